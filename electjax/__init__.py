@@ -1,0 +1,51 @@
+"""electjax: a JAX research toolkit for elections.
+
+Public names load on first use, so that the array core can be imported without xarray, pandas or Hydra.
+"""
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+try:
+    __version__ = version("electjax")
+except PackageNotFoundError:  # a source tree that was never installed
+    __version__ = "0+unknown"
+
+_HOME = {
+    "load_election": "electjax.labelled.catalogue",
+    "list_elections": "electjax.labelled.catalogue",
+    "read_returns": "electjax.labelled.readers",
+    "save_election": "electjax.labelled.schema",
+    "validate_election": "electjax.labelled.schema",
+    "pool_parties": "electjax.labelled.schema",
+    "ElectionDataError": "electjax.labelled.schema",
+    "simulate": "electjax.labelled.simulate",
+    "calibrate": "electjax.labelled.calibrate",
+    "list_models": "electjax.simulators",
+}
+
+__all__ = ["__version__", *_HOME]
+
+if TYPE_CHECKING:
+    from electjax.labelled.calibrate import calibrate as calibrate
+    from electjax.labelled.catalogue import list_elections as list_elections
+    from electjax.labelled.catalogue import load_election as load_election
+    from electjax.labelled.readers import read_returns as read_returns
+    from electjax.labelled.schema import ElectionDataError as ElectionDataError
+    from electjax.labelled.schema import pool_parties as pool_parties
+    from electjax.labelled.schema import save_election as save_election
+    from electjax.labelled.schema import validate_election as validate_election
+    from electjax.labelled.simulate import simulate as simulate
+    from electjax.simulators import list_models as list_models
+
+
+def __getattr__(name: str) -> Any:
+    """Import the home of a public name on first use (PEP 562)."""
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'electjax' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,308 @@
+"""The configuration: typed schemas, where `conf/` lies, and what to say when a key is wrong.
+
+Each dataclass here is a schema that Hydra merges the files of `conf/` into, so an unknown key or a value
+of the wrong type is refused while the configuration is composed, with its full key path.
+"""
+
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from electjax.tasks.settings import ModelSettings, Settings
+
+Task = Enum("Task", "calibrate simulate")
+Engine = Enum("Engine", "leap agent")
+Bookkeeping = Enum("Bookkeeping", "none interleaved by_district")
+Winner = Enum("Winner", "votes mode")
+Reading = Enum("Reading", "fraction count")
+Policy = Enum("Policy", "others party drop")
+PartyColumn = Enum("PartyColumn", "party_simplified party_detailed")
+Fusion = Enum("Fusion", "line candidate")
+Distance = Enum("Distance", "rms max")
+Method = Enum("Method", "explore_exploit rejection")
+
+
+class ConfigError(ValueError):
+    """A setting that is well typed and still makes no sense; the message begins with its key."""
+
+
+@dataclass
+class CatalogueData:
+    """An election of the embedded catalogue."""
+
+    name: str = MISSING
+    others_may_win: bool = True
+
+
+@dataclass
+class CsvData:
+    """A user's file of returns."""
+
+    path: str = MISSING
+    name: str = "${electjax.stem:}"
+    top_parties: Any = None
+    independents: Policy = Policy.others
+    nota: Policy = Policy.others
+    others_may_win: bool = True
+    year: int | None = None
+    assembly_no: int | None = None
+    poll_no: int | None = None
+    where: dict[str, Any] = field(default_factory=dict)
+    encoding: str = "utf-8-sig"
+    party_column: PartyColumn = PartyColumn.party_simplified
+    fusion: Fusion = Fusion.line
+
+
+@dataclass
+class ModelConfig:
+    """What every model has: the range of the uniform prior of each parameter that is calibrated."""
+
+    priors: dict[str, list[float]] = field(default_factory=dict)
+
+
+@dataclass
+class DM(ModelConfig):
+    """District-wise model (equation 1)."""
+
+    concentration: Any = 3.0
+    winner: Winner = Winner.votes
+    bookkeeping: Bookkeeping = Bookkeeping.none
+
+
+@dataclass
+class DPM(ModelConfig):
+    """District-wise polarisation model (equation 2)."""
+
+    gamma: Any = 0.99
+    prior_mass: Any = 2.5
+    reading: Reading = Reading.fraction
+    bookkeeping: Bookkeeping = Bookkeeping.none
+
+
+@dataclass
+class Rejection:
+    """ABC by rejection: every simulation is drawn from the prior."""
+
+    method: Method = Method.rejection
+    tolerance: float = 1.0
+    accept: int = 500
+    distance: Distance = Distance.rms
+
+
+@dataclass
+class ExploreExploit(Rejection):
+    """ABC by rounds of prior draws and of Gaussian draws around the best of them."""
+
+    method: Method = Method.explore_exploit
+    explore: int = 40
+    seeds_kept: int = 4
+    exploit: int = 40
+    exploit_sd: float = 0.05
+
+
+@dataclass
+class Config:
+    """The whole configuration; `conf/config.yaml` says what each key does."""
+
+    name: str = MISSING
+    task: Task = Task.calibrate
+    data: Any = MISSING
+    models: dict[str, Any] = field(default_factory=dict)
+    inference: Any = MISSING
+    engine: Engine = Engine.leap
+    seed: int = 0
+    runs: int = 100
+    optimal_runs: int = 200
+    budget: int = 20_000
+    report: bool = True
+
+
+SCHEMAS: dict[str, dict[str, type]] = {
+    "data": {"catalogue": CatalogueData, "csv": CsvData},
+    "model": {"dm": DM, "dpm": DPM},
+    "inference": {"rejection": Rejection, "explore_exploit": ExploreExploit},
+}
+
+
+def register() -> None:
+    """Hand the schemas and the resolvers to Hydra; calling it twice does no harm."""
+    store = ConfigStore.instance()
+    store.store(name="schema", node=Config)
+    for group, nodes in SCHEMAS.items():
+        for name, node in nodes.items():
+            store.store(group=f"schema/{group}", name=name, node=node)
+    OmegaConf.register_new_resolver("electjax.stem", _stem, replace=True)
+    OmegaConf.register_new_resolver("electjax.groups", describe_groups, replace=True)
+    OmegaConf.register_new_resolver("electjax.keys", describe_keys, replace=True)
+
+
+def _stem(*, _parent_: DictConfig) -> str:
+    """The file name of the `path` beside the key; "returns" while it is missing, as it is before a sweep."""
+    path = OmegaConf.select(_parent_, "path")
+    return Path(path).stem if path else "returns"
+
+
+def conf_dir() -> Path:
+    """Absolute path of the configuration files: inside an installed package, else beside a source tree."""
+    package = Path(__file__).resolve().parent
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parent / "conf"
+
+
+def describe_keys() -> str:
+    """The commented keys of `conf/config.yaml`, as they stand there."""
+    lines = (conf_dir() / "config.yaml").read_text("utf-8").splitlines()
+    said = "\n".join(f"  {line}" for line in lines if re.match(r"\w+: .*# ", line))
+    return said.replace("$", "$$")  # Hydra substitutes what it knows in the help text
+
+
+def describe_groups() -> str:
+    """One line per option of each group: `data=delhi2020  what its file's first comment says`."""
+    lines = []
+    for group in sorted(path for path in conf_dir().iterdir() if path.is_dir() and path.name != "hydra"):
+        plus = "+" if group.name in ("experiment", "sweep") else ""
+        for file in sorted(group.glob("*.yaml")):
+            comments = [line[2:] for line in file.read_text("utf-8").splitlines() if line.startswith("# ")]
+            said = next((line for line in comments if not line.startswith("@package")), "")
+            lines.append(f"  {plus + group.name + '=' + file.stem:<28}{said}".rstrip())
+        lines.append("")
+    return "\n".join(lines).rstrip()
+
+
+# ------------------------------------------------------------------------------------ to plain settings
+
+
+def _check(key: str, good: bool, expected: str, got: object) -> None:
+    if not good:
+        raise ConfigError(f"{key}: expected {expected}, got {got!r}")
+
+
+def _plain(value: Any) -> Any:
+    return value.name if isinstance(value, Enum) else value
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _section(cfg: DictConfig, key: str) -> dict[str, Any]:
+    """The values under a key, which must be a section with no key that its schema does not have."""
+    node = OmegaConf.select(cfg, key)
+    _check(key, isinstance(node, DictConfig), "a section, not a single value", node)
+    schema = OmegaConf.get_type(node)
+    if is_dataclass(schema):  # a `+key=value` on the command line passes Hydra's own check
+        known = [item.name for item in fields(schema)]
+        for name in node:
+            _check(f"{key}.{name}".lstrip("."), name in known, f"one of {', '.join(known)}", name)
+    for name in node:
+        if OmegaConf.is_missing(node, name):
+            raise ConfigError(f"{key}.{name}: missing; give it as {key}.{name}=...")
+    values = OmegaConf.to_container(node, resolve=True)
+    assert isinstance(values, dict)
+    return {str(name): value for name, value in values.items()}
+
+
+def _model_settings(cfg: DictConfig, name: str) -> ModelSettings:
+    values = _section(cfg, f"models.{name}")
+    priors = {}
+    for parameter, bounds in values.pop("priors", {}).items():
+        key = f"models.{name}.priors.{parameter}"
+        _check(key, parameter in values, f"one of {', '.join(values)}", parameter)
+        _check(key, len(bounds) == 2 and bounds[0] < bounds[1], "[low, high] with low < high", bounds)
+        priors[parameter] = (float(bounds[0]), float(bounds[1]))
+    typed = is_dataclass(OmegaConf.get_type(cfg.models[name]))
+    for key, value in values.items():
+        if not typed or isinstance(value, Enum | bool):
+            continue
+        numbers = value if isinstance(value, list) else [value]
+        good = bool(numbers) and all(_is_number(number) for number in numbers)
+        _check(f"models.{name}.{key}", good, "a number or a list of numbers", value)
+    return ModelSettings(values={key: _plain(value) for key, value in values.items()}, priors=priors)
+
+
+def to_settings(cfg: DictConfig) -> Settings:
+    """The plain settings that the tasks take.
+
+    Raises ConfigError: a number out of its range, no model, an unknown key, a prior for an unknown parameter.
+    """
+    known = [item.name for item in fields(Config)]
+    for key in cfg:
+        _check(str(key), key in known, f"one of {', '.join(known)}", key)
+    lowest = {"seed": 0, "runs": 1, "optimal_runs": 1, "budget": 1}
+    for key, low in lowest.items():
+        _check(key, cfg[key] >= low, f"at least {low}", cfg[key])
+    _check("model", len(cfg.models) > 0, "at least one model, as in model=[dm,dpm]", [])
+    options = {key: _plain(value) for key, value in _section(cfg, "inference").items()}
+    return Settings(
+        models={str(name): _model_settings(cfg, str(name)) for name in cfg.models},
+        engine=cfg.engine.name,
+        seed=cfg.seed,
+        runs=cfg.runs,
+        optimal_runs=cfg.optimal_runs,
+        budget=cfg.budget,
+        method=options.pop("method"),
+        method_options=options,
+    )
+
+
+def data_settings(cfg: DictConfig) -> dict[str, Any]:
+    """The keys of the data group that were given a value."""
+    return {key: _plain(value) for key, value in _section(cfg, "data").items() if value is not None}
+
+
+# ------------------------------------------------------------------------------------ to one clear line
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _known_keys(node: Any) -> list[str]:
+    if not isinstance(node, DictConfig) or node._is_none():
+        return []
+    return [str(key) for key in node if key != "hydra"]
+
+
+def explain(error: Exception) -> str | None:
+    """One line for a mistake in the configuration, with the key it is about; None for any other error."""
+    chain = list(_causes(error))
+    if not isinstance(chain[0], HydraException | OmegaConfBaseException):
+        return None
+    missing = next((e for e in chain if isinstance(e, MissingConfigException)), None)
+    if missing is not None and missing.options:
+        group, _, option = (missing.missing_cfg_file or "").rpartition("/")
+        return f"{group}={option}: no such option; choose from {', '.join(sorted(missing.options))}"
+    inner = next((e for e in chain if isinstance(e, OmegaConfBaseException)), None)
+    if inner is None:
+        return " ".join(str(error).split())
+    key = str(inner.full_key or inner.key or "")
+    model = key.split(".")[1] if key.startswith("models.") else ""
+    absent = re.search(r"Missing mandatory value: (\S+)", str(inner))
+    if absent:
+        return f"{absent[1]}: missing; give it as {absent[1]}=..."
+    known = _known_keys(inner.parent_node)
+    if not isinstance(inner, AttributeError | KeyError) or not known:
+        return f"{key}: {_first_line(inner)}".removeprefix(": ")
+    if key == f"models.{model}" and model in SCHEMAS["model"]:
+        return f"{key}: this model is not chosen; model=[{','.join([*known, model])}] would choose it"
+    close = difflib.get_close_matches(key.rpartition(".")[2], known, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    return f"{key}: no such key; {hint}known here: {', '.join(known)}"
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+register()

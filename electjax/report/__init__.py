@@ -1,0 +1,33 @@
+"""Tables, figures and the html report of a run; knows labelled Datasets and no model."""
+
+from electjax.report.figures import (
+    posterior_pairs,
+    posterior_parameters,
+    posterior_predictive,
+    seat_distribution,
+    sweep_figure,
+)
+from electjax.report.html import calibration_rows, render_report
+from electjax.report.style import png_bytes, save_figure
+from electjax.report.tables import as_html, election_table, metrics_rows
+from electjax.report.write import run_figures, write_report
+
+results_table = election_table
+
+__all__ = [
+    "as_html",
+    "calibration_rows",
+    "election_table",
+    "metrics_rows",
+    "png_bytes",
+    "posterior_pairs",
+    "posterior_parameters",
+    "posterior_predictive",
+    "render_report",
+    "results_table",
+    "run_figures",
+    "save_figure",
+    "seat_distribution",
+    "sweep_figure",
+    "write_report",
+]

@@ -1,0 +1,166 @@
+"""The report of a run: one self-contained html file, images inside, no script and no request to anywhere."""
+
+import base64
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import xarray as xr
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from electjax.report.tables import Metrics, as_html, parties, seat_vector
+
+_SIGNATURES = {b"\x89PNG": "image/png", b"<svg": "image/svg+xml", b"<?xm": "image/svg+xml"}
+
+
+class _EmbeddedFigure(NamedTuple):
+    source: str
+    caption: str
+    alt: str
+
+
+class _Section(NamedTuple):
+    id: str
+    title: str
+    figures: list[_EmbeddedFigure]
+
+
+def render_report(
+    metrics: Metrics,
+    figures: Sequence[tuple[str, str, bytes]],
+    config_yaml: str,
+    meta: Mapping[str, Any] | None = None,
+) -> str:
+    """The report as html text.
+
+    Parameters
+    ----------
+    metrics
+        The content of ``metrics.json``.
+    figures
+        ``(title, caption, image)``, the image as PNG or SVG bytes; neighbours with the same title form one
+        section.  The caption, after the title, is also the image's text for those who cannot see it.
+    config_yaml
+        The resolved configuration.
+    meta
+        All optional: ``title``; ``source`` of the returns, one sentence; ``calibration``, the rows of
+        `calibration_rows`; ``command``; ``notes``, a list of sentences; ``versions``, a mapping.
+
+    Raises
+    ------
+    ValueError
+        An image is neither PNG nor SVG.
+    """
+    meta = meta or {}
+    environment = Environment(
+        loader=PackageLoader("electjax.report", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("template.html").render(
+        title=meta.get("title") or metrics["election"],
+        headline=[*headline(metrics), *([meta["source"]] if meta.get("source") else [])],
+        table=Markup(as_html(metrics)),  # escaped where it was made
+        sections=_sections(figures),
+        calibration=meta.get("calibration") or [],
+        notes=meta.get("notes") or [],
+        command=meta.get("command") or "",
+        config=config_yaml,
+        versions=meta.get("versions") or {},
+    )
+
+
+def headline(metrics: Metrics) -> list[str]:
+    """What was run and what came out, in two or three sentences made from the metrics."""
+    labels = parties(metrics)
+    observed = metrics["observed"]["seats"]
+    won = ", ".join(f"{label} {observed[label]}" for label in labels)
+    models = [model.upper() for model in metrics["models"]]
+    calibrated = [model for model, result in metrics["models"].items() if "optimal" in result]
+    sentences = [f"{sum(observed.values())} districts, won as {won}."]
+    if models:
+        work = f"{metrics['simulations']:,} simulated elections in {metrics['seconds']:.0f} s"
+        sentences[0] += f" Simulated with {_enumerate(models)}: {work}."
+    for model in calibrated:
+        sentences.append(_calibrated_sentence(model, metrics["models"][model]["optimal"], observed, labels))
+    return sentences
+
+
+def _calibrated_sentence(model: str, optimal: Metrics, observed: Metrics, labels: list[str]) -> str:
+    mean = "/".join(f"{optimal['seats_mean'][label]:.1f}" for label in labels)
+    sentence = f"{model.upper()} at its calibrated parameters gives {mean} seats on average"
+    sentence += f" and the observed seats exactly in {optimal['p_exact']:.1%} of the runs"
+    best = optimal.get("best_draw")
+    if best and seat_vector(best["seats"], labels) == seat_vector(observed, labels):
+        return f"{sentence}; its best draw reproduces all the observed seats."
+    if best:
+        return f"{sentence}; its best draw gives {seat_vector(best['seats'], labels)}."
+    return f"{sentence}."
+
+
+def calibration_rows(posteriors: Mapping[str, xr.Dataset]) -> list[dict[str, str]]:
+    """One row per calibrated model: method, simulations, accepted and effective draws, tolerance, priors."""
+    return [
+        {
+            "Model": model.upper(),
+            "Method": str(posterior.attrs.get("method", "")).replace("_", " "),
+            "Simulations": f"{int(posterior.attrs['simulations']):,}",
+            "Accepted": f"{posterior.sizes['draw']:,} ({float(posterior.attrs['acceptance_rate']):.2%})",
+            "Effective draws": f"{_effective(posterior):,.0f}",
+            "Tolerance": _tolerance_text(posterior.attrs.get("tolerance", "")),
+            "Distances": _range_text(posterior["distance"]),
+            "Priors": ", ".join(_priors(posterior)),
+        }
+        for model, posterior in posteriors.items()
+    ]
+
+
+def _effective(posterior: xr.Dataset) -> float:
+    """Kish's effective sample size of the weights."""
+    weight = posterior["weight"].values.astype(float)
+    return float(weight.sum() ** 2 / (weight**2).sum())
+
+
+def _range_text(values: xr.DataArray) -> str:
+    return f"{float(values.min()):.3g} to {float(values.max()):.3g}"
+
+
+def _priors(posterior: xr.Dataset) -> Iterator[str]:
+    for name, variable in posterior.data_vars.items():
+        if "prior" in variable.attrs:
+            yield f"{variable.attrs.get('symbol', name)} ~ {variable.attrs['prior']}"
+
+
+def _tolerance_text(tolerance: Any) -> str:
+    """A number, or per-statistic tolerances kept as json text."""
+    try:
+        value = json.loads(tolerance) if isinstance(tolerance, str) else tolerance
+        if isinstance(value, Mapping):
+            return ", ".join(f"{name.replace('_', ' ')} {number:.3g}" for name, number in value.items())
+        return f"{float(value):.3g}"
+    except (TypeError, ValueError):
+        return str(tolerance)
+
+
+def _sections(figures: Sequence[tuple[str, str, bytes]]) -> list[_Section]:
+    sections: list[_Section] = []
+    for title, caption, image in figures:
+        if not sections or sections[-1].title != title:
+            sections.append(_Section(f"figures-{len(sections) + 1}", title, []))
+        alt = f"{title}. {caption}" if caption else title
+        sections[-1].figures.append(_EmbeddedFigure(_data_uri(title, image), caption, alt))
+    return sections
+
+
+def _data_uri(title: str, image: bytes) -> str:
+    kind = _SIGNATURES.get(image.lstrip()[:4])
+    if kind is None:
+        raise ValueError(f"figure {title!r}: expected PNG or SVG bytes, got {image[:8]!r}")
+    return f"data:{kind};base64,{base64.b64encode(image).decode('ascii')}"
+
+
+def _enumerate(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

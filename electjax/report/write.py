@@ -1,0 +1,151 @@
+"""The figures and the report of a run, made from its result tree and metrics."""
+
+import platform
+from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import xarray as xr
+from matplotlib.figure import Figure
+
+from electjax.report.figures import (
+    posterior_pairs,
+    posterior_parameters,
+    posterior_predictive,
+    seat_distribution,
+)
+from electjax.report.html import calibration_rows, render_report
+from electjax.report.style import save_figure
+from electjax.report.tables import Metrics
+
+_SEATS = "Seat distributions"
+_POSTERIOR = "Posterior of the parameters"
+_PREDICTIVE = "Posterior predictive"
+
+
+class ReportFigure(NamedTuple):
+    """A figure with its file name (without folder), section title and caption."""
+
+    file: str
+    title: str
+    caption: str
+    figure: Figure
+
+
+def write_report(
+    folder: Path,
+    tree: xr.DataTree,
+    metrics: Metrics,
+    *,
+    config_yaml: str | None = None,
+    meta: Mapping[str, Any] | None = None,
+) -> None:
+    """Write ``figures/*.png`` and ``report.html`` into the folder of a run.
+
+    Parameters
+    ----------
+    folder
+        The folder of the run.
+    tree
+        ``/observed`` and per model ``/default``, ``/optimal``, ``/posterior``; what is absent is left out.
+    metrics
+        The content of ``metrics.json``.
+    config_yaml
+        The resolved configuration; by default that of ``config.yaml`` in the folder.
+    meta
+        Entries of `render_report` that replace those made here from the tree.
+    """
+    if config_yaml is None:
+        config = folder / "config.yaml"
+        config_yaml = config.read_text("utf-8") if config.exists() else ""
+    pictures = []
+    for drawn in run_figures(tree, metrics):
+        path = save_figure(drawn.figure, folder / "figures" / drawn.file)
+        pictures.append((drawn.title, drawn.caption, path.read_bytes()))
+    html = render_report(metrics, pictures, config_yaml, {**_meta(tree), **(meta or {})})
+    (folder / "report.html").write_text(html, "utf-8")
+
+
+def run_figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
+    """All figures of a run, in the order of the report."""
+    models = {name: tree[name] for name in metrics["models"] if name in tree.children}
+    simulations = {
+        name: {kind: node[kind].to_dataset() for kind in ("default", "optimal") if kind in node.children}
+        for name, node in models.items()
+    }
+    simulations = {name: kinds for name, kinds in simulations.items() if kinds}
+    if simulations:
+        runs = sorted({data.sizes["run"] for kinds in simulations.values() for data in kinds.values()})
+        yield ReportFigure(
+            "seats.png",
+            _SEATS,
+            "How often each party wins so many seats over "
+            f"{' or '.join(f'{n:,}' for n in runs)} simulated elections per setting. "
+            "The dashed line marks the seats it won.",
+            seat_distribution(simulations, metrics["observed"]["seats"]),
+        )
+    posteriors = _posteriors(tree)
+    for name, posterior in posteriors.items():
+        draws = f"{posterior.sizes['draw']:,} accepted draws"
+        yield ReportFigure(
+            f"posterior_{name}.png",
+            _POSTERIOR,
+            f"{name.upper()}: {draws}, weighted, against the prior. Above each panel the weighted median and "
+            "the interval that holds 90 % of the weight; the dashed line is the draw closest to the observation.",
+            posterior_parameters(posterior),
+        )
+        pairs = posterior_pairs(posterior)
+        if pairs is not None:
+            yield ReportFigure(
+                f"pairs_{name}.png",
+                _POSTERIOR,
+                f"{name.upper()}: the same draws in pairs, area by weight; the cross is the closest draw.",
+                pairs,
+            )
+    for name, posterior in posteriors.items():
+        optimal = simulations.get(name, {}).get("optimal")
+        fresh = (
+            ""
+            if optimal is None
+            else f" The outline shows {optimal.sizes['run']:,} fresh elections at the closest draw's parameters."
+        )
+        yield ReportFigure(
+            f"predictive_{name}.png",
+            _PREDICTIVE,
+            f"{name.upper()}: every summary statistic in the accepted simulations, with the value observed. "
+            f"Accepted simulations were chosen for being close, so they must look good.{fresh}",
+            posterior_predictive(posterior, optimal),
+        )
+
+
+def _posteriors(tree: xr.DataTree) -> dict[str, xr.Dataset]:
+    """The calibrated models that accepted something, by name."""
+    found = {
+        name: node["posterior"].to_dataset()
+        for name, node in tree.children.items()
+        if "posterior" in node.children
+    }
+    return {name: posterior for name, posterior in found.items() if posterior.sizes["draw"]}
+
+
+def _meta(tree: xr.DataTree) -> dict[str, Any]:
+    observed = tree["observed"].attrs if "observed" in tree.children else {}
+    source = observed.get("source")
+    return {
+        "title": observed.get("title") or observed.get("name"),
+        "source": f"Returns: {str(source).rstrip('.')}." if source else None,
+        "calibration": calibration_rows(_posteriors(tree)),
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of the package, of Python and of the libraries that decide the numbers."""
+    found = {}
+    for name in ("electjax", "jax", "jaxlib", "numpy", "xarray"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed as a package"
+    return found | {"Python": platform.python_version(), "system": platform.platform()}

@@ -1,0 +1,47 @@
+"""Task `calibrate`: every model as set, calibrated to the observed result, and at its best parameters."""
+
+import time
+
+import xarray as xr
+
+import electjax
+from electjax.tasks.metrics import best_draw, election_metrics, parameter_names
+from electjax.tasks.progress import Stages, silent
+from electjax.tasks.result import Result, slim
+from electjax.tasks.settings import Settings
+from electjax.tasks.simulate import simulate_model, split_values
+
+
+def calibrate(election: xr.Dataset, settings: Settings, stage: Stages = silent) -> Result:
+    """Simulate each model as set, calibrate it by ABC, simulate again at psi_opt with fresh seeds."""
+    started = time.perf_counter()
+    nodes: dict[str, xr.Dataset] = {"/observed": election}
+    metrics = election_metrics(election) | {"models": {}}
+    simulations = 0
+    for name, model in settings.models.items():
+        default, default_numbers = simulate_model(election, name, model, settings, stage)
+        params, options = split_values(name, model.values)
+        posterior = electjax.calibrate(
+            election,
+            model=name,
+            method=settings.method,
+            seed=settings.seed,
+            budget=settings.budget,
+            priors=dict(model.priors),
+            params=params,
+            options=options,
+            progress=stage(f"{name}: calibration"),
+            **settings.method_options,
+        )
+        best = {key: posterior[f"optimal_{key}"].values for key in parameter_names(posterior)}
+        optimal, optimal_numbers = simulate_model(election, name, model, settings, stage, optimal=best)
+        nodes[f"/{name}/default"] = slim(default)
+        nodes[f"/{name}/optimal"] = slim(optimal)
+        nodes[f"/{name}/posterior"] = posterior
+        metrics["models"][name] = {
+            "default": default_numbers,
+            "optimal": optimal_numbers | {"best_draw": best_draw(posterior)},
+        }
+        simulations += settings.runs + int(posterior.attrs["simulations"]) + settings.optimal_runs
+    metrics |= {"simulations": simulations, "seconds": time.perf_counter() - started}
+    return Result(xr.DataTree.from_dict(nodes), metrics)

@@ -1,0 +1,115 @@
+"""The numbers of a run, as the nested dictionary that becomes metrics.json.
+
+Every figure is a plain int, float, list or None (where there is no value), keyed by party and model name.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from electjax.core.outcome import largest_remainder, vote_fractions
+from electjax.labelled.schema import winning_margin
+
+Metrics = dict[str, Any]
+
+
+def election_metrics(election: xr.Dataset) -> Metrics:
+    """`election`, `observed` {seats, mwm, swm} and `proportional` (largest remainder of the vote shares)."""
+    seats = election["seats"].values
+    proportional = largest_remainder(election["popularity"].values, int(seats.sum()))
+    mwm, swm = observed_margins(election)
+    return {
+        "election": str(election.attrs["name"]),
+        "observed": {"seats": _by_party(election, seats), "mwm": mwm, "swm": swm},
+        "proportional": _by_party(election, np.asarray(proportional)),
+    }
+
+
+def observed_margins(election: xr.Dataset) -> tuple[float | None, float | None]:
+    """MWM and SWM of the returns; of the paper's summary where the election has no votes, else None."""
+    if "votes" in election:
+        margin = winning_margin(election)
+        return plain(margin.mean()), plain(margin.std())
+    mwm, swm = (plain(election[name]) if name in election else None for name in ("paper_mwm", "paper_swm"))
+    return mwm, swm
+
+
+def simulation_metrics(
+    simulation: xr.Dataset, election: xr.Dataset, *, parameters: Mapping[str, Any]
+) -> Metrics:
+    """What `runs` simulated elections gave: seats, margins and how often the observed seats came out."""
+    seats = simulation["seats"].transpose("run", "party").values
+    observed = election["seats"].sel(party=simulation["party"]).values
+    return {
+        "parameters": {name: plain(value) for name, value in parameters.items()},
+        "seats_mean": _by_party(simulation, seats.mean(axis=0)),
+        "seats_min": _by_party(simulation, seats.min(axis=0)),
+        "seats_max": _by_party(simulation, seats.max(axis=0)),
+        "seats_mode": _by_party(simulation, most_frequent(seats)),
+        "mwm": plain(simulation["mwm"].mean()),
+        "swm": plain(simulation["swm"].mean()),
+        "p_exact": float((seats == observed).all(axis=1).mean()),
+        "distance": plain(mean_distance(simulation, election)),
+    }
+
+
+def mean_distance(simulation: xr.Dataset, election: xr.Dataset) -> float:
+    """Distance of the mean simulated summary statistics from the observed ones, in tolerances.
+
+    Root mean square over seats and vote fractions of every party, MWM and SWM, each over its tolerance: 2
+    seats, .02 for all others. Statistics that were not observed are left out.
+    """
+    fractions = (
+        vote_fractions(election["votes"].values) if "votes" in election else election["popularity"].values
+    )
+    mwm, swm = observed_margins(election)
+    gaps = [
+        (simulation["seats"].mean("run").values - election["seats"].values) / 2.0,
+        (simulation["vote_fraction"].mean("run").values - np.asarray(fractions)) / 0.02,
+        (np.array([simulation["mwm"].mean(), simulation["swm"].mean()]) - np.array([mwm, swm], dtype=float))
+        / 0.02,
+    ]
+    return float(np.sqrt(np.nanmean(np.square(np.concatenate(gaps)))))
+
+
+def best_draw(posterior: xr.Dataset) -> Metrics | None:
+    """The accepted draw closest to the observed result; None where nothing was accepted."""
+    if posterior.sizes["draw"] == 0:
+        return None
+    best = posterior.isel(draw=int(posterior["distance"].values.argmin()))
+    return {
+        "parameters": {name: plain(best[name]) for name in parameter_names(posterior)},
+        "seats": _by_party(posterior, best["seats"].values),
+        "mwm": plain(best["mwm"]),
+        "swm": plain(best["swm"]),
+        "distance": plain(best["distance"]),
+    }
+
+
+def parameter_names(posterior: xr.Dataset) -> list[str]:
+    """The calibrated parameters, in the order of the Dataset."""
+    prefix = "optimal_"
+    return [str(name).removeprefix(prefix) for name in posterior.data_vars if str(name).startswith(prefix)]
+
+
+def most_frequent(seats: np.ndarray) -> np.ndarray:
+    """The seat vector that most runs gave; of equally frequent ones, the one closest to the mean."""
+    vectors, counts = np.unique(seats, axis=0, return_counts=True)
+    tied = vectors[counts == counts.max()]
+    return tied[np.square(tied - seats.mean(axis=0)).sum(axis=1).argmin()]
+
+
+def plain(value: Any) -> Any:
+    """A JSON value: scalars and arrays become numbers and lists, NaN and infinities None."""
+    array = np.asarray(value)
+    if array.ndim:
+        return [plain(item) for item in array]
+    item = array.item()
+    return None if isinstance(item, float) and not math.isfinite(item) else item
+
+
+def _by_party(labelled: xr.Dataset, values: np.ndarray) -> Metrics:
+    return {str(party): plain(value) for party, value in zip(labelled["party"].values, values, strict=True)}

@@ -1,0 +1,74 @@
+"""Progress on stderr: a live bar on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+Report = Callable[[int, int, str], None]
+Stages = Callable[[str], Report]
+
+PLAIN_SECONDS = 5.0
+
+
+@contextmanager
+def show_progress(
+    *, live: bool | None = None, lines: bool = True, console: Console | None = None
+) -> Iterator[Stages]:
+    """Yield a function that opens a stage: `report = stage("dpm: calibrate")`, `report(done, total, text)`.
+
+    `live` forces the bar on or off; by default it is shown where stderr is a terminal (rich also heeds
+    FORCE_COLOR and TTY_COMPATIBLE). Without it, and with `lines`, a line is printed when a stage opens, when
+    it is complete, and every few seconds between.
+    """
+    console = console or Console(stderr=True)
+    if not (console.is_terminal if live is None else live):
+        yield (lambda name: _plain(console, name)) if lines else silent
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[text]}"),
+    )
+    with Progress(*columns, console=console) as bars:
+
+        def stage(name: str) -> Report:
+            task = bars.add_task(name, total=None, text="")
+
+            def report(done: int, total: int, text: str = "") -> None:
+                bars.update(task, completed=done, total=total, text=text)
+
+            return report
+
+        yield stage
+
+
+def _plain(console: Console, name: str) -> Report:
+    started = last = time.monotonic()
+    console.print(Text(f"{name} ..."), soft_wrap=True)
+
+    def report(done: int, total: int, text: str = "") -> None:
+        nonlocal last
+        now = time.monotonic()
+        if done < total and now - last < PLAIN_SECONDS:
+            return
+        last = now
+        count = f"{done:,} of {total:,}" if total > 1 else "done"
+        line = f"{name}: {count} in {now - started:.1f} s{', ' + text if text else ''}"
+        console.print(Text(line), soft_wrap=True)
+
+    return report
+
+
+def silent(name: str) -> Report:
+    """A stage that says nothing."""
+
+    def report(done: int, total: int, text: str = "") -> None:
+        pass
+
+    return report

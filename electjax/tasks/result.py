@@ -1,0 +1,42 @@
+"""What a task hands back, and the folder it becomes."""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import xarray as xr
+
+from electjax.tasks.metrics import Metrics
+
+SMALL = 2_000_000  # votes of more values than this are left out of result.nc
+
+
+class Result(NamedTuple):
+    """Labelled arrays (`/observed`, `/<model>/default`, `/optimal`, `/posterior`) and the table's numbers."""
+
+    tree: xr.DataTree
+    metrics: Metrics
+
+
+def write_result(folder: Path, result: Result, *, config: str) -> None:
+    """Write config.yaml (the text `config`), metrics.json and result.nc."""
+    (folder / "config.yaml").write_text(config, "utf-8")
+    write_json(folder / "metrics.json", result.metrics)
+    packed = {"zlib": True, "complevel": 4}
+    numbers = {
+        node.path: {
+            name: packed for name, array in node.data_vars.items() if array.ndim and array.dtype.kind in "iuf"
+        }
+        for node in result.tree.subtree
+    }
+    result.tree.to_netcdf(folder / "result.nc", engine="h5netcdf", encoding=numbers)
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write strict, readable JSON."""
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+
+
+def slim(simulation: xr.Dataset) -> xr.Dataset:
+    """The simulation without its votes, unless they are small."""
+    return simulation if simulation["votes"].size <= SMALL else simulation.drop_vars("votes")

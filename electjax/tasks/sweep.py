@@ -1,0 +1,148 @@
+"""The summary of a sweep: one table and one plot beside the folders of its jobs.
+
+It is made from the metrics.json and job.json that the jobs leave in their folders, whatever launched them.
+"""
+
+import contextlib
+import json
+import math
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.image import imread, imsave
+
+from electjax.report import png_bytes, sweep_figure
+from electjax.tasks.folder import atomic_path
+
+
+class Job(NamedTuple):
+    """One job of a sweep as its folder tells it; `metrics` is empty where it failed."""
+
+    number: int
+    overrides: dict[str, str]
+    metrics: dict[str, Any]
+    error: str | None
+
+
+def read_jobs(folder: Path) -> list[Job]:
+    """The jobs of a sweep's folder, by number; a job that left no word is a failed one."""
+    jobs = []
+    for sub in folder.iterdir():
+        if not sub.is_dir() or not sub.name.isdecimal():
+            continue
+        note = _read(sub / "job.json") or {"overrides": [], "error": "the job ended without a word"}
+        overrides = dict(override.split("=", 1) for override in note["overrides"] if "=" in override)
+        jobs.append(Job(int(sub.name), overrides, _read(sub / "metrics.json") or {}, note["error"]))
+    return sorted(jobs)
+
+
+def swept_keys(jobs: Sequence[Job]) -> list[str]:
+    """The overrides that differ between the jobs."""
+    keys = list(dict.fromkeys(key for job in jobs for key in job.overrides))
+    return [key for key in keys if len({job.overrides.get(key) for job in jobs}) > 1]
+
+
+def sweep_table(jobs: Sequence[Job]) -> pd.DataFrame:
+    """One row per job, model and stage (default, optimal): swept keys, parameters, mean seats and the fit."""
+    rows = []
+    for job in jobs:
+        for model, stages in job.metrics.get("models", {}).items():
+            for stage, found in stages.items():
+                row: dict[str, Any] = {"job": job.number}
+                row |= {key: _number(job.overrides.get(key, "")) for key in swept_keys(jobs)}
+                row |= {"model": model, "stage": stage}
+                row |= {f"{model}.{name}": _cell(value) for name, value in found["parameters"].items()}
+                fit = {name: found[name] for name in ("mwm", "swm", "p_exact", "distance")}
+                seats = {
+                    f"{kind}_{party}": number
+                    for kind in ("mean", "min", "max")
+                    for party, number in found[f"seats_{kind}"].items()
+                }
+                rows.append((row, seats | fit))
+    # parameters differ between models: put what all rows have last
+    return pd.DataFrame([row for row, _ in rows]).join(pd.DataFrame([last for _, last in rows]))
+
+
+def write_summary(folder: Path, jobs: Sequence[Job]) -> None:
+    """Write sweep.csv, sweep.md and, where some job succeeded, sweep.png."""
+    table = sweep_table(jobs)
+    with atomic_path(folder / "sweep.csv") as partial:
+        table.to_csv(partial, index=False)
+    with atomic_path(folder / "sweep.md") as partial:
+        partial.write_text(sweep_markdown(table, jobs), "utf-8")
+    if len(table):
+        with atomic_path(folder / "sweep.png") as partial:
+            imsave(partial, draw_panels(table, jobs))
+
+
+def draw_panels(table: pd.DataFrame, jobs: Sequence[Job]) -> np.ndarray:
+    """An image, a panel per model and stage: seats along the swept key, or by job if several were swept."""
+    keys = swept_keys(jobs)
+    label = keys[0] if len(keys) == 1 else "job"
+    known = [job.metrics["observed"]["seats"] for job in jobs if job.metrics]
+    same = all(seats == known[0] for seats in known)  # elections may be swept too
+    parties = list(dict.fromkeys(party for seats in known for party in seats))
+    panels = []
+    for (model, stage), rows in table.groupby(["model", "stage"], sort=False):
+        mean, low, high = (
+            {party: rows[f"{kind}_{party}"].tolist() for party in parties} for kind in ("mean", "min", "max")
+        )
+        figure = sweep_figure(
+            rows[label].tolist(),
+            mean,
+            label=label,
+            observed=known[0] if same else None,
+            seats_min=low,
+            seats_max=high,
+            title=f"{str(model).upper()} {stage}",
+        )
+        panels.append(imread(BytesIO(png_bytes(figure))))
+    return np.vstack(panels)
+
+
+def sweep_markdown(table: pd.DataFrame, jobs: Sequence[Job]) -> str:
+    """The table, and below it what became of the jobs that failed."""
+    table = table[[name for name in table if not str(name).startswith(("min_", "max_"))]]
+    cells = [[str(name) for name in table]]
+    cells += [[_short(value) for value in row] for row in table.itertuples(index=False)]
+    widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
+    cells.insert(1, ["-" * width for width in widths])
+    lines = [
+        "| " + " | ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in cells
+        if row
+    ]
+    failed = [job for job in jobs if job.error]
+    if failed:
+        lines += ["", f"{len(failed)} of {len(jobs)} jobs failed:", ""]
+        lines += [f"- job {job.number} ({_said(job)}): {job.error}" for job in failed]
+    return "\n".join(lines) + "\n"
+
+
+def _said(job: Job) -> str:
+    return " ".join(f"{key}={value}" for key, value in job.overrides.items())
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    return json.loads(path.read_text("utf-8")) if path.is_file() else None
+
+
+def _number(text: str) -> float | int | str:
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    return text
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, list) else value
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.4g}"
+    return str(value)

@@ -1,0 +1,152 @@
+"""The configuration composes, is typed, and names the key of every mistake."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig, OmegaConf
+
+from electjax.config import ConfigError, conf_dir, data_settings, describe_groups, explain, to_settings
+
+
+@pytest.fixture(autouse=True)
+def hydra_at_conf() -> Iterator[None]:
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        yield
+
+
+def composed(*overrides: str) -> DictConfig:
+    return compose("config", list(overrides))
+
+
+def mistake(*overrides: str) -> str:
+    """The line a user reads after a wrong command line."""
+    try:
+        cfg = composed(*overrides)
+        to_settings(cfg)
+        data_settings(cfg)
+    except Exception as error:
+        return explain(error) or str(error)
+    raise AssertionError(f"{overrides} was accepted")
+
+
+OPTIONS = [
+    f"{'+' if file.parent.name in ('experiment', 'sweep') else ''}{file.parent.name}={file.stem}"
+    for file in sorted(conf_dir().glob("*/*.yaml"))
+    if file.parent.name != "hydra"
+]
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_composes(option):
+    needs = {"data=csv": ["data.path=a.csv"], "data=catalogue": ["data.name=us2016"]}
+    cfg = composed(option, *needs.get(option, []))
+    assert to_settings(cfg).models
+    assert data_settings(cfg)["name"]
+    assert not OmegaConf.missing_keys(cfg)
+
+
+def test_every_option_is_in_the_help_with_a_description():
+    lines = {line.split()[0]: line.split()[1:] for line in describe_groups().splitlines() if line}
+    assert set(lines) == set(OPTIONS)
+    assert all(lines.values()), lines
+
+
+def test_delhi2020_is_dm_and_dpm_at_the_papers_defaults():
+    settings = to_settings(composed("+experiment=delhi2020"))
+    assert list(settings.models) == ["dm", "dpm"]
+    assert settings.models["dpm"].values["gamma"] == 0.99
+    assert settings.models["dpm"].priors == {"gamma": (0.0, 1.0)}
+    assert settings.models["dm"].values["concentration"] == 3.0
+    assert (settings.runs, settings.optimal_runs, settings.engine) == (100, 200, "leap")
+
+
+def test_several_models_or_one():
+    assert list(to_settings(composed("model=[dpm,dm]")).models) == ["dpm", "dm"]
+    assert list(to_settings(composed("+experiment=delhi2020", "model=dm")).models) == ["dm"]
+
+
+def test_the_command_line_reaches_the_settings():
+    settings = to_settings(
+        composed(
+            "models.dpm.gamma=[0.1,0.9]",
+            "models.dpm.reading=count",
+            "models.dpm.priors.gamma=[0.5,1]",
+            "inference=rejection",
+            "inference.accept=7",
+            "engine=agent",
+            "seed=3",
+        )
+    )
+    dpm = settings.models["dpm"]
+    assert dpm.values["gamma"] == [0.1, 0.9]
+    assert dpm.values["reading"] == "count"
+    assert dpm.priors == {"gamma": (0.5, 1.0)}
+    assert (settings.method, settings.method_options["accept"]) == ("rejection", 7)
+    assert (settings.engine, settings.seed) == ("agent", 3)
+
+
+def test_a_users_file_names_the_results():
+    cfg = composed("data=csv", "data.path=some/where/my.csv")
+    assert cfg.name == "my"
+    assert data_settings(cfg)["path"] == "some/where/my.csv"
+    assert composed("data=csv", "data.path=my.csv", "name=other").name == "other"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key", "says"),
+    [
+        (["rums=3"], "rums", "did you mean runs"),
+        (["models.dpm.gama=0.5"], "models.dpm.gama", "did you mean gamma"),
+        (["inference.budget=3"], "inference.budget", "no such key"),
+        (["+models.dpm.speed=3"], "models.dpm.speed", "expected one of"),
+        (["+runz=3"], "runz", "expected one of"),
+        (["runs=many"], "runs", "could not be converted to Integer"),
+        (["runs=2.5"], "runs", "could not be converted to Integer"),
+        (["runs=0"], "runs", "at least 1"),
+        (["seed=-1"], "seed", "at least 0"),
+        (["task=fly"], "task", "calibrate, simulate"),
+        (["models.dpm.reading=literal"], "models.dpm.reading", "fraction, count"),
+        (["models.dpm.gamma=high"], "models.dpm.gamma", "a number"),
+        (["models.dpm.gamma=[0.5,high]"], "models.dpm.gamma", "a number"),
+        (["models.dpm.priors.gamma=[1,0]"], "models.dpm.priors.gamma", "low < high"),
+        (["models.dpm.priors.gamma=[a,b]"], "models.dpm.priors.gamma", "Float"),
+        (["+models.dpm.priors.gama=[0,1]"], "models.dpm.priors.gama", "expected one of"),
+        (["models.dm.concentration=2"], "models.dm", "model=[dpm,dm]"),
+        (["model=dmp"], "model=dmp", "choose from dm, dpm"),
+        (["+experiment=delhi1952"], "experiment=delhi1952", "choose from"),
+        (["model=[]"], "model", "at least one model"),
+        (["data=csv"], "data.path", "missing"),
+        (["data=catalogue"], "data.name", "missing"),
+        (["data=csv", "data.path=a.csv", "data.nota=hide"], "data.nota", "others, party, drop"),
+    ],
+)
+def test_a_mistake_is_one_line_that_begins_with_its_key(overrides, key, says):
+    line = mistake(*overrides)
+    assert line.startswith(key)
+    assert says in line
+    assert "\n" not in line
+
+
+def test_a_mistake_in_a_users_own_experiment_names_the_key(tmp_path: Path):
+    (tmp_path / "experiment").mkdir()
+    mine = "# @package _global_\nmodels:\n  dpm:\n    gama: 0.5\n"
+    (tmp_path / "experiment" / "mine.yaml").write_text(mine)
+    line = mistake(f"hydra.searchpath=[file://{tmp_path}]", "+experiment=mine")
+    assert line.startswith("models.dpm.gama")
+
+
+def test_other_errors_are_not_taken_for_configuration():
+    assert explain(ValueError("x")) is None
+    assert explain(ConfigError("runs: x")) is None
+
+
+def test_importing_the_configuration_does_not_load_jax():
+    code = "import electjax.run, sys; assert not {'jax', 'xarray', 'pandas', 'matplotlib'} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

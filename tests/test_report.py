@@ -1,0 +1,395 @@
+"""Tables, figures and the html report, from Datasets made up to the contract."""
+
+import csv
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+import xarray as xr
+from rich.console import Console
+
+from electjax import report
+from electjax.report.figures import parameter_names
+from electjax.report.style import sample_bins, seat_bins, weighted_quantiles
+from electjax.report.tables import parameters_text
+
+PARTIES = ["AAP", "BJP", "INC", "others"]
+OBSERVED = dict(zip(PARTIES, [62, 8, 0, 0], strict=True))
+FRACTION = np.array([0.54, 0.38, 0.05, 0.03])
+
+
+def fake_simulation(
+    rng: np.random.Generator, seats: list[float], mwm: float, *, runs: int = 200
+) -> xr.Dataset:
+    """A simulation Dataset whose seats scatter around a mean."""
+    counts = rng.multinomial(70, np.array(seats) / sum(seats), size=runs)
+    return xr.Dataset(
+        {
+            "seats": (("run", "party"), counts),
+            "vote_fraction": (("run", "party"), rng.dirichlet(FRACTION * 2000, size=runs)),
+            "mwm": ("run", rng.normal(mwm, 0.006, runs)),
+            "swm": ("run", rng.normal(0.08, 0.005, runs)),
+        },
+        coords={"party": PARTIES},
+    )
+
+
+def fake_posterior(rng: np.random.Generator, parameters: dict[str, int | tuple[str, int]], draws: int = 150):
+    """A calibration Dataset: scalar parameters by ``1``, vectors by (dim, size)."""
+    data = fake_simulation(rng, [62, 8, 0.3, 0.1], 0.55, runs=draws).rename(run="draw")
+    weight = rng.gamma(2.0, size=draws)
+    data["weight"] = ("draw", weight / weight.sum())
+    data["distance"] = ("draw", np.sort(rng.gamma(3.0, size=draws)))
+    for name, shape in parameters.items():
+        dims, sizes = ([], []) if shape == 1 else ([shape[0]], [shape[1]])
+        centre = rng.uniform(0.6, 0.9, size=sizes)
+        draw = np.clip(rng.normal(centre, 0.03, size=(draws, *sizes)), 0, 1)
+        data[name] = (("draw", *dims), draw, {"symbol": name, "prior": "uniform(0, 1)"})
+        data[f"optimal_{name}"] = (tuple(dims), draw[0])
+        data[f"prior_{name}"] = (("prior_draw", *dims), rng.uniform(size=(1000, *sizes)))
+    data["observed_seats"] = ("party", list(OBSERVED.values()))
+    data["observed_vote_fraction"] = ("party", FRACTION)
+    data["observed_mwm"], data["observed_swm"] = 0.547, 0.062
+    data.attrs = {
+        "model": "dpm",
+        "method": "explore_exploit",
+        "simulations": 20000,
+        "acceptance_rate": draws / 20000,
+        "tolerance": json.dumps({"seats": 2, "vote_fraction": 0.02}),
+    }
+    return data
+
+
+def fake_metrics() -> dict:
+    def result(gamma, mean, mode, p_exact, distance):
+        return {
+            "parameters": {"gamma": gamma},
+            "seats_mean": dict(zip(PARTIES, mean, strict=True)),
+            "seats_min": {p: max(0, round(m) - 5) for p, m in zip(PARTIES, mean, strict=True)},
+            "seats_max": {p: round(m) + 4 for p, m in zip(PARTIES, mean, strict=True)},
+            "seats_mode": dict(zip(PARTIES, mode, strict=True)),
+            "mwm": 0.5512,
+            "swm": 0.0814,
+            "p_exact": p_exact,
+            "distance": distance,
+        }
+
+    best = {"parameters": {"gamma": 0.8712}, "seats": OBSERVED, "mwm": 0.548, "swm": 0.07, "distance": 0.42}
+    return {
+        "election": "delhi2020",
+        "observed": {"seats": OBSERVED, "mwm": 0.5473, "swm": 0.0619},
+        "proportional": dict(zip(PARTIES, [38, 27, 3, 2], strict=True)),
+        "models": {
+            "dm": {"default": result(3.0, [41.3, 26.9, 1.4, 0.4], [42, 27, 1, 0], 0.0, 11.2)},
+            "dpm": {
+                "default": result(0.99, [38.2, 27.5, 3.1, 1.2], [38, 28, 3, 1], 0.0, 12.52),
+                "optimal": {
+                    **result(0.8712, [61.4, 8.6, 0, 0], [62, 8, 0, 0], 0.165, 1.31),
+                    "best_draw": best,
+                },
+            },
+        },
+        "simulations": 20400,
+        "seconds": 41.2,
+    }
+
+
+def fake_tree(parameters: dict | None = None) -> xr.DataTree:
+    rng = np.random.default_rng(0)
+    observed = xr.Dataset(
+        {"seats": ("party", list(OBSERVED.values()))},
+        coords={"party": PARTIES},
+        attrs={"name": "delhi2020", "title": "Delhi Legislative Assembly 2020", "source": "Official returns"},
+    )
+    return xr.DataTree.from_dict(
+        {
+            "/observed": observed,
+            "/dm/default": fake_simulation(rng, [42, 27, 1, 0.3], 0.73),
+            "/dpm/default": fake_simulation(rng, [38, 27, 3, 1], 0.73),
+            "/dpm/optimal": fake_simulation(rng, [61.5, 8.5, 0.05, 0.01], 0.55),
+            "/dpm/posterior": fake_posterior(rng, parameters or {"gamma": 1}),
+        }
+    )
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and cell texts by table row."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.tags: list[tuple[str, dict]] = []
+        self.rows: list[list[str]] = []
+        self._cell = False
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag == "tr":
+            self.rows.append([])
+        if tag in {"td", "th"}:
+            self.rows[-1].append("")
+            self._cell = True
+        elif tag == "small":
+            self.rows[-1][-1] += " "
+
+    def handle_endtag(self, tag):
+        self._cell = self._cell and tag not in {"td", "th"}
+
+    def handle_data(self, data):
+        if self._cell:
+            self.rows[-1][-1] += data.strip()
+
+
+def rendered(metrics: dict, width: int = 120) -> str:
+    console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(report.election_table(metrics))
+    return console.export_text()
+
+
+def test_rows_hold_the_metrics_in_the_order_of_the_paper():
+    rows = {row.name: row for row in report.metrics_rows(fake_metrics())}
+    assert list(rows) == [
+        "Observed",
+        "Proportional",
+        "DM default",
+        "DPM default",
+        "DPM optimal",
+        "DPM best draw",
+    ]
+    assert [cell[0] for cell in rows["Observed"].seats] == ["62", "8", "0", "0"]
+    assert (rows["Observed"].mwm, rows["Observed"].swm) == ("0.55", "0.06")
+    assert rows["DPM optimal"].seats[1] == ("8.6", "4–13")
+    assert rows["DPM optimal"].likely == "62/8/0/0"
+    assert rows["DPM optimal"].parameters == "γ = 0.871"
+    assert rows["DPM optimal"].distance == "1.31"
+    assert rows["DPM best draw"].seats[0] == ("62", "")
+    assert rows["DM default"].p_exact == "0"
+
+
+def test_missing_figures_leave_cells_empty():
+    metrics = fake_metrics()
+    metrics["observed"] |= {"mwm": None, "swm": float("nan")}
+    del metrics["proportional"]
+    metrics["models"]["dpm"]["optimal"]["best_draw"] = None
+    rows = report.metrics_rows(metrics)
+    assert [row.kind for row in rows] == ["observed", "default", "default", "optimal"]
+    assert (rows[0].mwm, rows[0].swm) == ("", "")
+    assert "nan" not in rendered(metrics).lower()
+
+
+@pytest.mark.parametrize(
+    ("p", "text"), [(0.0, "0"), (0.001, "<0.01"), (0.165, "0.17"), (0.999, ">0.99"), (1.0, "1")]
+)
+def test_no_probability_is_rounded_to_certainty(p, text):
+    metrics = fake_metrics()
+    metrics["models"]["dm"]["default"]["p_exact"] = p
+    assert report.metrics_rows(metrics)[2].p_exact == text
+
+
+def test_parameters_are_short_to_read():
+    assert parameters_text({"alpha": 36, "beta": 0.57123}) == "α = 36; β = 0.571"
+    assert parameters_text({"eta": {"AAP": 0.72, "BJP": 0.8}}) == "η = 0.72, 0.8"
+    assert parameters_text({"gamma": list(np.linspace(0.5, 1, 70))}) == "γ = 70 values from 0.5 to 1"
+    assert parameters_text({"c": 3, "winner": "votes"}) == "c = 3; winner = votes"
+
+
+def test_terminal_and_html_show_the_same_cells():
+    metrics = fake_metrics()
+    text = rendered(metrics)
+    page = Page(report.as_html(metrics))
+    assert len(page.rows) == 1 + len(report.metrics_rows(metrics))
+    assert page.rows[0] == ["Model", *PARTIES, "Most likely", "MWM", "SWM", "P(exact)", "Distance"]
+    optimal = next(row for row in page.rows if row[0].startswith("DPM optimal"))
+    assert optimal[1] == "61.4 56–65"
+    for cell in ("61.4", "56–65", "62/8/0/0", "γ = 0.871", "1.31", "12.5"):
+        assert cell in text
+    assert max(map(len, rendered(metrics, width=80).splitlines())) <= 80
+    assert "…" not in rendered(metrics, width=80)
+
+
+def test_labels_of_users_are_escaped():
+    metrics = fake_metrics()
+    metrics["election"] = "<script>alert(1)</script>"
+    html = report.render_report(metrics, [("T<b>", 'say "<i>"', b"<svg/>")], "a: <u>", {"notes": ["<em>"]})
+    tags = {tag for tag, _ in Page(html).tags}
+    assert not tags & {"script", "i", "u", "em", "b"}
+    assert "&lt;script&gt;" in html
+
+
+def test_report_is_self_contained_and_accessible(tmp_path):
+    (tmp_path / "config.yaml").write_text("seed: 42\n")
+    report.write_report(tmp_path, fake_tree(), fake_metrics())
+    html = (tmp_path / "report.html").read_text("utf-8")
+    page = Page(html)
+    images = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert len(images) == len(list((tmp_path / "figures").glob("*.png"))) == 3
+    for image in images:
+        assert image["src"].startswith("data:image/png;base64,")
+        assert len(image["alt"]) > 40
+    addresses = [a.get("href") or a.get("src") or "" for tag, a in page.tags if tag != "img"]
+    assert all(address == "" or address.startswith("#") for address in addresses)
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert "url(" not in html
+    anchors = {a["href"][1:] for tag, a in page.tags if tag == "a"}
+    assert anchors <= {a["id"] for tag, a in page.tags if tag == "section"}
+    assert html.startswith("<!DOCTYPE html>")
+    for text in (
+        "Delhi Legislative Assembly 2020",
+        "seed: 42",
+        "20,400 simulated elections",
+        "Returns: Official",
+    ):
+        assert text in html
+    cells = next(row for row in page.rows if "explore exploit" in row)
+    assert cells[:4] == ["DPM", "explore exploit", "20,000", "150 (0.75%)"]
+    assert "seats 2, vote fraction 0.02" in cells
+
+
+def test_headline_tells_what_came_out():
+    metrics = fake_metrics()
+    html = report.render_report(metrics, [], "")
+    assert "70 districts, won as AAP 62, BJP 8, INC 0, others 0." in html
+    assert "its best draw reproduces all the observed seats" in html
+    metrics["models"]["dpm"]["optimal"]["best_draw"]["seats"] = OBSERVED | {"AAP": 61, "BJP": 9}
+    assert "its best draw gives 61/9/0/0" in report.render_report(metrics, [], "")
+    metrics["models"] = {}
+    assert "Simulated" not in report.render_report(metrics, [], "")
+
+
+def test_images_are_told_by_their_content():
+    html = report.render_report(fake_metrics(), [("A", "", b"<svg/>"), ("A", "", b"\x89PNG..")], "")
+    kinds = [a["src"].split(";")[0] for tag, a in Page(html).tags if tag == "img"]
+    assert kinds == ["data:image/svg+xml", "data:image/png"]
+    assert html.count("<h2>A</h2>") == 1
+    with pytest.raises(ValueError, match="figure 'B': expected PNG or SVG"):
+        report.render_report(fake_metrics(), [("B", "", b"GIF89a")], "")
+
+
+def test_a_run_without_calibration_or_accepted_draws_has_a_report(tmp_path):
+    metrics, tree = fake_metrics(), fake_tree()
+    del metrics["models"]["dpm"]["optimal"]
+    tree["dpm/posterior"] = xr.DataTree(tree["dpm/posterior"].to_dataset().isel(draw=slice(0, 0)))
+    report.write_report(tmp_path, tree, metrics, config_yaml="")
+    assert [path.name for path in (tmp_path / "figures").iterdir()] == ["seats.png"]
+    assert "How it was calibrated" not in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_every_kind_of_parameter_is_drawn():
+    rng = np.random.default_rng(1)
+    posterior = fake_posterior(rng, {"alpha": 1, "eta": ("party", 4), "gamma": ("district", 70)})
+    posterior = posterior.assign_coords(district=[f"D{i}" for i in range(70)])
+    assert parameter_names(posterior) == ["alpha", "eta", "gamma"]
+    figure = report.posterior_parameters(posterior)
+    labels = [ax.get_xlabel() for ax in figure.axes]
+    assert labels[:5] == ["α", "η AAP", "η BJP", "η INC", "η others"]
+    assert labels[5].startswith("70 districts")
+    assert report.posterior_pairs(posterior) is None
+    pairs = report.posterior_pairs(posterior.drop_vars(["gamma", "optimal_gamma", "prior_gamma"]))
+    assert pairs is not None
+    assert sum(ax.get_visible() for ax in pairs.axes) == 15
+    assert report.posterior_pairs(fake_posterior(rng, {"gamma": 1})) is None
+
+
+def test_histogram_heights_are_the_shares_of_runs():
+    data = fake_simulation(np.random.default_rng(2), [62, 8, 0, 0], 0.55, runs=50)
+    figure = report.seat_distribution({"dpm": {"optimal": data}}, OBSERVED)
+    ax = figure.axes[1]
+    drawn = ax.patches[0].get_data()
+    counts = np.bincount(data["seats"].sel(party="BJP").values, minlength=80)
+    for height, left in zip(drawn.values, drawn.edges[:-1], strict=True):
+        assert height == pytest.approx(counts[int(left + 0.5)] / 50)
+    assert drawn.values.sum() == pytest.approx(1)
+    assert [line.get_xdata()[0] for line in ax.lines] == [8]
+
+
+def test_seat_ticks_are_whole_numbers_and_no_label_overlaps():
+    tree, metrics = fake_tree({"eta": ("party", 4)}), fake_metrics()
+    for drawn in report.run_figures(tree, metrics):
+        figure = drawn.figure
+        figure.draw_without_rendering()
+        for ax in figure.axes:
+            if not ax.get_visible():
+                continue
+            inside = [
+                tick.label1
+                for tick in ax.xaxis.get_major_ticks()
+                if ax.get_xlim()[0] <= tick.get_loc() <= ax.get_xlim()[1] and tick.label1.get_text()
+            ]
+            boxes = sorted((label.get_window_extent() for label in inside), key=lambda box: box.x0)
+            assert all(a.x1 < b.x0 for a, b in zip(boxes, boxes[1:], strict=False)), drawn.file
+            if "seats" in ax.get_xlabel():
+                assert all(re.fullmatch(r"\d+", label.get_text()) for label in inside), drawn.file
+
+
+def test_sweep_over_values_words_and_seeds():
+    x = [0.99, 0.6, 0.8]
+    mean = {"AAP": [38.0, 70.0, 66.0], "others": [32.0, 0.0, 4.0]}
+    figure = report.sweep_figure(x, mean, label="gamma", observed=OBSERVED, seats_min=mean, seats_max=mean)
+    line = figure.axes[0].lines[0]
+    assert line.get_xdata().tolist() == sorted(x)
+    assert line.get_ydata().tolist() == [70, 66, 38]
+    words = report.sweep_figure(["agent", "leap", "x"], mean, label="engine").axes[0]
+    assert [text.get_text() for text in words.get_xticklabels()] == ["agent", "leap", "x"]
+    seeds = report.sweep_figure([0, 1, 2], mean, label="seed").axes[0]
+    assert seeds.lines[0].get_linestyle() == "None"
+
+
+def test_figures_change_no_global_setting_and_need_no_pyplot():
+    import subprocess
+    import sys
+
+    before = dict(matplotlib.rcParams)
+    with matplotlib.rc_context({"font.size": 30, "axes.grid": False}):
+        figure = report.seat_distribution(
+            {"dm": {"default": fake_tree()["dm/default"].to_dataset()}}, OBSERVED
+        )
+        assert matplotlib.rcParams["font.size"] == 30
+    assert figure.axes[0].title.get_fontsize() == 9.5
+    assert dict(matplotlib.rcParams) == before
+    code = "import sys, electjax.report; sys.exit('matplotlib.pyplot' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_saving_leaves_a_whole_file_or_the_old_one(tmp_path, monkeypatch):
+    figure = report.posterior_predictive(fake_tree()["dpm/posterior"].to_dataset())
+    path = report.save_figure(figure, tmp_path / "new" / "a.png")
+    content = path.read_bytes()
+    assert content.startswith(b"\x89PNG")
+    assert content == report.png_bytes(figure)
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        report.save_figure(figure, path)
+    assert path.read_bytes() == content
+    assert [p.name for p in path.parent.iterdir()] == ["a.png"]
+
+
+def test_weighted_quantiles_equal_those_of_the_repeated_sample():
+    rng = np.random.default_rng(4)
+    sample, counts = rng.normal(size=(40, 3)), rng.integers(1, 6, size=40)
+    levels = [0.05, 0.5, 0.95]
+    expected = np.quantile(np.repeat(sample, counts, axis=0), levels, axis=0, method="inverted_cdf")
+    np.testing.assert_allclose(weighted_quantiles(sample, counts.astype(float), levels), expected)
+
+
+def test_bins_hold_every_value():
+    wide = np.array([0, 312, 540])
+    for sample in (np.array([5, 5]), np.array([0, 3, 9]), wide):
+        bins = seat_bins(sample)
+        assert np.histogram(sample, bins)[0].sum() == sample.size
+        assert (bins % 1 == 0.5).all()
+        assert len(bins) <= 42
+    assert np.histogram(np.full(9, 0.3), sample_bins(np.full(9, 0.3)))[0].sum() == 9
+
+
+def test_template_is_a_file_of_the_package():
+    template = Path(report.__file__).parent / "template.html"
+    assert "{{ headline }}" not in template.read_text("utf-8")
+    assert csv.Sniffer is not None
