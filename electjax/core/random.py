@@ -9,7 +9,7 @@ it is not, Wilson-Hilferty for gammas. The error of each is stated and tested ag
 import jax
 import jax.numpy as jnp
 from jax.extend.random import threefry_2x32
-from jaxtyping import Array, Float, Int, Key, UInt32
+from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
 INVERSION_MEAN = 5.0
 INVERSION_ROUNDS = 20
@@ -146,3 +146,28 @@ def multinomial(
     # a scan, not an unrolled chain: the compiler would recompute each link inside all later ones
     left, counts = jax.lax.scan(link, n, (open_uniform(bits[:-1]), p[:-1]))
     return jnp.concatenate([counts, left[None]])
+
+
+def _log_shares(log_gammas: Float[Array, "K ..."]) -> Float[Array, "K ..."]:
+    """Shares from log gammas: a softmax, which survives shapes whose gammas all underflow."""
+    return jax.nn.softmax(log_gammas, axis=0)
+
+
+def dirichlet(key: Key[Array, ""], shape: Float[Array, "K ..."]) -> Float[Array, "K ..."]:
+    """Dirichlet shares over the leading axis, exact (rejection sampling in log space); shape 0 gives share 0."""
+    draws = jax.random.loggamma(key, jnp.maximum(shape, 1e-30))
+    return _log_shares(jnp.where(shape > 0, draws, -jnp.inf))
+
+
+def dirichlet_lanes(
+    key: Key[Array, ""], lane: Int[Array, " S"], shape: Float[Array, "K S"], active: Bool[Array, " K"] | None
+) -> Float[Array, "K S"]:
+    """Exact Dirichlet shares per lane from the lane's own key; inactive categories get share 0."""
+    keys = jax.vmap(lambda s: jax.random.fold_in(key, s))(lane)
+    draws = jax.vmap(lambda k, a: jax.random.loggamma(k, a), in_axes=(0, 1), out_axes=1)(
+        keys, jnp.maximum(shape, 1e-30)
+    )
+    on = (shape > 0) if active is None else (shape > 0) & active[:, None]
+    # with nobody left to choose from, an even split that the caller's totals cut to nothing
+    any_on = jnp.any(on, axis=0)
+    return _log_shares(jnp.where(on | ~any_on, draws, -jnp.inf))

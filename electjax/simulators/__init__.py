@@ -1,0 +1,20 @@
+"""District models: one file each, found by name."""
+
+from electjax.simulators.base import Simulator
+from electjax.simulators.dm import DM
+from electjax.simulators.dpm import DPM
+
+SIMULATORS: dict[str, Simulator] = {model.name: model for model in (DM, DPM)}
+
+
+def list_models() -> list[str]:
+    """Names of the available district models."""
+    return list(SIMULATORS)
+
+
+def get_simulator(name: str) -> Simulator:
+    """The model called `name`; ValueError lists the models there are."""
+    try:
+        return SIMULATORS[name]
+    except KeyError:
+        raise ValueError(f"unknown model '{name}'; there are: {', '.join(SIMULATORS)}") from None
