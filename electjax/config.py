@@ -85,7 +85,7 @@ class DPM(ModelConfig):
     gamma: Any = 0.99
     prior_mass: Any = 2.5
     reading: Reading = Reading.fraction
-    bookkeeping: Bookkeeping = Bookkeeping.none
+    bookkeeping: Bookkeeping = Bookkeeping.interleaved
 
 
 @dataclass

@@ -103,9 +103,7 @@ def sweep_job(cfg: DictConfig, folder: Path, *, number: int, overrides: list[str
         drop_empty(folder)
 
 
-def run(
-    cfg: DictConfig, folder: Path, *, live: bool | None, note: dict[str, object] | None = None
-) -> "Result":
+def run(cfg: DictConfig, folder: Path, *, live: bool | None, note: dict[str, object] | None = None) -> "Result":
     """Do the task and fill `folder`, which then holds either everything or nothing."""
     settings, data = to_settings(cfg), data_settings(cfg)
     config = OmegaConf.to_yaml(cfg, resolve=True)

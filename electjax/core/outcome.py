@@ -159,9 +159,7 @@ def summaries(
     )
 
 
-def gallagher(
-    votes: Num[Array, "*batch party"], seats: Num[Array, "*batch party"]
-) -> Float[jax.Array, "*batch"]:
+def gallagher(votes: Num[Array, "*batch party"], seats: Num[Array, "*batch party"]) -> Float[jax.Array, "*batch"]:
     """Least-squares index of disproportionality, 0 (proportional) to 100.
 
     ``sqrt(1/2 sum_k (100 v_k - 100 m_k)^2)`` with v and m the shares of votes and of seats; both arguments
@@ -181,9 +179,7 @@ def effective_parties(weights: Num[Array, "*batch party"]) -> Float[jax.Array, "
     return 1.0 / (_normalised(weights) ** 2).sum(axis=-1)
 
 
-def largest_remainder(
-    popularity: Num[Array, "*batch party"], districts: Scalar
-) -> Int[jax.Array, "*batch party"]:
+def largest_remainder(popularity: Num[Array, "*batch party"], districts: Scalar) -> Int[jax.Array, "*batch party"]:
     """Seats in proportion to popularity, by largest remainder (Hare quota); they sum to ``districts``.
 
     Equal remainders go to the party named first.  For house sizes: beyond about 10^5 seats float32 quotas
@@ -197,9 +193,7 @@ def largest_remainder(
     return (whole + (place < left)).astype(jnp.int32)
 
 
-def rounded_seats(
-    popularity: Num[Array, "*batch party"], districts: Scalar
-) -> Int[jax.Array, "*batch party"]:
+def rounded_seats(popularity: Num[Array, "*batch party"], districts: Scalar) -> Int[jax.Array, "*batch party"]:
     """Popularity times districts, each party rounded by itself, halves up: the paper's row "proportional".
 
     The seats need not sum to ``districts``, and the popularity is used as it is, without normalising.  With

@@ -144,9 +144,7 @@ def poll_open(
     return counts
 
 
-def _cast_round(
-    key: Array, lane: Array, u: Array, weights: Array, present: Array, remaining: Array
-) -> Array:
+def _cast_round(key: Array, lane: Array, u: Array, weights: Array, present: Array, remaining: Array) -> Array:
     """One vote in every district that is present, in random order, with exact respect for the totals.
 
     Whoever meets a used-up party chooses again among the others. With the turn as common priority this is

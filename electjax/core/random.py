@@ -78,9 +78,7 @@ def _binomial_cornish_fisher(u: Array, n: Array, p: Array) -> Array:
     return jnp.clip(jnp.floor(y + 0.5), 0.0, n)
 
 
-def binomial(
-    u: Float[Array, "..."], n: Float[Array, "..."], p: Float[Array, "..."]
-) -> Float[Array, "..."]:
+def binomial(u: Float[Array, "..."], n: Float[Array, "..."], p: Float[Array, "..."]) -> Float[Array, "..."]:
     """Binomial(n, p) counts from one uniform each (inverse distribution function).
 
     Kolmogorov-Smirnov distance to the exact law at most .002; exact to float32 where the smaller of the
@@ -105,9 +103,7 @@ def binomial_half(bits: UInt32[Array, "..."], n: Int[Array, "..."]) -> Int[Array
     return jnp.where(n <= 32, exact, jnp.clip(n // 2 + offset, 0, n))
 
 
-def gamma_wilson_hilferty(
-    bits: UInt32[Array, "2 ..."], shape: Float[Array, "..."]
-) -> Float[Array, "..."]:
+def gamma_wilson_hilferty(bits: UInt32[Array, "2 ..."], shape: Float[Array, "..."]) -> Float[Array, "..."]:
     """Gamma(shape, 1) variates by the cube of a normal (Wilson and Hilferty 1931), with no rejection.
 
     Below shape 3 the draw is made at shape + 2 and brought down by U1^(1/shape) U2^(1/(shape + 1)). The

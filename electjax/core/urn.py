@@ -49,9 +49,7 @@ def _gamma_ratio_log(mass: Array, block: Array, low: Array, high: float) -> Arra
     return power * jnp.log1p(block / w) - correction * (1.0 / (w_after * w_after) - 1.0 / (w * w))
 
 
-def block_moments(
-    mass: Float[Array, "..."], block: Float[Array, "..."], gamma: Float[Array, "..."]
-) -> BlockMoments:
+def block_moments(mass: Float[Array, "..."], block: Float[Array, "..."], gamma: Float[Array, "..."]) -> BlockMoments:
     """Closed-form moments of the fraction urn over a block, without cancellation in float32.
 
     mass: M = electors so far plus prior mass (at least about 32). block: L >= 1 electors to come.
@@ -64,9 +62,7 @@ def block_moments(
     two = 2.0 * gamma - 1.0
     w = mass + gamma
     w_after = w + block
-    length = jnp.log1p(block / w) - (2.0 * gamma - 2.0) * gamma / 12.0 * (
-        1.0 / (w_after * w_after) - 1.0 / (w * w)
-    )
+    length = jnp.log1p(block / w) - (2.0 * gamma - 2.0) * gamma / 12.0 * (1.0 / (w_after * w_after) - 1.0 / (w * w))
     y = two * length
     growth = jnp.expm1(y)
     base = length / after * jnp.where(jnp.abs(y) < 1e-4, 1.0 + 0.5 * y, growth / jnp.where(y == 0, 1.0, y))

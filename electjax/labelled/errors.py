@@ -38,11 +38,7 @@ def suggest(name: str, known: Sequence[str]) -> str:
 
 
 def _place(where: str, row: int | None, column: str | None) -> str:
-    place = (
-        where
-        + (f", row {row}" if row is not None else "")
-        + (f", column {column!r}" if column is not None else "")
-    )
+    place = where + (f", row {row}" if row is not None else "") + (f", column {column!r}" if column is not None else "")
     return _line(place)
 
 

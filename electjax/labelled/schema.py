@@ -91,9 +91,7 @@ def election_dataset(
     Raises:
         ElectionDataError: as `validate_election`.
     """
-    ds = xr.Dataset(
-        coords={"district": _strings(districts), "party": _strings(parties)}, attrs=dict(attrs or {})
-    )
+    ds = xr.Dataset(coords={"district": _strings(districts), "party": _strings(parties)}, attrs=dict(attrs or {}))
     where = f"election {ds.attrs.get('name', '')!r}"
     counts = np.asarray(votes)
     if counts.ndim != 2 or counts.shape != (ds.sizes["district"], ds.sizes["party"]):
@@ -192,11 +190,7 @@ def award_seats(election: xr.Dataset, *, others_may_win: bool) -> xr.Dataset:
     """Count `seats` again under the given rule for "others"; `winner` stays as declared."""
     if "votes" in election:
         return _finish(election.copy(), others_may_win)
-    if (
-        not others_may_win
-        and OTHERS in election["party"].values
-        and int(election["seats"].sel(party=OTHERS)) > 0
-    ):
+    if not others_may_win and OTHERS in election["party"].values and int(election["seats"].sel(party=OTHERS)) > 0:
         raise data_error(
             "seats of others cannot be given to another party without votes",
             where=f"election {election.attrs.get('name', '')!r}",
@@ -279,9 +273,7 @@ def validate_election(election: xr.Dataset) -> xr.Dataset:
             expected="shares of at least 0 along dim 'party' that sum to 1",
             mend="divide the parties' votes by all votes, others included",
         )
-    districts = (
-        election.sizes["district"] if "votes" in election else int(election.attrs.get("districts", -1))
-    )
+    districts = election.sizes["district"] if "votes" in election else int(election.attrs.get("districts", -1))
     seats = election["seats"].values
     if (seats < 0).any() or seats.sum() != districts:
         raise data_error(
@@ -313,9 +305,7 @@ def save_election(election: xr.Dataset, path: str | os.PathLike[str]) -> Path:
         election.to_netcdf(name, engine="h5netcdf")
         umask = os.umask(0)
         os.umask(umask)
-        os.chmod(
-            name, 0o666 & ~umask
-        )  # mkstemp makes files private; a result should be as readable as any other
+        os.chmod(name, 0o666 & ~umask)  # mkstemp makes files private; a result should be as readable as any other
         os.replace(name, target)
     finally:
         Path(name).unlink(missing_ok=True)
@@ -354,21 +344,15 @@ def _chosen(election: xr.Dataset, named: list[str], top: int | str | Sequence[st
     """The parties to keep, in order."""
     if isinstance(top, int | np.integer):
         if top < 1:
-            raise data_error(
-                f"found {top}", where=where, expected="at least 1", mend="name how many parties to keep"
-            )
+            raise data_error(f"found {top}", where=where, expected="at least 1", mend="name how many parties to keep")
         share = dict(zip(election["party"].values, election["popularity"].values, strict=True))
         return sorted(named, key=lambda p: -share[p])[: int(top)]
     keep = [top] if isinstance(top, str) else [str(p) for p in top]
     for label in keep:
         if label not in named:
-            raise data_error(
-                f"no party {label!r}", where=where, expected="party labels", mend=suggest(label, named)
-            )
+            raise data_error(f"no party {label!r}", where=where, expected="party labels", mend=suggest(label, named))
     if not keep or len(set(keep)) < len(keep):
-        raise data_error(
-            f"found {keep}", where=where, expected="one or more different labels", mend="name each once"
-        )
+        raise data_error(f"found {keep}", where=where, expected="one or more different labels", mend="name each once")
     return keep
 
 
@@ -377,13 +361,9 @@ def _check_labels(ds: xr.Dataset, where: str) -> None:
         if dim not in ds.coords:
             continue
         labels = [str(label) for label in ds[dim].values]
-        repeated = (
-            [label for label in labels if labels.count(label) > 1] if len(set(labels)) < len(labels) else []
-        )
+        repeated = [label for label in labels if labels.count(label) > 1] if len(set(labels)) < len(labels) else []
         if not labels or repeated or any(not label.strip() for label in labels):
-            problem = (
-                f"repeated label {repeated[0]!r}" if repeated else "a blank label" if labels else "no labels"
-            )
+            problem = f"repeated label {repeated[0]!r}" if repeated else "a blank label" if labels else "no labels"
             raise data_error(
                 problem,
                 where=f"{where}, coordinate {dim!r}",

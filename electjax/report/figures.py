@@ -46,9 +46,7 @@ class _Component(NamedTuple):
     optimal: float
 
 
-def seat_distribution(
-    simulations: Mapping[str, Mapping[str, xr.Dataset]], observed: Mapping[str, float]
-) -> Figure:
+def seat_distribution(simulations: Mapping[str, Mapping[str, xr.Dataset]], observed: Mapping[str, float]) -> Figure:
     """Share of the runs that give each party so many seats, one row per model, against the seats observed.
 
     Parameters
@@ -80,8 +78,7 @@ def seat_distribution(
         names = {"default": "default parameters", "optimal": "optimal parameters"}
         _legend(
             figure,
-            [_patch(names.get(kind, kind), filled=kind != "default") for kind in kinds]
-            + [_line("observed seats")],
+            [_patch(names.get(kind, kind), filled=kind != "default") for kind in kinds] + [_line("observed seats")],
         )
     return figure
 
@@ -89,9 +86,7 @@ def seat_distribution(
 def posterior_parameters(posterior: xr.Dataset) -> Figure:
     """Posterior of every parameter: weighted histogram, prior and psi_opt; long vectors as 90 % intervals."""
     names = parameter_names(posterior)
-    short = [
-        c for name in names for c in _components(posterior, name) if _size(posterior, name) <= _MOST_PANELS
-    ]
+    short = [c for name in names for c in _components(posterior, name) if _size(posterior, name) <= _MOST_PANELS]
     long = [name for name in names if _size(posterior, name) > _MOST_PANELS]
     weights = posterior["weight"].values
     columns = max(1, min(len(short), 4)) if not long else 4
@@ -181,9 +176,7 @@ def posterior_predictive(posterior: xr.Dataset, optimal: xr.Dataset | None = Non
             sample = posterior[name].sel(where).values
             fresh = None if optimal is None else optimal[name].sel(where).values
             both = [sample] if fresh is None else [sample, fresh]
-            bins = (
-                seat_bins(*both, np.array([seen])) if name == "seats" else sample_bins(np.concatenate(both))
-            )
+            bins = seat_bins(*both, np.array([seen])) if name == "seats" else sample_bins(np.concatenate(both))
             _histogram(ax, sample, bins, weights=weights, share=True)
             if fresh is not None:
                 _histogram(ax, fresh, bins, filled=False, share=True, colour=INK)
@@ -301,9 +294,7 @@ def _posterior_panel(
     ax: Axes, component: _Component, weights: np.ndarray, *, title: bool = True, prior: bool = True
 ) -> None:
     if prior and component.prior is not None:
-        _histogram(
-            ax, component.prior, np.linspace(component.prior.min(), component.prior.max(), 13), filled=False
-        )
+        _histogram(ax, component.prior, np.linspace(component.prior.min(), component.prior.max(), 13), filled=False)
     _histogram(ax, component.draws, sample_bins(component.draws), weights=weights)
     _observed_line(ax, component.optimal)
     ax.margins(x=0.02)
@@ -324,13 +315,9 @@ def _interval_panel(ax: Axes, posterior: xr.Dataset, name: str) -> None:
     ax.vlines(place, low[order], high[order], color=BLUE, lw=2, alpha=0.55)
     ax.plot(place, median[order], ".", color=BLUE, ms=4)
     if f"optimal_{name}" in posterior:
-        ax.plot(
-            place, posterior[f"optimal_{name}"].values.ravel()[order], "_", color=VERMILION, ms=6, mew=1.6
-        )
+        ax.plot(place, posterior[f"optimal_{name}"].values.ravel()[order], "_", color=VERMILION, ms=6, mew=1.6)
     unit = "".join(f"{dim}s" for dim in posterior[name].dims if dim != "draw")
-    ax.set(
-        xlabel=f"{order.size} {unit}, in order of the median (bars: 90 %)", ylabel=_symbol(posterior, name)
-    )
+    ax.set(xlabel=f"{order.size} {unit}, in order of the median (bars: 90 %)", ylabel=_symbol(posterior, name))
     ax.set_xticks([])
 
 

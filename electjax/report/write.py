@@ -122,9 +122,7 @@ def run_figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
 def _posteriors(tree: xr.DataTree) -> dict[str, xr.Dataset]:
     """The calibrated models that accepted something, by name."""
     found = {
-        name: node["posterior"].to_dataset()
-        for name, node in tree.children.items()
-        if "posterior" in node.children
+        name: node["posterior"].to_dataset() for name, node in tree.children.items() if "posterior" in node.children
     }
     return {name: posterior for name, posterior in found.items() if posterior.sizes["draw"]}
 

@@ -95,9 +95,7 @@ def check_options(simulator: Simulator, options: dict[str, Any] | None) -> Any:
     return simulator.options(**{f.name: options[f.name] for f in fields(simulator.options) if f.name in options})
 
 
-def make_plan(
-    simulator: Simulator, electors: np.ndarray, parties: int, *, options: Any, engine: str = "leap"
-) -> Plan:
+def make_plan(simulator: Simulator, electors: np.ndarray, parties: int, *, options: Any, engine: str = "leap") -> Plan:
     """Work out the static sizes of a simulation; `batch` runs are simulated together."""
     if engine not in ENGINES:
         raise ValueError(f"engine={engine!r} is not one of {' | '.join(ENGINES)}")
@@ -132,26 +130,18 @@ def poll_votes(
         key_local, contest.popularity[order], districts, params, options=options
     )
     lane = jnp.arange(districts, dtype=jnp.int32)
-    leap = {"poll": poll, "schedule": plan.schedule}
-    match plan.engine, options.bookkeeping:
-        case "agent", "none":
-            votes = agent.electors_open(key_poll, electors, parties, local, poll=poll, largest=plan.largest)
-        case "agent", rule:
-            votes = agent.electors_bound(
-                key_poll,
-                electors,
-                totals,
-                local,
-                poll=poll,
-                total=plan.total,
-                interleaved=rule == "interleaved",
-            )
-        case _, "none":
-            votes = polling.poll_open(key_poll, lane, electors, parties, local, **leap)
-        case _, "interleaved":
-            votes = polling.poll_interleaved(key_poll, lane, electors, totals, local, **leap)
-        case _:
-            votes = polling.poll_by_district(key_poll, lane, electors, totals, local, **leap)
+    drive: dict[str, Any] = {"poll": poll}
+    rule = options.bookkeeping
+    if plan.engine == "agent" and rule == "none":
+        votes = agent.electors_open(key_poll, electors, parties, local, largest=plan.largest, **drive)
+    elif plan.engine == "agent":
+        drive |= {"total": plan.total, "interleaved": rule == "interleaved"}
+        votes = agent.electors_bound(key_poll, electors, totals, local, **drive)
+    elif rule == "none":
+        votes = polling.poll_open(key_poll, lane, electors, parties, local, schedule=plan.schedule, **drive)
+    else:
+        bound = polling.poll_interleaved if rule == "interleaved" else polling.poll_by_district
+        votes = bound(key_poll, lane, electors, totals, local, schedule=plan.schedule, **drive)
     return Polled(votes[back].T, None if strength is None else strength[back].T)
 
 

@@ -63,7 +63,7 @@ DM = Simulator(
             default=3.0,
             support=(0.0, float("inf")),
             meaning="how closely the districts follow the national popularity; the paper's text has 1",
-            prior=(0.1, 100.0),
+            prior=(0.1, 200.0),
             scale="log",
             per=("district",),
         ),

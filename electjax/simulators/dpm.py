@@ -30,9 +30,7 @@ class DPMOptions:
     growth: float = 0.5
 
 
-def _count_block(
-    key: Array, tally: Tally, size: Array, active: Array | None, gamma: Array, *, base: Array
-) -> Array:
+def _count_block(key: Array, tally: Tally, size: Array, active: Array | None, gamma: Array, *, base: Array) -> Array:
     """Polya urn: the next electors are Dirichlet-multinomial given the count, also among surviving parties."""
     concentration = jnp.clip((1.0 - gamma) / jnp.maximum(gamma, 1e-9), 1e-9, urn.MAX_CONCENTRATION)
     shape = tally.votes + concentration * base[:, None]
@@ -51,9 +49,7 @@ def make_poll(
 
     def weights(votes: Array, active: Array, gamma: Array) -> Array:
         base = popularity[:, None]
-        return urn.ball_weights(
-            votes, active, gamma=gamma, base=base, prior_mass=prior_mass, fraction=fraction
-        )
+        return urn.ball_weights(votes, active, gamma=gamma, base=base, prior_mass=prior_mass, fraction=fraction)
 
     def block(key: Array, tally: Tally, size: Array, active: Array | None, gamma: Array) -> Array:
         return urn.leap(key, *tally, size, active, gamma=gamma, base=popularity, prior_mass=prior_mass)

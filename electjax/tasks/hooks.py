@@ -19,9 +19,7 @@ class SweepSummary(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Claim the folder of a single run, so that two runs in one second do not share it."""
-        with contextlib.suppress(
-            OSError, OmegaConfBaseException
-        ):  # Hydra meets the same error and reports it
+        with contextlib.suppress(OSError, OmegaConfBaseException):  # Hydra meets the same error and reports it
             config.hydra.run.dir = str(claim_folder(Path(config.hydra.run.dir)))
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:

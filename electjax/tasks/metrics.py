@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from electjax.core.outcome import largest_remainder, vote_fractions
-from electjax.labelled.schema import winning_margin
+from electjax.calibration import distance, target
+from electjax.core.outcome import largest_remainder
+from electjax.labelled.codec import observed_statistics
 
 Metrics = dict[str, Any]
 
@@ -20,26 +21,15 @@ def election_metrics(election: xr.Dataset) -> Metrics:
     """`election`, `observed` {seats, mwm, swm} and `proportional` (largest remainder of the vote shares)."""
     seats = election["seats"].values
     proportional = largest_remainder(election["popularity"].values, int(seats.sum()))
-    mwm, swm = observed_margins(election)
+    observed = observed_statistics(election)
     return {
         "election": str(election.attrs["name"]),
-        "observed": {"seats": _by_party(election, seats), "mwm": mwm, "swm": swm},
+        "observed": {"seats": _by_party(election, seats), "mwm": plain(observed["mwm"]), "swm": plain(observed["swm"])},
         "proportional": _by_party(election, np.asarray(proportional)),
     }
 
 
-def observed_margins(election: xr.Dataset) -> tuple[float | None, float | None]:
-    """MWM and SWM of the returns; of the paper's summary where the election has no votes, else None."""
-    if "votes" in election:
-        margin = winning_margin(election)
-        return plain(margin.mean()), plain(margin.std())
-    mwm, swm = (plain(election[name]) if name in election else None for name in ("paper_mwm", "paper_swm"))
-    return mwm, swm
-
-
-def simulation_metrics(
-    simulation: xr.Dataset, election: xr.Dataset, *, parameters: Mapping[str, Any]
-) -> Metrics:
+def simulation_metrics(simulation: xr.Dataset, election: xr.Dataset, *, parameters: Mapping[str, Any]) -> Metrics:
     """What `runs` simulated elections gave: seats, margins and how often the observed seats came out."""
     seats = simulation["seats"].transpose("run", "party").values
     observed = election["seats"].sel(party=simulation["party"]).values
@@ -57,22 +47,11 @@ def simulation_metrics(
 
 
 def mean_distance(simulation: xr.Dataset, election: xr.Dataset) -> float:
-    """Distance of the mean simulated summary statistics from the observed ones, in tolerances.
-
-    Root mean square over seats and vote fractions of every party, MWM and SWM, each over its tolerance: 2
-    seats, .02 for all others. Statistics that were not observed are left out.
-    """
-    fractions = (
-        vote_fractions(election["votes"].values) if "votes" in election else election["popularity"].values
-    )
-    mwm, swm = observed_margins(election)
-    gaps = [
-        (simulation["seats"].mean("run").values - election["seats"].values) / 2.0,
-        (simulation["vote_fraction"].mean("run").values - np.asarray(fractions)) / 0.02,
-        (np.array([simulation["mwm"].mean(), simulation["swm"].mean()]) - np.array([mwm, swm], dtype=float))
-        / 0.02,
-    ]
-    return float(np.sqrt(np.nanmean(np.square(np.concatenate(gaps)))))
+    """Distance of the mean simulated summary statistics from the observed ones, in tolerances (as in ABC)."""
+    observed = observed_statistics(election)
+    goal = target(**observed)
+    means = [np.atleast_1d(simulation[name].mean("run").values) for name in observed]
+    return float(distance(np.concatenate(means), goal))
 
 
 def best_draw(posterior: xr.Dataset) -> Metrics | None:

@@ -15,9 +15,7 @@ PLAIN_SECONDS = 5.0
 
 
 @contextmanager
-def show_progress(
-    *, live: bool | None = None, lines: bool = True, console: Console | None = None
-) -> Iterator[Stages]:
+def show_progress(*, live: bool | None = None, lines: bool = True, console: Console | None = None) -> Iterator[Stages]:
     """Yield a function that opens a stage: `report = stage("dpm: calibrate")`, `report(done, total, text)`.
 
     `live` forces the bar on or off; by default it is shown where stderr is a terminal (rich also heeds

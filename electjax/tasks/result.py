@@ -24,9 +24,7 @@ def write_result(folder: Path, result: Result, *, config: str) -> None:
     write_json(folder / "metrics.json", result.metrics)
     packed = {"zlib": True, "complevel": 4}
     numbers = {
-        node.path: {
-            name: packed for name, array in node.data_vars.items() if array.ndim and array.dtype.kind in "iuf"
-        }
+        node.path: {name: packed for name, array in node.data_vars.items() if array.ndim and array.dtype.kind in "iuf"}
         for node in result.tree.subtree
     }
     result.tree.to_netcdf(folder / "result.nc", engine="h5netcdf", encoding=numbers)

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 import electjax
+from electjax.simulators import get_simulator
 from electjax.tasks.metrics import Metrics, election_metrics, simulation_metrics
 from electjax.tasks.progress import Stages, silent
 from electjax.tasks.result import Result, slim
@@ -49,9 +50,9 @@ def simulate_model(
         runs=runs,
         seed=settings.seed if optimal is None else fresh_seed(settings.seed),
         engine=settings.engine,
+        progress=report,
     )
     numbers = simulation_metrics(simulation, election, parameters=params)
-    report(runs, runs, "")
     return simulation, numbers
 
 
@@ -61,7 +62,7 @@ def fresh_seed(seed: int) -> int:
 
 
 def split_values(model: str, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Part a model's settings into its parameters (numbers, traced) and its options."""
-    numeric = {name for name, value in values.items() if not isinstance(value, str | bool)}
-    params = {name: values[name] for name in values if name in numeric}
-    return params, {name: values[name] for name in values if name not in numeric}
+    """Part a model's settings into its parameters (numbers, traced) and its options (readings)."""
+    names = get_simulator(model).defaults
+    params = {name: value for name, value in values.items() if name in names}
+    return params, {name: value for name, value in values.items() if name not in names}

@@ -110,6 +110,4 @@ def _read(source: Source, options: ReadOptions) -> xr.Dataset:
     )
 
 
-READER = Reader(
-    "TCPD Lok Dhaba (47 columns)", "Constituency_No, Constituency_Name, Party, Votes, ...", _matches, _read
-)
+READER = Reader("TCPD Lok Dhaba (47 columns)", "Constituency_No, Constituency_Name, Party, Votes, ...", _matches, _read)

@@ -93,6 +93,4 @@ def _merge_tickets(lines: list[Line]) -> list[Line]:
     return [line._replace(party=party.get((line.district, line.candidate), line.party)) for line in lines]
 
 
-READER = Reader(
-    "MIT Election Lab", "year, state, candidate, candidatevotes, party_simplified, ...", _matches, _read
-)
+READER = Reader("MIT Election Lab", "year, state, candidate, candidatevotes, party_simplified, ...", _matches, _read)

@@ -54,9 +54,7 @@ class Table:
         """A cell that must not be blank: a district, a party, a winner."""
         found = self.text(row, column)
         if not found:
-            raise self.fault(
-                "the cell is blank", row, column, expected="a name", mend="fill it in or remove the row"
-            )
+            raise self.fault("the cell is blank", row, column, expected="a name", mend="fill it in or remove the row")
         return found
 
     def count(self, row: Row, column: str) -> int:
@@ -154,9 +152,7 @@ def parse_table(file: str, raw: bytes, encoding: str) -> Table:
     """Decode and split a delimited file (comma, semicolon or tab, as its header has them)."""
     text = _decode(file, raw, encoding)
     if not text.strip():
-        raise data_error(
-            "the file is empty", where=file, expected="a header and rows", mend="check the download"
-        )
+        raise data_error("the file is empty", where=file, expected="a header and rows", mend="check the download")
     header = next(line for line in text.splitlines() if line.strip())
     delimiter = max(",;\t", key=header.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -187,9 +183,7 @@ def parse_table(file: str, raw: bytes, encoding: str) -> Table:
                 mend="quote cells that hold the delimiter, or complete the row",
             )
     if len(records) == 1:
-        raise data_error(
-            "no rows after the header", where=file, row=1, expected="returns", mend="check the download"
-        )
+        raise data_error("no rows after the header", where=file, row=1, expected="returns", mend="check the download")
     return Table(file, columns, tuple(records[1:]))
 
 

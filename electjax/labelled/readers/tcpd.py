@@ -72,6 +72,4 @@ def _reject_shared_names(table: Table, lines: list[Line]) -> None:
             )
 
 
-READER = Reader(
-    "TCPD candidate file (24 columns)", "Constituency_Name, Party, Votes, Position, ...", _matches, _read
-)
+READER = Reader("TCPD candidate file (24 columns)", "Constituency_Name, Party, Votes, Position, ...", _matches, _read)

@@ -50,15 +50,9 @@ def _read(source: Source, options: ReadOptions) -> xr.Dataset:
     rows = [(line.district, line.row) for line in lines]
     winners = None
     if table.filled("winner"):
-        declared = constant_per_district(
-            table, rows, "winner", lambda row, c: party_label(table.name(row, c))
-        )
-        winners = {
-            d: (w, _own_votes(table, [x for x in lines if x.district == d], w)) for d, w in declared.items()
-        }
-    electors = (
-        constant_per_district(table, rows, "electors", table.count) if table.filled("electors") else None
-    )
+        declared = constant_per_district(table, rows, "winner", lambda row, c: party_label(table.name(row, c)))
+        winners = {d: (w, _own_votes(table, [x for x in lines if x.district == d], w)) for d, w in declared.items()}
+    electors = constant_per_district(table, rows, "electors", table.count) if table.filled("electors") else None
     return build_election(
         table,
         lines,

@@ -107,6 +107,4 @@ def _winner(table: Table, row: Row, parties: dict[str, str]) -> tuple[str, int |
     return winner, own
 
 
-READER = Reader(
-    "wide CSV", "district, votes_<party>, ... [, electors, winner, winner_votes]", _matches, _read
-)
+READER = Reader("wide CSV", "district, votes_<party>, ... [, electors, winner, winner_votes]", _matches, _read)

@@ -1,0 +1,164 @@
+"""Between labelled Datasets and the arrays of the simulators; labels never enter compiled code."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jaxtyping import Array
+
+import electjax
+from electjax.core.outcome import vote_fractions
+from electjax.core.polling import largest_remainder
+from electjax.labelled.errors import ElectionDataError, data_error
+from electjax.labelled.schema import OTHERS, validate_election, winning_margin
+from electjax.simulators.base import Contest, Simulator
+
+UNITS = {
+    "votes": ("votes polled", "votes"),
+    "winner": ("index of the winning party", "1"),
+    "margin": ("winner's share of the votes polled", "1"),
+    "seats": ("seats won", "seats"),
+    "vote_fraction": ("mean over districts of the party's vote fraction", "1"),
+    "mwm": ("mean winning margin", "1"),
+    "swm": ("standard deviation of the winning margin", "1"),
+}
+
+
+class Encoded(NamedTuple):
+    """An election as arrays, with the labels that come back in the results."""
+
+    contest: Contest
+    may_win: np.ndarray
+    parties: list[str]
+    districts: list[str]
+    electors: np.ndarray
+
+
+def encode(election: xr.Dataset) -> Encoded:
+    """Arrays of an election: electors per district are the votes polled there.
+
+    An election known by its summary only gets `attrs["districts"]` districts of equal size, from
+    `attrs["votes_total"]`.
+
+    Raises:
+        ElectionDataError: an invalid election, or a summary without `votes_total`.
+    """
+    validate_election(election)
+    parties = [str(party) for party in election["party"].values]
+    if "votes" in election:
+        votes = election["votes"].transpose("district", "party").values
+        electors, totals = votes.sum(axis=1), votes.sum(axis=0)
+        districts = [str(district) for district in election["district"].values]
+    else:
+        number = int(election.attrs["districts"])
+        if "votes_total" not in election.attrs:
+            raise data_error(
+                "no votes, only a summary",
+                where=f"election {election.attrs.get('name', '')!r}, attribute 'votes_total'",
+                expected="the number of votes polled, which the districts share equally",
+                mend="election.attrs['votes_total'] = ...",
+            )
+        electors = largest_remainder(np.ones(number), int(election.attrs["votes_total"]))
+        totals = largest_remainder(election["popularity"].values, int(electors.sum()))
+        districts = [f"district {index + 1}" for index in range(number)]
+    contest = Contest(
+        electors=jnp.asarray(electors, jnp.int32),
+        popularity=jnp.asarray(election["popularity"].values, jnp.float32),
+        totals=jnp.asarray(totals, jnp.int32),
+    )
+    others_may_win = bool(election.attrs.get("others_may_win", 1))
+    may_win = np.array([others_may_win or party != OTHERS for party in parties])
+    return Encoded(contest, may_win, parties, districts, electors)
+
+
+def encode_params(simulator: Simulator, params: Mapping[str, Any] | None, encoded: Encoded) -> dict[str, Array]:
+    """Every parameter of a model as a float32 array: a number, or a vector per district or party.
+
+    Raises:
+        ValueError: an unknown parameter, a value outside its support, or a vector of the wrong length.
+    """
+    given = dict(params or {})
+    lengths = {"district": len(encoded.districts), "party": len(encoded.parties)}
+    unknown = [name for name in given if name not in simulator.defaults]
+    if unknown:
+        names = ", ".join(simulator.defaults)
+        raise ValueError(f"model {simulator.name}: unknown parameter '{unknown[0]}'; it has {names}")
+    values = {}
+    for parameter in simulator.parameters:
+        raw = np.asarray(given.get(parameter.name, parameter.default))
+        where = f"model {simulator.name}: parameter {parameter.name}"
+        if not np.issubdtype(raw.dtype, np.number) or not np.isfinite(raw).all():
+            raise ValueError(f"{where}={given[parameter.name]!r} is not a finite number")
+        allowed = [lengths[dim] for dim in parameter.per]
+        if raw.ndim and (raw.ndim > 1 or raw.size not in allowed):
+            kinds = " or ".join(f"{lengths[dim]} values, one per {dim}" for dim in parameter.per)
+            expected = f"one number{f' or {kinds}' if kinds else ''}"
+            raise ValueError(f"{where} has shape {raw.shape}; expected {expected}")
+        low, high = parameter.support
+        if (raw < low).any() or (raw > high).any():
+            raise ValueError(f"{where}={raw.tolist()} lies outside its range [{low:g}, {high:g}]")
+        values[parameter.name] = jnp.asarray(raw, jnp.float32)
+    return values
+
+
+def observed_statistics(election: xr.Dataset) -> dict[str, np.ndarray]:
+    """The summary statistics of the returns; NaN for margins of an election known by its summary only."""
+    seats = election["seats"].values.astype(np.float64)
+    if "votes" not in election:
+        paper = [float(election[name]) if name in election else np.nan for name in ("paper_mwm", "paper_swm")]
+        return {
+            "seats": seats,
+            "vote_fraction": election["popularity"].values,
+            "mwm": np.asarray(paper[0]),
+            "swm": np.asarray(paper[1]),
+        }
+    margin = winning_margin(election).values
+    fraction = np.asarray(vote_fractions(election["votes"].values), np.float64)
+    return {
+        "seats": seats,
+        "vote_fraction": fraction,
+        "mwm": np.asarray(margin.mean()),
+        "swm": np.asarray(margin.std()),
+    }
+
+
+def with_units(dataset: xr.Dataset) -> xr.Dataset:
+    """Give the known variables their `long_name` and `units`."""
+    for name in dataset.data_vars:
+        long_name, units = UNITS.get(str(name).removeprefix("observed_"), ("", ""))
+        if units:
+            prefix = "observed " if str(name).startswith("observed_") else ""
+            dataset[name].attrs |= {"long_name": prefix + long_name, "units": units}
+    return dataset
+
+
+def provenance(election: xr.Dataset, simulator: Simulator, options: Any, seed: int) -> dict[str, Any]:
+    """Attributes that say how a result came about."""
+    return {
+        "election": str(election.attrs.get("name", "")),
+        "model": simulator.name,
+        "model_source": simulator.source,
+        "options": json.dumps(vars(options)),
+        "seed": seed,
+        "electjax_version": electjax.__version__,
+    }
+
+
+def plain_params(params: Mapping[str, Any]) -> str:
+    """Parameters as JSON."""
+    return json.dumps({name: np.asarray(value).tolist() for name, value in params.items()})
+
+
+__all__ = [
+    "ElectionDataError",
+    "Encoded",
+    "encode",
+    "encode_params",
+    "observed_statistics",
+    "plain_params",
+    "provenance",
+    "with_units",
+]

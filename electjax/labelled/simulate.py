@@ -1,0 +1,100 @@
+"""`electjax.simulate`: elections under a district model, labelled."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from electjax.core.parallel import ordered_map
+from electjax.labelled.codec import encode, encode_params, plain_params, provenance, with_units
+from electjax.simulators import get_simulator
+from electjax.simulators.base import Outcome, check_options, make_plan, simulate_runs
+
+CHUNK_RUNS = 128
+CHUNK_BYTES = 2**28
+
+
+def simulate(
+    election: xr.Dataset,
+    model: str = "dpm",
+    params: Mapping[str, Any] | None = None,
+    *,
+    runs: int = 100,
+    seed: int = 0,
+    engine: str = "leap",
+    options: Mapping[str, Any] | None = None,
+    chunk: int | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> xr.Dataset:
+    """Simulate an election many times under one district model.
+
+    Args:
+        election: an election Dataset, as from `load_election` or `read_returns`.
+        model: name of the model, one of `list_models()`.
+        params: parameter values; a number, or one per district (or party) where the model allows it. The paper's
+            defaults fill the rest.
+        runs: number of simulated elections. Run r depends on the seed and r alone.
+        seed: the same seed gives the same result.
+        engine: "leap" (fast) or "agent" (elector by elector, the slow reference).
+        options: readings of the model, such as {"bookkeeping": "none"}.
+        chunk: runs per compiled call, rounded up to whole batches; the result does not depend on it.
+        progress: called as progress(done, runs, text).
+
+    Returns:
+        Dataset with votes(run, district, party) int32, winner(run, district) index into party,
+        margin(run, district), seats(run, party), vote_fraction(run, party), mwm(run), swm(run).
+
+    Raises:
+        ValueError: unknown model, parameter, option or engine, or a value out of range.
+        ElectionDataError: an invalid election.
+    """
+    if runs < 1:
+        raise ValueError(f"runs={runs}: expected at least 1")
+    simulator = get_simulator(model)
+    settings = check_options(simulator, dict(options or {}))
+    encoded = encode(election)
+    values = encode_params(simulator, params, encoded)
+    plan = make_plan(simulator, encoded.electors, len(encoded.parties), options=settings, engine=engine)
+    cells = len(encoded.districts) * len(encoded.parties)
+    target = chunk or min(CHUNK_RUNS if engine == "leap" else 1, CHUNK_BYTES // (8 * cells))
+    size = -(-max(target, 1) // plan.batch) * plan.batch
+    key = jax.random.key(seed)
+
+    def work(first: int) -> Outcome:
+        out = simulate_runs(
+            key,
+            jnp.arange(first, first + size, dtype=jnp.int32),
+            encoded.contest,
+            jnp.asarray(encoded.may_win),
+            values,
+            simulator=simulator,
+            options=settings,
+            plan=plan,
+        )
+        return jax.tree.map(lambda leaf: np.asarray(leaf)[: runs - first], out)
+
+    parts = []
+    for part in ordered_map(work, range(0, runs, size)):
+        parts.append(part)
+        if progress:
+            progress(min(len(parts) * size, runs), runs, "")
+    whole: Outcome = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+    attrs = provenance(election, simulator, settings, seed)
+    attrs |= {"engine": engine, "parameters": plain_params(values)}
+    dataset = xr.Dataset(
+        {
+            "votes": (("run", "district", "party"), whole.votes),
+            "winner": (("run", "district"), whole.winner),
+            "margin": (("run", "district"), whole.margin),
+            "seats": (("run", "party"), whole.summary.seats),
+            "vote_fraction": (("run", "party"), whole.summary.vote_fraction),
+            "mwm": ("run", whole.summary.mwm),
+            "swm": ("run", whole.summary.swm),
+        },
+        coords={"run": np.arange(runs), "district": encoded.districts, "party": encoded.parties},
+        attrs=attrs,
+    )
+    return with_units(dataset)
