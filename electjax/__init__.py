@@ -19,6 +19,8 @@ _HOME = {
     "save_election": "electjax.labelled.schema",
     "validate_election": "electjax.labelled.schema",
     "pool_parties": "electjax.labelled.schema",
+    "winning_margin": "electjax.labelled.schema",
+    "uniform_election": "electjax.labelled.hypothetical",
     "ElectionDataError": "electjax.labelled.schema",
     "simulate": "electjax.labelled.simulate",
     "calibrate": "electjax.labelled.calibrate",
@@ -31,11 +33,13 @@ if TYPE_CHECKING:
     from electjax.labelled.calibrate import calibrate as calibrate
     from electjax.labelled.catalogue import list_elections as list_elections
     from electjax.labelled.catalogue import load_election as load_election
+    from electjax.labelled.hypothetical import uniform_election as uniform_election
     from electjax.labelled.readers import read_returns as read_returns
     from electjax.labelled.schema import ElectionDataError as ElectionDataError
     from electjax.labelled.schema import pool_parties as pool_parties
     from electjax.labelled.schema import save_election as save_election
     from electjax.labelled.schema import validate_election as validate_election
+    from electjax.labelled.schema import winning_margin as winning_margin
     from electjax.labelled.simulate import simulate as simulate
     from electjax.simulators import list_models as list_models
 

@@ -58,9 +58,7 @@ def test_popularity_equals_the_printed_theta(name):
     election = labelled.load_election(name)
     votes = election["votes"].values
     np.testing.assert_allclose(election["popularity"], votes.sum(0) / votes.sum(), rtol=1e-12)
-    for party, printed in zip(
-        election["place_party"].values, election["paper_popularity"].values, strict=True
-    ):
+    for party, printed in zip(election["place_party"].values, election["paper_popularity"].values, strict=True):
         ours = round(election["popularity"].sel(party=party).item(), 2)
         assert (ours, printed) == POPULARITY_AS_PRINTED_DIFFERS.get((name, party), (printed, printed))
 
@@ -137,9 +135,7 @@ def test_every_election_follows_the_schema(name):
         assert election[variable].attrs.keys() >= {"long_name", "units"}, variable
 
 
-@pytest.mark.parametrize(
-    ("wrong", "near"), [("delhi2021", "delhi2020"), ("US-2020", "us2020"), ("bihar", "known: ")]
-)
+@pytest.mark.parametrize(("wrong", "near"), [("delhi2021", "delhi2020"), ("US-2020", "us2020"), ("bihar", "known: ")])
 def test_unknown_name_is_one_line_with_close_matches(wrong, near):
     with pytest.raises(labelled.ElectionDataError) as caught:
         labelled.load_election(wrong)

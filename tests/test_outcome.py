@@ -49,9 +49,7 @@ def returns(name: str) -> tuple[list[str], np.ndarray, np.ndarray | None]:
 
 # A handful of shapes: every new one is compiled.
 votes_strategy = st.sampled_from([(1, 1), (1, 4), (5, 2), (6, 4)]).flatmap(
-    lambda shape: arrays(np.int32, shape, elements=st.integers(0, 10**8)).filter(
-        lambda votes: votes.sum() > 0
-    )
+    lambda shape: arrays(np.int32, shape, elements=st.integers(0, 10**8)).filter(lambda votes: votes.sum() > 0)
 )
 
 
@@ -231,9 +229,7 @@ def test_indices_by_hand():
     np.testing.assert_allclose(outcome.gallagher(np.array([1.0, 0.0]), np.array([0, 5])), 100.0, rtol=1e-6)
     np.testing.assert_allclose(outcome.effective_parties(np.array([5, 5, 5, 5])), 4.0, rtol=1e-6)
     np.testing.assert_allclose(outcome.effective_parties(votes), 1 / 0.52, rtol=1e-6)
-    np.testing.assert_allclose(
-        outcome.effective_parties(np.stack([votes, seats])), [1 / 0.52, 1 / 0.68], 1e-6
-    )
+    np.testing.assert_allclose(outcome.effective_parties(np.stack([votes, seats])), [1 / 0.52, 1 / 0.68], 1e-6)
 
 
 def swung(votes: np.ndarray, party: int, swing: float) -> tuple[float, float]:

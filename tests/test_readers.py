@@ -170,9 +170,7 @@ def error_line(path, **options):
 
 # ---------------------------------------------------------------- round trips
 
-names = st.text(string.ascii_letters + "äßéनई -'&,;\"()", min_size=1, max_size=12).map(
-    lambda s: " ".join(s.split())
-)
+names = st.text(string.ascii_letters + "äßéनई -'&,;\"()", min_size=1, max_size=12).map(lambda s: " ".join(s.split()))
 special = {"", "others", "other", "ind", "independent", "independents", "nota", "none of the above"}
 
 
@@ -185,9 +183,7 @@ def unique_names(min_size, max_size):
 def returns(draw):
     districts, parties = draw(unique_names(1, 6)), draw(unique_names(2, 5))
     cell = st.integers(0, 10**9)
-    votes = draw(
-        st.lists(st.lists(cell, min_size=len(parties), max_size=len(parties)), min_size=len(districts))
-    )
+    votes = draw(st.lists(st.lists(cell, min_size=len(parties), max_size=len(parties)), min_size=len(districts)))
     votes = np.array(votes[: len(districts)], dtype=np.int64)
     ordered = np.sort(votes, axis=1)
     assume((ordered[:, -1] > ordered[:, -2]).all())  # no ties, no empty districts
@@ -412,9 +408,7 @@ def test_several_elections_in_one_file_must_be_chosen(tmp_path, column, value, o
     assert f"column {column!r}" in message
     assert option in message
     assert str(value) in message
-    chosen = {"year=": {"year": value}, "assembly_no=": {"assembly_no": value}}.get(
-        option, {"where": {column: value}}
-    )
+    chosen = {"year=": {"year": value}, "assembly_no=": {"assembly_no": value}}.get(option, {"where": {column: value}})
     assert labelled.read_returns(path, **chosen)["winner"].values.tolist() == ["B"]
     assert "no row has the value '1900'" in error_line(path, year=1900)
 
@@ -475,9 +469,7 @@ def wide_table():
 
 
 def lokdhaba_table():
-    rows = lokdhaba_rows(
-        *((d + 1, f"D{d}", p, 10 * d + k + 1, 3 - k) for d in range(4) for k, p in enumerate(PARTIES))
-    )
+    rows = lokdhaba_rows(*((d + 1, f"D{d}", p, 10 * d + k + 1, 3 - k) for d in range(4) for k, p in enumerate(PARTIES)))
     return (
         LOKDHABA,
         [[str(r.get(c, "")) for c in LOKDHABA] for r in rows],
@@ -488,16 +480,12 @@ def lokdhaba_table():
 
 
 def tcpd_table():
-    rows = tcpd_rows(
-        *((f"D{d}", "GEN", p, 10 * d + k + 1, 3 - k) for d in range(4) for k, p in enumerate(PARTIES))
-    )
+    rows = tcpd_rows(*((f"D{d}", "GEN", p, 10 * d + k + 1, 3 - k) for d in range(4) for k, p in enumerate(PARTIES)))
     return TCPD, [[str(r.get(c, "")) for c in TCPD] for r in rows], "Votes", "Party", "Constituency_Name"
 
 
 def mit_table():
-    rows = mit_rows(
-        *((f"D{d}", f"P{k}", p, p, 10 * d + k + 1) for d in range(4) for k, p in enumerate(PARTIES))
-    )
+    rows = mit_rows(*((f"D{d}", f"P{k}", p, p, 10 * d + k + 1) for d in range(4) for k, p in enumerate(PARTIES)))
     header = [c for c in MIT if c != "totalvotes"]
     return (
         header,
@@ -689,9 +677,7 @@ def test_what_looks_wrong_is_a_warning(tmp_path, text, words):
 
 def test_missing_rows_show_in_the_total_of_the_district(tmp_path):
     rows = lokdhaba_rows((1, "X", "A", 10, 1), (1, "X", "B", 9, 2), Valid_Votes=25)
-    with pytest.warns(
-        labelled.ElectionDataWarning, match=r"row 2, column 'valid_votes': .*sum to 19, not 25"
-    ):
+    with pytest.warns(labelled.ElectionDataWarning, match=r"row 2, column 'valid_votes': .*sum to 19, not 25"):
         labelled.read_returns(write(tmp_path / "v.csv", LOKDHABA, rows))
 
 
@@ -772,9 +758,7 @@ def test_mit_states_equal_the_embedded_election(year):
         returns = labelled.read_returns(path, year=year, top_parties=["DEMOCRAT", "REPUBLICAN"], **options)
         assert returns.sizes["district"] == 51
         assert int(returns["votes"].sum()) == sum(int(r["candidatevotes"]) for r in rows)
-        common = sorted(
-            set(returns["district"].values) & set(embedded["district"].values) - {"MAINE", "NEBRASKA"}
-        )
+        common = sorted(set(returns["district"].values) & set(embedded["district"].values) - {"MAINE", "NEBRASKA"})
         assert len(common) == 49
         ours = returns["votes"].sel(district=common).values[:, :2]
         gap = ours - embedded["votes"].sel(district=common).values

@@ -22,9 +22,7 @@ OBSERVED = dict(zip(PARTIES, [62, 8, 0, 0], strict=True))
 FRACTION = np.array([0.54, 0.38, 0.05, 0.03])
 
 
-def fake_simulation(
-    rng: np.random.Generator, seats: list[float], mwm: float, *, runs: int = 200
-) -> xr.Dataset:
+def fake_simulation(rng: np.random.Generator, seats: list[float], mwm: float, *, runs: int = 200) -> xr.Dataset:
     """A simulation Dataset whose seats scatter around a mean."""
     counts = rng.multinomial(70, np.array(seats) / sum(seats), size=runs)
     return xr.Dataset(
@@ -181,9 +179,7 @@ def test_missing_figures_leave_cells_empty():
     assert "nan" not in rendered(metrics).lower()
 
 
-@pytest.mark.parametrize(
-    ("p", "text"), [(0.0, "0"), (0.001, "<0.01"), (0.165, "0.17"), (0.999, ">0.99"), (1.0, "1")]
-)
+@pytest.mark.parametrize(("p", "text"), [(0.0, "0"), (0.001, "<0.01"), (0.165, "0.17"), (0.999, ">0.99"), (1.0, "1")])
 def test_no_probability_is_rounded_to_certainty(p, text):
     metrics = fake_metrics()
     metrics["models"]["dm"]["default"]["p_exact"] = p
@@ -344,9 +340,7 @@ def test_figures_change_no_global_setting_and_need_no_pyplot():
 
     before = dict(matplotlib.rcParams)
     with matplotlib.rc_context({"font.size": 30, "axes.grid": False}):
-        figure = report.seat_distribution(
-            {"dm": {"default": fake_tree()["dm/default"].to_dataset()}}, OBSERVED
-        )
+        figure = report.seat_distribution({"dm": {"default": fake_tree()["dm/default"].to_dataset()}}, OBSERVED)
         assert matplotlib.rcParams["font.size"] == 30
     assert figure.axes[0].title.get_fontsize() == 9.5
     assert dict(matplotlib.rcParams) == before

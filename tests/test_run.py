@@ -454,9 +454,7 @@ def test_progress_is_plain_lines_off_a_terminal_and_a_bar_when_forced():
     assert "40/100" in live.export_text()
 
 
-@pytest.mark.parametrize(
-    ("setting", "expected"), [("kept", "kept"), ("off", "None"), (None, "user/electjax/jax")]
-)
+@pytest.mark.parametrize(("setting", "expected"), [("kept", "kept"), ("off", "None"), (None, "user/electjax/jax")])
 def test_where_compiled_code_is_kept(tmp_path, setting, expected):
     environment = {key: value for key, value in os.environ.items() if not key.startswith("JAX_COMPILATION")}
     environment |= {"XDG_CACHE_HOME": str(tmp_path / "user")}

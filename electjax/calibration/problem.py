@@ -24,7 +24,6 @@ class Setting(NamedTuple):
     simulator: Simulator
     options: Any
     plan: Plan
-    space: Space
     norm: str = "rms"
 
 
@@ -32,6 +31,7 @@ class Problem(NamedTuple):
     """What is calibrated against what."""
 
     setting: Setting
+    space: Space
     contest: Contest
     may_win: Bool[Array, " K"]
     fixed: Params  # the parameters that are not calibrated
@@ -57,16 +57,15 @@ def join(parts: list[Draws]) -> Draws:
 
 @partial(jax.jit, static_argnames="setting")
 def _evaluate(
-    key: Array, runs: Array, unit: Array, setting: Setting, contest: Any, may_win: Any, fixed: Any, goal: Any
+    key: Array, runs: Array, params: Params, contest: Contest, may_win: Array, goal: Target, *, setting: Setting
 ) -> tuple[Array, Array]:
-    simulator, options, plan, space, norm = setting
-    shared = {name: jnp.broadcast_to(value, (*runs.shape, *value.shape)) for name, value in fixed.items()}
+    simulator, options, plan, norm = setting
     outcome = simulate_runs(
         key,
         runs,
         contest,
         may_win,
-        shared | unit_to_params(space, unit),
+        params,
         simulator=simulator,
         options=options,
         plan=plan,
@@ -94,8 +93,13 @@ def evaluate(
 
     def work(first: int) -> tuple[np.ndarray, np.ndarray]:
         index = padded[first : first + size]
-        far = _evaluate(key, jnp.asarray(runs[index], jnp.int32), jnp.asarray(unit[index]), *problem)
-        return np.asarray(far[0]), np.asarray(far[1])
+        fixed = {name: np.broadcast_to(value, (size, *value.shape)) for name, value in problem.fixed.items()}
+        params = fixed | unit_to_params(problem.space, unit[index])
+        numbers = jnp.asarray(runs[index], jnp.int32)
+        statistics, far = _evaluate(
+            key, numbers, params, problem.contest, problem.may_win, problem.goal, setting=problem.setting
+        )
+        return np.asarray(statistics), np.asarray(far)
 
     starts = range(0, len(padded), size)
     parts = list(ordered_map(work, starts)) if len(starts) > 1 else [work(0)]

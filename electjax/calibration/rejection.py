@@ -36,7 +36,7 @@ def rejection(
     number = min(CHUNK, budget)
 
     def work(first: int) -> Draws:
-        unit = prior_draws(key_prior, first, number=number, size=problem.setting.space.size)
+        unit = prior_draws(key_prior, first, number=number, size=problem.space.size)
         return evaluate(key_runs, first + np.arange(number), np.asarray(unit), problem)
 
     parts: list[Draws] = []

@@ -11,7 +11,6 @@ Arrays are laid out party first, district last: counts[party, district].
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -41,10 +40,13 @@ class Poll(NamedTuple):
     weights(counts[K, S], active[K, S], local) -> weights[K, S]: the next elector's choice.
     block(key, tally, size[S], active[K] | None, local) -> votes[K, S]: the next size[s] electors at once; active is
     None where no party is barred.
+    start(u[M, S], counts[K, S], electors[S], active[K] | None, local) -> counts[K, S], choice[M, S]: the first M
+    electors one by one, those in `counts` left out, and whom they chose, K where nobody voted. None: by `weights`.
     """
 
     weights: Callable[[Array, Array, Any], Array]
     block: Callable[[Array, Tally, Array, Array | None, Any], Array]
+    start: Callable[[Array, Array, Array, Array | None, Any], tuple[Array, Array]] | None = None
 
 
 class Schedule(NamedTuple):
@@ -89,23 +91,63 @@ def _usable(weights: Array, allowed: Array) -> Array:
     return jnp.where(jnp.sum(weights, axis=0) > 0, weights, allowed.astype(weights.dtype))
 
 
-def _targets(electors: Array, schedule: Schedule, largest: Array | None = None) -> Int[Array, "B S"]:
-    """Electors that have voted in each district at the end of every block; `largest` sets the pace."""
+def _targets(electors: Array, schedule: Schedule) -> Int[Array, "B S"]:
+    """Electors that have voted in each district at the end of every block."""
     if schedule.blocks == 0:
         return jnp.zeros((0, electors.shape[0]), jnp.int32)
     first = jnp.minimum(electors, schedule.start)
     n = electors.astype(jnp.float32)
-    largest = jnp.max(n) if largest is None else largest.astype(jnp.float32)
-    reach = jnp.log(jnp.maximum(largest / max(schedule.start, 1), 1.0))
+    reach = jnp.log(jnp.maximum(jnp.max(n) / max(schedule.start, 1), 1.0))
     step = jnp.arange(1, schedule.blocks + 1, dtype=jnp.float32)
     time = jnp.exp(reach * (step / schedule.blocks - 1.0))
     target = jnp.round(n * time[:, None]).astype(jnp.int32)
     return jnp.clip(target, first, electors).at[-1].set(electors)
 
 
-def _draw_key(key: Array, index: Array, attempt: Array | int) -> Array:
-    """Key of one block draw: the first attempt under book-keeping repeats the free draw."""
-    return jax.random.fold_in(jax.random.fold_in(key, index), attempt)
+def _start(
+    poll: Poll, u: Array, counts: Array, electors: Array, active: Array | None, local: Any
+) -> tuple[Int[Array, "K S"], Int[Array, "M S"]]:
+    """The first electors of every district, one by one; see `Poll.start`."""
+    if poll.start is not None:
+        return poll.start(u, counts, electors, active, local)
+    parties = counts.shape[0]
+    on = jnp.broadcast_to(True if active is None else active[:, None], counts.shape)
+    voted = jnp.sum(counts, axis=0)
+
+    def ball(counts: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
+        turn, u = inputs
+        vote = choose(u, _usable(poll.weights(counts.astype(jnp.float32), on, local), on))
+        vote = vote & (voted <= turn) & (turn < electors)
+        return counts + vote, jnp.where(jnp.any(vote, axis=0), jnp.argmax(vote, axis=0), parties)
+
+    return jax.lax.scan(ball, counts, (jnp.arange(u.shape[0]), u))
+
+
+def _poll_freely(
+    key: Array,
+    lane: Array,
+    electors: Array,
+    counts: Array,
+    active: Array | None,
+    local: Any,
+    *,
+    poll: Poll,
+    schedule: Schedule,
+) -> tuple[Int[Array, "K S"], Int[Array, "M S"], Int[Array, "B K S"]]:
+    """Every district on its own, from `counts` to the end: final votes, first choices, votes by block."""
+    key_start, key_blocks = random.subkey(key, jnp.arange(2))
+    u = random.open_uniform(random.random_bits(key_start, lane, schedule.start))
+    counts, choice = _start(poll, u, counts, electors, active, local)
+
+    def leap(counts: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
+        index, target = inputs
+        voted = jnp.sum(counts, axis=0)
+        size = jnp.maximum(target - voted, 0)
+        votes = poll.block(random.subkey(key_blocks, index), Tally(lane, counts, voted), size, active, local)
+        return counts + votes, votes
+
+    counts, votes = jax.lax.scan(leap, counts, (jnp.arange(schedule.blocks), _targets(electors, schedule)))
+    return counts, choice, votes
 
 
 def poll_open(
@@ -117,31 +159,10 @@ def poll_open(
     *,
     poll: Poll,
     schedule: Schedule,
-    active: Bool[Array, " K"] | None = None,
 ) -> Int[Array, "K S"]:
-    """Votes where no party total binds: every district on its own. `active` bars parties from the start."""
-    key_start, _, key_blocks, _ = jax.random.split(key, 4)
+    """Votes where no party total binds: every district on its own."""
     counts = jnp.zeros((parties, electors.shape[0]), jnp.int32)
-    on = jnp.broadcast_to(True if active is None else active[:, None], counts.shape)
-
-    def ball(counts: Array, inputs: tuple[Array, Array]) -> tuple[Array, None]:
-        turn, u = inputs
-        vote = choose(u, _usable(poll.weights(counts.astype(jnp.float32), on, local), on))
-        return counts + (vote & (turn < electors)), None
-
-    if schedule.start:
-        u = random.open_uniform(random.random_bits(key_start, lane, schedule.start))
-        counts, _ = jax.lax.scan(ball, counts, (jnp.arange(schedule.start), u))
-
-    def leap(counts: Array, inputs: tuple[Array, Array, Array]) -> tuple[Array, None]:
-        index, voted, target = inputs
-        tally = Tally(lane, counts, voted)
-        return counts + poll.block(_draw_key(key_blocks, index, 0), tally, target - voted, active, local), None
-
-    targets = _targets(electors, schedule)
-    voted = jnp.concatenate([jnp.minimum(electors, schedule.start)[None], targets])[:-1]
-    counts, _ = jax.lax.scan(leap, counts, (jnp.arange(schedule.blocks), voted, targets))
-    return counts
+    return _poll_freely(key, lane, electors, counts, None, local, poll=poll, schedule=schedule)[0]
 
 
 def _cast_round(key: Array, lane: Array, u: Array, weights: Array, present: Array, remaining: Array) -> Array:
@@ -162,7 +183,7 @@ def _cast_round(key: Array, lane: Array, u: Array, weights: Array, present: Arra
         ranked = jnp.cumsum(vote[:, order], axis=1) > remaining[:, None]
         late = jnp.zeros_like(vote).at[:, order].set(ranked) & vote
         allowed = allowed & ~late
-        fresh = random.open_uniform(random.random_bits(jax.random.fold_in(key, step), lane, 1)[0])
+        fresh = random.open_uniform(random.random_bits(key, lane, 1, step)[0])
         vote = jnp.where(jnp.any(late, axis=0), choose(fresh, _usable(weights, allowed)), vote)
         return step + 1, vote, allowed
 
@@ -184,7 +205,7 @@ def _cut(key: Array, lane: Array, votes: Array, remaining: Array) -> Array:
 
     def halve(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         step, cast, interval = carry
-        bits = random.random_bits(jax.random.fold_in(key, step), lane, votes.shape[0])
+        bits = random.random_bits(key, lane, votes.shape[0], step)
         early = random.binomial_half(bits, interval)
         too_many = jnp.any(jnp.sum(cast + early, axis=1) > remaining)
         return step + 1, jnp.where(too_many, cast, cast + early), jnp.where(too_many, early, interval - early)
@@ -192,6 +213,29 @@ def _cut(key: Array, lane: Array, votes: Array, remaining: Array) -> Array:
     _, cast, interval = jax.lax.while_loop(open_, halve, (jnp.int32(0), jnp.zeros_like(votes), votes))
     within = jnp.all(jnp.sum(cast + interval, axis=1) <= remaining)
     return jnp.where(within, cast + interval, cast)
+
+
+def _start_in_rounds(
+    key: Array, lane: Array, u: Array, electors: Array, totals: Array, local: Any, *, poll: Poll
+) -> Int[Array, "K S"]:
+    """The first electors under party totals, one per district and round, in random order within the round."""
+
+    def ball(counts: Array, inputs: tuple[Array, Array]) -> tuple[Array, None]:
+        turn, u = inputs
+        remaining = totals - jnp.sum(counts, axis=1)
+        on = jnp.broadcast_to((remaining > 0)[:, None], counts.shape)
+        weights = poll.weights(counts.astype(jnp.float32), on, local)
+        vote = _cast_round(random.subkey(key, turn), lane, u, weights, turn < electors, remaining)
+        return counts + vote, None
+
+    counts = jnp.zeros((totals.shape[0], electors.shape[0]), jnp.int32)
+    return jax.lax.scan(ball, counts, (jnp.arange(u.shape[0]), u))[0]
+
+
+def _fill(counts: Array, electors: Array, totals: Array) -> Int[Array, "K S"]:
+    """Give the electors that are left to the one party whose total is not used up."""
+    active = jnp.sum(counts, axis=1) < totals
+    return counts + jnp.where(active[:, None], electors - jnp.sum(counts, axis=0), 0)
 
 
 def poll_interleaved(
@@ -203,52 +247,46 @@ def poll_interleaved(
     *,
     poll: Poll,
     schedule: Schedule,
-    largest: Int[Array, ""] | None = None,
 ) -> Int[Array, "K S"]:
     """Votes under book-keeping with all districts polling side by side; sum_s V_sk = v_k exactly.
 
-    totals must sum to the electors. The first electors vote in rounds, one per district in random order;
-    a block that would take a party over its total is cut in its random order, the party switched off, and
-    the rest of the block drawn anew.
+    totals must sum to the electors. A block that would take a party over its total is cut in its random order,
+    the party switched off, and the rest of the block drawn anew. The first electors vote freely; only if
+    a total is used up among them do they vote again, from the same random numbers, in rounds.
     """
-    key_start, key_rounds, key_blocks, key_cuts = jax.random.split(key, 4)
+    key_start, key_rounds, key_blocks, key_cuts = random.subkey(key, jnp.arange(4))
     counts = jnp.zeros((totals.shape[0], electors.shape[0]), jnp.int32)
-
-    def ball(carry: tuple[Array, Array], inputs: tuple[Array, Array]) -> tuple[tuple[Array, Array], None]:
-        counts, remaining = carry
-        turn, u = inputs
-        on = jnp.broadcast_to((remaining > 0)[:, None], counts.shape)
-        weights = poll.weights(counts.astype(jnp.float32), on, local)
-        round_key = jax.random.fold_in(key_rounds, turn)
-        vote = _cast_round(round_key, lane, u, weights, turn < electors, remaining)
-        return (counts + vote, remaining - jnp.sum(vote, axis=1)), None
-
-    remaining = totals
     if schedule.start:
         u = random.open_uniform(random.random_bits(key_start, lane, schedule.start))
-        (counts, remaining), _ = jax.lax.scan(ball, (counts, remaining), (jnp.arange(schedule.start), u))
+        counts, _ = _start(poll, u, counts, electors, None, local)
+        cast = jnp.sum(counts, axis=1)
+        # a loop of no or one turn, not a branch: under vmap a branch is always taken
+        _, counts = jax.lax.while_loop(
+            lambda carry: carry[0],
+            lambda carry: (False, _start_in_rounds(key_rounds, lane, u, electors, totals, local, poll=poll)),
+            (jnp.any((cast >= totals) & (cast > 0)), counts),
+        )
+    targets = _targets(electors, schedule)
+    most = schedule.blocks + MAX_ATTEMPTS * totals.shape[0]
 
-    def leap(carry: tuple[Array, Array], inputs: tuple[Array, Array]) -> tuple[tuple[Array, Array], None]:
-        index, target = inputs
+    def unfinished(carry: tuple[Array, Array, Array]) -> Array:
+        step, index, counts = carry
+        several = jnp.sum(jnp.sum(counts, axis=1) < totals) > 1
+        return several & (index < schedule.blocks) & (step < most)
 
-        def unfinished(carry: tuple[Array, Array, Array]) -> Array:
-            # every attempt but the last switches a party off; the bound also ends lanes that vmap has finished
-            return jnp.any(jnp.sum(carry[1], axis=0) < target) & (carry[0] <= MAX_ATTEMPTS * totals.shape[0])
+    def advance(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        step, index, counts = carry
+        remaining = totals - jnp.sum(counts, axis=1)
+        tally = Tally(lane, counts, jnp.sum(counts, axis=0))
+        size = targets[index] - tally.voted
+        votes = poll.block(random.subkey(key_blocks, step), tally, size, remaining > 0, local)
+        cast = _cut(random.subkey(key_cuts, step), lane, votes, remaining)
+        return step + 1, index + jnp.all(cast == votes), counts + cast
 
-        def attempt(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-            step, counts, remaining = carry
-            tally = Tally(lane, counts, jnp.sum(counts, axis=0))
-            draw_key = _draw_key(key_blocks, index, step)
-            votes = poll.block(draw_key, tally, target - tally.voted, remaining > 0, local)
-            votes = _cut(_draw_key(key_cuts, index, step), lane, votes, remaining)
-            return step + 1, counts + votes, remaining - jnp.sum(votes, axis=1)
-
-        _, counts, remaining = jax.lax.while_loop(unfinished, attempt, (jnp.int32(0), *carry))
-        return (counts, remaining), None
-
-    inputs = (jnp.arange(schedule.blocks), _targets(electors, schedule, largest))
-    (counts, _), _ = jax.lax.scan(leap, (counts, remaining), inputs)
-    return counts
+    if schedule.blocks:
+        start = (jnp.int32(0), jnp.int32(0), counts)
+        counts = jax.lax.while_loop(unfinished, advance, start)[2]
+    return _fill(counts, electors, totals)
 
 
 def poll_by_district(
@@ -263,39 +301,41 @@ def poll_by_district(
 ) -> Int[Array, "K S"]:
     """Votes under book-keeping with the districts polling one after the other; sum_s V_sk = v_k exactly.
 
-    Districts are drawn freely and all at once; up to the first one in which a party reaches its total they
-    stand. That one is polled again from the same random numbers with the total in force, the party is switched
-    off and the districts after it are drawn anew: at most one pass per party.
+    totals must sum to the electors. All districts are drawn freely and at once. Those before the first in which a
+    party reaches its total stand; that one stands up to the elector or block in which it happens, the block cut in
+    its random order; the party is switched off and everything after is drawn anew: one pass per party.
     """
-    districts = electors.shape[0]
-    index = jnp.arange(districts)
-    run = partial(poll_open, key, lane, electors, totals.shape[0], local, poll=poll, schedule=schedule)
+    parties = totals.shape[0]
+    key_polls, key_cuts = random.subkey(key, jnp.arange(2))
 
-    def bound(s: Array, remaining: Array) -> Array:
-        def here(leaf: Array) -> Array:
-            return jax.lax.dynamic_slice_in_dim(leaf, s, 1, axis=-1)
+    def unfinished(carry: tuple[Array, Array]) -> Array:
+        step, counts = carry
+        return (jnp.sum(jnp.sum(counts, axis=1) < totals) > 1) & (step < MAX_ATTEMPTS * parties)
 
-        there = jax.tree.map(here, local)
-        largest = jnp.max(electors)
-        votes = poll_interleaved(
-            key, here(lane), here(electors), remaining, there, poll=poll, schedule=schedule, largest=largest
-        )
-        return votes[:, 0]
-
-    def unfinished(carry: tuple[Array, Array, Array]) -> Array:
-        return carry[0] < districts
-
-    def advance(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        first, counts, remaining = carry
+    def advance(carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        step, counts = carry
+        remaining = totals - jnp.sum(counts, axis=1)
         active = remaining > 0
-        votes = jnp.where(index >= first, run(active=active), 0)
-        reached = jnp.any((jnp.cumsum(votes, axis=1) >= remaining[:, None]) & active[:, None], axis=0)
-        stop = jnp.where(jnp.any(reached), jnp.argmax(reached), districts - 1)
-        before = jnp.where(index < stop, votes, 0)
-        left = remaining - jnp.sum(before, axis=1)
-        last = jnp.where(jnp.all(votes[:, stop] <= left), votes[:, stop], bound(stop, left))
-        counts = (counts + before).at[:, stop].add(last)
-        return stop + 1, counts, left - last
+        key_poll = random.subkey(key_polls, step)
+        after, choice, blocks = _poll_freely(
+            key_poll, lane, electors, counts, active, local, poll=poll, schedule=schedule
+        )
+        gained = after - counts
+        so_far = jnp.cumsum(gained, axis=1)
+        reached = (so_far >= remaining[:, None]) & active[:, None]
+        stop = jnp.argmax(jnp.any(reached, axis=0))
+        left = remaining - so_far[:, stop] + gained[:, stop]
+        # the poll of that district, elector by elector and then block by block
+        first = choice[:, stop, None] == jnp.arange(parties)
+        moves = jnp.concatenate([first.astype(jnp.int32), blocks[:, :, stop]])
+        path = jnp.cumsum(moves, axis=0)
+        event = jnp.argmax(jnp.any((path >= left) & active, axis=1))
+        before = path[event] - moves[event]
+        cast = _cut(random.subkey(key_cuts, step), lane[:1], moves[event][:, None], left - before)
+        index = jnp.arange(electors.shape[0])
+        gained = jnp.where(index < stop, gained, 0).at[:, stop].add(before + cast[:, 0])
+        return step + 1, counts + gained
 
-    counts = jnp.zeros((totals.shape[0], districts), jnp.int32)
-    return jax.lax.while_loop(unfinished, advance, (jnp.int32(0), counts, totals))[1]
+    counts = jnp.zeros((parties, electors.shape[0]), jnp.int32)
+    counts = jax.lax.while_loop(unfinished, advance, (jnp.int32(0), counts))[1]
+    return _fill(counts, electors, totals)

@@ -6,29 +6,59 @@ so they vectorise: inversion where a count is small, a Cornish-Fisher expansion 
 it is not, Wilson-Hilferty for gammas. The error of each is stated and tested against scipy.
 """
 
+from itertools import accumulate
+
 import jax
 import jax.numpy as jnp
-from jax.extend.random import threefry_2x32
 from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
 INVERSION_MEAN = 5.0
 INVERSION_ROUNDS = 20
 
 
-def random_bits(key: Key[Array, ""], lane: Int[Array, " S"], words: int) -> UInt32[Array, "W S"]:
-    """32-bit words for every lane; a lane's words depend on the key and its number alone.
+def _threefry(key: Array, x0: Array, x1: Array) -> tuple[Array, Array]:
+    """The threefry-2x32 block cipher with 20 rounds (Salmon et al. 2011), as `jax.random` uses it.
+
+    Unrolled here it is one kernel; jax's loop of kernels costs twice the time and several times the compilation.
+    """
+    words = (key[0], key[1], key[0] ^ key[1] ^ jnp.uint32(0x1BD11BDA))
+    x0, x1 = x0 + words[0], x1 + words[1]
+    for group in range(5):
+        for turn in ((13, 15, 26, 6), (17, 29, 16, 24))[group % 2]:
+            x0 = x0 + x1
+            x1 = x0 ^ ((x1 << turn) | (x1 >> (32 - turn)))
+        x0 = x0 + words[(group + 1) % 3]
+        x1 = x1 + words[(group + 2) % 3] + jnp.uint32(group + 1)
+    return x0, x1
+
+
+def subkey(key: Key[Array, ""], number: Int[Array, "*n"] | int) -> Key[Array, "*n"]:
+    """Keys by number: what `jax.random.fold_in` gives, for one number or an array of them, cheap to compile."""
+    number = jnp.asarray(number, jnp.uint32)
+    if jax.random.key_impl(key) != "threefry2x32":
+        fold = jax.random.fold_in
+        return jnp.vectorize(lambda n: fold(key, n))(number) if number.ndim else fold(key, number)
+    pair = _threefry(jax.random.key_data(key), jnp.zeros_like(number), number)
+    return jax.random.wrap_key_data(jnp.stack(pair, axis=-1), impl="threefry2x32")
+
+
+def random_bits(
+    key: Key[Array, ""], lane: Int[Array, " S"], words: int, turn: Int[Array, ""] | int = 0
+) -> UInt32[Array, "W S"]:
+    """32-bit words for every lane; a lane's words depend on the key, its number and the turn alone.
 
     Both words of a threefry block are used, at half the cost of `jax.random.bits`. The key must serve no other
-    draw. Keys of another implementation than threefry go through `jax.random`.
+    draw than those of as many words at other turns. Keys of another implementation than threefry go through
+    `jax.random`.
     """
     if jax.random.key_impl(key) != "threefry2x32":
+        key = jax.random.fold_in(key, turn)
         return jax.vmap(lambda s: jax.random.bits(jax.random.fold_in(key, s), (words,)), out_axes=-1)(lane)
     pairs = (words + 1) // 2
     shape = (pairs, lane.shape[0])
     lanes = jnp.broadcast_to(lane.astype(jnp.uint32), shape)
-    turns = jax.lax.broadcasted_iota(jnp.uint32, shape, 0)
-    blocks = threefry_2x32(jax.random.key_data(key), jnp.concatenate([lanes.ravel(), turns.ravel()]))
-    return blocks.reshape(2 * pairs, -1)[:words]
+    blocks = jax.lax.broadcasted_iota(jnp.uint32, shape, 0) + jnp.uint32(pairs) * jnp.asarray(turn, jnp.uint32)
+    return jnp.concatenate(_threefry(jax.random.key_data(key), lanes, blocks))[:words]
 
 
 def open_uniform(bits: UInt32[Array, "..."]) -> Float[Array, "..."]:
@@ -120,6 +150,11 @@ def gamma_wilson_hilferty(bits: UInt32[Array, "2 ..."], shape: Float[Array, "...
     return a * root**3 * jnp.where(small, jnp.exp(boost), 1.0)
 
 
+def running_sum(values: Float[Array, "K ..."]) -> Float[Array, "K ..."]:
+    """Cumulative sum over the leading axis, term by term: a zero repeats the sum before it exactly."""
+    return jnp.stack(list(accumulate(values)))
+
+
 def multinomial(
     bits: UInt32[Array, "K ..."], n: Int[Array, "..."], weights: Float[Array, "K ..."]
 ) -> Int[Array, "K ..."]:
@@ -159,7 +194,7 @@ def dirichlet_lanes(
     key: Key[Array, ""], lane: Int[Array, " S"], shape: Float[Array, "K S"], active: Bool[Array, " K"] | None
 ) -> Float[Array, "K S"]:
     """Exact Dirichlet shares per lane from the lane's own key; inactive categories get share 0."""
-    keys = jax.vmap(lambda s: jax.random.fold_in(key, s))(lane)
+    keys = subkey(key, lane)
     draws = jax.vmap(lambda k, a: jax.random.loggamma(k, a), in_axes=(0, 1), out_axes=1)(
         keys, jnp.maximum(shape, 1e-30)
     )

@@ -15,6 +15,7 @@ Arrays are laid out party first, district last: counts[party, district].
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
@@ -99,6 +100,44 @@ def block_concentration(
     return jnp.clip(kappa, 1e-6, MAX_CONCENTRATION)
 
 
+def first_electors(
+    u: Float[Array, "M S"],
+    counts: Int[Array, "K S"],
+    electors: Int[Array, " S"],
+    active: Bool[Array, " K"] | None,
+    *,
+    gamma: Float[Array, " S"],
+    base: Float[Array, " K"],
+    prior_mass: Float[Array, ""],
+) -> tuple[Int[Array, "K S"], Int[Array, "M S"]]:
+    """Votes of every district after its first M electors, one by one, under the fraction reading.
+
+    The electors in `counts` have voted; u holds a uniform for each elector. Also returns whom each elector chose,
+    K where nobody voted. The urn is kept as cumulative counts, so that a choice is one comparison per party.
+    """
+    parties = counts.shape[0]
+    on = jnp.ones(parties, bool) if active is None else active
+    voted = jnp.sum(counts, axis=0)
+    prior = random.running_sum(jnp.where(on, base, 0.0))[:, None]
+    even = random.running_sum(on.astype(jnp.float32))[:, None]
+    held = random.running_sum(jnp.where(on[:, None], counts, 0).astype(jnp.float32))
+
+    def ball(held: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
+        turn, u = inputs
+        m = turn.astype(jnp.float32)
+        # the weights of eq. 2 times m + c0; the first elector follows the base even where c0 = 0, and what
+        # has no weight at all is even
+        by_base = jnp.maximum(prior_mass + (1.0 - gamma) * m, jnp.where(turn == 0, 1e-20, 0.0))
+        weights = gamma * held + by_base * prior + 1e-30 * even
+        # the last party's sum stays above the point, whatever the rounding
+        below = (u * (weights[-1] * (1.0 - 2.0**-21)) < weights) & (voted <= turn) & (turn < electors)
+        return held + below, parties - jnp.sum(below, axis=0, dtype=jnp.int32)
+
+    after, choices = jax.lax.scan(ball, held, (jnp.arange(u.shape[0]), u))
+    gained = (after - held).astype(jnp.int32)
+    return counts + jnp.diff(gained, axis=0, prepend=0), choices
+
+
 def _remaining_urn(
     counts: Array, voted: Array, block: Array, active: Array, gamma: Array, base: Array, prior_mass: Array
 ) -> tuple[Array, Array, Array, Array]:
@@ -133,9 +172,10 @@ def leap(
 ) -> Int[Array, "K S"]:
     """Votes of the next `block` electors of every district under the fraction reading.
 
-    lane: the districts' numbers, which select their random words. voted: the electors so far, the sum of counts. active: parties whose total is not used up, None for all; the others
-    get nothing, and the urn of those that are left copies with a probability that drifts with the mass of the
-    rest, here held fixed over the block: an approximation, tested against elector-by-elector simulation.
+    lane: the districts' numbers, which select their random words. voted: the electors so far, the sum of counts.
+    active: parties whose total is not used up, None for all; the others get nothing, and the urn of those that
+    are left copies with a probability that drifts with the mass of the rest, here held fixed over the block: an
+    approximation, tested against elector-by-elector simulation.
     """
     length = jnp.maximum(block, 1).astype(jnp.float32)
     n = counts.astype(jnp.float32)

@@ -98,7 +98,8 @@ def calibrate(
     observed = observed_statistics(election)
     plan = make_plan(simulator, encoded.electors, len(encoded.parties), options=settings, engine=engine)
     problem = Problem(
-        setting=Setting(simulator, settings, plan, space, distance),
+        setting=Setting(simulator, settings, plan, distance),
+        space=space,
         contest=encoded.contest,
         may_win=jnp.asarray(encoded.may_win),
         fixed=fixed,

@@ -54,7 +54,16 @@ def make_poll(
     def block(key: Array, tally: Tally, size: Array, active: Array | None, gamma: Array) -> Array:
         return urn.leap(key, *tally, size, active, gamma=gamma, base=popularity, prior_mass=prior_mass)
 
-    return Poll(weights, block if fraction else partial(_count_block, base=popularity)), gamma, None
+    def start(
+        u: Array, counts: Array, electors: Array, active: Array | None, gamma: Array
+    ) -> tuple[Array, Array]:
+        return urn.first_electors(
+            u, counts, electors, active, gamma=gamma, base=popularity, prior_mass=prior_mass
+        )
+
+    if not fraction:
+        return Poll(weights, partial(_count_block, base=popularity)), gamma, None
+    return Poll(weights, block, start), gamma, None
 
 
 def schedule(electors: np.ndarray, parties: int, *, options: DPMOptions) -> Schedule:

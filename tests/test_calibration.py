@@ -1,0 +1,208 @@
+"""Calibration: priors, distance, both methods, psi_opt; and the labelled verbs around them."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+import electjax
+from electjax import calibration
+from electjax.calibration import make_space, unit_to_params
+from electjax.calibration.explore_exploit import exploit_draws
+from electjax.calibration.prior import reflect
+from electjax.calibration.problem import CHUNK, Draws, _evaluate, select
+from electjax.core import parallel
+from electjax.core.outcome import Summary
+from electjax.simulators import DM, DPM
+
+
+@pytest.fixture(scope="module")
+def small():
+    """An election of known gamma: one simulated run of DPM at .85."""
+    base = electjax.uniform_election({"A": 0.5, "B": 0.35, "C": 0.15}, districts=40, electors=200_000)
+    run = electjax.simulate(base, "dpm", {"gamma": 0.85}, runs=1, seed=5).isel(run=0)
+    from electjax.labelled.schema import election_dataset
+
+    return election_dataset(
+        run["votes"].values, districts=list(run["district"].values), parties=list("ABC"), attrs={"name": "known"}
+    )
+
+
+@pytest.fixture(scope="module")
+def explored(small):
+    return electjax.calibrate(small, "dpm", seed=1, budget=6000, accept=200)
+
+
+@pytest.fixture(scope="module")
+def rejected(small):
+    return electjax.calibrate(small, "dpm", method="rejection", seed=1, budget=8 * CHUNK, accept=10**6)
+
+
+# ------------------------------------------------------------------------------------------------ prior
+
+
+def test_unit_cube_maps_to_the_prior_range():
+    space = make_space(DM, {"concentration": (0.1, 10.0)})
+    values = unit_to_params(space, np.array([[0.0], [0.5], [1.0]]))["concentration"]
+    np.testing.assert_allclose(values, [0.1, 1.0, 10.0], rtol=1e-6)
+    space = make_space(DPM, {"gamma": (0.2, 0.6)})
+    np.testing.assert_allclose(unit_to_params(space, np.array([[0.25]]))["gamma"], [0.3])
+
+
+def test_default_prior_leaves_the_prior_mass_fixed():
+    assert [axis.name for axis in make_space(DPM).axes] == ["gamma"]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "said"),
+    [
+        ({"gama": (0, 1)}, "unknown parameter 'gama'"),
+        ({"gamma": (0.5, 0.5)}, "low < high"),
+        ({"gamma": (0.5, 1.5)}, r"within \[0, 1\]"),
+        ({"gamma": (0.5, float("inf"))}, "finite"),
+    ],
+)
+def test_bad_priors_are_named(bounds, said):
+    with pytest.raises(ValueError, match=said):
+        make_space(DPM, bounds)
+
+
+@given(st.floats(-5, 5, width=32), st.floats(-0.375, 0.375, width=32))
+@settings(max_examples=50, deadline=None)
+def test_reflection_stays_inside_and_is_continuous(x, step):
+    inside, moved = reflect(jnp.array([x, x + step]))
+    assert 0.0 <= float(inside) <= 1.0
+    assert abs(float(moved) - float(inside)) <= abs(step) + 1e-5
+
+
+def test_reflection_keeps_what_is_inside_and_mirrors_at_the_walls():
+    np.testing.assert_allclose(reflect(jnp.array([0.3, -0.2, 1.1, 2.3])), [0.3, 0.2, 0.9, 0.3], atol=1e-6)
+
+
+# --------------------------------------------------------------------------------------------- distance
+
+
+def test_distance_by_hand():
+    goal = calibration.target([60, 10], [0.6, 0.4], 0.55, 0.06)
+    summary = Summary(jnp.array([64, 6]), jnp.array([0.6, 0.4]), jnp.float32(0.55), jnp.float32(0.10))
+    statistics = calibration.flatten_summary(summary)
+    # gaps in tolerances: 2, -2, 0, 0, 0, 2
+    assert float(calibration.distance(statistics, goal)) == pytest.approx(np.sqrt(12 / 6), rel=1e-5)
+    assert float(calibration.distance(statistics, goal, norm="max")) == pytest.approx(2.0, rel=1e-5)
+
+
+def test_unknown_statistics_do_not_count():
+    goal = calibration.target([60, 10], [0.6, 0.4], np.nan, np.nan)
+    statistics = jnp.array([64.0, 6.0, 0.6, 0.4, 0.9, 0.9])
+    assert float(calibration.distance(statistics, goal)) == pytest.approx(np.sqrt(8 / 4), rel=1e-5)
+
+
+# ---------------------------------------------------------------------------------------------- methods
+
+
+def test_exploit_draws_surround_the_closest_points_of_their_round():
+    unit = jax.random.uniform(jax.random.key(0), (3 * 20, 2))
+    far = jnp.sum((unit - 0.5) ** 2, axis=1)
+    near = exploit_draws(jax.random.key(1), unit, far, 0.01, rounds=3, seeds_kept=2, exploit=8)
+    for index, points in enumerate(np.asarray(near).reshape(3, 8, 2)):
+        own = np.asarray(unit)[index * 20 : index * 20 + 20]
+        seeds = own[np.argsort(np.sum((own - 0.5) ** 2, axis=1))[:2]]
+        gap = np.abs(points[:, None] - seeds[None]).max(axis=-1).min(axis=1)
+        assert gap.max() < 5 * 0.01
+
+
+def test_rejection_draws_follow_the_prior_and_acceptance_is_the_rule(rejected):
+    assert rejected.attrs["simulations"] >= 8 * CHUNK
+    assert float(rejected["distance"].max()) <= rejected.attrs["tolerance"] == 1.0
+    assert stats.kstest(rejected["prior_gamma"].values, "uniform").pvalue > 1e-3
+
+
+def test_rejection_recovers_the_known_gamma(rejected):
+    low, high = np.quantile(rejected["gamma"].values, [0.005, 0.995])
+    assert low <= 0.85 <= high
+    assert high - low < 0.25  # against a prior of width 1
+
+
+def test_explore_exploit_finds_the_same_place_with_fewer_simulations(explored, rejected):
+    gap = abs(float(explored["optimal_gamma"]) - float(rejected["optimal_gamma"]))
+    assert gap < 4 * float(rejected["gamma"].std())
+    assert explored.attrs["acceptance_rate"] > 1.5 * rejected.attrs["acceptance_rate"]
+
+
+def test_psi_opt_is_near_the_truth(explored):
+    assert abs(float(explored["optimal_gamma"]) - 0.85) < 0.08
+
+
+def test_draws_come_closest_first_with_their_statistics(explored, small):
+    distances = explored["distance"].values
+    assert (np.diff(distances) >= 0).all()
+    goal = calibration.target(
+        small["seats"].values,
+        explored["observed_vote_fraction"].values,
+        explored["observed_mwm"].values,
+        explored["observed_swm"].values,
+    )
+    statistics = np.concatenate(
+        [explored["seats"], explored["vote_fraction"], explored["mwm"].values[:, None], explored["swm"].values[:, None]],
+        axis=1,
+    )
+    np.testing.assert_allclose(calibration.distance(statistics, goal), distances, rtol=1e-4, atol=1e-5)
+    assert int(explored["seats"].sum("party").isel(draw=0)) == 40
+    assert float(explored["weight"].sum()) == pytest.approx(1.0)
+
+
+def test_the_same_seed_gives_the_same_result_on_one_thread_or_many(small, explored, monkeypatch):
+    monkeypatch.setattr(parallel, "host_workers", lambda: 1)
+    again = electjax.calibrate(small, "dpm", seed=1, budget=6000, accept=200)
+    for name in ("gamma", "distance", "seats", "optimal_gamma"):
+        np.testing.assert_array_equal(again[name], explored[name])
+
+
+def test_new_priors_budgets_and_methods_compile_nothing_new(small, explored, rejected):
+    before = _evaluate._cache_size()
+    electjax.calibrate(small, "dpm", seed=2, budget=3000, accept=10, priors={"gamma": (0.5, 0.95)}, tolerance=2.0)
+    electjax.calibrate(small, "dpm", method="rejection", seed=2, budget=2000, accept=10, params={"prior_mass": 1.0})
+    assert _evaluate._cache_size() == before
+
+
+def test_selection_keeps_the_closest_where_nothing_is_close():
+    far = np.linspace(5, 6, 2000)[::-1]
+    draws = Draws(np.zeros((2000, 1)), np.zeros((2000, 4)), far)
+    kept, reached = select(draws, tolerance=1.0, accept=500)
+    assert len(kept) == 20
+    assert reached == pytest.approx(far[::-1][19])
+    kept, reached = select(draws, tolerance=5.5, accept=500)
+    assert len(kept) == int((far <= 5.5).sum())
+    assert reached == 5.5
+
+
+def test_an_unreachable_election_is_said_to_be_so(small):
+    with pytest.warns(UserWarning, match="within tolerance"):
+        result = electjax.calibrate(small, "dpm", seed=0, budget=2000, priors={"gamma": (0.0, 0.2)})
+    assert result.attrs["tolerance"] > 1.0
+    assert result.attrs["tolerance_asked"] == 1.0
+
+
+# ----------------------------------------------------------------------------------------------- errors
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"model": "dmm"}, "unknown model 'dmm'; there are: dm, dpm"),
+        ({"method": "smc2"}, "method='smc2' is not one of"),
+        ({"distance": "l2"}, "distance='l2'"),
+        ({"budget": 0}, "budget=0"),
+        ({"seeds_kept": 50}, "seeds_kept=50"),
+        ({"explor": 50}, "explor"),
+        ({"options": {"readng": "count"}}, "unknown option 'readng'"),
+        ({"options": {"reading": "counts"}}, "reading='counts' is not one of fraction | count"),
+        ({"params": {"prior_mass": -1}}, r"prior_mass=-1 lies outside its range"),
+    ],
+)
+def test_bad_settings_are_named(small, change, said):
+    with pytest.raises(ValueError, match=said.replace("|", r"\|")):
+        electjax.calibrate(small, **change)

@@ -1,0 +1,132 @@
+"""The labelled verb `simulate`: what comes back, that chunks do not matter, and what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+import electjax
+from electjax.labelled.codec import encode
+from electjax.simulators.base import simulate_runs
+
+
+@pytest.fixture(scope="module")
+def delhi():
+    return electjax.load_election("delhi2020")
+
+
+@pytest.fixture(scope="module")
+def simulated(delhi):
+    return electjax.simulate(delhi, "dm", runs=130, seed=3)
+
+
+def test_variables_have_dims_units_and_origin(simulated, delhi):
+    assert simulated["votes"].dims == ("run", "district", "party")
+    assert simulated["seats"].dims == ("run", "party")
+    assert simulated["margin"].dims == ("run", "district")
+    assert all(variable.attrs["units"] for variable in simulated.data_vars.values())
+    assert simulated.attrs["model"] == "dm"
+    assert simulated.attrs["seed"] == 3
+    assert json.loads(simulated.attrs["parameters"]) == {"concentration": 3.0}
+    assert list(simulated["party"].values) == list(delhi["party"].values)
+
+
+def test_summaries_follow_from_the_votes(simulated, delhi):
+    votes = simulated["votes"].values
+    assert np.issubdtype(votes.dtype, np.integer)
+    np.testing.assert_array_equal(votes.sum(axis=2), np.tile(delhi["votes"].sum("party").values, (130, 1)))
+    share = votes / votes.sum(axis=2, keepdims=True)
+    np.testing.assert_allclose(simulated["vote_fraction"], share.mean(axis=1), atol=1e-6)
+    winner = votes.argmax(axis=2)
+    np.testing.assert_array_equal(simulated["winner"], winner)
+    np.testing.assert_array_equal(simulated["seats"], (winner[..., None] == np.arange(4)).sum(axis=1))
+    np.testing.assert_allclose(simulated["mwm"], share.max(axis=2).mean(axis=1), atol=1e-6)
+    np.testing.assert_allclose(simulated["swm"], share.max(axis=2).std(axis=1), atol=1e-6)
+
+
+def test_the_chunk_size_does_not_matter(delhi, simulated):
+    for chunk in (1, 1000):
+        again = electjax.simulate(delhi, "dm", runs=130, seed=3, chunk=chunk)
+        np.testing.assert_array_equal(again["votes"], simulated["votes"])
+
+
+def test_fewer_runs_are_the_first_of_more(delhi, simulated):
+    few = electjax.simulate(delhi, "dm", runs=7, seed=3)
+    np.testing.assert_array_equal(few["votes"], simulated["votes"][:7])
+    other = electjax.simulate(delhi, "dm", runs=7, seed=4)
+    assert not np.array_equal(other["votes"], few["votes"])
+
+
+def test_a_sweep_of_gamma_compiles_once(delhi):
+    electjax.simulate(delhi, "dpm", {"gamma": 0.5}, runs=1, options={"bookkeeping": "none"})
+    before = simulate_runs._cache_size()
+    mean = [
+        float(
+            electjax.simulate(delhi, "dpm", {"gamma": gamma}, runs=20, options={"bookkeeping": "none"})["seats"]
+            .sel(party="AAP")
+            .mean()
+        )
+        for gamma in np.linspace(0.0, 1.0, 20)
+    ]
+    assert simulate_runs._cache_size() == before
+    assert mean[0] == 70
+    assert mean[-1] < 50
+
+
+def test_gamma_may_differ_by_district(delhi):
+    gamma = np.where(np.arange(70) < 35, 0.0, 1.0)
+    out = electjax.simulate(delhi, "dpm", {"gamma": gamma}, runs=20, options={"bookkeeping": "none"})
+    assert (out["winner"][:, :35] == 0).all()
+    assert not (out["winner"][:, 35:] == 0).all()
+
+
+def test_others_may_be_barred_from_winning():
+    barred = electjax.load_election("delhi2013", others_may_win=False)
+    allowed = electjax.load_election("delhi2013")
+    params = {"concentration": 1.0}
+    assert float(electjax.simulate(barred, "dm", params, runs=50)["seats"].sel(party="others").max()) == 0
+    assert float(electjax.simulate(allowed, "dm", params, runs=50)["seats"].sel(party="others").max()) > 0
+
+
+def test_party_totals_are_kept_under_bookkeeping(delhi):
+    totals = delhi["votes"].sum("district")
+    for rule in ("interleaved", "by_district"):
+        out = electjax.simulate(delhi, "dm", runs=5, options={"bookkeeping": rule})
+        assert (out["votes"].sum("district") == totals).all()
+
+
+def test_a_summary_needs_a_number_of_votes():
+    summary = electjax.load_election("odisha2019_loksabha")
+    summary.attrs.pop("votes_total", None)
+    with pytest.raises(electjax.ElectionDataError, match="votes_total"):
+        electjax.simulate(summary, "dm", runs=1)
+    summary.attrs["votes_total"] = 147_000
+    assert encode(summary).electors.tolist() == [1000] * 147
+
+
+def test_a_uniform_election_mirrors_the_nation():
+    election = electjax.uniform_election({"A": 0.4, "B": 0.35, "others": 0.25}, districts=7, electors=7003)
+    assert int(election["votes"].sum()) == 7003
+    np.testing.assert_allclose(election["popularity"], [0.4, 0.35, 0.25], atol=1e-3)
+    assert election["seats"].values.tolist() == [7, 0, 0]
+    with pytest.raises(electjax.ElectionDataError, match="popularity"):
+        electjax.uniform_election({"A": -1.0})
+    with pytest.raises(electjax.ElectionDataError, match="districts"):
+        electjax.uniform_election({"A": 1.0}, districts=10, electors=5)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"runs": 0}, "runs=0"),
+        ({"engine": "warp"}, "engine='warp' is not one of leap"),
+        ({"params": {"gama": 0.5}}, "unknown parameter 'gama'; it has gamma, prior_mass"),
+        ({"params": {"gamma": 1.5}}, r"gamma=1.5 lies outside its range \[0, 1\]"),
+        ({"params": {"gamma": [0.5, 0.5]}}, "70 values, one per district"),
+        ({"params": {"gamma": "high"}}, "not a finite number"),
+        ({"params": {"gamma": float("nan")}}, "not a finite number"),
+    ],
+)
+def test_bad_settings_are_named(delhi, change, said):
+    with pytest.raises(ValueError, match=said):
+        electjax.simulate(delhi, "dpm", **change)
