@@ -146,7 +146,12 @@ def test_draws_come_closest_first_with_their_statistics(explored, small):
         explored["observed_swm"].values,
     )
     statistics = np.concatenate(
-        [explored["seats"], explored["vote_fraction"], explored["mwm"].values[:, None], explored["swm"].values[:, None]],
+        [
+            explored["seats"],
+            explored["vote_fraction"],
+            explored["mwm"].values[:, None],
+            explored["swm"].values[:, None],
+        ],
         axis=1,
     )
     np.testing.assert_allclose(calibration.distance(statistics, goal), distances, rtol=1e-4, atol=1e-5)

@@ -31,7 +31,7 @@ STAGE_KEYS = {
 }
 
 
-def stand_in_simulate(election, *, model, params, runs, seed, engine="leap", options=None):
+def stand_in_simulate(election, *, model, params, runs, seed, engine="leap", options=None, progress=None):
     """District votes from a Dirichlet whose concentration is the first parameter."""
     rng = np.random.default_rng(seed)
     size = election["votes"].sum("party").values

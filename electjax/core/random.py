@@ -32,13 +32,23 @@ def _threefry(key: Array, x0: Array, x1: Array) -> tuple[Array, Array]:
     return x0, x1
 
 
+def _threefry_words(key: Array) -> UInt32[Array, " 2"]:
+    """The words of a threefry key, the first two of another implementation's key."""
+    return jax.random.key_data(key).ravel()[:2]
+
+
+def threefry_key(key: Key[Array, ""]) -> Key[Array, ""]:
+    """The key as a threefry key.
+
+    Other implementations draw differently under `jax.vmap`, so that a draw would depend on its batch.
+    """
+    return jax.random.wrap_key_data(_threefry_words(key), impl="threefry2x32")
+
+
 def subkey(key: Key[Array, ""], number: Int[Array, "*n"] | int) -> Key[Array, "*n"]:
     """Keys by number: what `jax.random.fold_in` gives, for one number or an array of them, cheap to compile."""
     number = jnp.asarray(number, jnp.uint32)
-    if jax.random.key_impl(key) != "threefry2x32":
-        fold = jax.random.fold_in
-        return jnp.vectorize(lambda n: fold(key, n))(number) if number.ndim else fold(key, number)
-    pair = _threefry(jax.random.key_data(key), jnp.zeros_like(number), number)
+    pair = _threefry(_threefry_words(key), jnp.zeros_like(number), number)
     return jax.random.wrap_key_data(jnp.stack(pair, axis=-1), impl="threefry2x32")
 
 
@@ -48,17 +58,13 @@ def random_bits(
     """32-bit words for every lane; a lane's words depend on the key, its number and the turn alone.
 
     Both words of a threefry block are used, at half the cost of `jax.random.bits`. The key must serve no other
-    draw than those of as many words at other turns. Keys of another implementation than threefry go through
-    `jax.random`.
+    draw than those of as many words at other turns.
     """
-    if jax.random.key_impl(key) != "threefry2x32":
-        key = jax.random.fold_in(key, turn)
-        return jax.vmap(lambda s: jax.random.bits(jax.random.fold_in(key, s), (words,)), out_axes=-1)(lane)
     pairs = (words + 1) // 2
     shape = (pairs, lane.shape[0])
     lanes = jnp.broadcast_to(lane.astype(jnp.uint32), shape)
     blocks = jax.lax.broadcasted_iota(jnp.uint32, shape, 0) + jnp.uint32(pairs) * jnp.asarray(turn, jnp.uint32)
-    return jnp.concatenate(_threefry(jax.random.key_data(key), lanes, blocks))[:words]
+    return jnp.concatenate(_threefry(_threefry_words(key), lanes, blocks))[:words]
 
 
 def open_uniform(bits: UInt32[Array, "..."]) -> Float[Array, "..."]:
@@ -111,8 +117,9 @@ def _binomial_cornish_fisher(u: Array, n: Array, p: Array) -> Array:
 def binomial(u: Float[Array, "..."], n: Float[Array, "..."], p: Float[Array, "..."]) -> Float[Array, "..."]:
     """Binomial(n, p) counts from one uniform each (inverse distribution function).
 
-    Kolmogorov-Smirnov distance to the exact law at most .002; exact to float32 where the smaller of the
-    expected successes and failures is below 10. `n` and the result are whole numbers held in floats.
+    Kolmogorov-Smirnov distance to the exact law at most .001; exact to float32 where the smaller of the
+    expected successes and failures is below `INVERSION_MEAN`. `n` and the result are whole
+    numbers held in floats.
     """
     flip = p > 0.5
     q = jnp.where(flip, 1.0 - p, p)

@@ -122,15 +122,21 @@ def first_electors(
     even = random.running_sum(on.astype(jnp.float32))[:, None]
     held = random.running_sum(jnp.where(on[:, None], counts, 0).astype(jnp.float32))
 
+    rest = held[-1] - voted.astype(jnp.float32)
+
     def ball(held: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
         turn, u = inputs
         m = turn.astype(jnp.float32)
         # the weights of eq. 2 times m + c0; the first elector follows the base even where c0 = 0, and what
         # has no weight at all is even
         by_base = jnp.maximum(prior_mass + (1.0 - gamma) * m, jnp.where(turn == 0, 1e-20, 0.0))
-        weights = gamma * held + by_base * prior + 1e-30 * even
-        # the last party's sum stays above the point, whatever the rounding
-        below = (u * (weights[-1] * (1.0 - 2.0**-21)) < weights) & (voted <= turn) & (turn < electors)
+
+        def weights(held: Array, prior: Array, even: Array) -> Array:
+            return gamma * held + by_base * prior + 1e-30 * even
+
+        # the sum over all is known; the last party's stays above the point, whatever the rounding
+        point = u * (weights(m + rest, prior[-1], even[-1]) * (1.0 - 2.0**-21))
+        below = (point < weights(held, prior, even)) & (voted <= turn) & (turn < electors)
         return held + below, parties - jnp.sum(below, axis=0, dtype=jnp.int32)
 
     after, choices = jax.lax.scan(ball, held, (jnp.arange(u.shape[0]), u))

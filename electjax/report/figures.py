@@ -119,7 +119,7 @@ def posterior_pairs(posterior: xr.Dataset) -> Figure | None:
     weights = posterior["weight"].values
     area = 14.0 * weights / weights.mean()
     with look():
-        figure = new_figure(2.0 * count + 0.6, 2.0 * count + 0.9)
+        figure = new_figure(2.2 * count + 0.6, 2.0 * count + 0.9)
         grid = figure.subplots(count, count, squeeze=False, sharex="col")
         for i, row in enumerate(components):
             for j, column in enumerate(components):
@@ -134,7 +134,7 @@ def posterior_pairs(posterior: xr.Dataset) -> Figure | None:
                     ax.plot(column.optimal, row.optimal, "P", color=VERMILION, ms=8, mec="white", mew=0.8)
                     ax.yaxis.set_major_locator(MaxNLocator(4))
                     ax.grid(True, axis="both")
-                ax.xaxis.set_major_locator(MaxNLocator(4))
+                ax.xaxis.set_major_locator(MaxNLocator(3))
                 if i == count - 1:
                     ax.set_xlabel(column.label)
                 if j == 0 and i > 0:
@@ -236,8 +236,8 @@ def sweep_figure(
                     ax.fill_between(x[order], low[order], high[order], color=colour, alpha=0.15, lw=0)
                 else:
                     ax.vlines(x, low, high, color=colour, alpha=0.4, lw=2)
-            line, marker = "-" if joined else "", MARKERS[i % len(MARKERS)]
-            ax.plot(x[order], y[order], line, marker=marker, ms=4.5, lw=1.6, color=colour, label=party)
+            line, marker = "-" if joined else "none", MARKERS[i % len(MARKERS)]
+            ax.plot(x[order], y[order], ls=line, marker=marker, ms=4.5, lw=1.6, color=colour, label=party)
             if observed is not None and party in observed:
                 ax.axhline(observed[party], color=colour, ls=(0, (4, 3)), lw=1.1, zorder=1)
         ax.set(xlabel=label, ylabel="seats (mean over runs)", title=title)

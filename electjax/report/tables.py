@@ -52,11 +52,11 @@ def election_table(metrics: Metrics) -> Table:
         padding=(0, 1, 0, 0),
         pad_edge=False,
     )
-    table.add_column("")
+    table.add_column("", overflow="fold")
     for party in parties(metrics):
-        table.add_column(party, justify="right")
+        table.add_column(party, justify="right", overflow="fold")
     for heading in ("most likely", "MWM", "SWM", "P(exact)", "distance"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", overflow="fold")
     rows = metrics_rows(metrics)
     for row, following in zip(rows, [*rows[1:], None], strict=True):
         table.add_row(

@@ -92,7 +92,7 @@ def run_figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
             f"posterior_{name}.png",
             _POSTERIOR,
             f"{name.upper()}: {draws}, weighted, against the prior. Above each panel the weighted median and "
-            "the interval that holds 90 % of the weight; the dashed line is the draw closest to the observation.",
+            "the interval that holds 90 % of the weight; the dashed line is ψ_OPT, the best parameters on average.",
             posterior_parameters(posterior),
         )
         pairs = posterior_pairs(posterior)
@@ -100,7 +100,7 @@ def run_figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
             yield ReportFigure(
                 f"pairs_{name}.png",
                 _POSTERIOR,
-                f"{name.upper()}: the same draws in pairs, area by weight; the cross is the closest draw.",
+                f"{name.upper()}: the same draws in pairs, area by weight; the cross is ψ_OPT.",
                 pairs,
             )
     for name, posterior in posteriors.items():
@@ -108,7 +108,7 @@ def run_figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
         fresh = (
             ""
             if optimal is None
-            else f" The outline shows {optimal.sizes['run']:,} fresh elections at the closest draw's parameters."
+            else f" The outline shows {optimal.sizes['run']:,} fresh elections at ψ_OPT."
         )
         yield ReportFigure(
             f"predictive_{name}.png",

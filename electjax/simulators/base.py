@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from electjax.core import agent, outcome, polling
+from electjax.core import agent, outcome, polling, random
 from electjax.core.polling import Poll, Schedule
 
 ENGINES = ("leap", "agent")
@@ -173,6 +173,7 @@ def simulate_runs(
     The number of runs must be a multiple of plan.batch. varying: params carry a leading run axis, one set of values per
     run (calibration); otherwise all runs share them.
     """
+    key = random.threefry_key(key)
 
     def one(run: Array, own: Params) -> Outcome:
         key_poll, key_ties = jax.random.split(jax.random.fold_in(key, run))
