@@ -22,18 +22,22 @@ _HOME = {
     "winning_margin": "electjax.labelled.schema",
     "uniform_election": "electjax.labelled.hypothetical",
     "ElectionDataError": "electjax.labelled.schema",
+    "outcomes": "electjax.labelled.outcomes",
+    "swing_curve": "electjax.labelled.outcomes",
     "simulate": "electjax.labelled.simulate",
     "calibrate": "electjax.labelled.calibrate",
     "list_models": "electjax.simulators",
 }
 
-__all__ = ["__version__", *_HOME]
+__all__ = ["__version__", *_HOME]  # noqa: PLE0604  (every key of _HOME is a string)
 
 if TYPE_CHECKING:
     from electjax.labelled.calibrate import calibrate as calibrate
     from electjax.labelled.catalogue import list_elections as list_elections
     from electjax.labelled.catalogue import load_election as load_election
     from electjax.labelled.hypothetical import uniform_election as uniform_election
+    from electjax.labelled.outcomes import outcomes as outcomes
+    from electjax.labelled.outcomes import swing_curve as swing_curve
     from electjax.labelled.readers import read_returns as read_returns
     from electjax.labelled.schema import ElectionDataError as ElectionDataError
     from electjax.labelled.schema import pool_parties as pool_parties

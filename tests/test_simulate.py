@@ -130,3 +130,27 @@ def test_a_uniform_election_mirrors_the_nation():
 def test_bad_settings_are_named(delhi, change, said):
     with pytest.raises(ValueError, match=said):
         electjax.simulate(delhi, "dpm", **change)
+
+
+def test_outcomes_of_returns_and_of_simulations(delhi, simulated):
+    found = electjax.outcomes(delhi)
+    share, seats = delhi["popularity"].values, delhi["seats"].values / 70
+    assert float(found["gallagher"]) == pytest.approx(100 * np.sqrt(0.5 * ((share - seats) ** 2).sum()), rel=1e-5)
+    assert float(found["parties_seats"]) == pytest.approx(1 / (seats**2).sum(), rel=1e-5)
+    assert float(found["parties_votes"]) == pytest.approx(1 / (share**2).sum(), rel=1e-5)
+    many = electjax.outcomes(simulated)
+    assert many["gallagher"].dims == ("run",)
+    for name in ("seats", "margin", "mwm", "swm", "vote_fraction"):
+        np.testing.assert_allclose(many[name], simulated[name], rtol=1e-6)
+
+
+def test_the_swing_curve_passes_through_the_result(delhi):
+    curve = electjax.swing_curve(delhi, "BJP")
+    now = curve.sel(swing=0.0)
+    assert float(now["seat_share"]) == pytest.approx(8 / 70)
+    assert float(now["vote_share"]) == pytest.approx(float(delhi["popularity"].sel(party="BJP")), abs=1e-6)
+    assert (np.diff(curve["seat_share"]) >= 0).all()
+    with pytest.raises(ValueError, match="'CPI' is not in the election"):
+        electjax.swing_curve(delhi, "CPI")
+    with pytest.raises(ValueError, match="summary only"):
+        electjax.outcomes(electjax.load_election("odisha2019_loksabha"))

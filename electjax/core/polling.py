@@ -136,17 +136,20 @@ def _poll_freely(
 ) -> tuple[Int[Array, "K S"], Int[Array, "M S"], Int[Array, "B K S"]]:
     """Every district on its own, from `counts` to the end: final votes, first choices, votes by block."""
     key_start, key_blocks = random.subkey(key, jnp.arange(2))
+    voted = jnp.sum(counts, axis=0)
     u = random.open_uniform(random.random_bits(key_start, lane, schedule.start))
     counts, choice = _start(poll, u, counts, electors, active, local)
+    # not from the counts: where every run starts from nothing, the blocks' sizes and moments are common to all
+    targets = jnp.maximum(_targets(electors, schedule), voted)
+    begun = jnp.concatenate([jnp.maximum(jnp.minimum(electors, schedule.start), voted)[None], targets])[:-1]
 
-    def leap(counts: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
-        index, target = inputs
-        voted = jnp.sum(counts, axis=0)
-        size = jnp.maximum(target - voted, 0)
-        votes = poll.block(random.subkey(key_blocks, index), Tally(lane, counts, voted), size, active, local)
+    def leap(counts: Array, inputs: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+        index, voted, target = inputs
+        tally = Tally(lane, counts, voted)
+        votes = poll.block(random.subkey(key_blocks, index), tally, target - voted, active, local)
         return counts + votes, votes
 
-    counts, votes = jax.lax.scan(leap, counts, (jnp.arange(schedule.blocks), _targets(electors, schedule)))
+    counts, votes = jax.lax.scan(leap, counts, (jnp.arange(schedule.blocks), begun, targets))
     return counts, choice, votes
 
 
@@ -260,12 +263,15 @@ def poll_interleaved(
         u = random.open_uniform(random.random_bits(key_start, lane, schedule.start))
         counts, _ = _start(poll, u, counts, electors, None, local)
         cast = jnp.sum(counts, axis=1)
+
+        def in_rounds(carry: tuple[Array, Array]) -> tuple[Array, Array]:
+            # the barrier keeps the compiler from hoisting all this out of the loop as invariant
+            again, _ = jax.lax.optimization_barrier((u, carry))
+            return jnp.bool_(False), _start_in_rounds(key_rounds, lane, again, electors, totals, local, poll=poll)
+
         # a loop of no or one turn, not a branch: under vmap a branch is always taken
-        _, counts = jax.lax.while_loop(
-            lambda carry: carry[0],
-            lambda carry: (False, _start_in_rounds(key_rounds, lane, u, electors, totals, local, poll=poll)),
-            (jnp.any((cast >= totals) & (cast > 0)), counts),
-        )
+        short = jnp.any((cast >= totals) & (cast > 0))
+        counts = jax.lax.while_loop(lambda carry: carry[0], in_rounds, (short, counts))[1]
     targets = _targets(electors, schedule)
     most = schedule.blocks + MAX_ATTEMPTS * totals.shape[0]
 

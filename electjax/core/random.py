@@ -170,7 +170,7 @@ def multinomial(
     Weights need not sum to one; a category of weight 0 gets no count as long as one weight is positive.
     Put the largest category last: it absorbs what float32 cannot resolve when n passes 2^24.
     """
-    tail = jnp.cumsum(weights[::-1], axis=0)[::-1]
+    tail = jax.lax.cumsum(weights, axis=0, reverse=True)
     # p is exactly one where nothing comes after, so that certainty stays certain
     p = jnp.where(tail > 0, weights / jnp.maximum(tail, 1e-37), 0.0)
 

@@ -70,7 +70,7 @@ def block_moments(mass: Float[Array, "..."], block: Float[Array, "..."], gamma: 
     b_coefficient = mass / after * (1.0 + growth)
     centre = mass + gamma - 0.5
     spread = -b_coefficient * jnp.expm1(gamma * gamma * block / (centre * (centre + block)))
-    tilt = b_coefficient / mass - (1.0 + a_less_1) / after
+    tilt = (1.0 + a_less_1) / after * jnp.expm1(y - log_a)
     return BlockMoments(gain=gain, spread=spread, base=base, tilt=tilt)
 
 

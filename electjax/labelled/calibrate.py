@@ -103,7 +103,7 @@ def calibrate(
         contest=encoded.contest,
         may_win=jnp.asarray(encoded.may_win),
         fixed=fixed,
-        goal=target(**observed),
+        goal=target(observed["seats"], observed["vote_fraction"], observed["mwm"], observed["swm"]),
     )
     key_search, key_best, key_prior = jax.random.split(jax.random.key(seed), 3)
     search = METHODS[method]

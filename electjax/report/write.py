@@ -105,11 +105,7 @@ def run_figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
             )
     for name, posterior in posteriors.items():
         optimal = simulations.get(name, {}).get("optimal")
-        fresh = (
-            ""
-            if optimal is None
-            else f" The outline shows {optimal.sizes['run']:,} fresh elections at ψ_OPT."
-        )
+        fresh = "" if optimal is None else f" The outline shows {optimal.sizes['run']:,} fresh elections at ψ_OPT."
         yield ReportFigure(
             f"predictive_{name}.png",
             _PREDICTIVE,

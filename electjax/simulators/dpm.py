@@ -54,12 +54,8 @@ def make_poll(
     def block(key: Array, tally: Tally, size: Array, active: Array | None, gamma: Array) -> Array:
         return urn.leap(key, *tally, size, active, gamma=gamma, base=popularity, prior_mass=prior_mass)
 
-    def start(
-        u: Array, counts: Array, electors: Array, active: Array | None, gamma: Array
-    ) -> tuple[Array, Array]:
-        return urn.first_electors(
-            u, counts, electors, active, gamma=gamma, base=popularity, prior_mass=prior_mass
-        )
+    def start(u: Array, counts: Array, electors: Array, active: Array | None, gamma: Array) -> tuple[Array, Array]:
+        return urn.first_electors(u, counts, electors, active, gamma=gamma, base=popularity, prior_mass=prior_mass)
 
     if not fraction:
         return Poll(weights, partial(_count_block, base=popularity)), gamma, None

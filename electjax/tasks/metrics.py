@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
@@ -49,9 +50,9 @@ def simulation_metrics(simulation: xr.Dataset, election: xr.Dataset, *, paramete
 def mean_distance(simulation: xr.Dataset, election: xr.Dataset) -> float:
     """Distance of the mean simulated summary statistics from the observed ones, in tolerances (as in ABC)."""
     observed = observed_statistics(election)
-    goal = target(**observed)
+    goal = target(observed["seats"], observed["vote_fraction"], observed["mwm"], observed["swm"])
     means = [np.atleast_1d(simulation[name].mean("run").values) for name in observed]
-    return float(distance(np.concatenate(means), goal))
+    return float(distance(jnp.asarray(np.concatenate(means)), goal))
 
 
 def best_draw(posterior: xr.Dataset) -> Metrics | None:

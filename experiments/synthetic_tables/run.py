@@ -63,6 +63,7 @@ def table(runs: int) -> dict[str, dict]:
 
 
 def main() -> None:
+    """Print the table and keep it in result.json."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=1000)
     runs = parser.parse_args().runs

@@ -1,0 +1,61 @@
+"""Calibrate Delhi 2020 for several seeds and tabulate what the runs left in their folders.
+
+    python experiments/delhi2020/seeds.py [--seeds 10] [--sweep multirun/delhi2020/<date>_<time>]
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+OBSERVED = {"AAP": 62, "BJP": 8, "INC": 0, "others": 0}
+
+
+def run_sweep(seeds: int) -> Path:
+    """Run the experiment for seeds 0, 1, ... as one sweep and return its folder."""
+    command = ["electjax.run", "-m", "+experiment=delhi2020", f"seed=range({seeds})", "report=false"]
+    subprocess.run([sys.executable, "-m", *command], check=True)
+    return max(Path("multirun/delhi2020").iterdir(), key=lambda folder: folder.stat().st_mtime)
+
+
+def summarise(folder: Path) -> str:
+    """A markdown table over the sweep's runs, one row per model."""
+    runs = [json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("*/metrics.json"))]
+    lines = [
+        "| model | parameter | seats AAP / BJP | MWM | SWM | P(exact) | best draw is 62/8/0/0 | simulations |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for model in runs[0]["models"]:
+        optimal = [run["models"][model]["optimal"] for run in runs]
+        name = next(iter(optimal[0]["best_draw"]["parameters"]))
+
+        def spread(values: list[float], digits: int) -> str:
+            return f"{np.mean(values):.{digits}f} ± {np.std(values):.{digits}f}"
+
+        seats = " / ".join(spread([o["seats_mean"][party] for o in optimal], 1) for party in ("AAP", "BJP"))
+        exact = sum(o["best_draw"]["seats"] == OBSERVED for o in optimal)
+        cells = [
+            model.upper(),
+            f"{name} = {spread([o['parameters'][name] for o in optimal], 3 if name == 'gamma' else 1)}",
+            seats,
+            *(spread([o[key] for o in optimal], 3) for key in ("mwm", "swm", "p_exact")),
+            f"{exact} of {len(runs)}",
+        ]
+        lines.append(f"| {' | '.join(cells)} | {np.mean([run['simulations'] for run in runs]):,.0f} (both models) |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run or read a sweep and print its table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--sweep", type=Path, help="read this sweep instead of running one")
+    given = parser.parse_args()
+    print(summarise(given.sweep or run_sweep(given.seeds)))
+
+
+if __name__ == "__main__":
+    main()

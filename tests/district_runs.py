@@ -1,0 +1,81 @@
+"""Running a district model on arrays, and closed forms of its urn in float64, for the tests of the engines."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from electjax.core.polling import largest_remainder
+from electjax.simulators import get_simulator
+from electjax.simulators.base import Contest, Outcome, check_options, make_plan, simulate_runs
+
+STANDARD_ERRORS = 5.0  # tolerance of every comparison of means; by chance about one in a million fails
+
+
+def contest(electors: Any, theta: Any, totals: Any = None) -> Contest:
+    """An election of districts with these electors; party totals in proportion to theta unless given."""
+    electors, theta = np.asarray(electors), np.asarray(theta, np.float64)
+    totals = largest_remainder(theta, int(electors.sum())) if totals is None else np.asarray(totals)
+    return Contest(jnp.asarray(electors, jnp.int32), jnp.asarray(theta, jnp.float32), jnp.asarray(totals, jnp.int32))
+
+
+def outcomes(
+    model: str,
+    election: Contest,
+    *,
+    runs: int | np.ndarray,
+    params: dict[str, Any] | None = None,
+    options: dict[str, Any] | None = None,
+    engine: str = "leap",
+    batch: int | None = None,
+    largest: int | None = None,
+    may_win: Any = None,
+    seed: int = 0,
+    varying: bool = False,
+) -> Outcome:
+    """Simulated runs as numpy arrays; `largest` plans for bigger districts, so that elections share a program."""
+    simulator = get_simulator(model)
+    chosen = check_options(simulator, options)
+    parties = election.popularity.shape[0]
+    electors = np.asarray(election.electors)
+    plan = make_plan(simulator, electors, parties, options=chosen, engine=engine)
+    if largest is not None:
+        schedule = simulator.schedule(np.array([largest]), parties, options=chosen)
+        plan = plan._replace(schedule=schedule, largest=largest)
+    plan = plan._replace(batch=batch or plan.batch)
+    values = simulator.defaults | (params or {})
+    result = simulate_runs(
+        jax.random.key(seed),
+        jnp.arange(runs) if isinstance(runs, int) else jnp.asarray(runs),
+        election,
+        jnp.ones(parties, bool) if may_win is None else jnp.asarray(may_win),
+        {name: jnp.asarray(value, jnp.float32) for name, value in values.items()},
+        simulator=simulator,
+        options=chosen,
+        plan=plan,
+        varying=varying,
+    )
+    return jax.tree.map(np.asarray, result)
+
+
+def urn_variance(electors: int, gamma: float, prior_mass: float) -> float:
+    """q with Cov(S_n) = q (diag b - b b') after n electors of the fraction urn from scratch.
+
+    The deviations S_m - m b have drift gamma / (m + c0) and unit increments of covariance diag b - b b', so
+    q_{m+1} = q_m (1 + 2 gamma / (m + c0)) + 1, q_0 = 0: the exact moment recursion, also for prior mass.
+    """
+    q = 0.0
+    for m in range(electors):
+        q = q * (1.0 + 2.0 * gamma / (m + prior_mass) if m else 1.0) + 1.0
+    return q
+
+
+def assert_moments(draws: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> None:
+    """Draws[N, K] have this mean and covariance, each entry within `STANDARD_ERRORS` of its own noise."""
+    centred = draws.astype(np.float64) - mean
+    noise = centred.std(axis=0) / np.sqrt(len(draws))
+    assert np.all(np.abs(centred.mean(axis=0)) <= STANDARD_ERRORS * noise + 1e-9)
+    products = centred[:, :, None] * centred[:, None, :]
+    noise = products.std(axis=0) / np.sqrt(len(draws))
+    assert np.all(np.abs(products.mean(axis=0) - covariance) <= STANDARD_ERRORS * noise + 1e-9)

@@ -1,0 +1,127 @@
+"""Tiny elections: both engines and all book-keepings against the exact law of the whole vote table.
+
+Three districts or two, three electors each: every path is enumerated in Python from the models' definitions, and
+the simulated tables are compared by chi-square at a level of 1e-4 per case, with fixed seeds.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from district_runs import contest, outcomes
+from electjax.core.polling import leap_schedule, largest_remainder
+from enumeration import fraction_urn, law, polling_orders, polya_urn
+
+LEVEL = 1e-4
+RUNS = 2**15
+ELECTORS = (3, 3)
+TOTALS = (1, 2, 3)
+THETA = (0.2, 0.3, 0.5)
+URNS = [(0.0, 2.5), (0.5, 0.0), (0.5, 2.5), (1.0, 0.0), (1.0, 2.5)]
+
+
+def assert_law(votes: np.ndarray, expected: dict) -> None:
+    """The simulated tables[R, S, K] follow the law: nothing impossible happens, and chi-square passes."""
+    tables, counts = np.unique(votes.reshape(len(votes), -1), axis=0, return_counts=True)
+    shape = votes.shape[1:]
+    seen = {
+        tuple(map(tuple, table.reshape(shape).tolist())): n for table, n in zip(tables, counts, strict=True)
+    }
+    assert set(seen) <= set(expected)
+    assert sum(expected.values()) == pytest.approx(1.0)
+    keys = list(expected)
+    observed = np.array([seen.get(key, 0) for key in keys], float)
+    mean = np.array([expected[key] for key in keys]) * len(votes)
+    rare = mean < 5
+    if rare.any():
+        observed = np.append(observed[~rare], observed[rare].sum())
+        mean = np.append(mean[~rare], mean[rare].sum())
+    if len(mean) > 1:
+        assert stats.chisquare(observed, mean).pvalue > LEVEL
+
+
+def simulated(model: str, engine: str, bookkeeping: str, options: dict | None = None, **params: float) -> np.ndarray:
+    election = contest(ELECTORS, THETA, TOTALS)
+    chosen = {"bookkeeping": bookkeeping} | (options or {})
+    result = outcomes(
+        model, election, runs=RUNS, params=params, options=chosen, engine=engine, batch=2**12, seed=7
+    )
+    assert np.all(result.votes.sum(axis=2) == ELECTORS)
+    if bookkeeping != "none":
+        assert np.all(result.votes.sum(axis=1) == TOTALS)
+    return result.votes
+
+
+@pytest.mark.parametrize("engine", ["agent", "leap"])
+@pytest.mark.parametrize("bookkeeping", ["none", "interleaved", "by_district"])
+def test_fraction_urn_by_enumeration(engine: str, bookkeeping: str) -> None:
+    for gamma, prior_mass in URNS:
+        votes = simulated("dpm", engine, bookkeeping, gamma=gamma, prior_mass=prior_mass)
+        rule = {"none": "by_district", "interleaved": "rounds"}.get(bookkeeping, bookkeeping)
+        totals = None if bookkeeping == "none" else TOTALS
+        assert_law(votes, law(ELECTORS, fraction_urn(gamma, THETA, prior_mass), totals, rule))
+
+
+@pytest.mark.parametrize("model", ["dpm", "dm"])
+@pytest.mark.parametrize("engine", ["agent", "leap"])
+@pytest.mark.parametrize("bookkeeping", ["none", "interleaved", "by_district"])
+def test_polya_urn_by_enumeration(model: str, engine: str, bookkeeping: str) -> None:
+    """The count reading, and DM, which is the same urn. Here the block draw and its cut are exact.
+
+    Interleaved, `agent` polls in rounds while a single block is cut in a random order of all its votes.
+    """
+    concentration = 1.5
+    if model == "dpm":
+        params, options = {"gamma": 1 / (1 + concentration)}, {"reading": "count"}
+    else:
+        params, options = {"concentration": concentration}, {}
+    votes = simulated(model, engine, bookkeeping, options, **params)
+    interleaved = "rounds" if engine == "agent" else "shuffled"
+    rule = {"none": "by_district", "interleaved": interleaved}.get(bookkeeping, bookkeeping)
+    totals = None if bookkeeping == "none" else TOTALS
+    assert_law(votes, law(ELECTORS, polya_urn(concentration, THETA), totals, rule))
+
+
+def test_chi_square_has_power() -> None:
+    """A neighbouring model is told apart: gamma .6 against the law of gamma .5, rounds against shuffled polling."""
+    votes = simulated("dpm", "agent", "interleaved", gamma=0.6, prior_mass=2.5)
+    with pytest.raises(AssertionError):
+        assert_law(votes, law(ELECTORS, fraction_urn(0.5, THETA, 2.5), TOTALS, "rounds"))
+
+
+def test_polling_orders() -> None:
+    assert polling_orders((2, 1), "by_district") == [(0, 0, 1)]
+    assert sorted(polling_orders((1, 1), "rounds")) == [(0, 1), (1, 0)]
+    assert len(polling_orders((3, 3), "rounds")) == 8
+    assert len(polling_orders((3, 3), "shuffled")) == 20
+
+
+@given(
+    st.lists(st.floats(0, 1, allow_subnormal=False), min_size=1, max_size=8).filter(lambda x: sum(x) > 1e-3),
+    st.integers(0, 2**40),
+)
+@settings(deadline=None)
+def test_largest_remainder(shares: list[float], total: int) -> None:
+    got = largest_remainder(np.array(shares), total)
+    quota = np.array(shares) / sum(shares) * total
+    assert got.sum() == total
+    assert np.all(np.abs(got - quota) < 1 + 1e-9 * total)
+
+
+def test_largest_remainder_gives_ties_to_the_first() -> None:
+    assert largest_remainder(np.array([1.0, 1.0, 1.0]), 4).tolist() == [2, 1, 1]
+    assert largest_remainder(np.array([0.536, 0.385, 0.079]), 10).tolist() == [5, 4, 1]
+
+
+@pytest.mark.parametrize("growth", [0.25, 0.5, 1.0, 3.0])
+def test_schedule_keeps_its_promises(growth: float) -> None:
+    for largest in (1, 63, 64, 100, 10_000, 133_000, 20_000_000):
+        for parties in (1, 2, 5, 12):
+            plan = leap_schedule(np.array([2, largest]), parties, growth=growth)
+            assert plan.start * growth >= 10 * parties or plan.start >= 10 * parties / growth
+            assert plan.start * (1 + growth) ** plan.blocks >= largest * (1 - 1e-9)
+            if plan.blocks:
+                assert plan.start * (1 + growth) ** (plan.blocks - 1) < largest

@@ -1,0 +1,40 @@
+"""The README's Python runs and prints what it says; its commands name things that exist."""
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README.read_text("utf-8"), flags=re.S)
+
+
+@pytest.mark.parametrize("block", blocks("python"))
+def test_python_blocks_print_what_they_say(block):
+    test = doctest.DocTestParser().get_doctest(block, {}, "README.md", str(README), 0)
+    said = []
+    result = doctest.DocTestRunner().run(test, out=said.append)
+    assert result.attempted > 0
+    assert result.failed == 0, "".join(said)
+
+
+def test_commands_compose():
+    from hydra import compose, initialize_config_dir
+
+    from electjax.config import conf_dir, to_settings
+
+    commands = [
+        line.split("electjax.run ")[1].split() for block in blocks("bash") for line in block.splitlines() if "run " in line
+    ]
+    overrides = [[word for word in command if "=" in word and "range" not in word] for command in commands]
+    composed = 0
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        for given in filter(None, overrides):
+            cfg = compose("config", given)
+            assert to_settings(cfg).models
+            composed += 1
+    assert composed >= 4
