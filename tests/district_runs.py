@@ -79,3 +79,44 @@ def assert_moments(draws: np.ndarray, mean: np.ndarray, covariance: np.ndarray) 
     products = centred[:, :, None] * centred[:, None, :]
     noise = products.std(axis=0) / np.sqrt(len(draws))
     assert np.all(np.abs(products.mean(axis=0) - covariance) <= STANDARD_ERRORS * noise + 1e-9)
+
+
+# Elections that the tests share, so that each engine compiles once for all of them.
+TINY_RUNS, TINY_BATCH = 2**15, 2**12
+
+
+def tiny(model: str, engine: str, bookkeeping: str, options: dict[str, Any] | None = None, **more: Any) -> Outcome:
+    """Two districts of three electors, three parties; parameters are given per district."""
+    params = {name: np.broadcast_to(value, (2,)) for name, value in more.pop("params", {}).items()}
+    if "prior_mass" in params:
+        params["prior_mass"] = params["prior_mass"][0]
+    settings: dict[str, Any] = {"runs": TINY_RUNS, "batch": TINY_BATCH, "seed": 7, "params": params} | more
+    election = settings.pop("election", contest((3, 3), (0.2, 0.3, 0.5), (1, 2, 3)))
+    options = {"bookkeeping": bookkeeping} | (options or {})
+    return outcomes(model, election, options=options, engine=engine, largest=3, **settings)
+
+
+MIDDLE_SIZE, MIDDLE_DISTRICTS, MIDDLE_RUNS = 3000, 10, 512
+MIDDLE_TOTAL = MIDDLE_SIZE * MIDDLE_DISTRICTS
+GAMMAS = np.tile([0.6, 0.8, 0.9, 0.99], MIDDLE_RUNS // 4)
+
+
+def unequal(total: int, districts: int, ratio: float) -> np.ndarray:
+    """Electorates in geometric steps, the largest `ratio` times the smallest, like those of the US states."""
+    return largest_remainder(np.geomspace(ratio, 1.0, districts), total)
+
+
+def middle(
+    bookkeeping: str, election: Contest, engine: str = "leap", gamma: Any = GAMMAS, **more: Any
+) -> Outcome:
+    """DPM in ten districts of 30,000 electors together and four parties; gamma and c0 differ by run."""
+    params = {"gamma": gamma, "prior_mass": more.pop("prior_mass", np.full(len(gamma), 2.5))}
+    return outcomes(
+        "dpm",
+        election,
+        **({"runs": len(gamma), "batch": 128, "varying": True} | more),
+        params=params,
+        options={"bookkeeping": bookkeeping},
+        engine=engine,
+        largest=12_000,
+    )

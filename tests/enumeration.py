@@ -43,10 +43,17 @@ def polling_orders(electors: tuple[int, ...], rule: str) -> list[tuple[int, ...]
 
 
 def law(
-    electors: tuple[int, ...], weights: Weights, totals: tuple[int, ...] | None, rule: str
+    electors: tuple[int, ...],
+    theta: tuple[float, ...],
+    weights: Weights,
+    totals: tuple[int, ...] | None,
+    rule: str,
 ) -> dict[Table, float]:
-    """Probability of every vote table; a party whose total is used up leaves everybody's choice."""
-    parties = len(weights(tuple(0 for _ in range(64))[:1])) if totals is None else len(totals)
+    """Probability of every vote table; a party whose total is used up leaves everybody's choice.
+
+    An elector with nobody to copy follows theta, the limit of copy probabilities below 1.
+    """
+    parties = len(theta)
     orders = polling_orders(electors, rule)
     result: dict[Table, float] = defaultdict(float)
     for order in orders:
@@ -57,7 +64,10 @@ def law(
                 w = weights(table[s])
                 if totals is not None:
                     used = [sum(row[k] for row in table) for k in range(parties)]
-                    w = [x if used[k] < totals[k] else 0.0 for k, x in enumerate(w)]
+                    room = [used[k] < totals[k] for k in range(parties)]
+                    w = [x * free for x, free in zip(w, room, strict=True)]
+                    if sum(w) == 0:
+                        w = [b * free for b, free in zip(theta, room, strict=True)]
                 for k, x in enumerate(w):
                     if x > 0:
                         row = tuple(n + (j == k) for j, n in enumerate(table[s]))

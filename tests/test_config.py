@@ -10,7 +10,10 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
-from electjax.config import ConfigError, conf_dir, data_settings, describe_groups, explain, to_settings
+from electjax.config import SCHEMAS, ConfigError, conf_dir, data_settings, describe_groups, explain, to_settings
+from electjax.simulators import get_simulator
+from electjax.simulators.base import check_options
+from electjax.tasks.simulate import split_values
 
 
 @pytest.fixture(autouse=True)
@@ -150,3 +153,13 @@ def test_importing_the_configuration_does_not_load_jax():
     code = "import electjax.run, sys; assert not {'jax', 'xarray', 'pandas', 'matplotlib'} & set(sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", sorted(SCHEMAS["model"]))
+def test_the_config_of_a_model_is_that_of_its_simulator(name):
+    simulator = get_simulator(name)
+    settings = to_settings(composed(f"model={name}")).models[name]
+    params, options = split_values(name, settings.values)
+    assert params == simulator.defaults
+    assert check_options(simulator, options) == simulator.options()
+    assert dict(settings.priors) == {p.name: p.prior for p in simulator.parameters if p.prior}

@@ -19,11 +19,13 @@ CHUNK = 2048
 def _chunked_scan(step: Any, carry: Any, key: Array, length: int, width: tuple[int, ...]) -> Any:
     """Scan `step(carry, (position, u))` over positions 0 .. length - 1, drawing uniforms chunk by chunk."""
 
-    def chunk(carry: Any, index: Array) -> tuple[Any, None]:
-        u = open_uniform(jax.random.bits(jax.random.fold_in(key, index), (CHUNK, *width)))
-        return jax.lax.scan(step, carry, (index * CHUNK + jnp.arange(CHUNK), u))[0], None
+    size = min(CHUNK, length)
 
-    return jax.lax.scan(chunk, carry, jnp.arange(-(-length // CHUNK)))[0]
+    def chunk(carry: Any, index: Array) -> tuple[Any, None]:
+        u = open_uniform(jax.random.bits(jax.random.fold_in(key, index), (size, *width)))
+        return jax.lax.scan(step, carry, (index * size + jnp.arange(size), u))[0], None
+
+    return jax.lax.scan(chunk, carry, jnp.arange(-(-length // size)))[0]
 
 
 def electors_open(

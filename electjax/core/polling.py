@@ -23,6 +23,8 @@ from electjax.core import random
 # halving an interval separates two votes with certainty long before this many steps (2^-60 a pair)
 MAX_HALVINGS = 100
 MAX_ATTEMPTS = 4
+# districts are padded to a multiple of this, a vector's width: the compiler runs the rest of a row one by one
+LANES = 8
 BOOKKEEPING = ("none", "interleaved", "by_district")
 
 
@@ -123,6 +125,16 @@ def _start(
     return jax.lax.scan(ball, counts, (jnp.arange(u.shape[0]), u))
 
 
+def _padded(lane: Array, electors: Array, local: Any) -> tuple[Array, Array, Any]:
+    """The same districts and some without electors, a multiple of LANES together."""
+    spare = -electors.shape[0] % LANES
+
+    def repeat_last(leaf: Array) -> Array:
+        return jnp.pad(leaf, [(0, 0)] * (leaf.ndim - 1) + [(0, spare)], mode="edge")
+
+    return repeat_last(lane), jnp.pad(electors, (0, spare)), jax.tree.map(repeat_last, local)
+
+
 def _poll_freely(
     key: Array,
     lane: Array,
@@ -164,8 +176,11 @@ def poll_open(
     schedule: Schedule,
 ) -> Int[Array, "K S"]:
     """Votes where no party total binds: every district on its own."""
+    districts = electors.shape[0]
+    lane, electors, local = _padded(lane, electors, local)
     counts = jnp.zeros((parties, electors.shape[0]), jnp.int32)
-    return _poll_freely(key, lane, electors, counts, None, local, poll=poll, schedule=schedule)[0]
+    counts, _, _ = _poll_freely(key, lane, electors, counts, None, local, poll=poll, schedule=schedule)
+    return counts[:, :districts]
 
 
 def _cast_round(key: Array, lane: Array, u: Array, weights: Array, present: Array, remaining: Array) -> Array:
@@ -194,28 +209,32 @@ def _cast_round(key: Array, lane: Array, u: Array, weights: Array, present: Arra
 
 
 def _cut(key: Array, lane: Array, votes: Array, remaining: Array) -> Array:
-    """The part of a block's votes cast before the first party reaches its total.
+    """The part of a block's votes cast up to the vote by which a first party reaches its total; all if none does.
 
-    Votes of a block come at independent uniform times: the interval is halved, each half holding a
-    Binomial(n, 1/2) of every cell, until exactly the party's total has been let in.
+    Votes of a block come at independent uniform times: the interval in which that vote lies is halved, each half
+    holding a Binomial(n, 1/2) of every cell, until it is alone. Nothing cast after it may stand: it would come
+    sooner in districts where the party is weak.
     """
 
-    def open_(carry: tuple[Array, Array, Array]) -> Array:
-        step, cast, interval = carry
-        left = remaining - jnp.sum(cast, axis=1)
-        over = jnp.any(jnp.sum(interval, axis=1) > left) & ~jnp.any((left == 0) & (remaining > 0))
-        return over & (step < MAX_HALVINGS)
+    def reached(cast: Array) -> Array:
+        return jnp.any((jnp.sum(cast, axis=1) >= remaining) & (remaining > 0))
+
+    def several(cast: Array, interval: Array) -> Array:
+        return reached(cast + interval) & (jnp.sum(interval) > 1)
 
     def halve(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         step, cast, interval = carry
         bits = random.random_bits(key, lane, votes.shape[0], step)
         early = random.binomial_half(bits, interval)
-        too_many = jnp.any(jnp.sum(cast + early, axis=1) > remaining)
-        return step + 1, jnp.where(too_many, cast, cast + early), jnp.where(too_many, early, interval - early)
+        within = reached(cast + early)
+        return step + 1, jnp.where(within, cast, cast + early), jnp.where(within, early, interval - early)
 
-    _, cast, interval = jax.lax.while_loop(open_, halve, (jnp.int32(0), jnp.zeros_like(votes), votes))
-    within = jnp.all(jnp.sum(cast + interval, axis=1) <= remaining)
-    return jnp.where(within, cast + interval, cast)
+    _, cast, interval = jax.lax.while_loop(
+        lambda carry: several(*carry[1:]) & (carry[0] < MAX_HALVINGS),
+        halve,
+        (jnp.int32(0), jnp.zeros_like(votes), votes),
+    )
+    return jnp.where(several(cast, interval), cast, cast + interval)
 
 
 def _start_in_rounds(
@@ -258,6 +277,8 @@ def poll_interleaved(
     a total is used up among them do they vote again, from the same random numbers, in rounds.
     """
     key_start, key_rounds, key_blocks, key_cuts = random.subkey(key, jnp.arange(4))
+    districts = electors.shape[0]
+    lane, electors, local = _padded(lane, electors, local)
     counts = jnp.zeros((totals.shape[0], electors.shape[0]), jnp.int32)
     if schedule.start:
         u = random.open_uniform(random.random_bits(key_start, lane, schedule.start))
@@ -292,7 +313,7 @@ def poll_interleaved(
     if schedule.blocks:
         start = (jnp.int32(0), jnp.int32(0), counts)
         counts = jax.lax.while_loop(unfinished, advance, start)[2]
-    return _fill(counts, electors, totals)
+    return _fill(counts, electors, totals)[:, :districts]
 
 
 def poll_by_district(
@@ -311,7 +332,8 @@ def poll_by_district(
     party reaches its total stand; that one stands up to the elector or block in which it happens, the block cut in
     its random order; the party is switched off and everything after is drawn anew: one pass per party.
     """
-    parties = totals.shape[0]
+    parties, districts = totals.shape[0], electors.shape[0]
+    lane, electors, local = _padded(lane, electors, local)
     key_polls, key_cuts = random.subkey(key, jnp.arange(2))
 
     def unfinished(carry: tuple[Array, Array]) -> Array:
@@ -344,4 +366,4 @@ def poll_by_district(
 
     counts = jnp.zeros((parties, electors.shape[0]), jnp.int32)
     counts = jax.lax.while_loop(unfinished, advance, (jnp.int32(0), counts))[1]
-    return _fill(counts, electors, totals)
+    return _fill(counts, electors, totals)[:, :districts]

@@ -202,9 +202,7 @@ def dirichlet_lanes(
 ) -> Float[Array, "K S"]:
     """Exact Dirichlet shares per lane from the lane's own key; inactive categories get share 0."""
     keys = subkey(key, lane)
-    draws = jax.vmap(lambda k, a: jax.random.loggamma(k, a), in_axes=(0, 1), out_axes=1)(
-        keys, jnp.maximum(shape, 1e-30)
-    )
+    draws = jax.vmap(jax.random.loggamma, in_axes=(0, 1), out_axes=1)(keys, jnp.maximum(shape, 1e-30))
     on = (shape > 0) if active is None else (shape > 0) & active[:, None]
     # with nobody left to choose from, an even split that the caller's totals cut to nothing
     any_on = jnp.any(on, axis=0)

@@ -127,9 +127,9 @@ def first_electors(
     def ball(held: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
         turn, u = inputs
         m = turn.astype(jnp.float32)
-        # the weights of eq. 2 times m + c0; the first elector follows the base even where c0 = 0, and what
-        # has no weight at all is even
-        by_base = jnp.maximum(prior_mass + (1.0 - gamma) * m, jnp.where(turn == 0, 1e-20, 0.0))
+        # the weights of eq. 2 times m + c0; where there is nobody to copy the base decides even at gamma = 1,
+        # and where that is nothing either the choice is even
+        by_base = jnp.maximum(prior_mass + (1.0 - gamma) * m, 1e-20)
 
         def weights(held: Array, prior: Array, even: Array) -> Array:
             return gamma * held + by_base * prior + 1e-30 * even
@@ -213,14 +213,14 @@ def ball_weights(
     fraction: bool,
 ) -> Float[Array, "K ..."]:
     """Weights of the next elector's choice, zero for inactive parties (eq. 2 in either reading)."""
+    # at gamma = 1 the base still decides where there is nobody to copy: the limit of gamma below 1
+    novelty = jnp.maximum(1.0 - gamma, 1e-20)
     if fraction:
         mass = jnp.sum(counts, axis=0) + prior_mass
         share = jnp.where(mass > 0, (counts + prior_mass * base) / jnp.where(mass > 0, mass, 1.0), base)
-        weights = gamma * share + (1.0 - gamma) * base
+        weights = gamma * share + novelty * base
     else:
-        weights = gamma * counts + (1.0 - gamma) * base
-        # gamma = 1 leaves the first elector no weight at all: the limit is a draw from the base
-        weights = jnp.where(jnp.sum(weights, axis=0) > 0, weights, base)
+        weights = gamma * counts + novelty * base
     weights = jnp.where(active, weights, 0.0)
     # an urn whose remaining parties have neither supporters nor base weight draws evenly among them
     return jnp.where(jnp.sum(weights, axis=0) > 0, weights, active.astype(weights.dtype))

@@ -105,10 +105,10 @@ def make_plan(simulator: Simulator, electors: np.ndarray, parties: int, *, optio
         raise ValueError(f"{total:,} electors in all: counts are held in 32 bits, at most {2**31 - 1:,}")
     if engine == "agent" and options.bookkeeping != "none":
         batch = max(1, min(64, 2**26 // max(total, 1)))
-    elif engine == "agent" or options.bookkeeping == "by_district":
-        batch = max(1, 2**17 // cells)  # many small steps: wide batches hide their overhead
+    elif engine == "agent" or options.bookkeeping == "by_district" or jax.default_backend() != "cpu":
+        batch = max(1, 2**17 // cells)  # many small steps, or a device with many lanes: wide batches hide the overhead
     else:
-        batch = max(1, 2**14 // cells)
+        batch = max(1, 2**14 // cells)  # fits the cache of a core
     schedule = simulator.schedule(electors, parties, options=options)
     return Plan(engine, schedule, int(electors.max()), total, min(batch, 1024))
 
