@@ -1,3 +1,4 @@
+# ruff: noqa: E402, I001 (the process is pinned before jax is imported)
 """ABC simulations per second on Delhi 2020: electjax, and pyABC driving the same simulator.
 
     python benchmarks/abc_inference.py [--small] [--out benchmarks/results/abc_inference.json]

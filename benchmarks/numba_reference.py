@@ -1,3 +1,4 @@
+# ruff: noqa: NPY002 (inside compiled loops these are the generators of Numba)
 """The reference: election simulators as plain loops over electors, in Numba, written for speed.
 
 `dpm_plain` is the loop that one writes from the equation. The others are tuned: cumulative counts, no division,

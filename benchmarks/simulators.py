@@ -1,3 +1,4 @@
+# ruff: noqa: E402, I001 (the process is pinned before jax is imported)
 """Simulated electors per second at Delhi 2020 size, against loops over electors in Numba.
 
     python benchmarks/simulators.py [--small] [--cores N] [--out benchmarks/results/simulators.json]
@@ -12,6 +13,7 @@ ARGS = common.arguments(__doc__.splitlines()[0])
 common.pin(ARGS.cores)
 
 import statistics
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import jax
@@ -54,8 +56,8 @@ def numba_runs(electors, popularity, totals, cores):
     }
 
 
-def electjax_runs(model, options, engine, electors, popularity, totals, runs):
-    """A call that simulates at least `runs` elections, in whole batches, and how many it does."""
+def electjax_runs(model, options, engine, electors, popularity, totals, runs, cores):
+    """A call that simulates at least `runs` elections a core, in whole batches, and how many it does."""
     simulator = get_simulator(model)
     options = check_options(simulator, options)
     plan = make_plan(simulator, electors, len(popularity), options=options, engine=engine)
@@ -73,12 +75,17 @@ def electjax_runs(model, options, engine, electors, popularity, totals, runs):
     def simulate(seed):
         jax.block_until_ready(call(jax.random.key(seed), numbers, contest, may_win, params))
 
-    return simulate, runs
+    if cores == 1:
+        return simulate, runs
+    simulate(0)  # compiled once, not once a thread
+    pool = ThreadPoolExecutor(cores)  # a compiled call keeps one core busy
+    return lambda seed: list(pool.map(simulate, range(seed * cores, (seed + 1) * cores))), runs * cores
 
 
 def measure(args):
-    election = delhi = common.delhi()
+    delhi = common.delhi()
     cpu = jax.default_backend() == "cpu"
+    cores = args.cores if cpu else 1
     runs = 64 if args.small else (1024 if cpu else 16_384)
     loops = numba_runs(*delhi, args.cores)
     work, count, compiled = {}, {}, {}
@@ -86,7 +93,7 @@ def measure(args):
         if loop not in loops or (engine == "agent" and args.small):
             continue
         work[row], count[row] = electjax_runs(
-            model, options, engine, *election, min(runs, 32) if engine == "agent" and cpu else runs
+            model, options, engine, *delhi, min(runs, 32) if engine == "agent" and cpu else runs, cores
         )
     for name, loop in loops.items():
         work[name], count[name] = loop, args.cores

@@ -15,9 +15,7 @@ def fraction_urn(gamma: float, theta: tuple[float, ...], prior_mass: float) -> W
         mass = sum(votes) + prior_mass
         if mass == 0:
             return list(theta)
-        return [
-            gamma * (n + prior_mass * b) / mass + (1 - gamma) * b for n, b in zip(votes, theta, strict=True)
-        ]
+        return [gamma * (n + prior_mass * b) / mass + (1 - gamma) * b for n, b in zip(votes, theta, strict=True)]
 
     return weights
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from data_paths import shared
 
 import electjax
-
-from data_paths import shared
 
 EXPERIMENT = Path(__file__).parents[1] / "experiments" / "synthetic_tables"
 RUNS = 1000

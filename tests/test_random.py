@@ -131,7 +131,7 @@ def test_multinomial_by_enumeration() -> None:
     assert np.all(got.sum(axis=0) == n)
     cells = [cell for cell in itertools.product(range(n + 1), repeat=4) if sum(cell) == n]
     expected = DRAWS * stats.multinomial.pmf(cells, n, np.array(weights) / sum(weights))
-    observed = np.array([np.all(got.T == cell, axis=1).sum() for cell in cells])
+    observed = np.array([np.all(cell == got.T, axis=1).sum() for cell in cells])
     assert observed.sum() == DRAWS
     rare = expected < 5
     pooled = [np.append(x[~rare], x[rare].sum()) for x in (observed, expected)]

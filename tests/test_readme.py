@@ -27,9 +27,8 @@ def test_commands_compose():
 
     from electjax.config import conf_dir, to_settings
 
-    commands = [
-        line.split("electjax.run ")[1].split() for block in blocks("bash") for line in block.splitlines() if "run " in line
-    ]
+    lines = [line for block in blocks("bash") for line in block.splitlines() if "electjax.run " in line]
+    commands = [line.split("electjax.run ")[1].split() for line in lines]
     overrides = [[word for word in command if "=" in word and "range" not in word] for command in commands]
     composed = 0
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):

@@ -1,6 +1,7 @@
 """Tables, figures and the html report, from Datasets made up to the contract."""
 
 import csv
+import itertools
 import json
 import re
 from html.parser import HTMLParser
@@ -318,7 +319,7 @@ def test_seat_ticks_are_whole_numbers_and_no_label_overlaps():
                 and tick.label1.get_text()
             ]
             boxes = sorted((label.get_window_extent() for label in inside), key=lambda box: box.x0)
-            assert all(a.x1 < b.x0 for a, b in zip(boxes, boxes[1:], strict=False)), drawn.file
+            assert all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes)), drawn.file
             if "seats" in ax.get_xlabel():
                 assert all(re.fullmatch(r"\d+", label.get_text()) for label in inside), drawn.file
 

@@ -201,7 +201,7 @@ def test_two_runs_never_share_a_folder(here, monkeypatch):
         (["data=catalogue", "data.name=delhi1952"], 1, "delhi1952"),
     ],
 )
-def test_a_mistake_is_one_line_and_leaves_nothing(here, monkeypatch, capsys, overrides, code, says):  # noqa: PLR0917
+def test_a_mistake_is_one_line_and_leaves_nothing(here, monkeypatch, capsys, overrides, code, says):
     write_returns(here / "bad.csv", "a,X,5", "a,Y,-3")
     assert run(monkeypatch, *overrides) == code
     printed = capsys.readouterr()

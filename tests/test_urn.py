@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from district_runs import contest, moments_agree, outcomes, urn_variance
 from scipy import stats
 from scipy.special import gammaln
 
-from district_runs import assert_moments, contest, outcomes, urn_variance
 from electjax.core import urn
 
 LEVEL = 1e-4
@@ -128,7 +128,7 @@ def test_vote_counts_have_the_closed_form_moments(prior_mass: float) -> None:
     unit = np.diag(THETA) - np.outer(THETA, THETA)
     for gamma, votes in dpm_votes(prior_mass).items():
         assert len(votes) > 12_000
-        assert_moments(votes, SIZE * THETA, urn_variance(SIZE, float(np.float32(gamma)), prior_mass) * unit)
+        assert moments_agree(votes, SIZE * THETA, urn_variance(SIZE, float(np.float32(gamma)), prior_mass) * unit)
 
 
 def test_extremes_of_gamma_have_known_laws() -> None:
@@ -158,7 +158,7 @@ def test_count_reading_is_dirichlet_multinomial() -> None:
         concentration = (1 - gamma) / gamma
         unit = np.diag(THETA) - np.outer(THETA, THETA)
         spread = SIZE * (SIZE + concentration) / (1 + concentration)
-        assert_moments(votes, SIZE * THETA, spread * unit)
+        assert moments_agree(votes, SIZE * THETA, spread * unit)
         for k, share in enumerate(THETA):
             law = stats.betabinom(SIZE, concentration * share, concentration * (1 - share))
             assert _distance(votes[:, k], law) <= _critical(votes) + 1e-3
@@ -170,7 +170,7 @@ def test_count_reading_at_the_extremes() -> None:
     for k, share in enumerate(THETA):
         assert _distance(votes[0.0][:, k], stats.binom(SIZE, share)) <= _critical(votes[0.0]) + 1e-3
     assert np.all(votes[1.0].max(axis=1) == SIZE)
-    assert_moments(votes[1.0] / SIZE, THETA, np.diag(THETA) - np.outer(THETA, THETA))
+    assert moments_agree(votes[1.0] / SIZE, THETA, np.diag(THETA) - np.outer(THETA, THETA))
 
 
 @pytest.mark.parametrize("concentration", [1.0, 3.0])
@@ -179,7 +179,7 @@ def test_dm_is_dirichlet_multinomial(concentration: float) -> None:
     votes = outcomes("dm", election, runs=8, params={"concentration": concentration}, batch=1).votes
     votes = votes.reshape(-1, len(THETA))
     spread = SIZE * (SIZE + concentration) / (1 + concentration)
-    assert_moments(votes, SIZE * THETA, spread * (np.diag(THETA) - np.outer(THETA, THETA)))
+    assert moments_agree(votes, SIZE * THETA, spread * (np.diag(THETA) - np.outer(THETA, THETA)))
     for k, share in enumerate(THETA):
         law = stats.betabinom(SIZE, concentration * share, concentration * (1 - share))
         assert _distance(votes[:, k], law) <= _critical(votes) + 1e-3

@@ -1,0 +1,276 @@
+"""The contract that every district model keeps, under both engines and every book-keeping."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from district_runs import (
+    GAMMAS,
+    MIDDLE_DISTRICTS,
+    MIDDLE_RUNS,
+    MIDDLE_SIZE,
+    MIDDLE_TOTAL,
+    TINY_RUNS,
+    contest,
+    is_consistent,
+    middle,
+    outcomes,
+    tiny,
+    unequal,
+)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from electjax.core.polling import BOOKKEEPING, largest_remainder
+from electjax.simulators import SIMULATORS, get_simulator, list_models
+from electjax.simulators.base import ENGINES, Outcome, check_options, make_plan, simulate_runs
+
+PARTIES = np.array([0.54, 0.385, 0.043, 0.032])
+
+
+def same(first: Outcome, second: Outcome) -> bool:
+    """Bit by bit."""
+    pairs = zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+def at_runs(result: Outcome, runs: np.ndarray) -> Outcome:
+    return jax.tree.map(lambda leaf: leaf[runs], result)
+
+
+# ---------------------------------------------------------------- every model, engine and book-keeping
+
+
+@pytest.mark.parametrize("bookkeeping", BOOKKEEPING)
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("model", SIMULATORS)
+def test_contract(model: str, engine: str, bookkeeping: str) -> None:
+    defaults = get_simulator(model).defaults
+    election = contest((3, 3), (0.2, 0.3, 0.5), (1, 2, 3))
+    result = tiny(model, engine, bookkeeping, params=defaults, election=election)
+    assert result.votes.shape == (TINY_RUNS, 2, 3)
+    assert result.winner.shape == result.margin.shape == (TINY_RUNS, 2)
+    assert result.summary.seats.shape == result.summary.vote_fraction.shape == (TINY_RUNS, 3)
+    assert result.summary.mwm.shape == result.summary.swm.shape == (TINY_RUNS,)
+    integers = (result.votes, result.winner, result.summary.seats)
+    assert all(np.issubdtype(x.dtype, np.signedinteger) for x in integers)
+    assert result.margin.dtype == result.summary.mwm.dtype == np.float32
+    assert is_consistent(result, election, bound=bookkeeping != "none")
+    assert np.all(result.summary.seats.sum(axis=1) == 2)
+    won = np.take_along_axis(result.votes, result.winner[..., None], axis=2)[..., 0]
+    assert np.all(won == result.votes.max(axis=2))
+    assert np.allclose(result.margin, won / 3)
+    # the same seed repeats, another does not, runs differ
+    assert same(tiny(model, engine, bookkeeping, params=defaults, election=election), result)
+    other = tiny(model, engine, bookkeeping, params=defaults, election=election, seed=8)
+    assert np.any(other.votes != result.votes)
+    assert len(np.unique(result.votes, axis=0)) > 2
+    # run r is the same wherever it stands among the others
+    turned = np.roll(np.arange(TINY_RUNS), 12_345)
+    moved = tiny(model, engine, bookkeeping, params=defaults, election=election, runs=turned)
+    assert same(moved, at_runs(result, turned))
+
+
+@pytest.mark.parametrize("bookkeeping", ["interleaved", "by_district"])
+def test_blocks_do_not_depend_on_the_chunk(bookkeeping: str) -> None:
+    """Runs of the fast engine, among other runs and in another order: bit by bit the same."""
+    election = contest(unequal(MIDDLE_TOTAL, MIDDLE_DISTRICTS, 50.0), PARTIES)
+    runs = np.roll(np.arange(MIDDLE_RUNS), 77)[::-1]
+    first = middle(bookkeeping, election, seed=11)
+    assert same(middle(bookkeeping, election, gamma=GAMMAS[runs], seed=11, runs=runs), at_runs(first, runs))
+
+
+def test_two_calls_equal_one() -> None:
+    """Sixteen runs at once, or eight and eight, or in batches of four; and one run per set of values."""
+    election = contest(unequal(MIDDLE_TOTAL, MIDDLE_DISTRICTS, 50.0), PARTIES)
+
+    def free(runs: np.ndarray, batch: int) -> Outcome:
+        options = {"bookkeeping": "none"}
+        params = {"gamma": 0.9}
+        return outcomes("dpm", election, runs=runs, params=params, options=options, batch=batch, seed=12)
+
+    whole = free(np.arange(16), 8)
+    assert same(free(np.arange(8), 8), at_runs(whole, np.arange(8)))
+    assert same(free(np.arange(8, 16), 8), at_runs(whole, np.arange(8, 16)))
+    assert same(free(np.arange(16), 4), whole)
+    gamma = np.where(np.arange(16) % 2, 0.9, 0.5)
+    varying = middle("none", election, gamma=gamma, batch=8, seed=12)
+    odd = np.arange(1, 16, 2)
+    assert same(at_runs(varying, odd), at_runs(whole, odd))
+
+
+# ---------------------------------------------------------------- parameters and options
+
+
+def test_gamma_may_differ_by_district() -> None:
+    """A district with full copying and little prior mass is nearly unanimous, one without copying is not."""
+    gamma = np.repeat([0.0, 1.0], 5)
+    election = contest(np.full(10, 3000), PARTIES)
+    params = {"gamma": gamma, "prior_mass": 0.01}
+    options = {"bookkeeping": "none"}
+    votes = outcomes("dpm", election, runs=64, params=params, options=options, batch=64).votes
+    top = votes.max(axis=2) / 3000
+    assert abs(top[:, :5].mean() - 0.54) < 0.01
+    assert top[:, 5:].mean() > 0.97
+
+
+def test_dm_concentration_may_differ_by_district() -> None:
+    """Without concentration a district is unanimous, with much of it electors are independent."""
+    votes = tiny("dm", "leap", "none", params={"concentration": [1e-4, 1e6]}).votes
+    unanimous = (votes.max(axis=2) == 3).mean(axis=0)
+    assert unanimous[0] > 0.999
+    independent = 0.2**3 + 0.3**3 + 0.5**3
+    assert abs(unanimous[1] - independent) <= 5 * np.sqrt(independent * (1 - independent) / TINY_RUNS)
+
+
+def test_mode_decides_a_dm_district_by_its_popularity() -> None:
+    """A party that is likelier than the others wins even where few electors vote otherwise."""
+    election = contest(np.full(16, 1), (0.4, 0.6))
+    result = outcomes("dm", election, runs=256, options={"winner": "mode"}, params={"concentration": 50.0})
+    first = result.votes[..., 0].mean()
+    assert abs(first - 0.4) <= 5 * np.sqrt(0.24 / 4096)
+    # theta_s ~ Beta(20, 30): the first party is ahead in one district of thirteen, not in 40 %
+    assert (result.winner == 0).mean() < 0.12
+    assert np.any(np.take_along_axis(result.votes, result.winner[..., None], axis=2) == 0)
+
+
+def test_barred_party_never_wins() -> None:
+    free = tiny("dpm", "leap", "none", params={"gamma": 0.5, "prior_mass": 2.5})
+    barred = tiny("dpm", "leap", "none", params={"gamma": 0.5, "prior_mass": 2.5}, may_win=[True, True, False])
+    assert np.array_equal(free.votes, barred.votes)
+    assert np.all(barred.summary.seats[:, 2] == 0)
+    assert np.all(barred.summary.seats.sum(axis=1) == 2)
+    assert free.summary.seats[:, 2].mean() > 0.5
+
+
+def test_sweep_compiles_once() -> None:
+    def sweep(gamma: float, prior_mass: float) -> None:
+        tiny("dpm", "leap", "none", params={"gamma": gamma, "prior_mass": prior_mass})
+
+    sweep(0.5, 2.5)
+    before = simulate_runs._cache_size()
+    for gamma in np.linspace(0.0, 1.0, 20):
+        sweep(gamma, 1.0 + gamma)
+    assert simulate_runs._cache_size() == before
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"unknown model 'dmp'.*dm, dpm"):
+        get_simulator("dmp")
+    dpm = get_simulator("dpm")
+    with pytest.raises(ValueError, match=r"unknown option 'readng'.*reading"):
+        check_options(dpm, {"readng": "count"})
+    with pytest.raises(ValueError, match=r"reading='counts' is not one of fraction \| count"):
+        check_options(dpm, {"reading": "counts"})
+    with pytest.raises(ValueError, match=r"engine='fast' is not one of leap \| agent"):
+        make_plan(dpm, np.array([5, 5]), 2, options=dpm.options(), engine="fast")
+    with pytest.raises(ValueError, match="32 bits"):
+        make_plan(dpm, np.full(100, 30_000_000), 2, options=dpm.options())
+    assert list_models() == ["dm", "dpm"]
+    assert dpm.parameter("gamma").default == 0.99
+
+
+# ---------------------------------------------------------------- invariants
+
+
+@st.composite
+def contests(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """electors[10], theta[4] and totals[4]: empty districts, two electors, parties without support or totals."""
+    parts = draw(st.lists(st.integers(0, 50), min_size=MIDDLE_DISTRICTS, max_size=MIDDLE_DISTRICTS).filter(any))
+    electors = largest_remainder(np.array(parts), MIDDLE_TOTAL)
+    if draw(st.booleans()):  # districts of one or two electors
+        small, big = np.argmin(electors), np.argmax(electors)
+        electors[big] += electors[small] - 2
+        electors[small] = 2
+    theta = draw(st.lists(st.integers(0, 20), min_size=4, max_size=4).filter(any))
+    totals = draw(st.lists(st.integers(0, 20), min_size=4, max_size=4).filter(any))
+    if draw(st.booleans()):
+        totals = theta
+    return electors, np.array(theta) / sum(theta), largest_remainder(np.array(totals), MIDDLE_TOTAL)
+
+
+SWEEP = np.resize([0.0, 0.3, 0.5, 0.9, 0.99, 1.0], MIDDLE_RUNS)
+PRIOR_MASS = np.repeat([0.0, 2.5], MIDDLE_RUNS // 2)
+
+
+@pytest.mark.parametrize("bookkeeping", ["interleaved", "by_district"])
+@given(made=contests(), seed=st.integers(0, 2**31 - 1))
+@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+def test_bound_invariants(bookkeeping: str, made: tuple[np.ndarray, np.ndarray, np.ndarray], seed: int) -> None:
+    """Everybody votes, every party polls exactly its total, whatever the sizes, gamma and c0."""
+    election = contest(*made)
+    result = middle(bookkeeping, election, gamma=SWEEP, prior_mass=PRIOR_MASS, seed=seed)
+    assert is_consistent(result, election, bound=True)
+
+
+@given(made=contests(), seed=st.integers(0, 2**31 - 1))
+@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+def test_free_invariants(made: tuple[np.ndarray, np.ndarray, np.ndarray], seed: int) -> None:
+    """Everybody votes, and nobody for a party without support."""
+    electors, theta, _ = made
+    election = contest(electors, theta)
+    for engine in ENGINES:
+        result = middle("none", election, engine, gamma=SWEEP[:16], prior_mass=PRIOR_MASS[::32], batch=8, seed=seed)
+        assert is_consistent(result, election, bound=False)
+        assert np.all(result.votes[..., theta == 0] == 0)
+
+
+@pytest.mark.parametrize(
+    ("model", "bookkeeping"),
+    [
+        ("dpm", "interleaved"),
+        ("dpm", "by_district"),
+        pytest.param("dpm", "none", marks=pytest.mark.slow),
+        pytest.param("dm", "none", marks=pytest.mark.slow),
+        pytest.param("dm", "interleaved", marks=pytest.mark.slow),
+        pytest.param("dm", "by_district", marks=pytest.mark.slow),
+    ],
+)
+def test_smallest_elections(model: str, bookkeeping: str) -> None:
+    """One district and one party, of one elector and of many."""
+    for electors in (1, 2, 5000):
+        election = contest([electors], [1.0])
+        result = outcomes(model, election, runs=4, options={"bookkeeping": bookkeeping}, batch=4, largest=5000)
+        assert np.all(result.votes == electors)
+        assert np.all(result.summary.seats == 1)
+        assert np.all(result.summary.mwm == 1.0)
+
+
+@pytest.mark.parametrize(
+    "bookkeeping",
+    [
+        "none",
+        pytest.param("interleaved", marks=pytest.mark.slow),
+        pytest.param("by_district", marks=pytest.mark.slow),
+    ],
+)
+def test_huge_districts_keep_their_electors(bookkeeping: str) -> None:
+    """Above 2^24 electors float32 has no odd numbers; the votes still add up, also to the parties' totals."""
+    election = contest([2**24 + 1, 10_000_019, 30_000_001], (0.5, 0.3, 0.2))
+    result = outcomes("dpm", election, runs=8, options={"bookkeeping": bookkeeping}, batch=8)
+    assert is_consistent(result, election, bound=bookkeeping != "none")
+    assert np.all(np.isfinite(result.margin))
+
+
+def test_other_key_implementations_keep_the_contract() -> None:
+    """rbg keys draw differently under vmap in jax itself; here a run still depends on key and number alone."""
+    election = contest(np.full(MIDDLE_DISTRICTS, MIDDLE_SIZE), PARTIES)
+    dpm = get_simulator("dpm")
+    options = check_options(dpm, {"bookkeeping": "none"})
+    plan = make_plan(dpm, np.asarray(election.electors), 4, options=options)._replace(batch=4)
+    params = {name: jnp.float32(value) for name, value in dpm.defaults.items()}
+
+    def votes(runs: list[int]) -> np.ndarray:
+        result = simulate_runs(
+            jax.random.key(13, impl="rbg"),
+            jnp.array(runs),
+            election,
+            jnp.ones(4, bool),
+            params,
+            simulator=dpm,
+            options=options,
+            plan=plan,
+        )
+        return np.asarray(result.votes)
+
+    assert np.array_equal(votes([0, 1, 2, 3])[[2, 0]], votes([2, 7, 9, 0])[[0, 3]])
