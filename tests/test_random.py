@@ -199,6 +199,19 @@ def test_lanes_are_independent_of_their_company(implementation: str) -> None:
     assert len(np.unique(np.concatenate([words, other]))) == 60
 
 
+def test_subkeys_are_those_of_jax() -> None:
+    """`subkey` is `fold_in` written out; the cipher itself is checked by it, and turns do not overlap."""
+    key = jax.random.key(12)
+    numbers = np.array([0, 1, 7, 2**31 - 1])
+    keys = jax.random.key_data(random.subkey(key, jnp.asarray(numbers)))
+    for number, data in zip(numbers, np.asarray(keys), strict=True):
+        expected = jax.random.key_data(jax.random.fold_in(key, int(number)))
+        assert np.array_equal(data, np.asarray(expected))
+        assert np.array_equal(np.asarray(jax.random.key_data(random.subkey(key, int(number)))), data)
+    words = [np.asarray(random.random_bits(key, jnp.arange(4), 6, turn)) for turn in range(3)]
+    assert len(np.unique(words)) == 3 * 6 * 4
+
+
 def test_dirichlet_lanes_are_independent_of_their_company() -> None:
     everyone, shape = jnp.ones(3, bool), columns(0.7, 0.2, 4.0)
     key = jax.random.key(9)

@@ -22,7 +22,7 @@ def _chunked_scan(step: Any, carry: Any, key: Array, length: int, width: tuple[i
     size = min(CHUNK, length)
 
     def chunk(carry: Any, index: Array) -> tuple[Any, None]:
-        u = open_uniform(jax.random.bits(jax.random.fold_in(key, index), (size, *width)))
+        u = open_uniform(jax.random.bits(jax.random.fold_in(key, index), (size, *width), jnp.uint32))
         return jax.lax.scan(step, carry, (index * size + jnp.arange(size), u))[0], None
 
     return jax.lax.scan(chunk, carry, jnp.arange(-(-length // size)))[0]
@@ -59,7 +59,7 @@ def polling_order(
         return district
     first = jnp.cumsum(electors) - electors
     turn = jnp.arange(total) - first[district]
-    time = (turn + open_uniform(jax.random.bits(key, (total,)))) / electors[district]
+    time = (turn + open_uniform(jax.random.bits(key, (total,), jnp.uint32))) / electors[district]
     return district[jnp.argsort(time)]
 
 

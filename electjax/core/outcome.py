@@ -9,12 +9,15 @@ Counts stay integers until the last step.  Votes of one district are added as in
 float32 stops at 2^24), national totals in two exact halves, and only the resulting ratios are float32.
 """
 
+import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num, PRNGKeyArray
+
+from electjax.core import random
 
 Array = jax.Array | np.ndarray
 Scalar = float | int | jax.Array
@@ -69,7 +72,9 @@ def winners(
         return jnp.argmax(votes, axis=-1)
     tied = votes == votes.max(axis=-1, keepdims=True)
     # The j-th of the tied parties, j uniform: one draw per district instead of one per party.
-    rank = jax.random.randint(key, tied.shape[:-1], 0, tied.sum(axis=-1))
+    shape = tied.shape[:-1]
+    u = random.open_uniform(random.random_bits(key, jnp.arange(math.prod(shape)), 1)).reshape(shape)
+    rank = jnp.floor(u * tied.sum(axis=-1)).astype(jnp.int32)
     return jnp.argmax(tied.cumsum(axis=-1) == rank[..., None] + 1, axis=-1)
 
 

@@ -25,6 +25,7 @@ MAX_HALVINGS = 100
 MAX_ATTEMPTS = 4
 # districts are padded to a multiple of this, a vector's width: the compiler runs the rest of a row one by one
 LANES = 8
+Carry = tuple[Array, Array, Array]
 BOOKKEEPING = ("none", "interleaved", "by_district")
 
 
@@ -114,7 +115,7 @@ def _start(
         return poll.start(u, counts, electors, active, local)
     parties = counts.shape[0]
     on = jnp.broadcast_to(True if active is None else active[:, None], counts.shape)
-    voted = jnp.sum(counts, axis=0)
+    voted = jnp.sum(counts, axis=0, dtype=jnp.int32)
 
     def ball(counts: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
         turn, u = inputs
@@ -148,7 +149,7 @@ def _poll_freely(
 ) -> tuple[Int[Array, "K S"], Int[Array, "M S"], Int[Array, "B K S"]]:
     """Every district on its own, from `counts` to the end: final votes, first choices, votes by block."""
     key_start, key_blocks = random.subkey(key, jnp.arange(2))
-    voted = jnp.sum(counts, axis=0)
+    voted = jnp.sum(counts, axis=0, dtype=jnp.int32)
     u = random.open_uniform(random.random_bits(key_start, lane, schedule.start))
     counts, choice = _start(poll, u, counts, electors, active, local)
     # not from the counts: where every run starts from nothing, the blocks' sizes and moments are common to all
@@ -222,18 +223,23 @@ def _cut(key: Array, lane: Array, votes: Array, remaining: Array) -> Array:
     def several(cast: Array, interval: Array) -> Array:
         return reached(cast + interval) & (jnp.sum(interval) > 1)
 
-    def halve(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        step, cast, interval = carry
-        bits = random.random_bits(key, lane, votes.shape[0], step)
-        early = random.binomial_half(bits, interval)
-        within = reached(cast + early)
-        return step + 1, jnp.where(within, cast, cast + early), jnp.where(within, early, interval - early)
+    def halving(half: Callable[[Array, Array], Array], least: int, carry: Carry) -> Carry:
+        """Halve while a cell of the interval holds more than `least` votes."""
 
-    _, cast, interval = jax.lax.while_loop(
-        lambda carry: several(*carry[1:]) & (carry[0] < MAX_HALVINGS),
-        halve,
-        (jnp.int32(0), jnp.zeros_like(votes), votes),
-    )
+        def halve(carry: Carry) -> Carry:
+            step, cast, interval = carry
+            early = half(random.random_bits(key, lane, votes.shape[0], step), interval)
+            within = reached(cast + early)
+            return step + 1, jnp.where(within, cast, cast + early), jnp.where(within, early, interval - early)
+
+        def more(carry: Carry) -> Array:
+            return several(*carry[1:]) & (jnp.max(carry[2]) > least) & (carry[0] < MAX_HALVINGS)
+
+        return jax.lax.while_loop(more, halve, carry)
+
+    # most halvings meet few votes a cell, where counting bits will do
+    carry = halving(random.binomial_half, 32, (jnp.int32(0), jnp.zeros_like(votes), votes))
+    _, cast, interval = halving(random.count_bits, 0, carry)
     return jnp.where(several(cast, interval), cast, cast + interval)
 
 
@@ -244,7 +250,7 @@ def _start_in_rounds(
 
     def ball(counts: Array, inputs: tuple[Array, Array]) -> tuple[Array, None]:
         turn, u = inputs
-        remaining = totals - jnp.sum(counts, axis=1)
+        remaining = totals - jnp.sum(counts, axis=1, dtype=jnp.int32)
         on = jnp.broadcast_to((remaining > 0)[:, None], counts.shape)
         weights = poll.weights(counts.astype(jnp.float32), on, local)
         vote = _cast_round(random.subkey(key, turn), lane, u, weights, turn < electors, remaining)
@@ -256,8 +262,8 @@ def _start_in_rounds(
 
 def _fill(counts: Array, electors: Array, totals: Array) -> Int[Array, "K S"]:
     """Give the electors that are left to the one party whose total is not used up."""
-    active = jnp.sum(counts, axis=1) < totals
-    return counts + jnp.where(active[:, None], electors - jnp.sum(counts, axis=0), 0)
+    active = jnp.sum(counts, axis=1, dtype=jnp.int32) < totals
+    return counts + jnp.where(active[:, None], electors - jnp.sum(counts, axis=0, dtype=jnp.int32), 0)
 
 
 def poll_interleaved(
@@ -283,7 +289,7 @@ def poll_interleaved(
     if schedule.start:
         u = random.open_uniform(random.random_bits(key_start, lane, schedule.start))
         counts, _ = _start(poll, u, counts, electors, None, local)
-        cast = jnp.sum(counts, axis=1)
+        cast = jnp.sum(counts, axis=1, dtype=jnp.int32)
 
         def in_rounds(carry: tuple[Array, Array]) -> tuple[Array, Array]:
             # the barrier keeps the compiler from hoisting all this out of the loop as invariant
@@ -298,13 +304,13 @@ def poll_interleaved(
 
     def unfinished(carry: tuple[Array, Array, Array]) -> Array:
         step, index, counts = carry
-        several = jnp.sum(jnp.sum(counts, axis=1) < totals) > 1
+        several = jnp.sum(jnp.sum(counts, axis=1, dtype=jnp.int32) < totals) > 1
         return several & (index < schedule.blocks) & (step < most)
 
     def advance(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         step, index, counts = carry
-        remaining = totals - jnp.sum(counts, axis=1)
-        tally = Tally(lane, counts, jnp.sum(counts, axis=0))
+        remaining = totals - jnp.sum(counts, axis=1, dtype=jnp.int32)
+        tally = Tally(lane, counts, jnp.sum(counts, axis=0, dtype=jnp.int32))
         size = targets[index] - tally.voted
         votes = poll.block(random.subkey(key_blocks, step), tally, size, remaining > 0, local)
         cast = _cut(random.subkey(key_cuts, step), lane, votes, remaining)
@@ -338,25 +344,25 @@ def poll_by_district(
 
     def unfinished(carry: tuple[Array, Array]) -> Array:
         step, counts = carry
-        return (jnp.sum(jnp.sum(counts, axis=1) < totals) > 1) & (step < MAX_ATTEMPTS * parties)
+        return (jnp.sum(jnp.sum(counts, axis=1, dtype=jnp.int32) < totals) > 1) & (step < MAX_ATTEMPTS * parties)
 
     def advance(carry: tuple[Array, Array]) -> tuple[Array, Array]:
         step, counts = carry
-        remaining = totals - jnp.sum(counts, axis=1)
+        remaining = totals - jnp.sum(counts, axis=1, dtype=jnp.int32)
         active = remaining > 0
         key_poll = random.subkey(key_polls, step)
         after, choice, blocks = _poll_freely(
             key_poll, lane, electors, counts, active, local, poll=poll, schedule=schedule
         )
         gained = after - counts
-        so_far = jnp.cumsum(gained, axis=1)
+        so_far = jnp.cumsum(gained, axis=1, dtype=jnp.int32)
         reached = (so_far >= remaining[:, None]) & active[:, None]
         stop = jnp.argmax(jnp.any(reached, axis=0))
         left = remaining - so_far[:, stop] + gained[:, stop]
         # the poll of that district, elector by elector and then block by block
         first = choice[:, stop, None] == jnp.arange(parties)
         moves = jnp.concatenate([first.astype(jnp.int32), blocks[:, :, stop]])
-        path = jnp.cumsum(moves, axis=0)
+        path = jnp.cumsum(moves, axis=0, dtype=jnp.int32)
         event = jnp.argmax(jnp.any((path >= left) & active, axis=1))
         before = path[event] - moves[event]
         cast = _cut(random.subkey(key_cuts, step), lane[:1], moves[event][:, None], left - before)

@@ -128,16 +128,20 @@ def binomial(u: Float[Array, "..."], n: Float[Array, "..."], p: Float[Array, "..
     return jnp.where(flip, n - x, x)
 
 
+def count_bits(bits: UInt32[Array, "..."], n: Int[Array, "..."]) -> Int[Array, "..."]:
+    """Binomial(n, 1/2) counts for n up to 32, exactly: the ones among n random bits."""
+    mask = jnp.where(n >= 32, jnp.uint32(0xFFFFFFFF), (jnp.uint32(1) << n.astype(jnp.uint32)) - 1)
+    return jax.lax.population_count(bits & mask).astype(jnp.int32)
+
+
 def binomial_half(bits: UInt32[Array, "..."], n: Int[Array, "..."]) -> Int[Array, "..."]:
     """Binomial(n, 1/2) counts from 32 random bits each: exact up to n = 32, Cornish-Fisher above."""
-    mask = jnp.where(n >= 32, jnp.uint32(0xFFFFFFFF), (jnp.uint32(1) << n.astype(jnp.uint32)) - 1)
-    exact = jax.lax.population_count(bits & mask).astype(jnp.int32)
     z = normal_quantile(open_uniform(bits))
     wide = jnp.maximum(n, 33).astype(jnp.float32)
     sd = jnp.sqrt(wide / 4.0 - 1.0 / 12.0)
     # the offset from the floor of n / 2 is small enough for float32 even where n is not
     offset = jnp.floor(sd * (z - (z * z - 3.0) * z / (12.0 * wide)) + 0.5 * (n % 2) + 0.5).astype(jnp.int32)
-    return jnp.where(n <= 32, exact, jnp.clip(n // 2 + offset, 0, n))
+    return jnp.where(n <= 32, count_bits(bits, n), jnp.clip(n // 2 + offset, 0, n))
 
 
 def gamma_wilson_hilferty(bits: UInt32[Array, "2 ..."], shape: Float[Array, "..."]) -> Float[Array, "..."]:

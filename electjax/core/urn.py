@@ -117,7 +117,7 @@ def first_electors(
     """
     parties = counts.shape[0]
     on = jnp.ones(parties, bool) if active is None else active
-    voted = jnp.sum(counts, axis=0)
+    voted = jnp.sum(counts, axis=0, dtype=jnp.int32)
     prior = random.running_sum(jnp.where(on, base, 0.0))[:, None]
     even = random.running_sum(on.astype(jnp.float32))[:, None]
     held = random.running_sum(jnp.where(on[:, None], counts, 0).astype(jnp.float32))

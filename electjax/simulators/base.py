@@ -105,7 +105,7 @@ def make_plan(simulator: Simulator, electors: np.ndarray, parties: int, *, optio
         raise ValueError(f"{total:,} electors in all: counts are held in 32 bits, at most {2**31 - 1:,}")
     if engine == "agent" and options.bookkeeping != "none":
         batch = max(1, min(64, 2**26 // max(total, 1)))
-    elif engine == "agent" or options.bookkeeping == "by_district" or jax.default_backend() != "cpu":
+    elif engine == "agent" or jax.default_backend() != "cpu":
         batch = max(1, 2**17 // cells)  # many small steps, or a device with many lanes: wide batches hide the overhead
     else:
         batch = max(1, 2**14 // cells)  # fits the cache of a core
@@ -123,7 +123,7 @@ def poll_votes(
     """
     order = jnp.argsort(contest.popularity, stable=True)
     back = jnp.argsort(order)
-    key_poll, key_local = jax.random.split(key)
+    key_poll, key_local = random.subkey(key, jnp.arange(2))
     electors, totals = contest.electors, contest.totals[order]
     parties, districts = order.shape[0], electors.shape[0]
     poll, local, strength = simulator.make_poll(
@@ -176,7 +176,7 @@ def simulate_runs(
     key = random.threefry_key(key)
 
     def one(run: Array, own: Params) -> Outcome:
-        key_poll, key_ties = jax.random.split(jax.random.fold_in(key, run))
+        key_poll, key_ties = random.subkey(random.subkey(key, run), jnp.arange(2))
         polled = poll_votes(key_poll, contest, own, simulator=simulator, options=options, plan=plan)
         deciding = polled.votes if polled.strength is None else polled.strength
         winner = outcome.winners(deciding, key=key_ties, may_win=may_win)
