@@ -15,6 +15,7 @@ except PackageNotFoundError:  # a source tree that was never installed
 _HOME = {
     "load_election": "electjax.labelled.catalogue",
     "list_elections": "electjax.labelled.catalogue",
+    "describe_elections": "electjax.labelled.catalogue",
     "read_returns": "electjax.labelled.readers",
     "save_election": "electjax.labelled.schema",
     "validate_election": "electjax.labelled.schema",
@@ -33,6 +34,7 @@ __all__ = ["__version__", *_HOME]  # noqa: PLE0604  (every key of _HOME is a str
 
 if TYPE_CHECKING:
     from electjax.labelled.calibrate import calibrate as calibrate
+    from electjax.labelled.catalogue import describe_elections as describe_elections
     from electjax.labelled.catalogue import list_elections as list_elections
     from electjax.labelled.catalogue import load_election as load_election
     from electjax.labelled.hypothetical import uniform_election as uniform_election

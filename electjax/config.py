@@ -96,6 +96,8 @@ class Rejection:
     tolerance: float = 1.0
     accept: int = 500
     distance: Distance = Distance.rms
+    seat_tolerance: float = 2.0
+    share_tolerance: float = 0.02
 
 
 @dataclass
@@ -240,6 +242,7 @@ def to_settings(cfg: DictConfig) -> Settings:
     lowest = {"seed": 0, "runs": 1, "optimal_runs": 1, "budget": 1}
     for key, low in lowest.items():
         _check(key, cfg[key] >= low, f"at least {low}", cfg[key])
+    _check("seed", cfg.seed < 2**32, "less than 2^32", cfg.seed)
     _check("model", len(cfg.models) > 0, "at least one model, as in model=[dm,dpm]", [])
     options = {key: _plain(value) for key, value in _section(cfg, "inference").items()}
     return Settings(

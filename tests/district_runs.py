@@ -93,7 +93,7 @@ def is_consistent(result: Outcome, election: Contest, bound: bool) -> bool:
 
 
 # Elections that the tests share, so that each engine compiles once for all of them.
-TINY_RUNS, TINY_BATCH = 2**13, 2**12
+TINY_RUNS, TINY_BATCH = 2**15, 2**12
 
 
 def tiny(model: str, engine: str, bookkeeping: str, options: dict[str, Any] | None = None, **more: Any) -> Outcome:

@@ -176,12 +176,19 @@ def test_new_priors_budgets_and_methods_compile_nothing_new(small, explored, rej
 def test_selection_keeps_the_closest_where_nothing_is_close():
     far = np.linspace(5, 6, 2000)[::-1]
     draws = Draws(np.zeros((2000, 1)), np.zeros((2000, 4)), far)
-    kept, reached = select(draws, tolerance=1.0, accept=500)
-    assert len(kept) == 20
-    assert reached == pytest.approx(far[::-1][19])
-    kept, reached = select(draws, tolerance=5.5, accept=500)
+    kept, reached = select(draws, tolerance=1.0)
+    assert len(kept) == 10
+    assert reached == pytest.approx(far[::-1][9])
+    kept, reached = select(draws, tolerance=5.5)
     assert len(kept) == int((far <= 5.5).sum())
     assert reached == 5.5
+
+
+def test_the_budget_is_spent_to_the_last_whole_round(small):
+    result = electjax.calibrate(small, "dpm", seed=0, budget=2300, accept=10**6, tolerance=50.0)
+    assert result.sizes["draw"] == 2300 // 80 * 80
+    result = electjax.calibrate(small, "dpm", method="rejection", seed=0, budget=1500, accept=10**6, tolerance=50.0)
+    assert result.sizes["draw"] == 1500
 
 
 def test_an_unreachable_election_is_said_to_be_so(small):
@@ -202,6 +209,11 @@ def test_an_unreachable_election_is_said_to_be_so(small):
         ({"distance": "l2"}, "distance='l2'"),
         ({"budget": 0}, "budget=0"),
         ({"seeds_kept": 50}, "seeds_kept=50"),
+        ({"exploit": 0}, "exploit=0"),
+        ({"budget": 30}, "budget=30: expected at least one round"),
+        ({"seat_tolerance": 0.0}, "seat_tolerance=0"),
+        ({"seed": 2**32}, "seed=4294967296"),
+        ({"model": "dm", "params": {"concentration": 0.0}, "priors": {"concentration": (0.0, 1.0)}}, "concentration"),
         ({"explor": 50}, "explor"),
         ({"options": {"readng": "count"}}, "unknown option 'readng'"),
         ({"options": {"reading": "counts"}}, "reading='counts' is not one of fraction | count"),

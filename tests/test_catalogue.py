@@ -1,6 +1,7 @@
 """The embedded elections against the paper's printed "actual" rows, recomputed with numpy."""
 
 import csv
+from functools import partial
 
 import numpy as np
 import pytest
@@ -27,7 +28,8 @@ def margins(election: xr.Dataset) -> np.ndarray:
 
 
 def test_list_elections_has_all_seven_with_sources():
-    table = labelled.list_elections().set_index("name")
+    table = labelled.describe_elections().set_index("name")
+    assert labelled.list_elections() == list(table.index)
     assert list(table.index) == [*WITH_VOTES[:4], "odisha2019_loksabha", "us2016", "us2020"]
     assert list(table.columns) == ["title", "date", "districts", "votes", "parties", "source"]
     assert table["districts"].to_dict() == {
@@ -182,3 +184,16 @@ def test_embedded_votes_equal_the_candidate_returns(name, file):
         np.testing.assert_array_equal(aligned[variable], embedded[variable], err_msg=variable)
     winners = ["AAP" if w == "AAAP" else w for w in aligned["winner"].values]
     assert winners == embedded["winner"].values.tolist()
+
+
+def test_a_winner_that_cannot_be_inside_others_is_refused():
+    votes = np.array([[50, 30, 20], [30, 35, 40]])
+    build = partial(labelled.election_dataset, votes, districts=["N", "S"], parties=["A", "B", "others"])
+    assert build(winner=["A", "CPM"])["seats"].values.tolist() == [1, 0, 1]
+    with pytest.raises(labelled.ElectionDataError, match=r"winner\(district='N'\): won by 'AA'.*did you mean A"):
+        build(winner=["AA", "B"])
+
+
+def test_more_votes_than_32_bits_hold_are_refused():
+    with pytest.raises(labelled.ElectionDataError, match=r"district='N'\): 2147483648 votes; expected .* 32 bits"):
+        labelled.election_dataset(np.array([[2**30, 2**30]]), districts=["N"], parties=["A", "B"])

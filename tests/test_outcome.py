@@ -206,22 +206,6 @@ def test_rounding_gives_the_printed_proportional_rows_but_one_cell():
     assert outcome.rounded_seats(np.array([0.52, 0.48]), 56).tolist() == [29, 27]
 
 
-@given(arrays(np.int32, st.sampled_from([1, 2, 7]), elements=st.integers(1, 1000)), st.integers(1, 700))
-@settings(max_examples=60, deadline=None)
-def test_largest_remainder_sums_to_the_house_within_quota(popularity, districts):
-    won = np.asarray(outcome.largest_remainder(popularity, districts))
-    quota = popularity / popularity.sum() * districts
-    assert won.sum() == districts
-    assert (np.abs(won - quota) < 1 + 1e-3).all()
-
-
-def test_largest_remainder_by_hand():
-    # Quotas 4.7, 1.6, 1.55, 1.3, 0.6, 0.25: the three seats left go to .7, .6 and .6.
-    popularity = np.array([47_000, 16_000, 15_500, 13_000, 6_000, 2_500])
-    assert outcome.largest_remainder(popularity, 10).tolist() == [5, 2, 1, 1, 1, 0]
-    assert outcome.largest_remainder(np.array([1, 1]), 3).tolist() == [2, 1]
-
-
 def test_indices_by_hand():
     votes, seats = np.array([60, 40]), np.array([8, 2])
     np.testing.assert_allclose(outcome.gallagher(votes, seats), 20.0, rtol=1e-6)

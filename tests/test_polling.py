@@ -57,11 +57,13 @@ def test_fraction_urn_by_enumeration(engine: str, bookkeeping: str) -> None:
 @pytest.mark.parametrize(
     ("model", "engine", "bookkeeping"),
     [
-        ("dpm", "leap", "interleaved"),
-        ("dpm", "leap", "by_district"),
-        ("dpm", "agent", "interleaved"),
         ("dm", "leap", "interleaved"),
+        ("dm", "leap", "by_district"),
+        ("dm", "agent", "interleaved"),
         ("dm", "agent", "by_district"),
+        ("dpm", "leap", "interleaved"),
+        pytest.param("dpm", "leap", "by_district", marks=pytest.mark.slow),
+        pytest.param("dpm", "agent", "interleaved", marks=pytest.mark.slow),
     ],
 )
 def test_polya_urn_by_enumeration(model: str, engine: str, bookkeeping: str) -> None:
@@ -111,6 +113,8 @@ def test_largest_remainder(shares: list[float], total: int) -> None:
 def test_largest_remainder_gives_ties_to_the_first() -> None:
     assert largest_remainder(np.array([1.0, 1.0, 1.0]), 4).tolist() == [2, 1, 1]
     assert largest_remainder(np.array([0.536, 0.385, 0.079]), 10).tolist() == [5, 4, 1]
+    # quotas 4.7, 1.6, 1.55, 1.3, 0.6, 0.25: the three seats left go to .7, .6 and .6
+    assert largest_remainder(np.array([470, 160, 155, 130, 60, 25]), 10).tolist() == [5, 2, 1, 1, 1, 0]
 
 
 @pytest.mark.parametrize("growth", [0.25, 0.5, 1.0, 3.0])

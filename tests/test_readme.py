@@ -2,6 +2,8 @@
 
 import doctest
 import re
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -22,13 +24,18 @@ def test_python_blocks_print_what_they_say(block):
     assert result.failed == 0, "".join(said)
 
 
+def test_commands_are_valid_shell():
+    for block in blocks("bash"):
+        assert subprocess.run(["bash", "-n", "-c", block], check=False).returncode == 0, block
+
+
 def test_commands_compose():
     from hydra import compose, initialize_config_dir
 
     from electjax.config import conf_dir, to_settings
 
     lines = [line for block in blocks("bash") for line in block.splitlines() if "electjax.run " in line]
-    commands = [line.split("electjax.run ")[1].split() for line in lines]
+    commands = [shlex.split(line.split("electjax.run ")[1]) for line in lines]
     overrides = [[word for word in command if "=" in word and "range" not in word] for command in commands]
     composed = 0
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):

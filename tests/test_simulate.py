@@ -88,6 +88,15 @@ def test_others_may_be_barred_from_winning():
     assert float(electjax.simulate(allowed, "dm", params, runs=50)["seats"].sel(party="others").max()) > 0
 
 
+def test_none_of_the_above_never_wins():
+    from electjax.labelled import election_dataset
+
+    votes = np.array([[400, 500], [300, 200]])
+    election = election_dataset(votes, districts=["N", "S"], parties=["A", "NOTA"], winner=["A", "A"])
+    runs = electjax.simulate(election, "dm", {"concentration": 1.0}, runs=20)
+    assert (runs["seats"].sel(party="A") == 2).all()
+
+
 def test_party_totals_are_kept_under_bookkeeping(delhi):
     totals = delhi["votes"].sum("district")
     for rule in ("interleaved", "by_district"):
@@ -119,6 +128,8 @@ def test_a_uniform_election_mirrors_the_nation():
     ("change", "said"),
     [
         ({"runs": 0}, "runs=0"),
+        ({"seed": -1}, "seed=-1"),
+        ({"options": {"growth": 0.0}}, "growth=0.0"),
         ({"engine": "warp"}, "engine='warp' is not one of leap"),
         ({"params": {"gama": 0.5}}, "unknown parameter 'gama'; it has gamma, prior_mass"),
         ({"params": {"gamma": 1.5}}, r"gamma=1.5 lies outside its range \[0, 1\]"),

@@ -60,13 +60,12 @@ def test_contract(model: str, engine: str, bookkeeping: str) -> None:
     won = np.take_along_axis(result.votes, result.winner[..., None], axis=2)[..., 0]
     assert np.all(won == result.votes.max(axis=2))
     assert np.allclose(result.margin, won / 3)
-    # the same seed repeats, another does not, runs differ
-    assert same(tiny(model, engine, bookkeeping, params=defaults, election=election), result)
+    # another seed and another run give other votes
     other = tiny(model, engine, bookkeeping, params=defaults, election=election, seed=8)
     assert np.any(other.votes != result.votes)
     assert len(np.unique(result.votes, axis=0)) > 2
-    # run r is the same wherever it stands among the others
-    turned = np.roll(np.arange(TINY_RUNS), 5_555)
+    # the same seed repeats, and run r is the same wherever it stands among the others
+    turned = np.roll(np.arange(TINY_RUNS), 12_345)
     moved = tiny(model, engine, bookkeeping, params=defaults, election=election, runs=turned)
     assert same(moved, at_runs(result, turned))
 

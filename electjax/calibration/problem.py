@@ -14,6 +14,7 @@ from electjax.calibration.prior import Space, unit_to_params
 from electjax.core.parallel import ordered_map
 from electjax.simulators.base import Contest, Params, Plan, Simulator, simulate_runs
 
+FEWEST = 10  # accepted draws
 CHUNK = 1024  # points a compiled call, rounded up to whole batches
 Progress = Callable[[int, int, str], None]
 
@@ -128,15 +129,15 @@ def best_on_average(
     return unit[best], float(far[best]), candidates * replicates
 
 
-def select(draws: Draws, *, tolerance: float, accept: int) -> tuple[np.ndarray, float]:
+def select(draws: Draws, *, tolerance: float) -> tuple[np.ndarray, float]:
     """Positions of the accepted draws, closest first, and the tolerance that accepted them.
 
-    Where nothing comes within the tolerance, the closest 1 % of the simulations (at least 10, at most
-    `accept`) are kept instead, and the tolerance returned is the largest distance among them.
+    Where fewer than FEWEST come within the tolerance, the closest FEWEST are kept instead, and the tolerance
+    returned is the largest distance among them.
     """
     order = np.argsort(draws.distance, kind="stable")
     within = int(np.sum(draws.distance <= tolerance))
-    least = min(len(order), accept, max(10, len(order) // 100))
-    if within >= least:
+    if within >= FEWEST:
         return order[:within], tolerance
-    return order[:least], float(draws.distance[order[least - 1]])
+    order = order[:FEWEST]
+    return order, max(tolerance, float(draws.distance[order[-1]]))

@@ -33,20 +33,20 @@ def rejection(
     ABC posterior at this tolerance. Returns every simulation, accepted or not.
     """
     key_prior, key_runs = jax.random.split(key)
-    number = min(CHUNK, budget)
 
     def work(first: int) -> Draws:
+        number = min(CHUNK, budget - first)
         unit = prior_draws(key_prior, first, number=number, size=problem.space.size)
         return evaluate(key_runs, first + np.arange(number), np.asarray(unit), problem)
 
     parts: list[Draws] = []
     found = 0
-    for part in ordered_map(work, range(0, budget - number + 1, number)):
+    for part in ordered_map(work, range(0, budget, CHUNK)):
         parts.append(part)
         found += int(np.sum(part.distance <= tolerance))
         if progress:
             best = min(float(p.distance.min()) for p in parts)
-            progress(len(parts) * number, budget, f"{found} accepted, best distance {best:.2f}")
+            progress(min(len(parts) * CHUNK, budget), budget, f"{found} accepted, best distance {best:.2f}")
         if found >= accept:
             break
     return join(parts)

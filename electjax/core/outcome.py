@@ -184,20 +184,6 @@ def effective_parties(weights: Num[Array, "*batch party"]) -> Float[jax.Array, "
     return 1.0 / (_normalised(weights) ** 2).sum(axis=-1)
 
 
-def largest_remainder(popularity: Num[Array, "*batch party"], districts: Scalar) -> Int[jax.Array, "*batch party"]:
-    """Seats in proportion to popularity, by largest remainder (Hare quota); they sum to ``districts``.
-
-    Equal remainders go to the party named first.  For house sizes: beyond about 10^5 seats float32 quotas
-    no longer carry a fraction.
-    """
-    quota = _normalised(popularity) * districts
-    whole = jnp.floor(quota)
-    left = districts - whole.sum(axis=-1, keepdims=True)
-    order = jnp.argsort(whole - quota, axis=-1, stable=True)
-    place = jnp.argsort(order, axis=-1)
-    return (whole + (place < left)).astype(jnp.int32)
-
-
 def rounded_seats(popularity: Num[Array, "*batch party"], districts: Scalar) -> Int[jax.Array, "*batch party"]:
     """Popularity times districts, each party rounded by itself, halves up: the paper's row "proportional".
 

@@ -261,7 +261,10 @@ def _start_in_rounds(
 
 
 def _fill(counts: Array, electors: Array, totals: Array) -> Int[Array, "K S"]:
-    """Give the electors that are left to the one party whose total is not used up."""
+    """Give the electors that are left to the one party whose total is not used up.
+
+    The drivers leave at most one such party: every pass either ends a block or uses a total up.
+    """
     active = jnp.sum(counts, axis=1, dtype=jnp.int32) < totals
     return counts + jnp.where(active[:, None], electors - jnp.sum(counts, axis=0, dtype=jnp.int32), 0)
 

@@ -1,6 +1,6 @@
 """Labelled elections: Datasets with named districts and parties, their catalogue and their readers."""
 
-from electjax.labelled.catalogue import list_elections, load_election
+from electjax.labelled.catalogue import describe_elections, list_elections, load_election
 from electjax.labelled.readers import READERS, read_returns
 from electjax.labelled.schema import (
     OTHERS,
@@ -22,6 +22,7 @@ __all__ = [
     "ElectionDataError",
     "ElectionDataWarning",
     "award_seats",
+    "describe_elections",
     "election_dataset",
     "list_elections",
     "load_election",

@@ -12,6 +12,8 @@ import xarray as xr
 from electjax.calibration import (
     METHODS,
     NORMS,
+    SEAT_TOLERANCE,
+    SHARE_TOLERANCE,
     Draws,
     Problem,
     Space,
@@ -28,6 +30,7 @@ from electjax.labelled.codec import (
     observed_statistics,
     plain_params,
     provenance,
+    seed_key,
     with_units,
 )
 from electjax.simulators import get_simulator
@@ -49,6 +52,8 @@ def calibrate(
     tolerance: float = 1.0,
     accept: int = 500,
     distance: str = "rms",
+    seat_tolerance: float = SEAT_TOLERANCE,
+    share_tolerance: float = SHARE_TOLERANCE,
     engine: str = "leap",
     progress: Callable[[int, int, str], None] | None = None,
     **method_options: Any,
@@ -56,7 +61,7 @@ def calibrate(
     """Find the parameters under which a model gives the observed result, by ABC (Mitra, section 6).
 
     The summary statistics are seats and mean vote fraction per party and the mean and sd of the winning margin;
-    the distance is in tolerances (2 seats, .02 for the rest).
+    the distance is in tolerances (2 seats and .02 for the rest, unless set).
 
     Args:
         election: the observed election.
@@ -70,14 +75,15 @@ def calibrate(
         tolerance: largest accepted distance.
         accept: stop at so many accepted simulations.
         distance: "rms" or "max" over the statistics.
+        seat_tolerance, share_tolerance: the gap in seats, and in vote fractions and margins, that counts as one.
         method_options: explore, seeds_kept, exploit, exploit_sd of explore-exploit.
 
     Returns:
         Dataset over `draw` (accepted, closest first): a variable per calibrated parameter, weight, distance,
         accepted_at (number of the simulation), the simulated summaries; observed_* summaries; optimal_<parameter>
         (psi_opt) and prior_<parameter>(prior_draw). attrs: simulations, acceptance_rate, tolerance and how the
-        result came about. If nothing comes within the tolerance the closest 1 % are kept, with a warning, and
-        attrs["tolerance"] is what they reach.
+        result came about. If fewer than 10 simulations come within the tolerance the closest 10 are kept, with a
+        warning, and attrs["tolerance"] is what they reach.
 
     Raises:
         ValueError: unknown model, method, parameter or option, or a value out of range.
@@ -86,7 +92,13 @@ def calibrate(
     for name, value, known in (("method", method, METHODS), ("distance", distance, NORMS)):
         if value not in known:
             raise ValueError(f"{name}={value!r} is not one of {' | '.join(known)}")
-    for name, number in (("budget", budget), ("accept", accept), ("tolerance", tolerance)):
+    for name, number in (
+        ("budget", budget),
+        ("accept", accept),
+        ("tolerance", tolerance),
+        ("seat_tolerance", seat_tolerance),
+        ("share_tolerance", share_tolerance),
+    ):
         if not number > 0:
             raise ValueError(f"{name}={number}: expected more than 0")
     simulator = get_simulator(model)
@@ -103,9 +115,16 @@ def calibrate(
         contest=encoded.contest,
         may_win=jnp.asarray(encoded.may_win),
         fixed=fixed,
-        goal=target(observed["seats"], observed["vote_fraction"], observed["mwm"], observed["swm"]),
+        goal=target(
+            observed["seats"],
+            observed["vote_fraction"],
+            observed["mwm"],
+            observed["swm"],
+            seat_tolerance=seat_tolerance,
+            share_tolerance=share_tolerance,
+        ),
     )
-    key_search, key_best, key_prior = jax.random.split(jax.random.key(seed), 3)
+    key_search, key_best, key_prior = jax.random.split(seed_key(seed), 3)
     search = METHODS[method]
     try:
         draws = search(
@@ -121,7 +140,7 @@ def calibrate(
         if method_options and "unexpected keyword" in str(error):
             raise ValueError(f"method {method}: {str(error).split('()')[-1].strip()}") from None
         raise
-    kept, reached = select(draws, tolerance=tolerance, accept=accept)
+    kept, reached = select(draws, tolerance=tolerance)
     if reached > tolerance:
         warnings.warn(
             f"model {model}: only {int(np.sum(draws.distance <= tolerance))} of {len(draws.distance)} simulations"
@@ -141,9 +160,11 @@ def calibrate(
         "fixed_parameters": plain_params(fixed),
         "distance": distance,
         "simulations": len(draws.distance) + extra,
-        "acceptance_rate": float(np.mean(draws.distance <= reached)),
+        "acceptance_rate": float(np.mean(draws.distance <= tolerance)),
         "tolerance": reached,
         "tolerance_asked": float(tolerance),
+        "seat_tolerance": float(seat_tolerance),
+        "share_tolerance": float(share_tolerance),
         "optimal_distance": best_distance,
         "weighting": "equal; exploit draws are not drawn from the prior and not corrected for it"
         if method == "explore_exploit"

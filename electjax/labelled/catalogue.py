@@ -63,8 +63,13 @@ def load_election(name: str, *, others_may_win: bool = True) -> xr.Dataset:
     return award_seats(_with_paper(election, paper), others_may_win=others_may_win)
 
 
-def list_elections() -> pd.DataFrame:
-    """List the embedded elections with title, date, districts, votes (NA: summary only), parties, source."""
+def list_elections() -> list[str]:
+    """Names of the embedded elections, in the order of the catalogue."""
+    return list(_index())
+
+
+def describe_elections() -> pd.DataFrame:
+    """The embedded elections as a table: name, title, date, districts, votes (NA: summary only), parties, source."""
     rows = []
     for name in _index():
         election = load_election(name)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
@@ -13,7 +14,7 @@ import electjax
 from electjax.core.outcome import vote_fractions
 from electjax.core.polling import largest_remainder
 from electjax.labelled.errors import ElectionDataError, data_error
-from electjax.labelled.schema import OTHERS, validate_election, winning_margin
+from electjax.labelled.schema import may_win, validate_election, winning_margin
 from electjax.simulators.base import Contest, Simulator
 
 UNITS = {
@@ -69,9 +70,14 @@ def encode(election: xr.Dataset) -> Encoded:
         popularity=jnp.asarray(election["popularity"].values, jnp.float32),
         totals=jnp.asarray(totals, jnp.int32),
     )
-    others_may_win = bool(election.attrs.get("others_may_win", 1))
-    may_win = np.array([others_may_win or party != OTHERS for party in parties])
-    return Encoded(contest, may_win, parties, districts, electors)
+    return Encoded(contest, may_win(election), parties, districts, electors)
+
+
+def seed_key(seed: int) -> Array:
+    """The random key of a seed; ValueError outside 0 .. 2^32 - 1, where JAX would take another seed's key."""
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed={seed}: expected a whole number from 0 to 2^32 - 1")
+    return jax.random.key(seed)
 
 
 def encode_params(simulator: Simulator, params: Mapping[str, Any] | None, encoded: Encoded) -> dict[str, Array]:
@@ -160,5 +166,6 @@ __all__ = [
     "observed_statistics",
     "plain_params",
     "provenance",
+    "seed_key",
     "with_units",
 ]

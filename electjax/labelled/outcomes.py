@@ -5,7 +5,7 @@ import xarray as xr
 
 from electjax.core import outcome
 from electjax.labelled.codec import with_units
-from electjax.labelled.schema import OTHERS, seat_index, winning_margin
+from electjax.labelled.schema import may_win, seat_index, winning_margin
 
 _INDICES = {
     "gallagher": ("least-squares disproportionality of seats and votes (Gallagher 1991)", "0 to 100"),
@@ -57,6 +57,9 @@ def outcomes(elections: xr.Dataset) -> xr.Dataset:
 def swing_curve(election: xr.Dataset, party: str, swings: np.ndarray | None = None) -> xr.Dataset:
     """Seats-votes curve of a party under uniform swing.
 
+    Seats go by the votes as pooled: where a party inside "others" holds a seat in fact, the curve at swing 0 may
+    differ from the returns, because the pool counts as one candidate.
+
     Args:
         election: an election Dataset with votes.
         party: label of the party that gains the swing; the others lose it in proportion.
@@ -73,8 +76,8 @@ def swing_curve(election: xr.Dataset, party: str, swings: np.ndarray | None = No
     if party not in parties:
         raise ValueError(f"party {party!r} is not in the election; it has {', '.join(parties)}")
     swings = np.round(np.arange(-20, 21) / 100, 2) if swings is None else np.asarray(swings, dtype=float)
-    may_win = tuple(label != OTHERS or bool(election.attrs.get("others_may_win", 1)) for label in parties)
-    curve = outcome.swing_curve(votes.values, parties.index(party), swings, may_win=may_win)
+    allowed = tuple(bool(flag) for flag in may_win(election))
+    curve = outcome.swing_curve(votes.values, parties.index(party), swings, may_win=allowed)
     units = {"units": "1"}
     return xr.Dataset(
         {

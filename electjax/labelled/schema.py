@@ -27,6 +27,7 @@ import numpy as np
 import xarray as xr
 
 import electjax
+from electjax.labelled.checks import NOTA, OTHERS, check_labels, check_votes, check_winners, validate_election
 from electjax.labelled.errors import (
     ElectionDataError,
     ElectionDataWarning,
@@ -36,11 +37,13 @@ from electjax.labelled.errors import (
 )
 
 __all__ = [
+    "NOTA",
     "OTHERS",
     "ElectionDataError",
     "ElectionDataWarning",
     "award_seats",
     "election_dataset",
+    "may_win",
     "pool_parties",
     "save_election",
     "seat_index",
@@ -48,8 +51,6 @@ __all__ = [
     "validate_election",
     "winning_margin",
 ]
-
-OTHERS = "others"
 
 _ATTRS: dict[str, dict[str, str]] = {
     "votes": {"long_name": "votes polled", "units": "votes"},
@@ -102,8 +103,8 @@ def election_dataset(
             mend="give one row per district and one column per party",
         )
     ds["votes"] = (("district", "party"), counts)
-    _check_labels(ds, where)
-    _check_votes(ds, where)
+    check_labels(ds, where)
+    check_votes(ds, where)
     ds["votes"] = ds["votes"].astype(np.int64)
     if electors is not None:
         ds["electors"] = ("district", np.asarray(electors, dtype=np.int64))
@@ -148,6 +149,12 @@ def summary_election(
     ds.attrs |= {"others_may_win": int(others_may_win), "electjax_version": electjax.__version__}
     ds.attrs["others_seats"] = int(ds["seats"].sel(party=OTHERS)) if OTHERS in parties else 0
     return validate_election(_with_units(ds))
+
+
+def may_win(election: xr.Dataset) -> np.ndarray:
+    """Which parties may hold a seat, shape (party,): "others" by its attribute, none of the above never."""
+    allowed = {OTHERS: bool(election.attrs.get("others_may_win", 1)), NOTA: False}
+    return np.array([allowed.get(str(party), True) for party in election["party"].values])
 
 
 def seat_index(election: xr.Dataset) -> xr.DataArray:
@@ -235,56 +242,6 @@ def pool_parties(election: xr.Dataset, top_parties: int | str | Sequence[str]) -
     return validate_election(pooled)
 
 
-def validate_election(election: xr.Dataset) -> xr.Dataset:
-    """Check an election Dataset against the schema and return it unchanged.
-
-    Raises:
-        ElectionDataError: one line that names the variable, the dim and the coordinate at fault.
-    """
-    where = f"election {election.attrs.get('name', '')!r}"
-    wanted = ["party", "popularity", "seats", *(["district", "winner"] if "votes" in election else [])]
-    for name in wanted:
-        if name not in election.variables:
-            raise data_error(
-                f"no variable or coordinate {name!r}",
-                where=where,
-                expected=f"{', '.join(wanted)}",
-                mend="build it with read_returns, load_election or election_dataset",
-            )
-    dims = {"votes": ("district", "party"), "popularity": ("party",), "seats": ("party",)}
-    dims |= dict.fromkeys(("electors", "winner", "winner_votes"), ("district",))
-    for name, axes in dims.items():
-        if name in election and election[name].dims != axes:
-            raise data_error(
-                f"{name} has dims {election[name].dims}",
-                where=where,
-                expected=f"{axes}",
-                mend=f"transpose {name}",
-            )
-    _check_labels(election, where)
-    if "votes" in election:
-        _check_votes(election, where)
-        _check_winners(election, where)
-    shares = election["popularity"].values
-    if not (np.isfinite(shares).all() and (shares >= 0).all() and abs(shares.sum() - 1) < 1e-6):
-        raise data_error(
-            f"popularity sums to {shares.sum():.6g}",
-            where=where,
-            expected="shares of at least 0 along dim 'party' that sum to 1",
-            mend="divide the parties' votes by all votes, others included",
-        )
-    districts = election.sizes["district"] if "votes" in election else int(election.attrs.get("districts", -1))
-    seats = election["seats"].values
-    if (seats < 0).any() or seats.sum() != districts:
-        raise data_error(
-            f"seats {seats.tolist()} sum to {seats.sum()}",
-            where=where,
-            expected=f"one seat for each of {districts} districts",
-            mend="count the winners again (award_seats), or set attrs['districts'] where there are no votes",
-        )
-    return election
-
-
 def save_election(election: xr.Dataset, path: str | os.PathLike[str]) -> Path:
     """Write the election to a netCDF file that `read_returns` reads back identically.
 
@@ -324,7 +281,7 @@ def _finish(ds: xr.Dataset, others_may_win: bool) -> xr.Dataset:
     parties = [str(p) for p in ds["party"].values]
     ds["popularity"] = ("party", totals / totals.sum())
     ds.attrs |= {"others_may_win": 1, "electjax_version": electjax.__version__}
-    _check_winners(ds, f"election {ds.attrs.get('name', '')!r}")
+    check_winners(ds, f"election {ds.attrs.get('name', '')!r}")
     allowed = np.bincount(seat_index(ds).values, minlength=len(parties))
     ds.attrs["others_seats"] = int(allowed[-1]) if parties[-1] == OTHERS else 0
     ds.attrs["others_may_win"] = int(others_may_win)
@@ -354,70 +311,3 @@ def _chosen(election: xr.Dataset, named: list[str], top: int | str | Sequence[st
     if not keep or len(set(keep)) < len(keep):
         raise data_error(f"found {keep}", where=where, expected="one or more different labels", mend="name each once")
     return keep
-
-
-def _check_labels(ds: xr.Dataset, where: str) -> None:
-    for dim in ("district", "party"):
-        if dim not in ds.coords:
-            continue
-        labels = [str(label) for label in ds[dim].values]
-        repeated = [label for label in labels if labels.count(label) > 1] if len(set(labels)) < len(labels) else []
-        if not labels or repeated or any(not label.strip() for label in labels):
-            problem = f"repeated label {repeated[0]!r}" if repeated else "a blank label" if labels else "no labels"
-            raise data_error(
-                problem,
-                where=f"{where}, coordinate {dim!r}",
-                expected="one different label each",
-                mend="rename or merge",
-            )
-        if dim == "party" and OTHERS in labels and (labels[-1] != OTHERS or len(labels) == 1):
-            raise data_error(
-                f"{OTHERS!r} is at place {labels.index(OTHERS) + 1} of {len(labels)}",
-                where=f"{where}, coordinate 'party'",
-                expected=f"{OTHERS!r} last, after at least one named party",
-                mend="reorder the parties, or keep one by name",
-            )
-
-
-def _check_votes(ds: xr.Dataset, where: str) -> None:
-    for name in ("votes", "electors", "winner_votes"):
-        if name not in ds:
-            continue
-        values = ds[name].values
-        if np.issubdtype(values.dtype, np.integer):
-            bad = values < 0
-        elif np.issubdtype(values.dtype, np.floating):
-            bad = ~(np.isfinite(values) & (values >= 0) & (values == np.floor(values)))
-        else:
-            bad = np.ones(values.shape, dtype=bool)
-        if bad.any():
-            at = np.argwhere(bad)[0]
-            spot = ", ".join(f"{d}={str(ds[d].values[i])!r}" for d, i in zip(ds[name].dims, at, strict=True))
-            raise data_error(
-                f"found {values[tuple(at)].item()!r}",
-                where=f"{where}, {name}({spot})",
-                expected="a whole number, 0 or more",
-                mend="correct the value",
-            )
-    empty = ds["votes"].values.sum(axis=1) == 0
-    if empty.any():
-        raise data_error(
-            "no votes at all",
-            where=f"{where}, votes(district={str(ds['district'].values[empty.argmax()])!r})",
-            expected="at least one vote in every district",
-            mend="leave out districts without a poll",
-        )
-
-
-def _check_winners(ds: xr.Dataset, where: str) -> None:
-    parties = [str(p) for p in ds["party"].values]
-    if OTHERS in parties:
-        return
-    for district, winner in zip(ds["district"].values, ds["winner"].values, strict=True):
-        if str(winner) not in parties:
-            raise data_error(
-                f"won by {str(winner)!r}, which is no party of the election",
-                where=f"{where}, winner(district={str(district)!r})",
-                expected="a label of coordinate 'party', or a party inside 'others'",
-                mend=suggest(str(winner), parties),
-            )

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from electjax.core.parallel import ordered_map
-from electjax.labelled.codec import encode, encode_params, plain_params, provenance, with_units
+from electjax.labelled.codec import encode, encode_params, plain_params, provenance, seed_key, with_units
 from electjax.simulators import get_simulator
 from electjax.simulators.base import Outcome, check_options, make_plan, simulate_runs
 
@@ -61,7 +61,7 @@ def simulate(
     cells = len(encoded.districts) * len(encoded.parties)
     target = chunk or min(CHUNK_RUNS if engine == "leap" else 1, CHUNK_BYTES // (8 * cells))
     size = -(-max(target, 1) // plan.batch) * plan.batch
-    key = jax.random.key(seed)
+    key = seed_key(seed)
 
     def work(first: int) -> Outcome:
         out = simulate_runs(

@@ -12,8 +12,6 @@ from electjax.report.style import png_bytes, save_figure
 from electjax.report.tables import as_html, election_table, metrics_rows
 from electjax.report.write import run_figures, write_report
 
-results_table = election_table
-
 __all__ = [
     "as_html",
     "calibration_rows",
@@ -24,7 +22,6 @@ __all__ = [
     "posterior_parameters",
     "posterior_predictive",
     "render_report",
-    "results_table",
     "run_figures",
     "save_figure",
     "seat_distribution",

@@ -32,8 +32,7 @@ class Parameter(NamedTuple):
     meaning: str
     prior: tuple[float, float] | None = None  # range searched by calibration; None: held at the default
     scale: Literal["linear", "log"] = "linear"
-    dims: tuple[str, ...] = ()  # a vector may be given per district or party where named
-    per: tuple[str, ...] = ()
+    per: tuple[str, ...] = ()  # a vector may be given per "district" or "party" where named
 
 
 class Contest(NamedTuple):

@@ -64,6 +64,8 @@ def make_poll(
 
 def schedule(electors: np.ndarray, parties: int, *, options: DPMOptions) -> Schedule:
     """Blocks that grow with the urn under the fraction reading, one block under the count reading."""
+    if not options.growth > 0:
+        raise ValueError(f"model dpm: option growth={options.growth}: expected more than 0")
     if options.reading == "count":
         return SINGLE_BLOCK
     return leap_schedule(electors, parties, growth=options.growth)

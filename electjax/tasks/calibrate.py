@@ -30,6 +30,7 @@ def calibrate(election: xr.Dataset, settings: Settings, stage: Stages = silent) 
             priors=dict(model.priors),
             params=params,
             options=options,
+            engine=settings.engine,
             progress=stage(f"{name}: calibration"),
             **settings.method_options,
         )

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from electjax.calibration import distance, target
-from electjax.core.outcome import largest_remainder
+from electjax.core.polling import largest_remainder
 from electjax.labelled.codec import observed_statistics
 
 Metrics = dict[str, Any]
@@ -30,7 +30,9 @@ def election_metrics(election: xr.Dataset) -> Metrics:
     }
 
 
-def simulation_metrics(simulation: xr.Dataset, election: xr.Dataset, *, parameters: Mapping[str, Any]) -> Metrics:
+def simulation_metrics(
+    simulation: xr.Dataset, election: xr.Dataset, *, parameters: Mapping[str, Any], **measure: Any
+) -> Metrics:
     """What `runs` simulated elections gave: seats, margins and how often the observed seats came out."""
     seats = simulation["seats"].transpose("run", "party").values
     observed = election["seats"].sel(party=simulation["party"]).values
@@ -43,16 +45,16 @@ def simulation_metrics(simulation: xr.Dataset, election: xr.Dataset, *, paramete
         "mwm": plain(simulation["mwm"].mean()),
         "swm": plain(simulation["swm"].mean()),
         "p_exact": float((seats == observed).all(axis=1).mean()),
-        "distance": plain(mean_distance(simulation, election)),
+        "distance": plain(mean_distance(simulation, election, **measure)),
     }
 
 
-def mean_distance(simulation: xr.Dataset, election: xr.Dataset) -> float:
+def mean_distance(simulation: xr.Dataset, election: xr.Dataset, *, norm: str = "rms", **tolerances: float) -> float:
     """Distance of the mean simulated summary statistics from the observed ones, in tolerances (as in ABC)."""
     observed = observed_statistics(election)
-    goal = target(observed["seats"], observed["vote_fraction"], observed["mwm"], observed["swm"])
+    goal = target(observed["seats"], observed["vote_fraction"], observed["mwm"], observed["swm"], **tolerances)
     means = [np.atleast_1d(simulation[name].mean("run").values) for name in observed]
-    return float(distance(jnp.asarray(np.concatenate(means)), goal))
+    return float(distance(jnp.asarray(np.concatenate(means)), goal, norm=norm))
 
 
 def best_draw(posterior: xr.Dataset) -> Metrics | None:

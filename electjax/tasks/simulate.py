@@ -14,6 +14,8 @@ from electjax.tasks.progress import Stages, silent
 from electjax.tasks.result import Result, slim
 from electjax.tasks.settings import ModelSettings, Settings
 
+MEASURE = ("seat_tolerance", "share_tolerance")
+
 
 def simulate(election: xr.Dataset, settings: Settings, stage: Stages = silent) -> Result:
     """Simulate `settings.runs` elections under each model, all with the same seed."""
@@ -52,7 +54,10 @@ def simulate_model(
         engine=settings.engine,
         progress=report,
     )
-    numbers = simulation_metrics(simulation, election, parameters=params)
+    measure = {key: settings.method_options[key] for key in MEASURE if key in settings.method_options}
+    if "distance" in settings.method_options:
+        measure["norm"] = settings.method_options["distance"]
+    numbers = simulation_metrics(simulation, election, parameters=params, **measure)
     return simulation, numbers
 
 

@@ -1,6 +1,6 @@
 """Calibrate Delhi 2020 for several seeds and tabulate what the runs left in their folders.
 
-    python experiments/delhi2020/seeds.py [--seeds 10] [--sweep multirun/delhi2020/<date>_<time>]
+python experiments/delhi2020/seeds.py [--seeds 10] [--sweep multirun/delhi2020/<date>_<time>]
 """
 
 import argparse

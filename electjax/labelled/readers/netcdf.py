@@ -5,7 +5,7 @@ import io
 import numpy as np
 import xarray as xr
 
-from electjax.labelled.errors import data_error
+from electjax.labelled.errors import ElectionDataError, data_error
 from electjax.labelled.readers.base import Header, Reader, ReadOptions, Source
 from electjax.labelled.schema import award_seats, validate_election
 
@@ -41,7 +41,10 @@ def _read(source: Source, options: ReadOptions) -> xr.Dataset:
         election[name].encoding = {}
     election.attrs = {k: v.item() if isinstance(v, np.generic) else v for k, v in election.attrs.items()}
     election.encoding = {}
-    election = validate_election(election)
+    try:
+        validate_election(election)
+    except ElectionDataError as error:
+        raise ElectionDataError(f"{source.path.name}: {error}") from None
     if election.attrs.get("others_may_win", 1) and not options.others_may_win:
         election = award_seats(election, others_may_win=False)
     return election

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -139,7 +140,7 @@ def open_bytes(path: Path) -> bytes:
         problem, expected, mend = "no such file", "an existing file", "check the path"
     except IsADirectoryError:
         problem, expected, mend = "this is a folder", "a file", "name the file in it"
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         problem, expected, mend = (
             f"cannot be read ({error})",
             "a readable file",
