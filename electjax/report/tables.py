@@ -172,7 +172,8 @@ def _lines(*texts: str) -> str:
 _HTML = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string("""\
 <table class="results">
 <caption>{{ election }}: seats by party (mean over runs, range below), most likely seat vector, mean and
-standard deviation of the winning margin (MWM, SWM), probability of the observed seats, distance.</caption>
+standard deviation of the winning margin (MWM, SWM), probability of the observed seats,
+distance (in tolerances; of the mean over runs, for a best draw of the draw itself).</caption>
 <thead><tr><th scope="col">Model</th>
 {%- for party in parties %}<th scope="col">{{ party }}</th>{% endfor -%}
 <th scope="col">Most likely</th><th scope="col">MWM</th><th scope="col">SWM</th>
