@@ -61,7 +61,7 @@ def test_fraction_urn_by_enumeration(engine: str, bookkeeping: str) -> None:
         ("dm", "leap", "by_district"),
         ("dm", "agent", "interleaved"),
         ("dm", "agent", "by_district"),
-        ("dpm", "leap", "interleaved"),
+        pytest.param("dpm", "leap", "interleaved", marks=pytest.mark.slow),
         pytest.param("dpm", "leap", "by_district", marks=pytest.mark.slow),
         pytest.param("dpm", "agent", "interleaved", marks=pytest.mark.slow),
     ],

@@ -213,17 +213,9 @@ def test_free_invariants(made: tuple[np.ndarray, np.ndarray, np.ndarray], seed: 
         assert np.all(result.votes[..., theta == 0] == 0)
 
 
-@pytest.mark.parametrize(
-    ("model", "bookkeeping"),
-    [
-        ("dpm", "none"),
-        pytest.param("dpm", "interleaved", marks=pytest.mark.slow),
-        pytest.param("dpm", "by_district", marks=pytest.mark.slow),
-        pytest.param("dm", "none", marks=pytest.mark.slow),
-        pytest.param("dm", "interleaved", marks=pytest.mark.slow),
-        pytest.param("dm", "by_district", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("bookkeeping", BOOKKEEPING)
+@pytest.mark.parametrize("model", SIMULATORS)
 def test_smallest_elections(model: str, bookkeeping: str) -> None:
     """One district and one party, of one elector and of many."""
     for electors in (1, 2, 5000):
@@ -234,14 +226,8 @@ def test_smallest_elections(model: str, bookkeeping: str) -> None:
         assert np.all(result.summary.mwm == 1.0)
 
 
-@pytest.mark.parametrize(
-    "bookkeeping",
-    [
-        "none",
-        pytest.param("interleaved", marks=pytest.mark.slow),
-        pytest.param("by_district", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("bookkeeping", BOOKKEEPING)
 def test_huge_districts_keep_their_electors(bookkeeping: str) -> None:
     """Above 2^24 electors float32 has no odd numbers; the votes still add up, also to the parties' totals."""
     election = contest([2**24 + 1, 10_000_019, 30_000_001], (0.5, 0.3, 0.2))
@@ -253,8 +239,9 @@ def test_huge_districts_keep_their_electors(bookkeeping: str) -> None:
 @pytest.mark.parametrize(
     ("engine", "bookkeeping"),
     [
-        ("leap", "interleaved"),
-        *(pytest.param(e, b, marks=pytest.mark.slow) for e in ENGINES for b in BOOKKEEPING),
+        ("leap", "none"),
+        *(pytest.param(e, b, marks=pytest.mark.slow) for e in ENGINES for b in BOOKKEEPING[1:]),
+        pytest.param("agent", "none", marks=pytest.mark.slow),
     ],
 )
 def test_engines_run_where_the_user_has_turned_on_64_bits(engine: str, bookkeeping: str) -> None:
