@@ -286,10 +286,10 @@ def poll_interleaved(
     a total is used up among them do they vote again, from the same random numbers, in rounds.
 
     Against elector-by-elector polling this is approximate: the votes of a block come at independent times where
-    districts keep a steady pace, and a fraction urn's copying is held fixed over a block once a party is switched off.
-    With 1,000 electors a district the tests allow for .1 seats, .005 in vote shares and .003 in margins. Not for unequal
-    districts of less than some hundred electors whose totals are far from the popularity: their first electors come
-    too early, which can move seats.
+    districts keep a steady pace, and a fraction urn's copying is held fixed over a block once a party is switched
+    off. With 1,000 electors a district the tests allow for .1 seats, .005 in vote shares and .003 in margins. It does
+    not hold for unequal districts of less than some hundred electors whose totals are far from the popularity: their
+    first electors come too early, which can move seats.
     """
     key_start, key_rounds, key_blocks, key_cuts = random.subkey(key, jnp.arange(4))
     districts = electors.shape[0]
