@@ -48,12 +48,12 @@ class Study:
         self.electors, self.popularity, self.totals = common.delhi()
         self.simulator = get_simulator("dpm")
         self.options = check_options(self.simulator, {"bookkeeping": bookkeeping})
-        self.plan = make_plan(self.simulator, self.electors, len(self.popularity), options=self.options)
         self.contest = Contest(
             jnp.asarray(self.electors, jnp.int32),
             jnp.asarray(self.popularity, jnp.float32),
             jnp.asarray(self.totals, jnp.int32),
         )
+        self.plan = make_plan(self.simulator, self.contest, options=self.options)
         self.election = electjax.load_election("delhi2020")
         votes = jnp.asarray(self.election["votes"].to_numpy())
         observed = outcome.summaries(votes)

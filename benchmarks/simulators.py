@@ -60,12 +60,12 @@ def electjax_runs(model, options, engine, electors, popularity, totals, runs, co
     """A call that simulates at least `runs` elections a core, in whole batches, and how many it does."""
     simulator = get_simulator(model)
     options = check_options(simulator, options)
-    plan = make_plan(simulator, electors, len(popularity), options=options, engine=engine)
-    plan = plan._replace(batch=min(plan.batch, runs))
-    runs = -(-runs // plan.batch) * plan.batch
     contest = Contest(
         jnp.asarray(electors, jnp.int32), jnp.asarray(popularity, jnp.float32), jnp.asarray(totals, jnp.int32)
     )
+    plan = make_plan(simulator, contest, options=options, engine=engine)
+    plan = plan._replace(batch=min(plan.batch, runs))
+    runs = -(-runs // plan.batch) * plan.batch
     values = simulator.defaults | ({"gamma": GAMMA, "prior_mass": PRIOR_MASS} if model == "dpm" else {})
     call = partial(simulate_runs, simulator=simulator, options=options, plan=plan)
     may_win = jnp.ones(len(popularity), bool)

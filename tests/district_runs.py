@@ -38,10 +38,9 @@ def outcomes(
     simulator = get_simulator(model)
     chosen = check_options(simulator, options)
     parties = election.popularity.shape[0]
-    electors = np.asarray(election.electors)
-    plan = make_plan(simulator, electors, parties, options=chosen, engine=engine)
+    plan = make_plan(simulator, election, options=chosen, engine=engine)
     if largest is not None:
-        schedule = simulator.schedule(np.array([largest]), parties, options=chosen)
+        schedule = simulator.schedule(election._replace(electors=np.array([largest])), options=chosen)
         plan = plan._replace(schedule=schedule, largest=largest)
     plan = plan._replace(batch=batch or plan.batch)
     values = simulator.defaults | (params or {})

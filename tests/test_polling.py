@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from electjax.core.polling import largest_remainder, leap_schedule
+from electjax.core.polling import largest_remainder, leap_schedule, start_size
 
 LEVEL = 1e-4
 ELECTORS = (3, 3)
@@ -121,8 +121,9 @@ def test_largest_remainder_gives_ties_to_the_first() -> None:
 def test_schedule_keeps_its_promises(growth: float) -> None:
     for largest in (1, 63, 64, 100, 10_000, 133_000, 20_000_000):
         for parties in (1, 2, 5, 12):
-            plan = leap_schedule(np.array([2, largest]), parties, growth=growth)
-            assert plan.start * growth >= 10 * parties or plan.start >= 10 * parties / growth
+            plan = leap_schedule(largest, growth=growth, start=start_size(parties, growth))
+            assert plan.start >= 64
+            assert plan.start * growth >= 10 * parties
             assert plan.start * (1 + growth) ** plan.blocks >= largest * (1 - 1e-9)
             if plan.blocks:
                 assert plan.start * (1 + growth) ** (plan.blocks - 1) < largest

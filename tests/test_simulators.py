@@ -161,9 +161,9 @@ def test_unknown_names_are_refused() -> None:
     with pytest.raises(ValueError, match=r"reading='counts' is not one of fraction \| count"):
         check_options(dpm, {"reading": "counts"})
     with pytest.raises(ValueError, match=r"engine='fast' is not one of leap \| agent"):
-        make_plan(dpm, np.array([5, 5]), 2, options=dpm.options(), engine="fast")
+        make_plan(dpm, contest([5, 5], [0.5, 0.5]), options=dpm.options(), engine="fast")
     with pytest.raises(ValueError, match="32 bits"):
-        make_plan(dpm, np.full(100, 30_000_000), 2, options=dpm.options())
+        make_plan(dpm, contest(np.full(100, 30_000_000), [0.5, 0.5], [0, 0]), options=dpm.options())
     assert list_models() == ["dm", "dpm"]
     assert dpm.parameter("gamma").default == 0.99
 
@@ -260,7 +260,7 @@ def test_other_key_implementations_keep_the_contract() -> None:
     election = contest(np.full(MIDDLE_DISTRICTS, MIDDLE_SIZE), PARTIES)
     dpm = get_simulator("dpm")
     options = check_options(dpm, {"bookkeeping": "none"})
-    plan = make_plan(dpm, np.asarray(election.electors), 4, options=options)._replace(batch=4)
+    plan = make_plan(dpm, election, options=options)._replace(batch=4)
     params = {name: jnp.float32(value) for name, value in dpm.defaults.items()}
 
     def votes(runs: list[int]) -> np.ndarray:

@@ -46,21 +46,23 @@ def electors_open(
     return _chunked_scan(step, votes, key, largest, electors.shape)
 
 
-def polling_order(
-    key: Key[Array, ""], electors: Int[Array, " S"], total: int, *, interleaved: bool
-) -> Int[Array, " N"]:
+def polling_order(key: Key[Array, ""], electors: Int[Array, " S"], total: int, *, order: str) -> Int[Array, " N"]:
     """District of each elector in the order in which they vote.
 
-    Interleaved, elector i of a district with n electors comes at (i + U) / n of the poll, so that all districts keep a
-    steady pace; with equal electorates these are rounds, one elector per district, in random order.
+    by_district  one district after the other.
+    interleaved  elector i of a district with n electors comes at (i + U) / n of the poll, so that all districts keep a
+                 steady pace; with equal electorates these are rounds, one elector per district, in random order.
+    shuffled     every order is equally likely.
     """
     district = jnp.repeat(jnp.arange(electors.shape[0]), electors, total_repeat_length=total)
-    if not interleaved:
+    if order == "by_district":
         return district
+    u = open_uniform(jax.random.bits(key, (total,), jnp.uint32))
+    if order == "shuffled":
+        return district[jnp.argsort(u)]
     first = jnp.cumsum(electors) - electors
     turn = jnp.arange(total) - first[district]
-    time = (turn + open_uniform(jax.random.bits(key, (total,), jnp.uint32))) / electors[district]
-    return district[jnp.argsort(time)]
+    return district[jnp.argsort((turn + u) / electors[district])]
 
 
 def electors_bound(
@@ -71,19 +73,20 @@ def electors_bound(
     *,
     poll: Poll,
     total: int,
-    interleaved: bool,
+    order: str,
 ) -> Int[Array, "K S"]:
     """Votes under book-keeping, elector by elector: a party leaves the choice once its total is used up.
 
-    total: static number of electors, the sum of `electors` and of `totals`.
+    total: static number of electors, the sum of `electors`; the `totals` must leave room for them.
+    order: see `polling_order`.
     """
     key_order, key_votes = jax.random.split(key)
-    order = polling_order(key_order, electors, total, interleaved=interleaved)
+    sequence = polling_order(key_order, electors, total, order=order)
 
     def step(carry: tuple[Array, Array], inputs: tuple[Array, Array]) -> tuple[tuple[Array, Array], None]:
         votes, remaining = carry
         turn, u = inputs
-        s = order[jnp.minimum(turn, total - 1)]
+        s = sequence[jnp.minimum(turn, total - 1)]
         here = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, s, 1, axis=-1), local)
         column = jax.lax.dynamic_slice_in_dim(votes, s, 1, axis=-1)
         weights = poll.weights(column.astype(jnp.float32), (remaining > 0)[:, None], here)

@@ -10,6 +10,7 @@ by_district  districts poll one after the other, in the order of the data.
 Arrays are laid out party first, district last: counts[party, district].
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -59,11 +60,14 @@ class Schedule(NamedTuple):
     blocks: int
 
 
-def leap_schedule(electors: np.ndarray, parties: int, *, growth: float = 0.5, start: int = 64) -> Schedule:
-    """Plan with blocks at most 1 + growth times the electors so far; start * growth is at least 10 K."""
-    start = max(start, int(np.ceil(10 * parties / growth)))
-    largest = int(np.max(electors))
-    blocks = int(np.ceil(np.log(largest / start) / np.log1p(growth))) if largest > start else 0
+def start_size(categories: int, growth: float, least: int = 64) -> int:
+    """Electors that have to vote one by one before blocks of this growth follow: start * growth >= 10 categories."""
+    return max(least, math.ceil(10 * categories / growth))
+
+
+def leap_schedule(largest: int, *, growth: float, start: int) -> Schedule:
+    """Plan for lanes of up to `largest` electors, with blocks at most 1 + growth times the electors so far."""
+    blocks = math.ceil(math.log(largest / start) / math.log1p(growth)) if largest > start else 0
     return Schedule(start=start, blocks=blocks)
 
 

@@ -24,7 +24,7 @@ from electjax.calibration import (
 )
 from electjax.calibration.problem import Setting, select
 from electjax.labelled.codec import (
-    Encoded,
+    dim_labels,
     encode,
     encode_params,
     observed_statistics,
@@ -104,11 +104,13 @@ def calibrate(
     simulator = get_simulator(model)
     settings = check_options(simulator, dict(options or {}))
     encoded = encode(election)
-    space = make_space(simulator, priors)
-    values = encode_params(simulator, params, encoded)
+    labels = dim_labels(simulator, settings, encoded)
+    shapes = {p.name: tuple(len(labels[dim]) for dim in p.each.split()) for p in simulator.parameters}
+    space = make_space(simulator, priors, shapes)
+    values = encode_params(simulator, params, settings, encoded)
     fixed = {name: value for name, value in values.items() if name not in {axis.name for axis in space.axes}}
     observed = observed_statistics(election)
-    plan = make_plan(simulator, encoded.electors, len(encoded.parties), options=settings, engine=engine)
+    plan = make_plan(simulator, encoded.contest, options=settings, engine=engine)
     problem = Problem(
         setting=Setting(simulator, settings, plan, distance),
         space=space,
@@ -148,11 +150,12 @@ def calibrate(
             stacklevel=2,
         )
     best, best_distance, extra = best_on_average(key_best, draws, problem)
-    dataset = _decode(draws.take(kept), kept, space, simulator, encoded, observed)
+    dataset = _decode(draws.take(kept), kept, space, simulator, labels, observed)
     prior = unit_to_params(space, np.asarray(jax.random.uniform(key_prior, (PRIOR_DRAWS, space.size))))
     for name, optimum in unit_to_params(space, best).items():
-        dataset[f"optimal_{name}"] = ((), np.asarray(optimum))
-        dataset[f"prior_{name}"] = (("prior_draw",), np.asarray(prior[name]))
+        dims = simulator.parameter(name).each.split()
+        dataset[f"optimal_{name}"] = (dims, np.asarray(optimum))
+        dataset[f"prior_{name}"] = (["prior_draw", *dims], np.asarray(prior[name]))
     dataset.attrs = provenance(election, simulator, settings, seed) | {
         "engine": engine,
         "method": method,
@@ -178,17 +181,19 @@ def _decode(
     numbers: np.ndarray,
     space: Space,
     simulator: Simulator,
-    encoded: Encoded,
+    labels: Mapping[str, list[str]],
     observed: Mapping[str, np.ndarray],
 ) -> xr.Dataset:
     """Accepted draws, their statistics and the observed ones, with labels."""
-    parties = len(encoded.parties)
-    dataset = xr.Dataset(coords={"draw": np.arange(len(numbers)), "party": encoded.parties})
+    parties = len(labels["party"])
+    used = {dim for axis in space.axes for dim in simulator.parameter(axis.name).each.split()} | {"party"}
+    coords = {dim: labels[dim] for dim in labels if dim in used}
+    dataset = xr.Dataset(coords={"draw": np.arange(len(numbers))} | coords)
     values = unit_to_params(space, draws.unit)
     for axis in space.axes:
         parameter = simulator.parameter(axis.name)
         attrs = {"long_name": parameter.meaning, "symbol": parameter.symbol, "prior": str(axis), "units": "1"}
-        dataset[axis.name] = ("draw", np.asarray(values[axis.name]), attrs)
+        dataset[axis.name] = (["draw", *parameter.each.split()], np.asarray(values[axis.name]), attrs)
     weight = np.full(len(numbers), 1.0 / len(numbers))
     dataset["weight"] = ("draw", weight, {"long_name": "weight of the draw", "units": "1"})
     far = {"long_name": "distance from the observed statistics", "units": "tolerances"}

@@ -80,33 +80,46 @@ def seed_key(seed: int) -> Array:
     return jax.random.key(seed)
 
 
-def encode_params(simulator: Simulator, params: Mapping[str, Any] | None, encoded: Encoded) -> dict[str, Array]:
-    """Every parameter of a model as a float32 array: a number, or a vector per district or party.
+def dim_labels(simulator: Simulator, options: Any, encoded: Encoded) -> dict[str, list[str]]:
+    """Labels of every dimension that a parameter of the model may have."""
+    own = {dim: [f"{dim} {index + 1}" for index in range(size)] for dim, size in simulator.dims(options).items()}
+    return {"district": encoded.districts, "party": encoded.parties} | own
+
+
+def encode_params(
+    simulator: Simulator, params: Mapping[str, Any] | None, options: Any, encoded: Encoded
+) -> dict[str, Array]:
+    """Every parameter of a model as a float32 array: a number, or an array over the dimensions that it allows.
 
     Raises:
-        ValueError: an unknown parameter, a value outside its support, or a vector of the wrong length.
+        ValueError: an unknown parameter, a value outside its support, or an array of the wrong shape.
     """
     given = dict(params or {})
-    lengths = {"district": len(encoded.districts), "party": len(encoded.parties)}
+    lengths = {dim: len(labels) for dim, labels in dim_labels(simulator, options, encoded).items()}
     unknown = [name for name in given if name not in simulator.defaults]
     if unknown:
         names = ", ".join(simulator.defaults)
         raise ValueError(f"model {simulator.name}: unknown parameter '{unknown[0]}'; it has {names}")
     values = {}
     for parameter in simulator.parameters:
-        raw = np.asarray(given.get(parameter.name, parameter.default))
+        raw = given.get(parameter.name, parameter.default)
         where = f"model {simulator.name}: parameter {parameter.name}"
-        if not np.issubdtype(raw.dtype, np.number) or not np.isfinite(raw).all():
-            raise ValueError(f"{where}={given[parameter.name]!r} is not a finite number")
-        allowed = [lengths[dim] for dim in parameter.per]
-        if raw.ndim and (raw.ndim > 1 or raw.size not in allowed):
-            kinds = " or ".join(f"{lengths[dim]} values, one per {dim}" for dim in parameter.per)
-            expected = f"one number{f' or {kinds}' if kinds else ''}"
-            raise ValueError(f"{where} has shape {raw.shape}; expected {expected}")
+        try:
+            value = np.asarray(raw)
+        except ValueError:
+            raise ValueError(f"{where}={raw!r}: rows of different lengths") from None
+        if not np.issubdtype(value.dtype, np.number) or not np.isfinite(value).all():
+            raise ValueError(f"{where}={raw!r} is not a finite number")
+        allowed = {dims: tuple(lengths[dim] for dim in dims.split()) for dims in parameter.per}
+        if value.ndim and value.shape not in allowed.values():
+            kinds = [f"shape {shape}, one per {dims.replace(' ', ' and ')}" for dims, shape in allowed.items()]
+            expected = " or ".join(["one number", *kinds])
+            raise ValueError(f"{where} has shape {value.shape}; expected {expected}")
         low, high = parameter.support
-        if (raw < low).any() or (raw > high).any():
-            raise ValueError(f"{where}={raw.tolist()} lies outside its range [{low:g}, {high:g}]")
-        values[parameter.name] = jnp.asarray(raw, jnp.float32)
+        if (value < low).any() or (value > high).any():
+            raise ValueError(f"{where}={value.tolist()} lies outside its range [{low:g}, {high:g}]")
+        values[parameter.name] = jnp.asarray(value, jnp.float32)
+    simulator.check(values)
     return values
 
 
@@ -161,6 +174,7 @@ def plain_params(params: Mapping[str, Any]) -> str:
 __all__ = [
     "ElectionDataError",
     "Encoded",
+    "dim_labels",
     "encode",
     "encode_params",
     "observed_statistics",

@@ -56,8 +56,8 @@ def simulate(
     simulator = get_simulator(model)
     settings = check_options(simulator, dict(options or {}))
     encoded = encode(election)
-    values = encode_params(simulator, params, encoded)
-    plan = make_plan(simulator, encoded.electors, len(encoded.parties), options=settings, engine=engine)
+    values = encode_params(simulator, params, settings, encoded)
+    plan = make_plan(simulator, encoded.contest, options=settings, engine=engine)
     cells = len(encoded.districts) * len(encoded.parties)
     target = chunk or min(CHUNK_RUNS if engine == "leap" else 1, CHUNK_BYTES // (8 * cells))
     size = -(-max(target, 1) // plan.batch) * plan.batch

@@ -14,12 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from electjax.core import agent, outcome, polling, random
-from electjax.core.polling import Poll, Schedule
+from electjax.core import outcome, random
 
 ENGINES = ("leap", "agent")
 Bookkeeping = Literal["none", "interleaved", "by_district"]
 Params = dict[str, Array]
+DISTRICTS, PARTIES = "districts", "parties"
 
 
 class Parameter(NamedTuple):
@@ -27,12 +27,13 @@ class Parameter(NamedTuple):
 
     name: str
     symbol: str
-    default: float
+    default: float | tuple[float, ...]
     support: tuple[float, float]
     meaning: str
     prior: tuple[float, float] | None = None  # range searched by calibration; None: held at the default
     scale: Literal["linear", "log"] = "linear"
-    per: tuple[str, ...] = ()  # a vector may be given per "district" or "party" where named
+    per: tuple[str, ...] = ()  # shapes that may be given besides one number: "district", "party", "community party"
+    each: str = ""  # of those, the shape in which calibration searches it
 
 
 class Contest(NamedTuple):
@@ -54,29 +55,52 @@ class Plan(NamedTuple):
     """Static sizes, worked out on the host from the electorates."""
 
     engine: str
-    schedule: Schedule
-    largest: int
+    schedule: Any  # what the model's leap engine needs: most often a polling.Schedule
+    largest: int  # electors of the largest district
     total: int
-    batch: int
+    batch: int  # runs simulated together
+
+
+def _no_dims(options: Any) -> dict[str, int]:
+    return {}
+
+
+def _no_check(params: Any) -> None:
+    return None
 
 
 class Simulator(NamedTuple):
-    """A district model; see CONTRIBUTING for how to add one."""
+    """A district model; see CONTRIBUTING for how to add one.
+
+    poll(key, contest, params, *, options, plan) -> Polled: one election, under either engine.
+    schedule(contest, *, options) -> Any: the static plan of the leap engine, hashable, from concrete arrays.
+    holds(options) -> {"districts", "parties"} or less: which sums are exact. "districts": every elector votes at
+    home, sum_k V_sk = n_s. "parties": sum_s V_sk = v_k.
+    one_by_one(options): whether the agent engine takes all electors of the nation in one sequence.
+    dims(options): sizes of the model's own dimensions, besides district and party.
+    check(params): raises ValueError where values make no sense together; params are concrete.
+    width: cells (districts times parties) that the leap engine should have in a batch on a CPU.
+    """
 
     name: str
     title: str
     source: str
     parameters: tuple[Parameter, ...]
     options: type[Any]
-    make_poll: Callable[..., tuple[Poll, Any, Array | None]]
-    schedule: Callable[..., Schedule]
+    poll: Callable[..., Polled]
+    schedule: Callable[..., Any]
+    holds: Callable[[Any], frozenset[str]]
+    one_by_one: Callable[[Any], bool]
+    dims: Callable[[Any], dict[str, int]] = _no_dims
+    check: Callable[[Any], None] = _no_check
+    width: int = 2**14
 
     def parameter(self, name: str) -> Parameter:
         """The parameter called `name`."""
         return next(p for p in self.parameters if p.name == name)
 
     @property
-    def defaults(self) -> dict[str, float]:
+    def defaults(self) -> dict[str, float | tuple[float, ...]]:
         """The default value of every parameter."""
         return {p.name: p.default for p in self.parameters}
 
@@ -94,54 +118,27 @@ def check_options(simulator: Simulator, options: dict[str, Any] | None) -> Any:
     return simulator.options(**{f.name: options[f.name] for f in fields(simulator.options) if f.name in options})
 
 
-def make_plan(simulator: Simulator, electors: np.ndarray, parties: int, *, options: Any, engine: str = "leap") -> Plan:
-    """Work out the static sizes of a simulation; `batch` runs are simulated together."""
+def make_plan(simulator: Simulator, contest: Contest, *, options: Any, engine: str = "leap") -> Plan:
+    """Work out the static sizes of a simulation on the host.
+
+    Raises:
+        ValueError: an unknown engine, or more electors than 32 bits can count.
+    """
     if engine not in ENGINES:
         raise ValueError(f"engine={engine!r} is not one of {' | '.join(ENGINES)}")
-    cells = electors.size * parties
+    electors = np.asarray(contest.electors)
+    cells = electors.size * contest.popularity.size
     total = int(electors.sum(dtype=np.int64))
     if total >= 2**31:
         raise ValueError(f"{total:,} electors in all: counts are held in 32 bits, at most {2**31 - 1:,}")
-    if engine == "agent" and options.bookkeeping != "none":
+    if engine == "agent" and simulator.one_by_one(options):
         batch = max(1, min(64, 2**26 // max(total, 1)))
     elif engine == "agent" or jax.default_backend() != "cpu":
         batch = max(1, 2**17 // cells)  # many small steps, or a device with many lanes: wide batches hide the overhead
     else:
-        batch = max(1, 2**14 // cells)  # fits the cache of a core
-    schedule = simulator.schedule(electors, parties, options=options)
+        batch = max(1, simulator.width // cells)  # fits the cache of a core
+    schedule = simulator.schedule(contest, options=options)
     return Plan(engine, schedule, int(electors.max()), total, min(batch, 1024))
-
-
-def poll_votes(
-    key: Key[Array, ""], contest: Contest, params: Params, *, simulator: Simulator, options: Any, plan: Plan
-) -> Polled:
-    """Simulate one election.
-
-    Parties are put in ascending order of popularity inside, so that the last of a chain of binomials, which
-    takes the rest, is a large one.
-    """
-    order = jnp.argsort(contest.popularity, stable=True)
-    back = jnp.argsort(order)
-    key_poll, key_local = random.subkey(key, jnp.arange(2))
-    electors, totals = contest.electors, contest.totals[order]
-    parties, districts = order.shape[0], electors.shape[0]
-    poll, local, strength = simulator.make_poll(
-        key_local, contest.popularity[order], districts, params, options=options
-    )
-    lane = jnp.arange(districts, dtype=jnp.int32)
-    drive: dict[str, Any] = {"poll": poll}
-    rule = options.bookkeeping
-    if plan.engine == "agent" and rule == "none":
-        votes = agent.electors_open(key_poll, electors, parties, local, largest=plan.largest, **drive)
-    elif plan.engine == "agent":
-        drive |= {"total": plan.total, "interleaved": rule == "interleaved"}
-        votes = agent.electors_bound(key_poll, electors, totals, local, **drive)
-    elif rule == "none":
-        votes = polling.poll_open(key_poll, lane, electors, parties, local, schedule=plan.schedule, **drive)
-    else:
-        bound = polling.poll_interleaved if rule == "interleaved" else polling.poll_by_district
-        votes = bound(key_poll, lane, electors, totals, local, schedule=plan.schedule, **drive)
-    return Polled(votes[back].T, None if strength is None else strength[back].T)
 
 
 class Outcome(NamedTuple):
@@ -176,7 +173,7 @@ def simulate_runs(
 
     def one(run: Array, own: Params) -> Outcome:
         key_poll, key_ties = random.subkey(random.subkey(key, run), jnp.arange(2))
-        polled = poll_votes(key_poll, contest, own, simulator=simulator, options=options, plan=plan)
+        polled = simulator.poll(key_poll, contest, own, options=options, plan=plan)
         deciding = polled.votes if polled.strength is None else polled.strength
         winner = outcome.winners(deciding, key=key_ties, may_win=may_win)
         summary = outcome.summaries(polled.votes, winner=winner)

@@ -7,6 +7,7 @@ multinomial draw per district replaces the loop over electors, exactly.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import jax.numpy as jnp
@@ -14,7 +15,8 @@ from jaxtyping import Array
 
 from electjax.core import random
 from electjax.core.polling import SINGLE_BLOCK, Poll, Schedule, Tally
-from electjax.simulators.base import Bookkeeping, Parameter, Params, Simulator
+from electjax.simulators.base import Bookkeeping, Contest, Parameter, Params, Simulator
+from electjax.simulators.polls import holds, one_by_one, poll_parties
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def make_poll(
     return POLL, theta, theta if options.winner == "mode" else None
 
 
-def schedule(electors: Any, parties: int, *, options: DMOptions) -> Schedule:
+def schedule(contest: Contest, *, options: DMOptions) -> Schedule:
     """Electors are independent given theta_s: one block."""
     return SINGLE_BLOCK
 
@@ -69,6 +71,8 @@ DM = Simulator(
         ),
     ),
     options=DMOptions,
-    make_poll=make_poll,
+    poll=partial(poll_parties, make_poll=make_poll),
     schedule=schedule,
+    holds=holds,
+    one_by_one=one_by_one,
 )

@@ -13,12 +13,12 @@ from functools import partial
 from typing import Any, Literal
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array
 
 from electjax.core import random, urn
-from electjax.core.polling import SINGLE_BLOCK, Poll, Schedule, Tally, leap_schedule
-from electjax.simulators.base import Bookkeeping, Parameter, Params, Simulator
+from electjax.core.polling import SINGLE_BLOCK, Poll, Schedule, Tally, leap_schedule, start_size
+from electjax.simulators.base import Bookkeeping, Contest, Parameter, Params, Simulator
+from electjax.simulators.polls import holds, one_by_one, poll_parties
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,14 @@ def make_poll(
     return Poll(weights, block, start), gamma, None
 
 
-def schedule(electors: np.ndarray, parties: int, *, options: DPMOptions) -> Schedule:
+def schedule(contest: Contest, *, options: DPMOptions) -> Schedule:
     """Blocks that grow with the urn under the fraction reading, one block under the count reading."""
     if not options.growth > 0:
         raise ValueError(f"model dpm: option growth={options.growth}: expected more than 0")
     if options.reading == "count":
         return SINGLE_BLOCK
-    return leap_schedule(electors, parties, growth=options.growth)
+    start = start_size(contest.popularity.size, options.growth)
+    return leap_schedule(int(contest.electors.max()), growth=options.growth, start=start)
 
 
 DPM = Simulator(
@@ -94,6 +95,8 @@ DPM = Simulator(
         ),
     ),
     options=DPMOptions,
-    make_poll=make_poll,
+    poll=partial(poll_parties, make_poll=make_poll),
     schedule=schedule,
+    holds=holds,
+    one_by_one=one_by_one,
 )

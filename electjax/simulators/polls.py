@@ -1,0 +1,74 @@
+"""Models that are an urn in every district: parties are what electors choose, districts are where they do."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Int, Key
+
+from electjax.core import agent, polling, random
+from electjax.core.polling import Poll
+from electjax.simulators.base import DISTRICTS, PARTIES, Contest, Params, Plan, Polled
+
+
+def run_poll(
+    key: Key[Array, ""],
+    poll: Poll,
+    sizes: Int[Array, " L"],
+    limits: Int[Array, " C"],
+    local: Any,
+    *,
+    rule: str,
+    plan: Plan,
+) -> Int[Array, "C L"]:
+    """Counts of every category in every lane, under the engine of the plan.
+
+    sizes: how many choose in each lane. limits: how many may choose each category, over all lanes. rule: a
+    book-keeping of `polling`, where "none" leaves the limits out, or "shuffled": all in one random order.
+    """
+    lane = jnp.arange(sizes.shape[0], dtype=jnp.int32)
+    categories = limits.shape[0]
+    if plan.engine == "agent" and rule == "none":
+        return agent.electors_open(key, sizes, categories, local, poll=poll, largest=plan.largest)
+    if plan.engine == "agent":
+        return agent.electors_bound(key, sizes, limits, local, poll=poll, total=plan.total, order=rule)
+    if rule == "none":
+        return polling.poll_open(key, lane, sizes, categories, local, poll=poll, schedule=plan.schedule)
+    bound = polling.poll_by_district if rule == "by_district" else polling.poll_interleaved
+    return bound(key, lane, sizes, limits, local, poll=poll, schedule=plan.schedule)
+
+
+def poll_parties(
+    key: Key[Array, ""],
+    contest: Contest,
+    params: Params,
+    *,
+    make_poll: Callable[..., tuple[Poll, Any, Array | None]],
+    options: Any,
+    plan: Plan,
+) -> Polled:
+    """One election in which the electors of a district choose among the parties.
+
+    make_poll(key, popularity[K], districts, params, *, options) -> (poll, local, strength | None). Parties are put in
+    ascending order of popularity inside, so that the last of a chain of binomials, which takes the rest, is a
+    large one.
+    """
+    order = jnp.argsort(contest.popularity, stable=True)
+    back = jnp.argsort(order)
+    key_poll, key_local = random.subkey(key, jnp.arange(2))
+    districts = contest.electors.shape[0]
+    poll, local, strength = make_poll(key_local, contest.popularity[order], districts, params, options=options)
+    votes = run_poll(
+        key_poll, poll, contest.electors, contest.totals[order], local, rule=options.bookkeeping, plan=plan
+    )
+    return Polled(votes[back].T, None if strength is None else strength[back].T)
+
+
+def holds(options: Any) -> frozenset[str]:
+    """Electors vote where they live; parties poll their totals if there is a book-keeping."""
+    return frozenset({DISTRICTS} if options.bookkeeping == "none" else {DISTRICTS, PARTIES})
+
+
+def one_by_one(options: Any) -> bool:
+    """Totals bind all districts together, so the reference engine takes the nation's electors in one sequence."""
+    return bool(options.bookkeeping != "none")
