@@ -112,7 +112,8 @@ def encode_params(
             raise ValueError(f"{where}={raw!r} is not a finite number")
         allowed = {dims: tuple(lengths[dim] for dim in dims.split()) for dims in parameter.per}
         if value.ndim and value.shape not in allowed.values():
-            kinds = [f"shape {shape}, one per {dims.replace(' ', ' and ')}" for dims, shape in allowed.items()]
+            sizes = {dims: " x ".join(map(str, shape)) for dims, shape in allowed.items()}
+            kinds = [f"{size} values, one per {dims.replace(' ', ' and ')}" for dims, size in sizes.items()]
             expected = " or ".join(["one number", *kinds])
             raise ValueError(f"{where} has shape {value.shape}; expected {expected}")
         low, high = parameter.support
