@@ -1,10 +1,9 @@
-# ruff: noqa: NPY002 (inside compiled loops these are the generators of Numba)
-"""The references of PCM, ECM and SIM: plain loops over electors, in Numba, written for speed.
+# ruff: noqa: NPY002 (inside compiled loops these are Numba's generators)
+"""The references of PCM, ECM and SIM: loops over electors, in Numba, written for speed.
 
 `*_plain` is the loop that one writes from the equation: cumulative weights, Numba's own generator. The others are
-tuned: every elector is still drawn, at a cost that depends on neither districts nor communities. A reinforced choice
-copies the choice of a random earlier elector or draws afresh; fixed laws are drawn by alias tables, normals by a
-ziggurat, uniforms by xoroshiro128+. Votes are counts[district, party].
+tuned: every elector is still drawn, but at a cost that depends on neither districts nor communities. Laws are drawn
+from alias tables, normals by a ziggurat, uniforms by xoroshiro128+. Votes are counts[district, party].
 """
 
 import math
@@ -12,20 +11,21 @@ import math
 import numpy as np
 from numba_reference import _choose, _law, _next, _seeded, fast
 
-# proposals from the whole urn before the open districts are scanned
-TRIES = 16
+# supporters of a party between two tables of its urn
+BLOCK = 2048
 
 
 @fast
-def _alias(weights):
-    """Alias table of a law (Walker 1977, Vose 1991): chance to keep a cell, and the cell taken otherwise."""
+def _alias(weights, keep, other):
+    """Fill an alias table (Walker 1977, Vose 1991): chance to keep a cell, cell taken otherwise. Returns the sum."""
     n = weights.shape[0]
-    keep = weights * (n / weights.sum())
-    other = np.arange(n)
+    total = weights.sum()
     small = np.empty(n, np.int64)
     large = np.empty(n, np.int64)
     smalls = larges = 0
     for i in range(n):
+        keep[i] = weights[i] * (n / total)
+        other[i] = i
         if keep[i] < 1.0:
             small[smalls] = i
             smalls += 1
@@ -41,93 +41,110 @@ def _alias(weights):
             larges -= 1
             small[smalls] = j
             smalls += 1
-    # what is left over differs from 1 by rounding only
-    for i in range(smalls):
+    for i in range(smalls):  # differs from 1 by rounding only
         keep[small[i]] = 1.0
-    for i in range(larges):
-        keep[large[i]] = 1.0
-    return keep, other
+    return total
 
 
 @fast
-def _drawn(u, keep, other):
-    """A cell of the alias table from one uniform."""
-    point = u * keep.shape[0]
+def _drawn(point, keep, other):
+    """A cell of an alias table from a uniform on [0, number of cells)."""
     i = min(int(point), keep.shape[0] - 1)
     return i if point - i < keep[i] else other[i]
 
 
 # --- PCM: one urn per party over districts ---------------------------------------------------------------------------
+# Weight of district s after m supporters: eta n_s + (c0 + (1 - eta) m) b_s. The weights after the last full block are
+# an alias table; a later supporter adds eta, "copy me", and 1 - eta, "draw from the base".
 
 
 @fast
-def _settled(u, trace, m, eta, start, keep, other):
-    """District of a party's supporter m + 1: that of a random earlier one, or drawn from the base."""
-    point = u * (start + m)
-    if point < eta * m:
-        return np.int64(trace[min(int(point / eta), m - 1)])
-    return _drawn((point - eta * m) / (start + (1.0 - eta) * m), keep, other)
+def _refill(own, room, base, eta, pseudo, keep, other):
+    """Table of the weights eta own + pseudo base over the districts with room; returns their sum."""
+    weights = np.empty(base.shape[0])
+    for s in range(base.shape[0]):
+        weights[s] = (eta * own[s] + pseudo * base[s]) * (room[s] > 0)
+    return _alias(weights, keep, other)
+
+
+@fast
+def _later(point, eta, fresh, window, recent, base_keep, base_other):
+    """District where the point is beyond the table: that of one of the `window` since, or drawn from the base."""
+    if point < eta * window or fresh == 0.0:
+        return recent[min(int(point / eta), window - 1)]
+    return _drawn((point - eta * window) / (fresh * window) * base_keep.shape[0], base_keep, base_other)
 
 
 @fast
 def pcm(electors, totals, eta, prior_mass, base, seed):
-    """PCM without capacity, fraction reading (eq. 5); at most 65,536 districts."""
+    """PCM without capacity, fraction reading (eq. 5)."""
     districts, parties = electors.shape[0], totals.shape[0]
     held = np.zeros((parties, districts), np.int64)
-    keep, other = _alias(base)
-    trace = np.empty(totals.max(), np.uint16)
+    room = np.ones(districts, np.int64)
+    keep, other = np.empty(districts), np.empty(districts, np.int64)
+    base_keep, base_other = np.empty(districts), np.empty(districts, np.int64)
+    reach = _alias(base, base_keep, base_other)
+    recent = np.empty(BLOCK, np.int64)
     start = max(prior_mass * districts, 1e-300)
     s0, s1 = _seeded(seed)
     for k in range(parties):
-        for m in range(totals[k]):
-            s0, s1, u = _next(s0, s1)
-            s = _settled(u, trace, m, eta[k], start, keep, other)
-            trace[m] = s
-            held[k, s] += 1
+        fresh = (1.0 - eta[k]) * reach
+        for m in range(0, totals[k], BLOCK):
+            mass = _refill(held[k], room, base, eta[k], start + (1.0 - eta[k]) * m, keep, other)
+            scale = districts / mass
+            for window in range(min(BLOCK, totals[k] - m)):
+                s0, s1, u = _next(s0, s1)
+                point = u * (mass + (eta[k] + fresh) * window)
+                if point <= mass:
+                    s = _drawn(point * scale, keep, other)
+                else:
+                    s = _later(point - mass, eta[k], fresh, window, recent, base_keep, base_other)
+                recent[window] = s
+                held[k, s] += 1
     return held.T.copy()
 
 
 @fast
 def pcm_capped(electors, totals, eta, prior_mass, base, capacity, seed):
-    """PCM with districts that close at `capacity` times their electors; supporters of all parties in random order.
-
-    A proposal from the whole urn that meets a closed district is thrown away, which leaves the law over the open ones;
-    after TRIES of them the weights of the open districts are summed.
-    """
+    """PCM with districts that close at `capacity` times their electors; supporters of all parties in random order."""
     districts, parties = electors.shape[0], totals.shape[0]
     held = np.zeros((parties, districts), np.int64)
     room = np.floor(capacity * electors).astype(np.int64)
-    keep, other = _alias(base)
-    left = totals.copy()
-    first = np.cumsum(totals) - totals
-    rest = totals.sum()
-    trace = np.empty(rest, np.uint16)
+    keep, other = np.empty((parties, districts)), np.empty((parties, districts), np.int64)
+    base_keep, base_other = np.empty(districts), np.empty(districts, np.int64)
+    mass = np.empty(parties)
+    recent = np.empty((parties, BLOCK), np.int64)
+    window = np.full(parties, BLOCK)  # a full one asks for a new table
     start = max(prior_mass * districts, 1e-300)
+    left = totals.copy()
+    reach = _refill(base, room, base, 0.0, 1.0, base_keep, base_other)
     s0, s1 = _seeded(seed)
-    while rest > 0:
+    for rest in range(totals.sum(), 0, -1):
         s0, s1, u = _next(s0, s1)
-        point = min(int(u * rest), rest - 1)
+        ticket = min(int(u * rest), rest - 1)
         k = 0
-        while point >= left[k]:
-            point -= left[k]
+        while ticket >= left[k]:
+            ticket -= left[k]
             k += 1
-        m = totals[k] - left[k]
-        own = trace[first[k] : first[k] + totals[k]]
-        s = -1
-        for _ in range(TRIES):
-            s0, s1, u = _next(s0, s1)
-            s = _settled(u, own, m, eta[k], start, keep, other)
-            if room[s] > 0:
-                break
-            s = -1
-        if s < 0:
-            s0, s1, u = _next(s0, s1)
-            s = _choose(u, held[k], room, base, eta[k], start + (1.0 - eta[k]) * m)
-        own[m] = s
+        if window[k] == BLOCK:
+            pseudo = start + (1.0 - eta[k]) * (totals[k] - left[k])
+            mass[k] = _refill(held[k], room, base, eta[k], pseudo, keep[k], other[k])
+            window[k] = 0
+        fresh = (1.0 - eta[k]) * reach
+        s0, s1, u = _next(s0, s1)
+        point = u * (mass[k] + (eta[k] + fresh) * window[k])
+        if point <= mass[k]:
+            s = _drawn(point / mass[k] * districts, keep[k], other[k])
+        else:
+            s = _later(point - mass[k], eta[k], fresh, window[k], recent[k], base_keep, base_other)
+        recent[k, window[k]] = s
+        window[k] += 1
         held[k, s] += 1
         room[s] -= 1
         left[k] -= 1
-        rest -= 1
+        if room[s] == 0 and rest > 1:  # the tables forget a district that closes
+            window[:] = BLOCK
+            reach = _refill(base, room, base, 0.0, 1.0, base_keep, base_other)
     return held.T.copy()
 
 
@@ -137,10 +154,10 @@ def pcm_plain(electors, totals, eta, prior_mass, base, seed):
     districts = electors.shape[0]
     votes = np.zeros((districts, totals.shape[0]), np.int64)
     np.random.seed(seed)
-    c0 = prior_mass * districts
+    c0 = max(prior_mass * districts, 1e-300)
     for k in range(totals.shape[0]):
         for m in range(totals[k]):
-            copied = eta[k] / (m + c0) if m + c0 > 0 else 0.0
+            copied = eta[k] / (m + c0)
             u = np.random.random()
             cumulative = 0.0
             s = 0
@@ -163,25 +180,10 @@ def pcm_capped_plain(electors, totals, eta, prior_mass, base, capacity, seed):
     came = np.zeros(parties, np.int64)
     order = np.repeat(np.arange(parties), totals)
     np.random.shuffle(order)
-    weights = np.empty(districts)
-    c0 = prior_mass * districts
+    c0 = max(prior_mass * districts, 1e-300)
     for k in order:
-        copied = eta[k] / (came[k] + c0) if came[k] + c0 > 0 else 0.0
-        total = 0.0
-        for s in range(districts):
-            weights[s] = 0.0
-            if room[s] > 0:
-                weights[s] = copied * (votes[s, k] + c0 * base[s]) + (1.0 - eta[k]) * base[s]
-            total += weights[s]
-        point = np.random.random() * total
-        s = -1
-        cumulative = 0.0
-        for j in range(districts):
-            if room[j] > 0:
-                s = j
-                cumulative += weights[j]
-                if point < cumulative:
-                    break
+        pseudo = c0 + (1.0 - eta[k]) * came[k]
+        s = _choose(np.random.random(), votes[:, k], room, base, eta[k], pseudo)
         votes[s, k] += 1
         room[s] -= 1
         came[k] += 1
@@ -192,10 +194,10 @@ def pcm_capped_plain(electors, totals, eta, prior_mass, base, capacity, seed):
 
 
 @fast
-def communities(n, alpha, member, sizes, s0, s1):
-    """Chinese restaurant process over n electors (eq. 3), in order of appearance.
+def _communities(n, alpha, member, sizes, s0, s1):
+    """Chinese restaurant process over n electors (eq. 3): new state and number of communities, in order of appearance.
 
-    Writes `sizes` (as long as n) from its start; `member` is scratch. Returns the generator and how many there are.
+    Their sizes are written to `sizes`; `member` is scratch.
     """
     found = 0
     for m in range(n):
@@ -213,44 +215,48 @@ def communities(n, alpha, member, sizes, s0, s1):
 
 
 @fast
+def _poll(sizes, votes, balls, left, theta, beta, prior_mass, s0, s1):
+    """The communities of a district choose one after the other (eq. 4, fraction reading); returns the new state."""
+    start, growth = _law(beta, prior_mass, False)
+    for size in sizes:
+        rest = size
+        while rest > 0:
+            s0, s1, u = _next(s0, s1)
+            k = _choose(u, balls, left, theta, beta, start + growth * balls.sum())
+            cast = min(rest, left[k])
+            votes[k] += cast
+            left[k] -= cast
+            balls[k] += 1
+            rest -= cast
+    return s0, s1
+
+
+@fast
 def ecm(electors, totals, theta, alpha, beta, prior_mass, seed):
     """ECM by district (eqs. 3-4), fraction reading, one national urn, one ball a community.
 
-    A community larger than what its party has left is split: the rest of it chooses again.
+    Of a community larger than what its party has left, the rest chooses again.
     """
     votes = np.zeros((electors.shape[0], theta.shape[0]), np.int64)
     balls = np.zeros(theta.shape[0], np.int64)
     left = totals.copy()
     member = np.empty(electors.max(), np.int32)
     sizes = np.empty(electors.max(), np.int64)
-    start, growth = _law(beta, prior_mass, False)
-    thrown = 0
     s0, s1 = _seeded(seed)
     for s in range(electors.shape[0]):
-        s0, s1, found = communities(electors[s], alpha, member, sizes, s0, s1)
-        for c in range(found):
-            rest = sizes[c]
-            while rest > 0:
-                s0, s1, u = _next(s0, s1)
-                k = _choose(u, balls, left, theta, beta, start + growth * thrown)
-                cast = min(rest, left[k])
-                votes[s, k] += cast
-                left[k] -= cast
-                rest -= cast
-                balls[k] += 1
-                thrown += 1
+        s0, s1, found = _communities(electors[s], alpha, member, sizes, s0, s1)
+        s0, s1 = _poll(sizes[:found], votes[s], balls, left, theta, beta, prior_mass, s0, s1)
     return votes
 
 
 @fast
 def ecm_plain(electors, totals, theta, alpha, beta, prior_mass, seed):
-    """`ecm` as eqs. 3-4 stand: the weights of all communities for every elector."""
-    parties = theta.shape[0]
-    votes = np.zeros((electors.shape[0], parties), np.int64)
-    balls = np.zeros(parties, np.int64)
+    """`ecm` as eq. 3 stands: the weights of all communities for every elector."""
+    votes = np.zeros((electors.shape[0], theta.shape[0]), np.int64)
+    balls = np.zeros(theta.shape[0], np.int64)
     left = totals.copy()
-    weights = np.empty(parties)
     np.random.seed(seed)
+    s0, s1 = _seeded(seed)
     for s in range(electors.shape[0]):
         sizes = np.zeros(electors[s], np.int64)
         found = 0
@@ -265,26 +271,7 @@ def ecm_plain(electors, totals, theta, alpha, beta, prior_mass, seed):
                 c += 1
             sizes[c] += 1
             found = max(found, c + 1)
-        for c in range(found):
-            while sizes[c] > 0:
-                pseudo = balls.sum() + prior_mass
-                for k in range(parties):
-                    copied = (balls[k] + prior_mass * theta[k]) / pseudo if pseudo > 0 else 0.0
-                    weights[k] = (beta * copied + (1.0 - beta) * theta[k]) * (left[k] > 0)
-                point = np.random.random() * weights.sum()
-                chosen = -1
-                cumulative = 0.0
-                for k in range(parties):
-                    if left[k] > 0:
-                        chosen = k
-                        cumulative += weights[k]
-                        if point < cumulative:
-                            break
-                cast = min(sizes[c], left[chosen])
-                votes[s, chosen] += cast
-                left[chosen] -= cast
-                sizes[c] -= cast
-                balls[chosen] += 1
+        s0, s1 = _poll(sizes[:found], votes[s], balls, left, theta, beta, prior_mass, s0, s1)
     return votes
 
 
@@ -302,91 +289,88 @@ def _ziggurat(layers=256, edge=3.6541528853610088):
     return x, np.exp(-(x**2) / 2)
 
 
-EDGES, HEIGHTS = _ziggurat()
+ZIGGURAT = _ziggurat()
 
 
 @fast
-def _normal(s0, s1):
-    """New state and a standard normal."""
-    while True:
-        word = s0 + s1
-        s0, s1, u = _next(s0, s1)
-        layer = np.int64((word >> np.uint64(3)) & np.uint64(255))  # the three lowest bits are weak; u has the high 53
-        z = (2.0 * u - 1.0) * EDGES[layer]
-        if abs(z) < EDGES[layer + 1]:
-            break
+def _point(edges, s0, s1):
+    """New state, a layer and an abscissa inside it, either sign."""
+    layer = ((s0 + s1) >> np.uint64(3)) & np.uint64(255)  # the uniform is made of the 53 bits above
+    s0, s1, u = _next(s0, s1)
+    return s0, s1, layer, (2.0 * u - 1.0) * edges[layer]
+
+
+@fast
+def _outside(layer, z, edges, heights, s0, s1):
+    """Finish a normal whose first point is outside the sure part of its layer."""
+    while abs(z) >= edges[layer + np.uint64(1)]:
         s0, s1, u = _next(s0, s1)
         if layer == 0:
             s0, s1, v = _next(s0, s1)
-            beyond = -math.log(1.0 - u) / EDGES[1]
+            beyond = -math.log(1.0 - u) / edges[1]
             if -2.0 * math.log(1.0 - v) > beyond * beyond:
-                z = math.copysign(EDGES[1] + beyond, z)
-                break
-        elif HEIGHTS[layer] + u * (HEIGHTS[layer + 1] - HEIGHTS[layer]) < math.exp(-0.5 * z * z):
+                return s0, s1, math.copysign(edges[1] + beyond, z)
+        elif heights[layer] + u * (heights[layer + np.uint64(1)] - heights[layer]) < math.exp(-0.5 * z * z):
             break
+        s0, s1, layer, z = _point(edges, s0, s1)
     return s0, s1, z
 
 
 @fast
-def _placement(districts, shares, a):
-    """Law over (district, community), flat: P_c ~ Dirichlet(a per district), in logs so that a small a is safe."""
-    law = np.empty((districts, shares.shape[0]))
-    for c in range(shares.shape[0]):
-        for s in range(districts):
-            law[s, c] = math.log(np.random.gamma(a + 1.0, 1.0)) + math.log(1.0 - np.random.random()) / a
-        law[:, c] = np.exp(law[:, c] - law[:, c].max())
-        law[:, c] *= shares[c] / law[:, c].sum()
-    return law.ravel()
+def _vote(values, i, own, pull):
+    """Party that elector i values most: own valuation and the pull of the others."""
+    choice = 0
+    best = own * values[i, 0] + pull[0]
+    for k in range(1, pull.shape[0]):
+        value = own * values[i, k] + pull[k]
+        choice = k if value > best else choice
+        best = max(value, best)
+    return choice
 
 
 @fast
-def sim(electors, shares, placement_a, phi, sigma, kappa, influence_district, seed):
-    """SIM (eq. 6), Dirichlet placement; phi[community, party], sigma[party]; districts' sizes are what placement gives.
-
-    Every elector first draws community and district; then, district by district, the valuations, and the votes:
-    with local influence once the district's means are known (valuations of one district are held).
-    """
-    districts, parties, groups = electors.shape[0], sigma.shape[0], shares.shape[0]
+def _sim(electors, placement, phi, sigma, kappa, influence_district, seed, edges, heights):
+    """Votes, given the law over (district, community)."""
+    districts, parties, groups = placement.shape[0], sigma.shape[0], placement.shape[1]
     votes = np.zeros((districts, parties), np.int64)
-    np.random.seed(seed)
-    s0, s1 = _seeded(seed)
-    keep, other = _alias(_placement(districts, shares, placement_a))
+    keep, other = np.empty(districts * groups), np.empty(districts * groups, np.int64)
+    _alias(placement.ravel(), keep, other)
     placed = np.zeros(districts * groups, np.int64)
-    for _ in range(electors.sum()):
+    s0, s1 = _seeded(seed)
+    for _ in range(electors):
         s0, s1, u = _next(s0, s1)
-        placed[_drawn(u, keep, other)] += 1
+        placed[_drawn(u * keep.shape[0], keep, other)] += 1
     members = placed.reshape(districts, groups)
-    largest = members.sum(axis=1).max() if influence_district else 1
-    values = np.empty((largest, parties), np.float32)
+    values = np.empty((members.sum(axis=1).max() if influence_district else 1, parties), np.float32)
     pull = np.zeros(parties)
-    own = np.float32(kappa if influence_district else 1.0)
     for s in range(districts):
         row = 0
         pull[:] = 0.0
         for c in range(groups):
             for _ in range(members[s, c]):
-                best = -np.float32(3e38)
-                choice = 0
                 for k in range(parties):
-                    s0, s1, z = _normal(s0, s1)
-                    value = np.float32(phi[c, k] + sigma[k] * z)
-                    if influence_district:
-                        values[row, k] = value
-                        pull[k] += value
-                    elif value > best:
-                        best = value
-                        choice = k
+                    s0, s1, layer, z = _point(edges, s0, s1)
+                    if abs(z) >= edges[layer + np.uint64(1)]:  # one in a hundred
+                        s0, s1, z = _outside(layer, z, edges, heights, s0, s1)
+                    values[row, k] = phi[c, k] + sigma[k] * z
                 if influence_district:
                     row += 1
                 else:
-                    votes[s, choice] += 1
+                    votes[s, _vote(values, 0, 1.0, pull)] += 1
+        for k in range(parties):
+            for i in range(row):
+                pull[k] += (1.0 - kappa) * values[i, k] / row
         for i in range(row):
-            choice = 0
-            best = -np.float32(3e38)
-            for k in range(parties):
-                value = own * values[i, k] + np.float32((1.0 - kappa) * pull[k] / row)
-                if value > best:
-                    best = value
-                    choice = k
-            votes[s, choice] += 1
+            votes[s, _vote(values, i, kappa, pull)] += 1
     return votes
+
+
+def sim(electors, shares, placement_a, phi, sigma, kappa, influence_district, seed):
+    """SIM (eq. 6), Dirichlet placement; phi[community, party], sigma[party]; districts' sizes are what placement gives.
+
+    Every elector first draws community and district; then, district by district, the valuations, and the votes:
+    with local influence once the district's means are known (the valuations of one district are held).
+    """
+    each = np.random.default_rng(seed).dirichlet(np.full(len(electors), placement_a), len(shares))
+    placement = np.ascontiguousarray(each.T * shares)
+    return _sim(electors.sum(), placement, phi, sigma, kappa, influence_district, seed, *ZIGGURAT)

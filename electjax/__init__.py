@@ -25,6 +25,7 @@ _HOME = {
     "ElectionDataError": "electjax.labelled.schema",
     "outcomes": "electjax.labelled.outcomes",
     "swing_curve": "electjax.labelled.outcomes",
+    "geography": "electjax.labelled.outcomes",
     "simulate": "electjax.labelled.simulate",
     "calibrate": "electjax.labelled.calibrate",
     "list_models": "electjax.simulators",
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from electjax.labelled.catalogue import list_elections as list_elections
     from electjax.labelled.catalogue import load_election as load_election
     from electjax.labelled.hypothetical import uniform_election as uniform_election
+    from electjax.labelled.outcomes import geography as geography
     from electjax.labelled.outcomes import outcomes as outcomes
     from electjax.labelled.outcomes import swing_curve as swing_curve
     from electjax.labelled.readers import read_returns as read_returns

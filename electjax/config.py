@@ -22,8 +22,20 @@ from electjax.tasks.settings import ModelSettings, Settings
 Task = Enum("Task", "calibrate simulate")
 Engine = Enum("Engine", "leap agent")
 Bookkeeping = Enum("Bookkeeping", "none interleaved by_district")
+PCMBookkeeping = Enum("PCMBookkeeping", "none interleaved")
 Winner = Enum("Winner", "votes mode")
 Reading = Enum("Reading", "fraction count")
+ECMReading = Enum("ECMReading", "fraction literal")
+Base = Enum("Base", "uniform electorate")
+Districts = Enum("Districts", "close open")
+Ball = Enum("Ball", "community elector")
+Urn = Enum("Urn", "national district")
+Overflow = Enum("Overflow", "split exceed")
+Form = Enum("Form", "franchise hdp")
+Placement = Enum("Placement", "dirichlet capped")
+Influence = Enum("Influence", "none district community national network")
+Drawn = Enum("Drawn", "given drawn")
+Constraint = Enum("Constraint", "gross net")
 Policy = Enum("Policy", "others party drop")
 PartyColumn = Enum("PartyColumn", "party_simplified party_detailed")
 Fusion = Enum("Fusion", "line candidate")
@@ -89,6 +101,59 @@ class DPM(ModelConfig):
 
 
 @dataclass
+class ECM(ModelConfig):
+    """Elector community model (equations 3 and 4)."""
+
+    alpha: Any = 20.0
+    beta: Any = 0.5
+    prior_mass: Any = 2.5
+    reading: ECMReading = ECMReading.fraction
+    ball: Ball = Ball.community
+    urn: Urn = Urn.national
+    bookkeeping: Bookkeeping = Bookkeeping.by_district
+    overflow: Overflow = Overflow.split
+    form: Form = Form.franchise
+
+
+@dataclass
+class PCM(ModelConfig):
+    """Party-wise concentration model (equation 5)."""
+
+    eta: Any = 0.99
+    prior_mass: Any = 1.0
+    capacity: Any = 1.5
+    reading: Reading = Reading.fraction
+    base: Base = Base.uniform
+    districts: Districts = Districts.close
+    bookkeeping: PCMBookkeeping = PCMBookkeeping.interleaved
+
+
+@dataclass
+class SIM(ModelConfig):
+    """Social identity model (equation 6); `shares` and `kappa` are numbers, or the word that has them drawn."""
+
+    concentration: Any = 0.5
+    shares: Any = field(default_factory=lambda: [0.5, 0.3, 0.2], metadata={"words": ("drawn",)})
+    phi: Any = 0.0
+    phi_rank: Any = -1.0
+    sigma: Any = 1.0
+    sigma_shape: Any = 4.0
+    kappa: Any = field(default=0.5, metadata={"words": ("beta",)})
+    kappa_a: Any = 2.0
+    kappa_b: Any = 2.0
+    stick: Any = 1.0
+    capacity: Any = 1.0
+    network: Any = 0.0
+    communities: int = 3
+    placement: Placement = Placement.dirichlet
+    base: Base = Base.uniform
+    influence: Influence = Influence.none
+    attitudes: Drawn = Drawn.drawn
+    constraint: Constraint = Constraint.gross
+    spread: Drawn = Drawn.given
+
+
+@dataclass
 class Rejection:
     """ABC by rejection: every simulation is drawn from the prior."""
 
@@ -130,7 +195,7 @@ class Config:
 
 SCHEMAS: dict[str, dict[str, type]] = {
     "data": {"catalogue": CatalogueData, "csv": CsvData},
-    "model": {"dm": DM, "dpm": DPM},
+    "model": {"dm": DM, "dpm": DPM, "ecm": ECM, "pcm": PCM, "sim": SIM},
     "inference": {"rejection": Rejection, "explore_exploit": ExploreExploit},
 }
 
@@ -192,7 +257,10 @@ def _plain(value: Any) -> Any:
     return value.name if isinstance(value, Enum) else value
 
 
-def _is_number(value: object) -> bool:
+def _is_numeric(value: object) -> bool:
+    """A number, or a list of numbers, or of such lists."""
+    if isinstance(value, list):
+        return bool(value) and all(map(_is_numeric, value))
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -221,13 +289,12 @@ def _model_settings(cfg: DictConfig, name: str) -> ModelSettings:
         _check(key, parameter in values, f"one of {', '.join(values)}", parameter)
         _check(key, len(bounds) == 2 and bounds[0] < bounds[1], "[low, high] with low < high", bounds)
         priors[parameter] = (float(bounds[0]), float(bounds[1]))
-    typed = is_dataclass(OmegaConf.get_type(cfg.models[name]))
-    for key, value in values.items():
-        if not typed or isinstance(value, Enum | bool):
-            continue
-        numbers = value if isinstance(value, list) else [value]
-        good = bool(numbers) and all(_is_number(number) for number in numbers)
-        _check(f"models.{name}.{key}", good, "a number or a list of numbers", value)
+    schema = OmegaConf.get_type(cfg.models[name])
+    for item in fields(schema) if is_dataclass(schema) else ():
+        value, words = values.get(item.name), item.metadata.get("words", ())
+        if item.name in values and not isinstance(value, Enum | bool):
+            expected = " or ".join(["a number", "a list of numbers", *words])
+            _check(f"models.{name}.{item.name}", _is_numeric(value) or value in words, expected, value)
     return ModelSettings(values={key: _plain(value) for key, value in values.items()}, priors=priors)
 
 

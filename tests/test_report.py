@@ -14,7 +14,7 @@ import xarray as xr
 from rich.console import Console
 
 from electjax import report
-from electjax.report.figures import parameter_names
+from electjax.report import parameter_names
 from electjax.report.style import sample_bins, seat_bins, weighted_quantiles
 from electjax.report.tables import parameters_text
 

@@ -6,6 +6,7 @@ so they vectorise: inversion where a count is small, a Cornish-Fisher expansion 
 it is not, Wilson-Hilferty for gammas. The error of each is stated and tested against scipy.
 """
 
+import math
 from itertools import accumulate
 
 import jax
@@ -14,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
 INVERSION_MEAN = 5.0
 INVERSION_ROUNDS = 20
+CHAIN = 8  # categories up to which a multinomial is a chain
 
 
 def _threefry(key: Array, x0: Array, x1: Array) -> tuple[Array, Array]:
@@ -32,9 +34,9 @@ def _threefry(key: Array, x0: Array, x1: Array) -> tuple[Array, Array]:
     return x0, x1
 
 
-def _threefry_words(key: Array) -> UInt32[Array, " 2"]:
-    """The words of a threefry key, the first two of another implementation's key."""
-    return jax.random.key_data(key).ravel()[:2]
+def _threefry_words(key: Array) -> UInt32[Array, "2 ..."]:
+    """The words of threefry keys, the first two of another implementation's keys."""
+    return jnp.moveaxis(jax.random.key_data(key)[..., :2], -1, 0)
 
 
 def threefry_key(key: Key[Array, ""]) -> Key[Array, ""]:
@@ -42,20 +44,26 @@ def threefry_key(key: Key[Array, ""]) -> Key[Array, ""]:
 
     Other implementations draw differently under `jax.vmap`, so that a draw would depend on its batch.
     """
-    return jax.random.wrap_key_data(_threefry_words(key), impl="threefry2x32")
+    return jax.random.wrap_key_data(jnp.moveaxis(_threefry_words(key), 0, -1), impl="threefry2x32")
 
 
-def subkey(key: Key[Array, ""], number: Int[Array, "*n"] | int) -> Key[Array, "*n"]:
-    """Keys by number: what `jax.random.fold_in` gives, for one number or an array of them, cheap to compile."""
-    number = jnp.asarray(number, jnp.uint32)
-    pair = _threefry(_threefry_words(key), jnp.zeros_like(number), number)
+def subkey(key: Key[Array, "..."], number: Int[Array, "*n"] | int) -> Key[Array, "..."]:
+    """Keys by number: what `jax.random.fold_in` gives, for one number or an array of them, cheap to compile.
+
+    Several keys and several numbers are broadcast together.
+    """
+    words = _threefry_words(key)
+    number = jnp.broadcast_to(jnp.asarray(number, jnp.uint32), jnp.broadcast_shapes(words.shape[1:], jnp.shape(number)))
+    pair = _threefry(words, jnp.zeros_like(number), number)
     return jax.random.wrap_key_data(jnp.stack(pair, axis=-1), impl="threefry2x32")
 
 
 def random_bits(
-    key: Key[Array, ""], lane: Int[Array, " S"], words: int, turn: Int[Array, ""] | int = 0
+    key: Key[Array, "*S"], lane: Int[Array, " S"], words: int, turn: Int[Array, "*S"] | int = 0
 ) -> UInt32[Array, "W S"]:
     """32-bit words for every lane; a lane's words depend on the key, its number and the turn alone.
+
+    The key and the turn are common to all lanes, or one each.
 
     Both words of a threefry block are used, at half the cost of `jax.random.bits`. The key must serve no other
     draw than those of as many words at other turns.
@@ -169,25 +177,53 @@ def running_sum(values: Float[Array, "K ..."]) -> Float[Array, "K ..."]:
 def multinomial(
     bits: UInt32[Array, "K ..."], n: Int[Array, "..."], weights: Float[Array, "K ..."]
 ) -> Int[Array, "K ..."]:
-    """Multinomial counts by a chain of binomials over the leading axis; the last category takes the rest.
+    """Multinomial counts over the leading axis, one word of `bits` a category.
 
     Weights need not sum to one; a category of weight 0 gets no count as long as one weight is positive.
-    Put the largest category last: it absorbs what float32 cannot resolve when n passes 2^24.
+    A few categories are a chain of binomials whose last takes the rest: put the largest last, it absorbs what
+    float32 cannot resolve when n passes 2^24. Many are halved again and again, which is short and wide.
     """
+    return (_multinomial_chain if weights.shape[0] <= CHAIN else _multinomial_groups)(bits, n, weights)
+
+
+def _split(u: Array, n: Array, p: Array) -> Array:
+    """Binomial counts as integers, all of n where p is one."""
+    x = binomial(u, n.astype(jnp.float32), p).astype(jnp.int32)
+    # float32 rounds n above 2^24
+    return jnp.where(p >= 1.0, n, jnp.clip(x, 0, n))
+
+
+def _multinomial_chain(bits: Array, n: Array, weights: Array) -> Array:
     tail = jax.lax.cumsum(weights, axis=0, reverse=True)
     # p is exactly one where nothing comes after, so that certainty stays certain
     p = jnp.where(tail > 0, weights / jnp.maximum(tail, 1e-37), 0.0)
 
     def link(left: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
-        u, p = inputs
-        x = binomial(u, left.astype(jnp.float32), p).astype(jnp.int32)
-        # float32 rounds n above 2^24
-        x = jnp.where(p >= 1.0, left, jnp.clip(x, 0, left))
+        x = _split(inputs[0], left, inputs[1])
         return left - x, x
 
     # a scan, not an unrolled chain: the compiler would recompute each link inside all later ones
     left, counts = jax.lax.scan(link, n, (open_uniform(bits[:-1]), p[:-1]))
     return jnp.concatenate([counts, left[None]])
+
+
+def _multinomial_groups(bits: Array, n: Array, weights: Array) -> Array:
+    """First among groups of categories, then within all groups at once: two short chains instead of a long one."""
+    categories = weights.shape[0]
+    groups = math.ceil(math.sqrt(categories))
+    size = -(-categories // groups)
+    spare = size * groups - categories
+    # the padding comes first, so that what takes the rest is a category
+    padded = jnp.pad(weights, [(spare, 0)] + [(0, 0)] * (weights.ndim - 1)).reshape(size, groups, *weights.shape[1:])
+    by_group = _multinomial_chain(bits[:groups], n, jnp.sum(padded, axis=0))
+    words = jnp.pad(bits[groups:], [(0, size * groups + groups - bits.shape[0])] + [(0, 0)] * (weights.ndim - 1))
+    counts = _multinomial_chain(words.reshape(padded.shape), by_group, padded)
+    return counts.reshape(-1, *weights.shape[1:])[spare:]
+
+
+def each_lane(active: Bool[Array, "K *S"]) -> Bool[Array, "K ..."]:
+    """Which categories are open, ready to meet [K, S] arrays: the same in all lanes, or by lane."""
+    return active if active.ndim == 2 else active[:, None]
 
 
 def _log_shares(log_gammas: Float[Array, "K ..."]) -> Float[Array, "K ..."]:
@@ -202,12 +238,12 @@ def dirichlet(key: Key[Array, ""], shape: Float[Array, "K ..."]) -> Float[Array,
 
 
 def dirichlet_lanes(
-    key: Key[Array, ""], lane: Int[Array, " S"], shape: Float[Array, "K S"], active: Bool[Array, " K"] | None
+    key: Key[Array, "*S"], lane: Int[Array, " S"], shape: Float[Array, "K S"], active: Bool[Array, "K *S"] | None
 ) -> Float[Array, "K S"]:
     """Exact Dirichlet shares per lane from the lane's own key; inactive categories get share 0."""
     keys = subkey(key, lane)
     draws = jax.vmap(jax.random.loggamma, in_axes=(0, 1), out_axes=1)(keys, jnp.maximum(shape, 1e-30))
-    on = (shape > 0) if active is None else (shape > 0) & active[:, None]
+    on = (shape > 0) if active is None else (shape > 0) & each_lane(active)
     # with nobody left to choose from, an even split that the caller's totals cut to nothing
     any_on = jnp.any(on, axis=0)
     return _log_shares(jnp.where(on | ~any_on, draws, -jnp.inf))

@@ -144,6 +144,44 @@ def first_electors(
     return counts + jnp.diff(gained, axis=0, prepend=0), choices
 
 
+def first_settlers(
+    u: Float[Array, "M L"],
+    counts: Int[Array, "S L"],
+    sizes: Int[Array, " L"],
+    active: Bool[Array, " S"] | None,
+    *,
+    gamma: Float[Array, " L"],
+    base: Float[Array, " S"],
+    prior_mass: Float[Array, "*L"],
+) -> tuple[Int[Array, "S L"], Int[Array, "M L"]]:
+    """The first M of every lane, one by one, where there are many categories, all of them open and still empty.
+
+    Ball m + 1 copies a ball before it, each as likely as the other, with probability gamma m / (m + c0), and
+    follows the base otherwise: the weights of the urn, with no sum over the categories.
+    """
+    if active is not None:
+        raise ValueError("first_settlers: all categories have to be open")
+    first, categories = u.shape[0], counts.shape[0]
+    turn = jnp.arange(first)[:, None]
+    m = turn.astype(jnp.float32)
+    copied = gamma * m / jnp.maximum(m + prior_mass, 1e-20)
+    copies = u < copied
+    earlier = jnp.clip((u / jnp.maximum(copied, 1e-20) * m).astype(jnp.int32), 0, first - 1)
+    share = jnp.cumsum(base)
+    point = (u - copied) / jnp.maximum(1.0 - copied, 1e-20) * share[-1]
+    fresh = jnp.minimum(jnp.searchsorted(share, point, side="right"), categories - 1)
+
+    def ball(choices: Array, inputs: tuple[Array, Array, Array, Array]) -> tuple[Array, None]:
+        turn, copies, earlier, fresh = inputs
+        copy = jnp.take_along_axis(choices, earlier[None], axis=0)[0]
+        return choices.at[turn].set(jnp.where(copies, copy, fresh)), None
+
+    choices, _ = jax.lax.scan(ball, jnp.zeros(u.shape, jnp.int32), (jnp.arange(first), copies, earlier, fresh))
+    choices = jnp.where(turn < sizes, choices, categories)  # out of range: dropped below
+    lane = jnp.broadcast_to(jnp.arange(counts.shape[1]), choices.shape)
+    return counts.at[choices, lane].add(1, mode="drop"), choices
+
+
 def _remaining_urn(
     counts: Array, voted: Array, block: Array, active: Array, gamma: Array, base: Array, prior_mass: Array
 ) -> tuple[Array, Array, Array, Array]:
@@ -151,7 +189,7 @@ def _remaining_urn(
 
     The reinforcement's share of the weight that is left is taken at the middle of the block.
     """
-    on = active[:, None]
+    on = random.each_lane(active)
     held = jnp.where(on, counts + prior_mass * base, 0.0)
     mass = jnp.sum(held, axis=0)
     b = jnp.where(on, base, 0.0)
@@ -165,16 +203,16 @@ def _remaining_urn(
 
 
 def leap(
-    key: Key[Array, ""],
+    key: Key[Array, "*S"],
     lane: Int[Array, " S"],
     counts: Int[Array, "K S"],
     voted: Int[Array, " S"],
     block: Int[Array, " S"],
-    active: Bool[Array, " K"] | None,
+    active: Bool[Array, "K *S"] | None,
     *,
     gamma: Float[Array, " S"],
     base: Float[Array, " K"],
-    prior_mass: Float[Array, ""],
+    prior_mass: Float[Array, "*S"],
 ) -> Int[Array, "K S"]:
     """Votes of the next `block` electors of every district under the fraction reading.
 
@@ -196,11 +234,33 @@ def leap(
     moments = block_moments(mass, length, gamma)
     q = jnp.maximum(b + (x - b) * moments.gain, 0.0)
     kappa = block_concentration(moments, mass, length, x, b, q)
-    bits = random.random_bits(key, lane, 3 * counts.shape[0]).reshape(3, *counts.shape)
+    # drawn once: fused with what uses them, the compiler would draw them element by element
+    bits = jax.lax.optimization_barrier(random.random_bits(key, lane, 3 * counts.shape[0]).reshape(3, *counts.shape))
     # the tiny floor lets the likeliest party vote where every gamma underflows
     shares = random.gamma_wilson_hilferty(bits[:2], kappa * q) + 1e-30 * q
     votes = random.multinomial(bits[2], block, shares)
     return jnp.where(block > 0, votes, 0)
+
+
+def polya_block(
+    key: Key[Array, "*S"],
+    lane: Int[Array, " S"],
+    counts: Int[Array, "K S"],
+    voted: Int[Array, " S"],
+    block: Int[Array, " S"],
+    active: Bool[Array, "K *S"] | None,
+    *,
+    gamma: Float[Array, " S"],
+    base: Float[Array, " K"],
+) -> Int[Array, "K S"]:
+    """Votes of the next `block` electors of every district under the count reading, exactly.
+
+    Given the count they are Dirichlet-multinomial, also among the parties whose total is not used up.
+    """
+    concentration = jnp.clip((1.0 - gamma) / jnp.maximum(gamma, 1e-9), 1e-9, MAX_CONCENTRATION)
+    shares = random.dirichlet_lanes(key, lane, counts + concentration * base[:, None], active)
+    bits = random.random_bits(key, lane + jnp.int32(1 << 30), counts.shape[0])
+    return random.multinomial(bits, block, shares)
 
 
 def ball_weights(

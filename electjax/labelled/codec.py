@@ -86,6 +86,11 @@ def dim_labels(simulator: Simulator, options: Any, encoded: Encoded) -> dict[str
     return {"district": encoded.districts, "party": encoded.parties} | own
 
 
+def _fits(shape: tuple[int, ...], sizes: tuple[int | str, ...]) -> bool:
+    """Whether an array has these sizes, of which "any" may be any."""
+    return len(shape) == len(sizes) and all(size in ("any", n) for n, size in zip(shape, sizes, strict=True))
+
+
 def encode_params(
     simulator: Simulator, params: Mapping[str, Any] | None, options: Any, encoded: Encoded
 ) -> dict[str, Array]:
@@ -110,8 +115,9 @@ def encode_params(
             raise ValueError(f"{where}={raw!r}: rows of different lengths") from None
         if not np.issubdtype(value.dtype, np.number) or not np.isfinite(value).all():
             raise ValueError(f"{where}={raw!r} is not a finite number")
-        allowed = {dims: tuple(lengths[dim] for dim in dims.split()) for dims in parameter.per}
-        if value.ndim and value.shape not in allowed.values():
+        allowed = {dims: tuple(lengths.get(dim, "any") for dim in dims.split()) for dims in parameter.per}
+        # a default goes with the default options; the model itself refuses it where it does not fit
+        if value.ndim and parameter.name in given and not any(_fits(value.shape, sizes) for sizes in allowed.values()):
             sizes = {dims: " x ".join(map(str, shape)) for dims, shape in allowed.items()}
             kinds = [f"{size} values, one per {dims.replace(' ', ' and ')}" for dims, size in sizes.items()]
             expected = " or ".join(["one number", *kinds])
@@ -120,7 +126,7 @@ def encode_params(
         if (value < low).any() or (value > high).any():
             raise ValueError(f"{where}={value.tolist()} lies outside its range [{low:g}, {high:g}]")
         values[parameter.name] = jnp.asarray(value, jnp.float32)
-    simulator.check(values)
+    simulator.check(values, options)
     return values
 
 

@@ -1,4 +1,6 @@
-"""`electjax.outcomes` and `electjax.swing_curve`: the field's indices for returns and for simulations."""
+"""`outcomes`, `swing_curve` and `geography`: the field's indices and pictures for returns and for simulations."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
@@ -7,6 +9,7 @@ from electjax.core import outcome
 from electjax.labelled.codec import with_units
 from electjax.labelled.schema import may_win, seat_index, winning_margin
 
+_BINS = 20
 _INDICES = {
     "gallagher": ("least-squares disproportionality of seats and votes (Gallagher 1991)", "0 to 100"),
     "parties_votes": ("effective number of parties by votes (Laakso and Taagepera 1979)", "parties"),
@@ -72,9 +75,7 @@ def swing_curve(election: xr.Dataset, party: str, swings: np.ndarray | None = No
         ValueError: an unknown party, or no votes(district, party).
     """
     votes = _votes(election)
-    parties = [str(label) for label in votes["party"].values]
-    if party not in parties:
-        raise ValueError(f"party {party!r} is not in the election; it has {', '.join(parties)}")
+    parties = _parties(votes, party)
     swings = np.round(np.arange(-20, 21) / 100, 2) if swings is None else np.asarray(swings, dtype=float)
     allowed = tuple(bool(flag) for flag in may_win(election))
     curve = outcome.swing_curve(votes.values, parties.index(party), swings, may_win=allowed)
@@ -87,6 +88,57 @@ def swing_curve(election: xr.Dataset, party: str, swings: np.ndarray | None = No
         coords={"swing": ("swing", swings, {"long_name": f"uniform swing to {party}", **units})},
         attrs={"party": party, "election": str(election.attrs.get("name", ""))},
     )
+
+
+def geography(elections: xr.Dataset, party: str | None = None, *, bins: int | Sequence[float] = _BINS) -> xr.Dataset:
+    """Histogram over districts of the parties' shares of a district's votes (Mitra, section 4.5 and Figure 1).
+
+    A narrow one says that the districts are alike, a wide or two-humped one that the party has strongholds.
+
+    Args:
+        elections: an election Dataset with votes, or the result of `simulate`, whose runs are taken together.
+        party: label of one party; by default all of them.
+        bins: number of bins of equal width from 0 to 1, or their edges in ascending order.
+
+    Returns:
+        Dataset with density(party, bin), or density(bin) of one party: districts per unit of vote share, as a share
+        of all districts in which anybody voted, so that it integrates to one from 0 to 1. Coordinates bin (its
+        middle), low(bin) and high(bin); a bin holds its low edge, the last one both.
+
+    Raises:
+        ValueError: no votes(district, party), an unknown party, or edges that do not ascend.
+    """
+    votes = _votes(elections)
+    parties = _parties(votes, party)
+    edges = np.linspace(0.0, 1.0, bins + 1) if isinstance(bins, int) else np.asarray(bins, dtype=float)
+    if edges.ndim != 1 or edges.size < 2 or not (np.diff(edges) > 0).all():
+        raise ValueError(f"bins={bins!r}: expected a number of at least 1, or two or more ascending edges")
+    polled = votes.values.reshape(-1, len(parties))
+    polled = polled[polled.sum(axis=1) > 0]
+    shares = polled / polled.sum(axis=1, keepdims=True)
+    counts = np.stack([np.histogram(column, edges)[0] for column in shares.T])
+    density = counts / (max(len(shares), 1) * np.diff(edges))
+    said = {"long_name": "density of the districts over the party's share of their votes", "units": "1"}
+    middle = {"long_name": "share of a district's votes, middle of the bin", "units": "1"}
+    found = xr.Dataset(
+        {"density": (("party", "bin"), density, said)},
+        coords={
+            "party": votes["party"],
+            "bin": ("bin", (edges[:-1] + edges[1:]) / 2, middle),
+            "low": ("bin", edges[:-1], {"long_name": "lower edge of the bin", "units": "1"}),
+            "high": ("bin", edges[1:], {"long_name": "upper edge of the bin", "units": "1"}),
+        },
+    )
+    origin = ("name", "election", "model", "engine", "options", "parameters", "seed", "electjax_version")
+    found.attrs = {key: elections.attrs[key] for key in origin if key in elections.attrs}
+    return found if party is None else found.sel(party=party)
+
+
+def _parties(votes: xr.DataArray, asked: str | None) -> list[str]:
+    parties = [str(label) for label in votes["party"].values]
+    if asked is not None and asked not in parties:
+        raise ValueError(f"party {asked!r} is not in the election; it has {', '.join(parties)}")
+    return parties
 
 
 def _votes(elections: xr.Dataset) -> xr.DataArray:

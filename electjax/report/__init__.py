@@ -1,13 +1,8 @@
 """Tables, figures and the html report of a run; knows labelled Datasets and no model."""
 
-from electjax.report.figures import (
-    posterior_pairs,
-    posterior_parameters,
-    posterior_predictive,
-    seat_distribution,
-    sweep_figure,
-)
+from electjax.report.figures import geography, posterior_predictive, seat_distribution, sweep_figure
 from electjax.report.html import calibration_rows, render_report
+from electjax.report.posterior import parameter_names, posterior_pairs, posterior_parameters
 from electjax.report.style import png_bytes, save_figure
 from electjax.report.tables import as_html, election_table, metrics_rows
 from electjax.report.write import run_figures, write_report
@@ -16,7 +11,9 @@ __all__ = [
     "as_html",
     "calibration_rows",
     "election_table",
+    "geography",
     "metrics_rows",
+    "parameter_names",
     "png_bytes",
     "posterior_pairs",
     "posterior_parameters",

@@ -21,6 +21,10 @@ GREEK = {
     "psi": "ψ",
 }
 
+_LONG_VECTOR, _LONG_MATRIX = 6, 16  # more values than these are told by their range
+_MANY = 4  # of more parameters than these, only the calibrated ones are shown
+_WRAP = 36  # letters of parameters in a line of the terminal's table
+
 Metrics = Mapping[str, Any]
 
 
@@ -60,7 +64,7 @@ def election_table(metrics: Metrics) -> Table:
     rows = metrics_rows(metrics)
     for row, following in zip(rows, [*rows[1:], None], strict=True):
         table.add_row(
-            _lines(row.name, row.parameters),
+            _lines(row.name, *_wrapped(row.parameters)),
             *(_lines(*cell) for cell in row.seats),
             *(row.likely, row.mwm, row.swm, row.p_exact, row.distance),
             style="bold" if row.kind in {"observed", "optimal"} else "",
@@ -88,10 +92,20 @@ def _rows(metrics: Metrics) -> Iterator[Row]:
     for model, results in metrics["models"].items():
         for kind in ("default", "optimal"):
             if kind in results:
-                yield _simulated_row(kind, f"{model.upper()} {kind}", labels, results[kind])
+                shown = parameters_text(_own(results, kind))
+                yield _simulated_row(kind, f"{model.upper()} {kind}", labels, results[kind], shown)
         best = results.get("optimal", {}).get("best_draw")
         if best:
             yield _plain_row("best_draw", f"{model.upper()} best draw", labels, best["seats"], best)
+
+
+def _own(results: Metrics, kind: str) -> Metrics:
+    """The parameters that a row shows: at the optimum the calibrated ones, at the default all unless they are many."""
+    parameters = results[kind]["parameters"]
+    calibrated = (results.get("optimal", {}).get("best_draw") or {}).get("parameters", parameters)
+    if kind == "default" and len(parameters) <= _MANY:
+        return parameters
+    return {name: value for name, value in parameters.items() if name in calibrated}
 
 
 def parties(metrics: Metrics) -> list[str]:
@@ -105,7 +119,10 @@ def seat_vector(seats: Mapping[str, int], labels: Sequence[str]) -> str:
 
 
 def parameters_text(parameters: Mapping[str, Any]) -> str:
-    """Parameters as read in a table: γ = 0.87, or η = 0.72, 0.8, 0.72; a long vector by its range."""
+    """Parameters as read in a table: γ = 0.87, or η = 0.72, 0.8, 0.72; rows of a matrix apart by a bar.
+
+    What is too long to read is told by its shape and range.
+    """
     return "; ".join(f"{GREEK.get(name, name)} = {_value_text(value)}" for name, value in parameters.items())
 
 
@@ -114,18 +131,21 @@ def _value_text(value: Any) -> str:
         value = list(value.values())
     if isinstance(value, str) or value is None:
         return str(value)
-    values = np.ravel(np.asarray(value))
-    if values.size > 6:
-        return f"{values.size} values from {values.min():.3g} to {values.max():.3g}"
-    return ", ".join(f"{number:.3g}" for number in values)
+    values = np.asarray(value)
+    if values.size > (_LONG_VECTOR if values.ndim < 2 else _LONG_MATRIX):
+        shape = " x ".join(map(str, values.shape))
+        return f"{shape} values from {values.min():.3g} to {values.max():.3g}"
+    if values.ndim > 1:
+        return " | ".join(map(_value_text, values))
+    return ", ".join(f"{number:.3g}" for number in np.ravel(values))
 
 
-def _simulated_row(kind: str, name: str, labels: Sequence[str], result: Metrics) -> Row:
+def _simulated_row(kind: str, name: str, labels: Sequence[str], result: Metrics, parameters: str) -> Row:
     mean, low, high = result["seats_mean"], result["seats_min"], result["seats_max"]
     return Row(
         kind=kind,
         name=name,
-        parameters=parameters_text(result["parameters"]),
+        parameters=parameters,
         seats=tuple((f"{mean[k]:.1f}", f"{low[k]:.0f}–{high[k]:.0f}") for k in labels),
         likely=seat_vector(result["seats_mode"], labels) if "seats_mode" in result else "",
         p_exact=_probability_text(result["p_exact"]),
@@ -163,6 +183,17 @@ def _probability_text(p: float) -> str:
     if p in (0, 1):
         return f"{p:.0f}"
     return "<0.01" if p < 0.005 else ">0.99" if p > 0.995 else f"{p:.2f}"
+
+
+def _wrapped(parameters: str) -> list[str]:
+    """Lines of whole parameters."""
+    lines: list[str] = []
+    for part in filter(None, parameters.split("; ")):
+        if lines and len(lines[-1]) + len(part) < _WRAP:
+            lines[-1] += f"; {part}"
+        else:
+            lines.append(part)
+    return lines
 
 
 def _lines(*texts: str) -> str:

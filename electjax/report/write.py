@@ -9,17 +9,14 @@ from typing import Any, NamedTuple
 import xarray as xr
 from matplotlib.figure import Figure
 
-from electjax.report.figures import (
-    posterior_pairs,
-    posterior_parameters,
-    posterior_predictive,
-    seat_distribution,
-)
+from electjax.report.figures import geography, main_parties, posterior_predictive, seat_distribution
 from electjax.report.html import calibration_rows, render_report
+from electjax.report.posterior import posterior_pairs, posterior_parameters
 from electjax.report.style import save_figure
 from electjax.report.tables import Metrics
 
 _SEATS = "Seat distributions"
+_GEOGRAPHY = "Geography"
 _POSTERIOR = "Posterior of the parameters"
 _PREDICTIVE = "Posterior predictive"
 
@@ -48,7 +45,8 @@ def write_report(
     folder
         The folder of the run.
     tree
-        ``/observed`` and per model ``/default``, ``/optimal``, ``/posterior``; what is absent is left out.
+        ``/observed`` and per model ``/default``, ``/optimal``, ``/posterior``, with a node ``geography`` below the
+        first three; what is absent is left out.
     metrics
         The content of ``metrics.json``.
     config_yaml
@@ -85,6 +83,7 @@ def run_figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
             "The dashed line marks the seats it won.",
             seat_distribution(simulations, metrics["observed"]["seats"]),
         )
+    yield from _geography(tree, simulations)
     posteriors = _posteriors(tree)
     for name, posterior in posteriors.items():
         draws = f"{posterior.sizes['draw']:,} accepted draws"
@@ -113,6 +112,29 @@ def run_figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
             f"Accepted simulations were chosen for being close, so they must look good.{fresh}",
             posterior_predictive(posterior, optimal),
         )
+
+
+def _geography(tree: xr.DataTree, simulations: Mapping[str, Mapping[str, xr.Dataset]]) -> Iterator[ReportFigure]:
+    """Where the parties' voters live, if the tree holds it."""
+    found = {
+        name: {kind: tree[f"{name}/{kind}/geography"].to_dataset() for kind in kinds}
+        for name, kinds in simulations.items()
+        if all("geography" in tree[f"{name}/{kind}"].children for kind in kinds)
+    }
+    if not found:
+        return
+    seen = tree["observed"].children.get("geography")
+    shares = tree["observed"]["popularity"].to_series().to_dict()
+    drawn = ", ".join(main_parties(shares))
+    outline = "" if seen is None else " Dashed: the returns, a single election, so more ragged than a mean over many."
+    yield ReportFigure(
+        "geography.png",
+        _GEOGRAPHY,
+        f"In how many of the districts a party has which share of the votes ({drawn}), over all runs of a model. A"
+        " narrow hump is a party as strong everywhere as in the nation, which wins all districts or none; a wide or"
+        f" double one a party with strongholds.{outline}",
+        geography(found, shares, None if seen is None else seen.to_dataset()),
+    )
 
 
 def _posteriors(tree: xr.DataTree) -> dict[str, xr.Dataset]:

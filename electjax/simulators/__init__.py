@@ -3,8 +3,11 @@
 from electjax.simulators.base import Simulator
 from electjax.simulators.dm import DM
 from electjax.simulators.dpm import DPM
+from electjax.simulators.ecm import ECM
+from electjax.simulators.pcm import PCM
+from electjax.simulators.sim import SIM
 
-SIMULATORS: dict[str, Simulator] = {model.name: model for model in (DM, DPM)}
+SIMULATORS: dict[str, Simulator] = {model.name: model for model in (DM, DPM, ECM, PCM, SIM)}
 
 
 def list_models() -> list[str]:

@@ -13,12 +13,13 @@ from functools import partial
 from typing import Any, Literal
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
-from electjax.core import random, urn
-from electjax.core.polling import SINGLE_BLOCK, Poll, Schedule, Tally, leap_schedule, start_size
+from electjax.core import urn
+from electjax.core.polling import SINGLE_BLOCK, Poll, Schedule, leap_schedule, start_size
 from electjax.simulators.base import Bookkeeping, Contest, Parameter, Params, Simulator
-from electjax.simulators.polls import holds, one_by_one, poll_parties
+from electjax.simulators.polls import holds, one_by_one, poll_parties, urn_poll
 
 
 @dataclass(frozen=True)
@@ -30,36 +31,13 @@ class DPMOptions:
     growth: float = 0.5
 
 
-def _count_block(key: Array, tally: Tally, size: Array, active: Array | None, gamma: Array, *, base: Array) -> Array:
-    """Polya urn: the next electors are Dirichlet-multinomial given the count, also among surviving parties."""
-    concentration = jnp.clip((1.0 - gamma) / jnp.maximum(gamma, 1e-9), 1e-9, urn.MAX_CONCENTRATION)
-    shape = tally.votes + concentration * base[:, None]
-    shares = random.dirichlet_lanes(key, tally.lane, shape, active)
-    bits = random.random_bits(key, tally.lane + jnp.int32(1 << 30), shape.shape[0])
-    return random.multinomial(bits, size, shares)
-
-
 def make_poll(
     key: Array, popularity: Array, districts: int, params: Params, *, options: DPMOptions
 ) -> tuple[Poll, Any, None]:
     """The urn of eq. 2 in the chosen reading; gamma may differ by district."""
     gamma = jnp.broadcast_to(params["gamma"], (districts,))
-    prior_mass = params["prior_mass"]
-    fraction = options.reading == "fraction"
-
-    def weights(votes: Array, active: Array, gamma: Array) -> Array:
-        base = popularity[:, None]
-        return urn.ball_weights(votes, active, gamma=gamma, base=base, prior_mass=prior_mass, fraction=fraction)
-
-    def block(key: Array, tally: Tally, size: Array, active: Array | None, gamma: Array) -> Array:
-        return urn.leap(key, *tally, size, active, gamma=gamma, base=popularity, prior_mass=prior_mass)
-
-    def start(u: Array, counts: Array, electors: Array, active: Array | None, gamma: Array) -> tuple[Array, Array]:
-        return urn.first_electors(u, counts, electors, active, gamma=gamma, base=popularity, prior_mass=prior_mass)
-
-    if not fraction:
-        return Poll(weights, partial(_count_block, base=popularity)), gamma, None
-    return Poll(weights, block, start), gamma, None
+    poll = urn_poll(popularity, params["prior_mass"], fraction=options.reading == "fraction", first=urn.first_electors)
+    return poll, gamma, None
 
 
 def schedule(contest: Contest, *, options: DPMOptions) -> Schedule:
@@ -69,7 +47,7 @@ def schedule(contest: Contest, *, options: DPMOptions) -> Schedule:
     if options.reading == "count":
         return SINGLE_BLOCK
     start = start_size(contest.popularity.size, options.growth)
-    return leap_schedule(int(contest.electors.max()), growth=options.growth, start=start)
+    return leap_schedule(int(np.max(contest.electors)), growth=options.growth, start=start)
 
 
 DPM = Simulator(

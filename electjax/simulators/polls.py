@@ -1,14 +1,38 @@
-"""Models that are an urn in every district: parties are what electors choose, districts are where they do."""
+"""What models built on urns share: the urn as a `Poll`, running it under either engine, electors choosing parties."""
 
 from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
-from jaxtyping import Array, Int, Key
+from jaxtyping import Array, Float, Int, Key
 
-from electjax.core import agent, polling, random
-from electjax.core.polling import Poll
+from electjax.core import agent, polling, random, urn
+from electjax.core.polling import Poll, Tally
 from electjax.simulators.base import DISTRICTS, PARTIES, Contest, Params, Plan, Polled
+
+
+def urn_poll(
+    base: Float[Array, " C"], prior_mass: Array, *, fraction: bool, first: Callable[..., tuple[Array, Array]]
+) -> Poll:
+    """The reinforced urn of `core.urn` in either reading; `local` is gamma[lane].
+
+    base: sums to one under the fraction reading; under the count reading its scale matters. first: how the first few
+    of every lane choose one by one, `urn.first_electors` or `urn.first_settlers`.
+    """
+
+    def weights(counts: Array, active: Array, gamma: Array) -> Array:
+        own = base[:, None]
+        return urn.ball_weights(counts, active, gamma=gamma, base=own, prior_mass=prior_mass, fraction=fraction)
+
+    def block(key: Array, tally: Tally, size: Array, active: Array | None, gamma: Array) -> Array:
+        if fraction:
+            return urn.leap(key, *tally, size, active, gamma=gamma, base=base, prior_mass=prior_mass)
+        return urn.polya_block(key, *tally, size, active, gamma=gamma, base=base)
+
+    def start(u: Array, counts: Array, sizes: Array, active: Array | None, gamma: Array) -> tuple[Array, Array]:
+        return first(u, counts, sizes, active, gamma=gamma, base=base, prior_mass=prior_mass)
+
+    return Poll(weights, block, start if fraction else None)
 
 
 def run_poll(

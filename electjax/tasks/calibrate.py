@@ -7,7 +7,7 @@ import xarray as xr
 import electjax
 from electjax.tasks.metrics import best_draw, election_metrics, parameter_names
 from electjax.tasks.progress import Stages, silent
-from electjax.tasks.result import Result, slim
+from electjax.tasks.result import Result, nodes_of
 from electjax.tasks.settings import Settings
 from electjax.tasks.simulate import simulate_model, split_values
 
@@ -15,7 +15,7 @@ from electjax.tasks.simulate import simulate_model, split_values
 def calibrate(election: xr.Dataset, settings: Settings, stage: Stages = silent) -> Result:
     """Simulate each model as set, calibrate it by ABC, simulate again at psi_opt with fresh seeds."""
     started = time.perf_counter()
-    nodes: dict[str, xr.Dataset] = {"/observed": election}
+    nodes = nodes_of("/observed", election)
     metrics = election_metrics(election) | {"models": {}}
     simulations = 0
     for name, model in settings.models.items():
@@ -36,8 +36,8 @@ def calibrate(election: xr.Dataset, settings: Settings, stage: Stages = silent) 
         )
         best = {key: posterior[f"optimal_{key}"].values for key in parameter_names(posterior)}
         optimal, optimal_numbers = simulate_model(election, name, model, settings, stage, optimal=best)
-        nodes[f"/{name}/default"] = slim(default)
-        nodes[f"/{name}/optimal"] = slim(optimal)
+        nodes |= nodes_of(f"/{name}/default", default)
+        nodes |= nodes_of(f"/{name}/optimal", optimal)
         nodes[f"/{name}/posterior"] = posterior
         metrics["models"][name] = {
             "default": default_numbers,

@@ -6,13 +6,18 @@ from typing import NamedTuple
 
 import xarray as xr
 
+import electjax
 from electjax.tasks.metrics import Metrics
 
 SMALL = 2_000_000  # votes of more values than this are left out of result.nc
 
 
 class Result(NamedTuple):
-    """Labelled arrays (`/observed`, `/<model>/default`, `/optimal`, `/posterior`) and the table's numbers."""
+    """Labelled arrays and the table's numbers.
+
+    The tree has `/observed`, `/<model>/default`, `/<model>/optimal`, each with a node `geography`, and
+    `/<model>/posterior`.
+    """
 
     tree: xr.DataTree
     metrics: Metrics
@@ -35,6 +40,15 @@ def write_json(path: Path, content: object) -> None:
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
 
 
-def slim(simulation: xr.Dataset) -> xr.Dataset:
-    """The simulation without its votes, unless they are small."""
-    return simulation if simulation["votes"].size <= SMALL else simulation.drop_vars("votes")
+def nodes_of(path: str, elections: xr.Dataset) -> dict[str, xr.Dataset]:
+    """Returns or a simulation in the tree, and below it the histogram of its votes over the districts.
+
+    The votes of a simulation are left out unless they are small.
+    """
+    if "votes" not in elections:
+        return {path: elections}
+    small = "run" not in elections.dims or elections["votes"].size <= SMALL
+    return {
+        path: elections if small else elections.drop_vars("votes"),
+        f"{path}/geography": electjax.geography(elections),
+    }

@@ -11,7 +11,7 @@ import electjax
 from electjax.simulators import get_simulator
 from electjax.tasks.metrics import Metrics, election_metrics, simulation_metrics
 from electjax.tasks.progress import Stages, silent
-from electjax.tasks.result import Result, slim
+from electjax.tasks.result import Result, nodes_of
 from electjax.tasks.settings import ModelSettings, Settings
 
 MEASURE = ("seat_tolerance", "share_tolerance")
@@ -20,11 +20,11 @@ MEASURE = ("seat_tolerance", "share_tolerance")
 def simulate(election: xr.Dataset, settings: Settings, stage: Stages = silent) -> Result:
     """Simulate `settings.runs` elections under each model, all with the same seed."""
     started = time.perf_counter()
-    nodes: dict[str, xr.Dataset] = {"/observed": election}
+    nodes = nodes_of("/observed", election)
     metrics = election_metrics(election) | {"models": {}}
     for name, model in settings.models.items():
         default, numbers = simulate_model(election, name, model, settings, stage)
-        nodes[f"/{name}/default"] = slim(default)
+        nodes |= nodes_of(f"/{name}/default", default)
         metrics["models"][name] = {"default": numbers}
     metrics |= {"simulations": settings.runs * len(settings.models), "seconds": time.perf_counter() - started}
     return Result(xr.DataTree.from_dict(nodes), metrics)
@@ -67,7 +67,10 @@ def fresh_seed(seed: int) -> int:
 
 
 def split_values(model: str, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Part a model's settings into its parameters (numbers, traced) and its options (readings)."""
+    """Part a model's settings into its parameters (numbers, traced) and its options (readings).
+
+    Where both have one name, a word is the option: kappa = 0.5, or kappa = beta.
+    """
     names = get_simulator(model).defaults
-    params = {name: value for name, value in values.items() if name in names}
-    return params, {name: value for name, value in values.items() if name not in names}
+    params = {name: value for name, value in values.items() if name in names and not isinstance(value, str)}
+    return params, {name: value for name, value in values.items() if name not in params}

@@ -1,0 +1,269 @@
+"""Communities of electors that vote as one: how they form, and the urn by which they choose a party.
+
+The electors of a district form communities by a Chinese restaurant process: elector i joins a community of n members
+with probability n / (i - 1 + alpha) and founds one with probability alpha / (i - 1 + alpha). In order of appearance
+the first community of n electors has 1 + Binomial(n - 1, p) members with p ~ Beta(1, alpha), and the others are such
+a partition of the electors left over: no loop over electors is needed, and nothing is approximated. Communities then
+draw from a reinforced urn (see `electjax.core.urn`) one after the other.
+
+`vote_by_district` and `vote_interleaved` are the fast engine, whose only arrays over lanes are runs: everything in
+them is one community's. `electors_one_by_one` is the reference, literally elector by elector.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Key, UInt32
+
+from electjax.core import random, urn
+from electjax.core.agent import _chunked_scan
+from electjax.core.polling import choose
+
+
+class Rule(NamedTuple):
+    """What is fixed about the choice of communities (static)."""
+
+    fraction: bool  # the urn's reading: fractions with a prior mass, or counts
+    by_elector: bool  # a community is as many balls as it has members, not one
+    national: bool  # one urn for all districts, not a fresh one for each
+    bound: bool  # a party is switched off once its total is used up
+    split: bool  # of a community larger than that the rest chooses again; otherwise all of it votes
+
+
+class Habits(NamedTuple):
+    """How communities choose: the traced parameters of the urn and of the book-keeping."""
+
+    gamma: Float[Array, " S"]  # copy probability of `urn.ball_weights`, of the communities of a district
+    base: Float[Array, " K"]
+    prior_mass: Float[Array, ""]
+    totals: Int[Array, " K"]
+
+
+class Count(NamedTuple):
+    """The state of the election: balls in the urn and votes polled, by party."""
+
+    balls: Int[Array, " K"]
+    polled: Int[Array, " K"]
+
+
+def community_size(
+    bits: UInt32[Array, "2 ..."], electors: Int[Array, "..."], alpha: Float[Array, "..."]
+) -> Int[Array, "..."]:
+    """Members of the community that the first of `electors` belongs to; 0 where there is nobody.
+
+    The error is that of `random.binomial`. Of p and 1 - p the smaller is drawn with, so that neither a
+    tiny nor a huge alpha loses digits, and the sum stays exact where float32 cannot count.
+    """
+    log_out = jnp.log(random.open_uniform(bits[0])) / alpha
+    out, joining = jnp.exp(log_out), -jnp.expm1(log_out)
+    others = jnp.maximum(electors - 1, 0)
+    fewer = random.binomial(random.open_uniform(bits[1]), others.astype(jnp.float32), jnp.minimum(out, joining)).astype(
+        jnp.int32
+    )
+    fewer = jnp.clip(fewer, 0, others)
+    return jnp.where(electors > 0, 1 + jnp.where(joining < out, fewer, others - fewer), 0)
+
+
+def _weights(balls: Array, active: Array, gamma: Array, habits: Habits, rule: Rule) -> Float[Array, " K"]:
+    return urn.ball_weights(
+        balls.astype(jnp.float32),
+        active,
+        gamma=gamma,
+        base=habits.base,
+        prior_mass=habits.prior_mass,
+        fraction=rule.fraction,
+    )
+
+
+def _active(left: Array, rule: Rule) -> Bool[Array, " K"]:
+    """Parties that can be chosen; all of them once every total is used up."""
+    if not rule.bound:
+        return jnp.ones(left.shape, bool)
+    return (left > 0) | ~jnp.any(left > 0)
+
+
+def _vote(
+    u: Array, size: Array, count: Count, gamma: Array, habits: Habits, rule: Rule
+) -> tuple[Int[Array, ""], Count]:
+    """A community of `size` members votes for one party: the votes cast and the count after.
+
+    Nothing changes where the size is 0. Fewer votes than members are cast where the community is split.
+    """
+    left = habits.totals - count.polled
+    cumulative = random.running_sum(_weights(count.balls, _active(left, rule), gamma, habits, rule))
+    party = jnp.sum(u * cumulative[-1] >= cumulative, dtype=jnp.int32)
+    cast = size
+    if rule.bound and rule.split:
+        room = left[party]
+        cast = jnp.where(room > 0, jnp.minimum(size, room), size)
+    chosen = jnp.arange(left.shape[0]) == party
+    balls = cast if rule.by_elector else (size > 0).astype(jnp.int32)
+    return cast, Count(count.balls + chosen * balls, count.polled + chosen * cast)
+
+
+def _empty(habits: Habits) -> Count:
+    return Count(jnp.zeros_like(habits.totals), jnp.zeros_like(habits.totals))
+
+
+def vote_by_district(
+    key: Key[Array, ""], electors: Int[Array, " S"], alpha: Float[Array, " S"], habits: Habits, *, rule: Rule
+) -> Int[Array, "S K"]:
+    """Votes with the districts polling one after the other, a district's communities in order of appearance."""
+    key_sizes, key_votes = random.subkey(key, jnp.arange(2))
+
+    def district(count: Count, inputs: tuple[Array, ...]) -> tuple[Count, Array]:
+        lane, electors, alpha, gamma = inputs
+        start = count if rule.national else count._replace(balls=jnp.zeros_like(count.balls))
+
+        # the next community is drawn at the end of a turn and carried over: used in the turn that draws it,
+        # the compiler would draw it again for every part of the state
+        def community(carry: tuple[Array, Array, Array, Array, Count]) -> tuple[Array, Array, Array, Array, Count]:
+            turn, waiting, size, u, count = carry
+            cast, count = _vote(u, size, count, gamma, habits, rule)
+            waiting = waiting - cast
+            fresh = community_size(random.random_bits(key_sizes, lane[None], 2, turn)[:, 0], waiting, alpha)
+            u = random.open_uniform(random.random_bits(key_votes, lane[None], 1, turn)[0, 0])
+            return turn + 1, waiting, jnp.where(size > cast, size - cast, fresh), u, count
+
+        carry = (jnp.int32(0), electors, jnp.int32(0), jnp.float32(0.5), start)
+        after = jax.lax.while_loop(lambda carry: carry[1] > 0, community, carry)[-1]
+        return after, after.polled - start.polled
+
+    lane = jnp.arange(electors.shape[0], dtype=jnp.int32)
+    return jax.lax.scan(district, _empty(habits), (lane, electors, alpha, habits.gamma))[1]
+
+
+def _shuffled(bits: UInt32[Array, " S"]) -> tuple[Int[Array, " S"], Int[Array, " S"]]:
+    """A random order of the lanes, and every lane's place in it.
+
+    Lanes ride in the low bits of what is sorted: a sort of pairs, as in `jnp.argsort`, takes ten times as long.
+    """
+    lane = jnp.arange(bits.shape[0], dtype=jnp.uint32)
+    width = (bits.shape[0] - 1).bit_length()
+    if width > 16:
+        order = jnp.argsort(bits)
+        return order, jnp.argsort(order)
+    mask = jnp.uint32((1 << width) - 1)
+    order = jnp.sort((bits & ~mask) | lane) & mask
+    place = jnp.sort((order << width) | lane) & mask
+    return order.astype(jnp.int32), place.astype(jnp.int32)
+
+
+def vote_interleaved(
+    key: Key[Array, ""], electors: Int[Array, " S"], alpha: Float[Array, " S"], habits: Habits, *, rule: Rule
+) -> Int[Array, "S K"]:
+    """Votes in rounds: in round j the j-th communities of all districts, in random order."""
+    key_sizes, key_votes, key_rest, key_order = random.subkey(key, jnp.arange(4))
+    districts, parties = electors.shape[0], habits.totals.shape[0]
+    lane = jnp.arange(districts, dtype=jnp.int32)
+
+    def one_round(carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
+        turn, waiting, balls, votes = carry
+        sizes = community_size(random.random_bits(key_sizes, lane, 2, turn), waiting, alpha)
+        u = random.open_uniform(random.random_bits(key_votes, lane, 1, turn)[0])
+        order, place = _shuffled(random.random_bits(key_order, lane, 1, turn)[0])
+
+        def community(before: Count, inputs: tuple[Array, ...]) -> tuple[Count, tuple[Array, Array]]:
+            lane, size, u, gamma, own = inputs
+
+            def rest(carry: tuple[Array, Array, Count]) -> tuple[Array, Array, Count]:
+                attempt, size, count = carry
+                u = random.open_uniform(random.random_bits(key_rest, lane[None], 1, attempt)[0, 0])
+                cast, count = _vote(u, size, count, gamma, habits, rule)
+                return attempt + 1, size - cast, count
+
+            count = before if rule.national else before._replace(balls=own)
+            cast, count = _vote(u, size, count, gamma, habits, rule)
+            if rule.bound and rule.split:
+                attempt = turn * parties
+                count = jax.lax.while_loop(lambda carry: carry[1] > 0, rest, (attempt, size - cast, count))[2]
+            return count, (count.polled - before.polled, count.balls)
+
+        # a fresh urn in every district is handed to it and back; one for the nation is handed on
+        own = jnp.broadcast_to(balls, votes.shape)[order]
+        start = Count(
+            balls if rule.national else jnp.zeros_like(habits.totals), jnp.sum(votes, axis=0, dtype=jnp.int32)
+        )
+        after, (cast, own) = jax.lax.scan(community, start, (order, sizes[order], u, habits.gamma[order], own))
+        balls = after.balls if rule.national else own[place]
+        return turn + 1, waiting - sizes, balls, votes + cast[place]
+
+    votes = jnp.zeros((districts, parties), jnp.int32)
+    start = (jnp.int32(0), electors, votes[0] if rule.national else votes, votes)
+    return jax.lax.while_loop(lambda carry: jnp.any(carry[1] > 0), one_round, start)[3]
+
+
+def _formed_one_by_one(key: Array, district: Array, first: Array, alpha: Array) -> Int[Array, " N"]:
+    """Members of the community that each elector founded, 0 for those who joined one, district after district.
+
+    district: that of every elector. first: where the electors of a district begin. Who joins, joins a random one
+    of those before, so that a community's chances are in proportion to its members (eq. 3).
+    """
+    total = district.shape[0]
+
+    def step(carry: tuple[Array, Array], inputs: tuple[Array, Array]) -> tuple[tuple[Array, Array], None]:
+        founder, sizes = carry
+        elector, u = inputs
+        s = district[elector]
+        before = (elector - first[s]).astype(jnp.float32)
+        point = u * (before + alpha[s])
+        mine = jnp.where(point < before, founder[first[s] + point.astype(jnp.int32)], elector)
+        return (founder.at[elector].set(mine), sizes.at[mine].add(elector < total)), None
+
+    nobody = jnp.zeros(total, jnp.int32)
+    return _chunked_scan(step, (nobody, nobody), key, total, ())[1]
+
+
+def _rounds(key: Array, district: Array, first: Array, sizes: Array) -> Int[Array, " N"]:
+    """Electors in the order in which the communities that they founded vote in rounds; the others come last."""
+    founders = (sizes > 0).astype(jnp.int32)
+    founded = jnp.cumsum(founders) - founders
+    turn = jnp.where(sizes > 0, founded - founded[first[district]], jnp.iinfo(jnp.int32).max)
+    return jnp.lexsort((jax.random.bits(key, turn.shape, jnp.uint32), turn))
+
+
+def electors_one_by_one(
+    key: Key[Array, ""],
+    electors: Int[Array, " S"],
+    alpha: Float[Array, " S"],
+    habits: Habits,
+    *,
+    rule: Rule,
+    total: int,
+    rounds: bool,
+) -> Int[Array, "S K"]:
+    """Votes with every elector joining or founding a community, and then every community choosing, one by one.
+
+    total: static number of electors, the sum of `electors`. rounds: interleaved, otherwise by district.
+    """
+    key_form, key_order, key_votes = jax.random.split(key, 3)
+    districts, parties = electors.shape[0], habits.totals.shape[0]
+    district = jnp.repeat(jnp.arange(districts), electors, total_repeat_length=total)
+    first = jnp.cumsum(electors, dtype=jnp.int32) - electors
+    sizes = _formed_one_by_one(key_form, district, first, alpha)
+    order = _rounds(key_order, district, first, sizes) if rounds else jnp.arange(total)
+
+    def community(carry: tuple[Array, Array, Array], inputs: tuple[Array, Array]) -> tuple[Any, None]:
+        turn, u = inputs
+        founder = order[turn]
+        s = district[founder]
+        own = 0 if rule.national else s
+
+        def choice(carry: tuple[Array, ...]) -> tuple[Array, ...]:
+            attempt, rest, balls, polled, votes = carry
+            left = habits.totals - polled
+            weights = _weights(balls[own], _active(left, rule), habits.gamma[s], habits, rule)
+            vote = choose(u[attempt], weights).astype(jnp.int32)
+            room = jnp.sum(vote * left, dtype=jnp.int32)
+            cast = jnp.where(room > 0, jnp.minimum(rest, room), rest) if rule.bound and rule.split else rest
+            balls = balls.at[own].add(vote * cast if rule.by_elector else vote)
+            return attempt + 1, rest - cast, balls, polled + vote * cast, votes.at[s].add(vote * cast)
+
+        members = jnp.where(turn < total, sizes[founder], 0)
+        start = (jnp.int32(0), members, *carry)
+        return jax.lax.while_loop(lambda carry: carry[1] > 0, choice, start)[2:], None
+
+    nothing = jnp.zeros((1 if rule.national else districts, parties), jnp.int32)
+    start = (nothing, nothing[0], jnp.zeros((districts, parties), jnp.int32))
+    return _chunked_scan(community, start, key_votes, total, (parties,))[2]

@@ -1,0 +1,166 @@
+"""Party-wise Concentration Model (PCM): supporters of a party settle where it has some (Mitra, section 4.4, eq. 5).
+
+The paper writes prob(Z_i = s | X_i = k) proportional to eta_k V_sk + (1 - eta_k) U(1, K), the U running over
+districts. It is the urn of DPM with the roles exchanged: one urn per party, with districts for categories.
+
+fraction  V_sk is the fraction of the party's supporters so far, with one pseudo-supporter per district (the default).
+count     V_sk is their number, and U is 1 for each district.
+
+A district closes when it has taken `capacity` times its electorate, whatever their parties. Capacity 1 is the literal
+text: all districts end full. The paper's Table 3 supports 1.5, which lets districts grow and shrink; the votes of a
+district then no longer add up to its electors, and margins are shares of the votes cast.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+
+from electjax.core import random, urn
+from electjax.core.polling import leap_schedule
+from electjax.core.settling import Settling, settle
+from electjax.simulators.base import PARTIES, Contest, Parameter, Params, Plan, Polled, Simulator
+from electjax.simulators.polls import run_poll, urn_poll
+
+FIRST = 64  # supporters of each party that settle one by one
+
+
+@dataclass(frozen=True)
+class PCMOptions:
+    """Readings of PCM.
+
+    base: where supporters go that follow nobody. districts: whether they close when full. bookkeeping: party totals
+    fixed, or drawn from the popularity.
+    """
+
+    reading: Literal["fraction", "count"] = "fraction"
+    base: Literal["uniform", "electorate"] = "uniform"
+    districts: Literal["close", "open"] = "close"
+    bookkeeping: Literal["interleaved", "none"] = "interleaved"
+    growth: float = 0.5
+
+
+def capacities(electors: Int[Array, " S"], capacity: Array, total: int) -> Int[Array, " S"]:
+    """Electors that each district takes, the whole part of L n_s and at most `total`; exactly n_s at L = 1."""
+    room = jnp.maximum(capacity - 1.0, 0.0) * electors.astype(jnp.float32)
+    room = jnp.minimum(room, (total - electors).astype(jnp.float32)).astype(jnp.int32)
+    return electors + jnp.clip(room, 0, total - electors)
+
+
+def _base(electors: Int[Array, " S"], options: PCMOptions) -> Float[Array, " S"]:
+    if options.base == "uniform":
+        return jnp.full(electors.shape, 1.0 / electors.shape[0])
+    return electors / jnp.sum(electors.astype(jnp.float32))
+
+
+def _supporters(key: Array, contest: Contest, options: PCMOptions, total: int) -> Int[Array, " K"]:
+    """How many support each party: its total, or a multinomial draw from the popularity."""
+    if options.bookkeeping == "interleaved":
+        return contest.totals
+    order = jnp.argsort(contest.popularity, stable=True)  # the largest takes the rest
+    words = random.random_bits(key, jnp.zeros(1, jnp.int32), order.shape[0])
+    drawn = random.multinomial(words, jnp.full(1, total, jnp.int32), contest.popularity[order][:, None])
+    return jnp.zeros_like(contest.totals).at[order].set(drawn[:, 0])
+
+
+def poll(key: Key[Array, ""], contest: Contest, params: Params, *, options: PCMOptions, plan: Plan) -> Polled:
+    """One election, supporter by supporter, all parties' in one random order: the reference."""
+    key_poll, key_totals = random.subkey(key, jnp.arange(2))
+    parties, districts = contest.totals.shape[0], contest.electors.shape[0]
+    fraction = options.reading == "fraction"
+    base = _base(contest.electors, options) * (1.0 if fraction else districts)
+    urns = urn_poll(base, params["prior_mass"] * districts, fraction=fraction, first=urn.first_settlers)
+    limits = jnp.full(districts, plan.total, jnp.int32)
+    if options.districts == "close":
+        limits = capacities(contest.electors, params["capacity"], plan.total)
+    supporters = _supporters(key_totals, contest, options, plan.total)
+    eta = jnp.broadcast_to(params["eta"], (parties,))
+    return Polled(run_poll(key_poll, urns, supporters, limits, eta, rule="shuffled", plan=plan))
+
+
+def poll_batch(keys: Key[Array, " B"], contest: Contest, params: Params, *, options: PCMOptions, plan: Plan) -> Polled:
+    """Elections side by side, in blocks of supporters; params carry a leading run axis."""
+    key_poll, key_totals = random.subkey(keys, jnp.arange(2)[:, None])
+    runs, parties, districts = keys.shape[0], contest.totals.shape[0], contest.electors.shape[0]
+    supporters = jax.vmap(lambda key: _supporters(key, contest, options, plan.total), out_axes=1)(key_totals)
+    limits = None
+    if options.districts == "close":
+        each = jax.vmap(lambda capacity: capacities(contest.electors, capacity, plan.total), out_axes=1)
+        limits = each(params["capacity"])
+    eta = params["eta"]
+    counts = settle(
+        key_poll,
+        supporters,
+        limits,
+        gamma=jnp.broadcast_to(eta if eta.ndim == 1 else eta.T, (parties, runs)),
+        base=_base(contest.electors, options) * (1.0 if options.reading == "fraction" else districts),
+        prior_mass=params["prior_mass"] * districts,
+        fraction=options.reading == "fraction",
+        schedule=plan.schedule,
+    )
+    return Polled(jnp.moveaxis(counts, -1, 0))
+
+
+def schedule(contest: Contest, *, options: PCMOptions) -> Settling:
+    """Blocks that grow with the urns under the fraction reading, one block under the count reading."""
+    if not options.growth > 0:
+        raise ValueError(f"model pcm: option growth={options.growth}: expected more than 0")
+    if options.reading == "count":
+        return Settling(0, 1, False)
+    electors = np.asarray(contest.electors)
+    # from the nation's electors, not the largest party's: other popularities then share the program
+    blocks = leap_schedule(int(electors.sum(dtype=np.int64)), growth=options.growth, start=FIRST).blocks
+    return Settling(FIRST, max(blocks, 1), bool(FIRST * contest.popularity.shape[0] > electors.min()))
+
+
+def holds(options: PCMOptions) -> frozenset[str]:
+    """Parties poll their totals; districts take what comes, up to their capacity."""
+    return frozenset({PARTIES} if options.bookkeeping == "interleaved" else ())
+
+
+def one_by_one(options: PCMOptions) -> bool:
+    """Every party's supporters may settle anywhere."""
+    return True
+
+
+PCM = Simulator(
+    name="pcm",
+    title="Party-wise Concentration Model",
+    source="Mitra, section 4.4, eq. 5",
+    parameters=(
+        Parameter(
+            name="eta",
+            symbol="η",
+            default=0.99,
+            support=(0.0, 1.0),
+            meaning="concentration: the probability that a supporter settles where an earlier one of the party did",
+            prior=(0.0, 1.0),
+            per=("party",),
+            each="party",
+        ),
+        Parameter(
+            name="prior_mass",
+            symbol="c₀",
+            default=1.0,
+            support=(0.0, float("inf")),
+            meaning="pseudo-supporters of each party in each district (fraction reading)",
+        ),
+        Parameter(
+            name="capacity",
+            symbol="L",
+            default=1.5,
+            support=(1.0, float("inf")),
+            meaning="electors that a district takes, as a multiple of its own",
+        ),
+    ),
+    options=PCMOptions,
+    poll=poll,
+    poll_batch=poll_batch,
+    schedule=schedule,
+    holds=holds,
+    one_by_one=one_by_one,
+    width=2**16,
+)
