@@ -1,5 +1,7 @@
 """Calibration: priors, distance, both methods, psi_opt; and the labelled verbs around them."""
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -198,13 +200,32 @@ def test_an_unreachable_election_is_said_to_be_so(small):
     assert result.attrs["tolerance_asked"] == 1.0
 
 
+def test_a_vector_comes_back_with_its_labels_and_goes_back_in():
+    election = electjax.uniform_election({"A": 0.5, "B": 0.35, "C": 0.15}, districts=6, electors=6000)
+    settings = {"budget": 160, "accept": 10**6, "tolerance": 1e3, "options": {"districts": "open"}}
+    found = electjax.calibrate(election, "pcm", seed=2, params={"prior_mass": 2.0}, **settings)
+    assert found["eta"].dims == ("draw", "party")
+    assert found["optimal_eta"].dims == ("party",)
+    assert found["prior_eta"].dims == ("prior_draw", "party")
+    assert list(found["party"].values) == ["A", "B", "C"]
+    assert ((found["eta"] >= 0) & (found["eta"] <= 1)).all()
+    assert len(np.unique(found["eta"])) > found.sizes["draw"]  # the parties' values differ
+    assert json.loads(found.attrs["fixed_parameters"])["prior_mass"] == 2.0
+    options = settings["options"]
+    again = electjax.simulate(election, "pcm", {"eta": found["optimal_eta"].values}, runs=8, options=options)
+    assert json.loads(again.attrs["parameters"])["eta"] == pytest.approx(found["optimal_eta"].values.tolist())
+    again = electjax.simulate(election, "pcm", {"eta": [0.0, 1.0, 0.0]}, runs=8, options=options)
+    spread = again["votes"].std("district").mean("run") / again["votes"].mean(["district", "run"])
+    assert (spread.sel(party="B") > 3 * spread.drop_sel(party="B")).all()
+
+
 # ----------------------------------------------------------------------------------------------- errors
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"model": "dmm"}, "unknown model 'dmm'; there are: dm, dpm"),
+        ({"model": "dmm"}, "unknown model 'dmm'; there are: dm, dpm, ecm, pcm, sim"),
         ({"method": "smc2"}, "method='smc2' is not one of"),
         ({"distance": "l2"}, "distance='l2'"),
         ({"budget": 0}, "budget=0"),

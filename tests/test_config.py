@@ -3,7 +3,10 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
+from enum import Enum
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -11,7 +14,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
 from electjax.config import SCHEMAS, ConfigError, conf_dir, data_settings, describe_groups, explain, to_settings
-from electjax.simulators import get_simulator
+from electjax.simulators import get_simulator, list_models
 from electjax.simulators.base import check_options
 from electjax.tasks.simulate import split_values
 
@@ -60,12 +63,14 @@ def test_every_option_is_in_the_help_with_a_description():
     assert all(lines.values()), lines
 
 
-def test_delhi2020_is_dm_and_dpm_at_the_papers_defaults():
+def test_delhi2020_is_every_model_at_the_papers_defaults():
     settings = to_settings(composed("+experiment=delhi2020"))
-    assert list(settings.models) == ["dm", "dpm"]
+    assert list(settings.models) == list_models()
     assert settings.models["dpm"].values["gamma"] == 0.99
     assert settings.models["dpm"].priors == {"gamma": (0.0, 1.0)}
     assert settings.models["dm"].values["concentration"] == 3.0
+    assert settings.models["pcm"].values["eta"] == 0.99
+    assert settings.models["sim"].values["communities"] == len(settings.models["sim"].values["shares"]) == 5
     assert (settings.runs, settings.optimal_runs, settings.engine) == (100, 200, "leap")
 
 
@@ -117,11 +122,16 @@ def test_a_users_file_names_the_results():
         (["models.dpm.reading=literal"], "models.dpm.reading", "fraction, count"),
         (["models.dpm.gamma=high"], "models.dpm.gamma", "a number"),
         (["models.dpm.gamma=[0.5,high]"], "models.dpm.gamma", "a number"),
+        (["model=pcm", "models.pcm.eta=[0.5,[]]"], "models.pcm.eta", "a list of numbers"),
+        (["model=pcm", "models.pcm.bookkeeping=by_district"], "models.pcm.bookkeeping", "none, interleaved"),
+        (["model=sim", "models.sim.phi=[[1,0],[0,x]]"], "models.sim.phi", "a list of numbers"),
+        (["model=sim", "models.sim.kappa=gamma"], "models.sim.kappa", "or beta"),
+        (["model=sim", "models.sim.communities=2.5"], "models.sim.communities", "Integer"),
         (["models.dpm.priors.gamma=[1,0]"], "models.dpm.priors.gamma", "low < high"),
         (["models.dpm.priors.gamma=[a,b]"], "models.dpm.priors.gamma", "Float"),
         (["+models.dpm.priors.gama=[0,1]"], "models.dpm.priors.gama", "expected one of"),
         (["models.dm.concentration=2"], "models.dm", "model=[dpm,dm]"),
-        (["model=dmp"], "model=dmp", "choose from dm, dpm"),
+        (["model=dmp"], "model=dmp", "choose from dm, dpm, ecm, pcm, sim"),
         (["+experiment=delhi1952"], "experiment=delhi1952", "choose from"),
         (["model=[]"], "model", "at least one model"),
         (["data=csv"], "data.path", "missing"),
@@ -160,6 +170,33 @@ def test_the_config_of_a_model_is_that_of_its_simulator(name):
     simulator = get_simulator(name)
     settings = to_settings(composed(f"model={name}")).models[name]
     params, options = split_values(name, settings.values)
-    assert params == simulator.defaults
+    defaults = {key: list(value) if isinstance(value, tuple) else value for key, value in simulator.defaults.items()}
+    assert params == defaults
     assert check_options(simulator, options) == simulator.options()
     assert dict(settings.priors) == {p.name: p.prior for p in simulator.parameters if p.prior}
+
+
+def test_every_model_has_a_config():
+    assert list(SCHEMAS["model"]) == list_models()
+
+
+@pytest.mark.parametrize("name", sorted(SCHEMAS["model"]))
+def test_the_words_of_an_option_are_those_of_the_simulator(name):
+    schema, accepted = SCHEMAS["model"][name], get_type_hints(get_simulator(name).options)
+    hints = get_type_hints(schema)
+    words = {item.name: item.metadata.get("words") for item in fields(schema)}
+    for option, kind in hints.items():
+        if isinstance(kind, type) and issubclass(kind, Enum):
+            assert set(kind.__members__) == set(get_args(accepted[option])), option
+        elif words[option]:
+            assert set(words[option]) < set(get_args(accepted[option])), option
+    assert {name for name in accepted if name not in hints} <= {"growth"}
+
+
+def test_a_word_chooses_the_option_and_a_number_the_parameter_of_one_name():
+    given = to_settings(composed("model=sim", "models.sim.kappa=beta", "models.sim.shares=[0.2,0.3,0.5]")).models["sim"]
+    params, options = split_values("sim", given.values)
+    assert "kappa" not in params
+    assert options["kappa"] == "beta"
+    assert params["shares"] == [0.2, 0.3, 0.5]
+    assert "shares" not in options

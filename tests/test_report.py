@@ -13,6 +13,7 @@ import pytest
 import xarray as xr
 from rich.console import Console
 
+import electjax
 from electjax import report
 from electjax.report import parameter_names
 from electjax.report.style import sample_bins, seat_bins, weighted_quantiles
@@ -192,6 +193,66 @@ def test_parameters_are_short_to_read():
     assert parameters_text({"eta": {"AAP": 0.72, "BJP": 0.8}}) == "η = 0.72, 0.8"
     assert parameters_text({"gamma": list(np.linspace(0.5, 1, 70))}) == "γ = 70 values from 0.5 to 1"
     assert parameters_text({"c": 3, "winner": "votes"}) == "c = 3; winner = votes"
+    assert parameters_text({"phi": [[1, -1, 0], [-1, 1, 0.5]]}) == "φ = 1, -1, 0 | -1, 1, 0.5"
+    assert parameters_text({"phi": np.eye(5)}) == "φ = 5 x 5 values from 0 to 1"
+
+
+def test_of_many_parameters_a_row_shows_the_calibrated_ones():
+    metrics = fake_metrics()
+    models = metrics["models"]
+    sim = {"concentration": 0.5, "sigma": 1.0, "kappa": 0.5, "stick": 1.0, "capacity": 1.0}
+    models["sim"] = {"default": models["dpm"]["default"] | {"parameters": sim}}
+    rows = {row.name: row.parameters for row in report.metrics_rows(metrics)}
+    assert rows["SIM default"] == "concentration = 0.5; σ = 1; κ = 0.5; stick = 1; capacity = 1"
+    assert max(len(line.split("  ")[0]) for line in rendered(metrics).splitlines()[4:]) <= 36
+    moved = {"concentration": 1.5, "sigma": [1.0, 2.0]}
+    optimal = models["dpm"]["optimal"]
+    best = optimal["best_draw"] | {"parameters": moved}
+    models["sim"]["optimal"] = optimal | {"parameters": sim | moved, "best_draw": best}
+    rows = {row.name: row.parameters for row in report.metrics_rows(metrics)}
+    assert rows["SIM default"] == "concentration = 0.5; σ = 1"
+    assert rows["SIM optimal"] == rows["SIM best draw"] == "concentration = 1.5; σ = 1, 2"
+
+
+def test_panels_of_many_short_parameters_go_by_parameter():
+    posterior = fake_posterior(np.random.default_rng(3), {"a": 1, "rho": ("party", 4), "sigma": ("party", 4)})
+    places = [ax.get_subplotspec() for ax in report.posterior_parameters(posterior).axes]
+    assert [place.rowspan.start for place in places] == [0, *[1] * 4, *[2] * 4]
+    few = fake_posterior(np.random.default_rng(3), {"a": 1, "sigma": ("community", 3)})
+    assert {ax.get_subplotspec().rowspan.start for ax in report.posterior_parameters(few).axes} == {0}
+
+
+def fake_geography(share: float) -> xr.Dataset:
+    """All districts alike: every party has its share everywhere, the first one `share`."""
+    votes = np.array([share, 0.9 - share, 0.06, 0.04]) * 1000
+    counts = (("run", "district", "party"), np.tile(votes, (3, 5, 1)).round().astype(int))
+    return electjax.geography(xr.Dataset({"votes": counts}, coords={"party": PARTIES}), bins=10)
+
+
+def test_geography_draws_the_main_parties_of_every_model_and_setting():
+    models = {"dm": {"default": fake_geography(0.25)}, "dpm": {k: fake_geography(0.55) for k in ("default", "optimal")}}
+    figure = report.geography(models, dict(zip(PARTIES, FRACTION, strict=True)), fake_geography(0.55))
+    dm, empty, dpm, _ = figure.axes
+    aap, bjp = dm.patches[0].get_data(), dm.patches[2].get_data()
+    assert aap.values.tolist() == pytest.approx([0, 0, 1, *[0] * 7])
+    assert bjp.values.tolist() == pytest.approx([*[0] * 6, 1, *[0] * 3])
+    assert dm.patches[0].get_facecolor() == dpm.patches[0].get_facecolor()
+    assert len(dm.patches) == 2 * 2 + 2  # a fill and an outline for each of two parties, and both as observed
+    assert len(empty.patches) == 2
+    assert dm.get_ylabel().startswith("DM")
+    assert report.main_parties({"a": 0.05, "others": 0.9, "b": 0.05}) == ["a"]
+    assert report.main_parties(dict.fromkeys("abcde", 0.2)) == ["a", "b", "c"]
+
+
+def test_the_report_has_the_geography_where_the_tree_has(tmp_path):
+    tree = fake_tree()
+    tree["observed/popularity"] = xr.DataArray(FRACTION, dims="party")
+    for path in ("dpm/default", "dpm/optimal"):
+        tree[f"{path}/geography"] = xr.DataTree(fake_geography(0.55))
+    (drawn,) = [figure for figure in report.run_figures(tree, fake_metrics()) if figure.file == "geography.png"]
+    assert len(drawn.figure.axes) == 2
+    assert "AAP, BJP" in drawn.caption
+    assert "returns" not in drawn.caption
 
 
 def test_terminal_and_html_show_the_same_cells():
@@ -283,7 +344,7 @@ def test_every_kind_of_parameter_is_drawn():
     figure = report.posterior_parameters(posterior)
     labels = [ax.get_xlabel() for ax in figure.axes]
     assert labels[:5] == ["α", "η AAP", "η BJP", "η INC", "η others"]
-    assert labels[5].startswith("70 districts")
+    assert labels[5].startswith("70 values by district")
     assert report.posterior_pairs(posterior) is None
     pairs = report.posterior_pairs(posterior.drop_vars(["gamma", "optimal_gamma", "prior_gamma"]))
     assert pairs is not None

@@ -32,10 +32,10 @@ STAGE_KEYS = {
 
 
 def stand_in_simulate(election, *, model, params, runs, seed, engine="leap", options=None, progress=None):
-    """District votes from a Dirichlet whose concentration is the first parameter."""
+    """District votes from a Dirichlet whose concentration is the first parameter, or its mean over parties."""
     rng = np.random.default_rng(seed)
     size = election["votes"].sum("party").values
-    concentration = 1.0 + 100.0 * float(next(iter(params.values())))
+    concentration = 1.0 + 100.0 * float(np.mean(next(iter(params.values()))))
     strength = np.maximum(election["popularity"].values, 1e-9) * concentration
     votes = np.round(rng.dirichlet(strength, (runs, size.size)) * size[:, None]).astype(np.int64)
     winner, share = votes.argmax(-1), votes / votes.sum(-1, keepdims=True)
@@ -56,13 +56,15 @@ def stand_in_simulate(election, *, model, params, runs, seed, engine="leap", opt
 
 
 def stand_in_calibrate(election, *, model, method, seed, budget, priors, params, options, progress, **_):
-    """Ten draws of the first parameter with a prior, closest in seats first."""
+    """Ten draws of the first parameter with a prior, closest in seats first; PCM's has a value per party."""
     (name, (low, high)), *_ = priors.items()
     rng = np.random.default_rng(seed)
-    values = rng.uniform(low, high, 10)
+    dims = ["party"] if name == "eta" else []
+    sizes = [election.sizes[dim] for dim in dims]
+    values = rng.uniform(low, high, (10, *sizes))
     runs = [stand_in_simulate(election, model=model, params={name: v}, runs=1, seed=seed) for v in values]
     draws = xr.concat(runs, "run").rename(run="draw")[["seats", "vote_fraction", "mwm", "swm"]]
-    draws[name] = ("draw", values, {"symbol": name, "prior": f"uniform({low}, {high})"})
+    draws[name] = (["draw", *dims], values, {"symbol": name, "prior": f"uniform({low}, {high})"})
     draws["distance"] = abs(draws["seats"] - election["seats"]).sum("party") / 2.0
     draws["weight"] = ("draw", np.full(10, 0.1))
     draws = draws.sortby("distance")
@@ -73,7 +75,7 @@ def stand_in_calibrate(election, *, model, method, seed, budget, priors, params,
         "observed_mwm": 0.5,
         "observed_swm": 0.1,
         f"optimal_{name}": draws[name][0].drop_attrs(),
-        f"prior_{name}": ("prior_draw", rng.uniform(low, high, 1000)),
+        f"prior_{name}": (["prior_draw", *dims], rng.uniform(low, high, (1000, *sizes))),
     }
     attrs = {"method": method, "simulations": budget, "acceptance_rate": 10 / budget, "tolerance": 1.0}
     return draws.assign(extra).assign_attrs(attrs)
@@ -128,7 +130,14 @@ def test_the_main_job_leaves_one_complete_folder(here, monkeypatch, capsys):
     assert "DPM optimal" in printed
     found = files(here)
     inside = {name.removeprefix(f"{folder.relative_to(here)}/") for name in found}
-    assert {"config.yaml", "metrics.json", "result.nc", "report.html", "figures/seats.png"} <= inside
+    assert {
+        "config.yaml",
+        "metrics.json",
+        "result.nc",
+        "report.html",
+        "figures/seats.png",
+        "figures/geography.png",
+    } <= inside
     assert all(name.startswith(str(folder.relative_to(here))) for name in found)
     assert not [name for name in inside if name.startswith(".") or name.endswith(".log")]
 
@@ -137,19 +146,25 @@ def test_the_main_job_leaves_one_complete_folder(here, monkeypatch, capsys):
     assert metrics["observed"]["seats"] == {"AAP": 62, "BJP": 8, "INC": 0, "others": 0}
     assert round(metrics["observed"]["mwm"], 2) == 0.55
     assert sum(metrics["proportional"].values()) == 70
-    assert metrics["simulations"] == 2 * (20 + 50 + 30)
+    assert list(metrics["models"]) == electjax.list_models()
+    assert metrics["simulations"] == 5 * (20 + 50 + 30)
     assert metrics["seconds"] > 0
-    for model in ("dm", "dpm"):
+    for model in metrics["models"]:
         default, optimal = metrics["models"][model]["default"], metrics["models"][model]["optimal"]
         assert set(default) == STAGE_KEYS
         assert set(optimal) == STAGE_KEYS | {"best_draw"}
         assert set(optimal["best_draw"]) == {"parameters", "seats", "mwm", "swm", "distance"}
         assert list(default["seats_mean"]) == PARTIES
 
+    eta = metrics["models"]["pcm"]["optimal"]["parameters"]["eta"]
+    assert eta == metrics["models"]["pcm"]["optimal"]["best_draw"]["parameters"]["eta"]
+    assert len(eta) == len(PARTIES)
     assert "name: delhi2020" in (folder / "config.yaml").read_text("utf-8")
     with xr.open_datatree(folder / "result.nc", engine="h5netcdf") as tree:
         assert {"/observed", "/dm/default", "/dpm/optimal", "/dpm/posterior"} <= set(tree.groups)
         assert tree["dpm/default"]["votes"].shape == (20, 70, 4)
+        assert tree["pcm/optimal/geography"]["density"].dims == tree["observed/geography"]["density"].dims
+        assert tree["pcm/posterior"]["eta"].dims == ("draw", "party")
         mean = tree["dpm/optimal"]["seats"].mean("run").sel(party="AAP")
         assert float(mean) == pytest.approx(metrics["models"]["dpm"]["optimal"]["seats_mean"]["AAP"])
 
@@ -160,6 +175,16 @@ def test_simulate_has_no_optimal_row_and_report_can_be_left_out(here, monkeypatc
     assert files(folder) == {"config.yaml", "metrics.json", "result.nc"}
     models = json.loads((folder / "metrics.json").read_text("utf-8"))["models"]
     assert {name: list(stages) for name, stages in models.items()} == {"dm": ["default"], "dpm": ["default"]}
+
+
+def test_large_votes_stay_out_of_the_result_and_leave_their_geography(here, monkeypatch):
+    monkeypatch.setattr("electjax.tasks.result.SMALL", 100)
+    assert run(monkeypatch, "model=dm", "task=simulate", "hydra.run.dir=one", *SMALL) == 0
+    with xr.open_datatree(here / "one" / "result.nc", engine="h5netcdf") as tree:
+        assert "votes" in tree["observed"]
+        assert "votes" not in tree["dm/default"]
+        density = tree["dm/default/geography"]["density"]
+        assert density.mean("bin").values == pytest.approx(1.0)
 
 
 def test_the_same_seed_gives_the_same_numbers(here, monkeypatch):
@@ -266,6 +291,7 @@ def only_folder(top: Path) -> Path:
 
 def test_a_sweep_leaves_one_table_and_one_plot(here, monkeypatch, capsys):
     assert run(monkeypatch, "-m", "+experiment=delhi2020", "seed=range(3)", *SMALL) == 0
+    models = len(electjax.list_models())
     folder = only_folder(here / "multirun" / "delhi2020")
     assert capsys.readouterr().out.rstrip().splitlines()[-1] == str(folder.relative_to(here))
     assert {path.name for path in folder.iterdir()} == {
@@ -273,13 +299,20 @@ def test_a_sweep_leaves_one_table_and_one_plot(here, monkeypatch, capsys):
         *("multirun.yaml", "sweep.csv", "sweep.md", "sweep.png"),
     }
     table = pd.read_csv(folder / "sweep.csv")
-    assert len(table) == 3 * 2 * 2
+    assert len(table) == 3 * models * 2
     assert sorted(table["seed"].unique()) == [0, 1, 2]
     row = table[(table["job"] == 2) & (table["model"] == "dpm") & (table["stage"] == "optimal")].iloc[0]
     metrics = json.loads((folder / "2" / "metrics.json").read_text("utf-8"))["models"]["dpm"]["optimal"]
     assert row["mean_AAP"] == pytest.approx(metrics["seats_mean"]["AAP"])
     assert row["dpm.gamma"] == pytest.approx(metrics["parameters"]["gamma"])
-    assert (folder / "sweep.md").read_text("utf-8").count("\n") == 2 + len(table)
+    lines = (folder / "sweep.md").read_text("utf-8").splitlines()
+    assert len(lines) == 2 + len(table)
+    assert "dpm.gamma" in lines[0]
+    assert "dpm.prior_mass" in table
+    assert "dpm.prior_mass" not in lines[0]  # the same in all rows
+    row = table[(table["job"] == 0) & (table["model"] == "pcm") & (table["stage"] == "optimal")].iloc[0]
+    eta = json.loads(row["pcm.eta"])
+    assert ", ".join(f"{value:.3g}" for value in eta) in lines[2 + int(row.name)]
     assert (folder / "sweep.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -289,6 +322,13 @@ def test_the_gamma_sweep_needs_no_multirun_flag(here, monkeypatch):
     assert len(table) == 20
     assert table["models.dpm.gamma"].equals(table["dpm.gamma"])
     assert table["dpm.gamma"].is_monotonic_increasing
+
+
+def test_vectors_may_be_swept(here, monkeypatch):
+    vectors = "models.pcm.eta=[0.9,0.8,0.7,0.6],[0.5,0.5,0.5,0.5]"
+    assert run(monkeypatch, "-m", "model=pcm", "task=simulate", vectors, *SMALL) == 0
+    table = pd.read_csv(only_folder(here / "multirun" / "delhi2020") / "sweep.csv")
+    assert [json.loads(value) for value in table["pcm.eta"]] == [[0.9, 0.8, 0.7, 0.6], [0.5] * 4]
 
 
 def test_jobs_with_names_of_their_own_stay_together(here, monkeypatch):
@@ -486,6 +526,7 @@ def test_the_real_job_at_small_size_from_an_empty_folder(tmp_path):
         "-m",
         "electjax.run",
         "+experiment=delhi2020",
+        "model=[dm,sim]",
         "runs=4",
         "optimal_runs=4",
         "budget=200",
@@ -494,6 +535,8 @@ def test_the_real_job_at_small_size_from_an_empty_folder(tmp_path):
     assert done.returncode == 0, done.stderr
     folder = tmp_path / done.stdout.rstrip().splitlines()[-1]
     metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
-    assert set(metrics["models"]) == {"dm", "dpm"}
-    assert sum(metrics["models"]["dpm"]["optimal"]["seats_mean"].values()) == pytest.approx(70)
+    assert set(metrics["models"]) == {"dm", "sim"}
+    optimal = metrics["models"]["sim"]["optimal"]
+    assert sum(optimal["seats_mean"].values()) == pytest.approx(70)
+    assert len(optimal["parameters"]["sigma"]) == len(optimal["best_draw"]["parameters"]["sigma"]) == len(PARTIES)
     assert (folder / "report.html").stat().st_size > 10_000

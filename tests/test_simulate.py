@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import electjax
 from electjax.labelled.codec import encode
@@ -165,3 +166,44 @@ def test_the_swing_curve_passes_through_the_result(delhi):
         electjax.swing_curve(delhi, "CPI")
     with pytest.raises(ValueError, match="summary only"):
         electjax.outcomes(electjax.load_election("odisha2019_loksabha"))
+
+
+def test_the_geography_of_returns_and_of_simulations_by_hand(delhi, simulated):
+    found = electjax.geography(delhi, "AAP")
+    share = (delhi["votes"].sel(party="AAP") / delhi["votes"].sum("party")).values
+    assert found["density"].dims == ("bin",)
+    assert float(found["density"].sel(bin=0.525)) == pytest.approx(20 * ((share >= 0.5) & (share < 0.55)).mean())
+    many = electjax.geography(simulated, bins=[0.0, 0.5, 1.0])
+    polled = simulated["votes"] / simulated["votes"].sum("party")
+    low = (polled < 0.5).mean(["run", "district"])
+    np.testing.assert_allclose(many["density"].isel(bin=0), 2 * low)
+    np.testing.assert_allclose((many["density"] * (many["high"] - many["low"])).sum("bin"), 1.0)
+    assert many.attrs["model"] == "dm"
+
+
+def test_the_geography_leaves_out_districts_without_votes():
+    votes = (("district", "party"), np.array([[0, 0], [3, 1], [1, 0]]))
+    found = electjax.geography(xr.Dataset({"votes": votes}, coords={"party": ["A", "B"]}), bins=2)
+    np.testing.assert_allclose(found["density"], [[0.0, 2.0], [2.0, 0.0]])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"party": "CPI"}, "'CPI' is not in"), ({"bins": 0}, "bins=0"), ({"bins": [0.5, 0.2]}, "ascending")],
+)
+def test_bad_questions_about_geography_are_named(delhi, change, said):
+    with pytest.raises(ValueError, match=said):
+        electjax.geography(delhi, **change)
+    with pytest.raises(ValueError, match="summary only"):
+        electjax.geography(electjax.load_election("odisha2019_loksabha"))
+
+
+def test_vectors_and_matrices_reach_the_model():
+    election = electjax.uniform_election({"A": 0.4, "B": 0.6}, districts=5, electors=5000)
+    phi = [[1.0, -1.0], [1.0, -1.0], [1.0, -1.0]]
+    given = {"phi": phi, "sigma": [0.2, 0.2]}
+    runs = electjax.simulate(election, "sim", given, runs=4, options={"attitudes": "given"})
+    assert (runs["seats"].sel(party="A") == 5).all()
+    assert json.loads(runs.attrs["parameters"])["phi"] == phi
+    with pytest.raises(ValueError, match=r"phi has shape \(2, 2\); expected one number or 3 x 2 values, one per comm"):
+        electjax.simulate(election, "sim", given | {"phi": phi[:2]}, options={"attitudes": "given"})

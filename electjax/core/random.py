@@ -216,7 +216,8 @@ def _multinomial_groups(bits: Array, n: Array, weights: Array) -> Array:
     # the padding comes first, so that what takes the rest is a category
     padded = jnp.pad(weights, [(spare, 0)] + [(0, 0)] * (weights.ndim - 1)).reshape(size, groups, *weights.shape[1:])
     by_group = _multinomial_chain(bits[:groups], n, jnp.sum(padded, axis=0))
-    words = jnp.pad(bits[groups:], [(0, size * groups + groups - bits.shape[0])] + [(0, 0)] * (weights.ndim - 1))
+    # the padding and what takes the rest need no words
+    words = jnp.pad(bits[groups:], [(spare, groups)] + [(0, 0)] * (weights.ndim - 1))
     counts = _multinomial_chain(words.reshape(padded.shape), by_group, padded)
     return counts.reshape(-1, *weights.shape[1:])[spare:]
 

@@ -150,7 +150,7 @@ def kappa_nodes(a: Float[Array, ""], b: Float[Array, ""]) -> tuple[Float[Array, 
     What sways electors tips where kappa / (1 - kappa) is some multiple of the gap between parties, as small as that may
     be: smooth in t = log(kappa / (1 - kappa)) whatever the gap, where a Gauss rule in kappa would miss it. A
     midpoint rule therefore, with t stretched by a sinh so that the tails need few nodes; the first and the last carry
-    the tails. Absolute error for sigma and gaps of any size: below 1e-4 from a = 2, 2e-3 at a = 1, 1e-2 at a = 1/2.
+    the tails. Absolute error for sigma and gaps of any size: below 2e-4 from a = 2, 1e-3 at a = 1, 5e-3 at a = 1/2.
     """
 
     def drop(t: Array) -> Array:

@@ -96,6 +96,8 @@ def encode_params(
 ) -> dict[str, Array]:
     """Every parameter of a model as a float32 array: a number, or an array over the dimensions that it allows.
 
+    One number for a parameter that calibration searches as an array becomes that array: both share a program.
+
     Raises:
         ValueError: an unknown parameter, a value outside its support, or an array of the wrong shape.
     """
@@ -125,6 +127,8 @@ def encode_params(
         low, high = parameter.support
         if (value < low).any() or (value > high).any():
             raise ValueError(f"{where}={value.tolist()} lies outside its range [{low:g}, {high:g}]")
+        if parameter.each and not value.ndim:
+            value = np.full([lengths[dim] for dim in parameter.each.split()], value)
         values[parameter.name] = jnp.asarray(value, jnp.float32)
     simulator.check(values, options)
     return values

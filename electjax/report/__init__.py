@@ -1,10 +1,10 @@
 """Tables, figures and the html report of a run; knows labelled Datasets and no model."""
 
-from electjax.report.figures import geography, posterior_predictive, seat_distribution, sweep_figure
+from electjax.report.figures import geography, main_parties, posterior_predictive, seat_distribution, sweep_figure
 from electjax.report.html import calibration_rows, render_report
 from electjax.report.posterior import parameter_names, posterior_pairs, posterior_parameters
 from electjax.report.style import png_bytes, save_figure
-from electjax.report.tables import as_html, election_table, metrics_rows
+from electjax.report.tables import as_html, election_table, metrics_rows, value_text
 from electjax.report.write import run_figures, write_report
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "calibration_rows",
     "election_table",
     "geography",
+    "main_parties",
     "metrics_rows",
     "parameter_names",
     "png_bytes",
@@ -23,5 +24,6 @@ __all__ = [
     "save_figure",
     "seat_distribution",
     "sweep_figure",
+    "value_text",
     "write_report",
 ]

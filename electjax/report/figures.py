@@ -97,9 +97,10 @@ def geography(
                     districts, edges = _histogram_of(found[kind], party)
                     ax.stairs(districts, edges, fill=True, color=colours[party], alpha=0.35, lw=0)
                     ax.stairs(districts, edges, color=colours[party], lw=1.0)
-                for party in main if observed is not None else []:
-                    districts, edges = _histogram_of(observed, party)
-                    ax.stairs(districts, edges, color=colours[party], lw=1.4, ls=(0, (3, 1.5)))
+                if observed is not None:
+                    for party in main:
+                        districts, edges = _histogram_of(observed, party)
+                        ax.stairs(districts, edges, color=colours[party], lw=1.4, ls=(0, (3, 1.5)))
                 percent(ax)
                 ax.xaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
                 ax.set_xlim(0, 1)

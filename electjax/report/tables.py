@@ -123,10 +123,11 @@ def parameters_text(parameters: Mapping[str, Any]) -> str:
 
     What is too long to read is told by its shape and range.
     """
-    return "; ".join(f"{GREEK.get(name, name)} = {_value_text(value)}" for name, value in parameters.items())
+    return "; ".join(f"{GREEK.get(name, name)} = {value_text(value)}" for name, value in parameters.items())
 
 
-def _value_text(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """A number, a vector or a matrix to three digits, or its shape and range."""
     if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, str) or value is None:
@@ -136,7 +137,7 @@ def _value_text(value: Any) -> str:
         shape = " x ".join(map(str, values.shape))
         return f"{shape} values from {values.min():.3g} to {values.max():.3g}"
     if values.ndim > 1:
-        return " | ".join(map(_value_text, values))
+        return " | ".join(map(value_text, values))
     return ", ".join(f"{number:.3g}" for number in np.ravel(values))
 
 
@@ -204,7 +205,8 @@ _HTML = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_
 <table class="results">
 <caption>{{ election }}: seats by party (mean over runs, range below), most likely seat vector, mean and
 standard deviation of the winning margin (MWM, SWM), probability of the observed seats,
-distance (in tolerances; of the mean over runs, for a best draw of the draw itself).</caption>
+distance (in tolerances; of the mean over runs, for a best draw of the draw itself). A parameter with a value per party
+has them in the order of the columns.</caption>
 <thead><tr><th scope="col">Model</th>
 {%- for party in parties %}<th scope="col">{{ party }}</th>{% endfor -%}
 <th scope="col">Most likely</th><th scope="col">MWM</th><th scope="col">SWM</th>

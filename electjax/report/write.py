@@ -124,14 +124,15 @@ def _geography(tree: xr.DataTree, simulations: Mapping[str, Mapping[str, xr.Data
     if not found:
         return
     seen = tree["observed"].children.get("geography")
-    shares = tree["observed"]["popularity"].to_series().to_dict()
+    popularity = tree["observed"].to_dataset()["popularity"]
+    shares = {str(party): float(popularity.sel(party=party)) for party in popularity["party"].values}
     drawn = ", ".join(main_parties(shares))
     outline = "" if seen is None else " Dashed: the returns, a single election, so more ragged than a mean over many."
     yield ReportFigure(
         "geography.png",
         _GEOGRAPHY,
         f"In how many of the districts a party has which share of the votes ({drawn}), over all runs of a model. A"
-        " narrow hump is a party as strong everywhere as in the nation, which wins all districts or none; a wide or"
+        " narrow hump is a party as strong everywhere as in the nation, which wins nearly all districts or none; a wide or"
         f" double one a party with strongholds.{outline}",
         geography(found, shares, None if seen is None else seen.to_dataset()),
     )

@@ -21,6 +21,7 @@ shares      given, or drawn by stick-breaking; spread: sigma given, or drawn fro
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -30,7 +31,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from electjax.core import random, urn, valuation, valuation_agent
 from electjax.core.placement import dirichlet_settlement
-from electjax.core.polling import SINGLE_BLOCK, Schedule
+from electjax.core.settling import Settling, settle
 from electjax.simulators.base import Contest, Parameter, Params, Plan, Polled, Simulator
 from electjax.simulators.pcm import capacities
 from electjax.simulators.polls import run_poll, urn_poll
@@ -100,23 +101,10 @@ def draw_society(key: Key[Array, ""], params: Params, *, parties: int, options: 
     return Society(shares, phi, sigma)
 
 
-def _district_weights(contest: Contest, params: Params, options: SIMOptions) -> Float[Array, " S"]:
-    """Base weight of every district in each community's urn, the parameters of its Dirichlet law."""
+def _district_base(contest: Contest, options: SIMOptions) -> Float[Array, " S"]:
+    """Base weights of the districts at a = 1, one on average."""
     electors = contest.electors.astype(jnp.float32)
-    if options.base == "uniform":
-        return jnp.full(electors.shape, params["concentration"])
-    return params["concentration"] * electors.shape[0] * electors / jnp.sum(electors)
-
-
-def _capped(
-    key: Array, sizes: Array, contest: Contest, params: Params, *, options: SIMOptions, plan: Plan
-) -> Int[Array, "S C"]:
-    """Members of every community in every district where districts close when full."""
-    weights = _district_weights(contest, params, options)
-    settle = urn_poll(weights, jnp.float32(0.0), fraction=False, first=urn.first_settlers)
-    limits = capacities(contest.electors, params["capacity"], plan.total)
-    even = jnp.full(sizes.shape, 0.5)  # copy probability 1/2: the base counts as it is
-    return run_poll(key, settle, sizes, limits, even, rule="shuffled", plan=plan)
+    return jnp.ones_like(electors) if options.base == "uniform" else electors / jnp.mean(electors)
 
 
 def _choices(
@@ -144,43 +132,84 @@ def _choices(
     return valuation.choices_of_many_minds(phi, mean, error, sigma, weights, electors, kappa, one_group=one_group)
 
 
-def _poll_by_counts(
-    key: Array, contest: Contest, society: Society, params: Params, *, options: SIMOptions, plan: Plan
+def _votes(
+    key: Array, members: Int[Array, "C S"], society: Society, params: Params, *, options: SIMOptions
 ) -> Int[Array, "S K"]:
-    """The fast engine: communities are counts, and vote by multinomials."""
-    key_sizes, key_homes, key_errors, key_votes = random.subkey(key, jnp.arange(4))
-    communities, parties = society.phi.shape
-    one = jnp.zeros(1, jnp.int32)
-    words = random.random_bits(key_sizes, one, communities)
-    sizes = random.multinomial(words, one + plan.total, society.shares[:, None])[:, 0]
-    if options.placement == "capped":
-        members = _capped(key_homes, sizes, contest, params, options=options, plan=plan).T
-    else:
-        members = dirichlet_settlement(key_homes, sizes, _district_weights(contest, params, options)).T
+    """Votes of communities that are counts: one multinomial per community and district."""
+    key_errors, key_votes = random.subkey(key, jnp.arange(2))
     q = _choices(key_errors, members, society, params, options)
+    parties = society.sigma.shape[0]
     bits = random.random_bits(key_votes, jnp.arange(members.size), parties).reshape(parties, *members.shape)
     votes = random.multinomial(bits, members, jnp.broadcast_to(q, bits.shape))
     return jnp.sum(votes, axis=1, dtype=jnp.int32).T
 
 
-def _poll_electors(
-    key: Array, contest: Contest, society: Society, params: Params, *, options: SIMOptions, plan: Plan
-) -> Int[Array, "S K"]:
-    """The reference: every elector has a community, a district, valuations and a vote."""
-    key_kinds, key_law, key_homes, key_votes = random.subkey(key, jnp.arange(4))
-    communities, districts = options.communities, contest.electors.shape[0]
+def poll_batch(keys: Key[Array, " B"], contest: Contest, params: Params, *, options: SIMOptions, plan: Plan) -> Polled:
+    """Elections side by side, by counts; params carry a leading run axis.
+
+    Raises:
+        ValueError: influence of a network, which needs electors; a parameter of the wrong shape.
+    """
+    if options.influence == "network":
+        raise ValueError("model sim: influence=network needs engine=agent: neighbours are electors, not counts")
+    key_society, key_sizes, key_homes, key_votes = random.subkey(keys, jnp.arange(4)[:, None])
+
+    def found(key: Array, key_sizes: Array, own: Params) -> tuple[Society, Array]:
+        society = draw_society(key, own, parties=contest.popularity.shape[0], options=options)
+        bits = random.random_bits(key_sizes, jnp.zeros(1, jnp.int32), options.communities)
+        everyone = jnp.full(1, plan.total, jnp.int32)
+        return society, random.multinomial(bits, everyone, society.shares[:, None])[:, 0]
+
+    society, sizes = jax.vmap(found)(key_society, key_sizes, params)
+    base = _district_base(contest, options)
+    if options.placement == "capped":
+        room = jax.vmap(lambda capacity: capacities(contest.electors, capacity, plan.total), out_axes=1)
+        copied = 1.0 / (1.0 + params["concentration"])  # (1 - gamma) / gamma = a
+        members = settle(
+            key_homes,
+            sizes.T,
+            room(params["capacity"]),
+            gamma=jnp.broadcast_to(copied, sizes.T.shape),
+            base=base,
+            prior_mass=jnp.zeros_like(copied),
+            fraction=False,
+            schedule=plan.schedule,
+        )
+        members = jnp.moveaxis(members, (0, 1, 2), (2, 1, 0))
+    else:
+        law = params["concentration"][:, None] * base
+        members = jnp.swapaxes(jax.vmap(dirichlet_settlement)(key_homes, sizes, law), 1, 2)
+    return Polled(jax.vmap(partial(_votes, options=options))(key_votes, members, society, params))
+
+
+def poll(key: Key[Array, ""], contest: Contest, params: Params, *, options: SIMOptions, plan: Plan) -> Polled:
+    """One election, the reference: every elector has a community, a district, valuations and a vote.
+
+    Raises:
+        ValueError: influence of a network without its pairs or with too many electors; a parameter of the wrong shape.
+    """
     network = options.influence == "network"
+    if network and (params["network"].ndim != 2 or params["network"].shape[1] != 2):
+        raise ValueError("model sim: influence=network needs parameter network, pairs of elector numbers")
+    if network and plan.total > MOST_NETWORK:
+        raise ValueError(f"model sim: influence=network: {plan.total:,} electors; at most {MOST_NETWORK:,}")
+    key_society, key_kinds, key_law, key_homes, key_votes = random.subkey(key, jnp.arange(5))
+    society = draw_society(key_society, params, parties=contest.popularity.shape[0], options=options)
+    communities, districts = options.communities, contest.electors.shape[0]
     if network:
         community = valuation_agent.communities_in_order(society.shares, plan.total)
     else:
         community = valuation_agent.communities(key_kinds, society.shares, plan.total)
+    base = params["concentration"] * _district_base(contest, options)
     if options.placement == "capped":
         sizes = jnp.sum(community == jnp.arange(communities)[:, None], axis=1, dtype=jnp.int32)
-        members = _capped(key_law, sizes, contest, params, options=options, plan=plan)
+        urns = urn_poll(base, jnp.float32(0.0), fraction=False, first=urn.first_settlers)
+        limits = capacities(contest.electors, params["capacity"], plan.total)
+        even = jnp.full(communities, 0.5)  # copy probability 1/2: the base counts as it is
+        members = run_poll(key_law, urns, sizes, limits, even, rule="shuffled", plan=plan)
         community, district = valuation_agent.homes_of_counts(key_homes, community, members.T)
     else:
-        weights = _district_weights(contest, params, options)
-        law = random.dirichlet(key_law, jnp.broadcast_to(weights[:, None], (districts, communities))).T
+        law = random.dirichlet(key_law, jnp.broadcast_to(base[:, None], (districts, communities))).T
         district = valuation_agent.homes(key_homes, community, law)
 
     def kappa(key: Array, shape: tuple[int, ...]) -> Array:
@@ -188,7 +217,7 @@ def _poll_electors(
             return jnp.broadcast_to(params["kappa"], shape)
         return jax.random.beta(key, params["kappa_a"], params["kappa_b"], shape)
 
-    return valuation_agent.cast_votes(
+    votes = valuation_agent.cast_votes(
         key_votes,
         community,
         district,
@@ -199,43 +228,22 @@ def _poll_electors(
         kappa=kappa,
         edges=params["network"].astype(jnp.int32) if network else None,
     )
+    return Polled(votes)
 
 
-def poll(key: Key[Array, ""], contest: Contest, params: Params, *, options: SIMOptions, plan: Plan) -> Polled:
-    """One election.
-
-    Raises:
-        ValueError: influence of a network without its pairs, with the fast engine, or with too many electors; a
-            parameter of the wrong shape.
-    """
-    if options.influence == "network":
-        if plan.engine != "agent":
-            raise ValueError("model sim: influence=network needs engine=agent: neighbours are electors, not counts")
-        if params["network"].ndim != 2 or params["network"].shape[1] != 2:
-            raise ValueError("model sim: influence=network needs parameter network, pairs of elector numbers")
-        if plan.total > MOST_NETWORK:
-            raise ValueError(
-                f"model sim: influence=network: {plan.total:,} electors, expected at most {MOST_NETWORK:,}"
-            )
-    key_society, key_poll = random.subkey(key, jnp.arange(2))
-    society = draw_society(key_society, params, parties=contest.popularity.shape[0], options=options)
-    engine = _poll_electors if plan.engine == "agent" else _poll_by_counts
-    return Polled(engine(key_poll, contest, society, params, options=options, plan=plan))
-
-
-def schedule(contest: Contest, *, options: SIMOptions) -> Schedule:
+def schedule(contest: Contest, *, options: SIMOptions) -> Settling:
     """Electors are exchangeable: one block. ValueError for a number of communities that cannot be simulated."""
     if options.communities < 1:
         raise ValueError(f"model sim: option communities={options.communities}: expected at least 1")
     if options.attitudes == "drawn":
         valuation.party_attitudes(options.communities)
-    return SINGLE_BLOCK
+    return Settling(start=0, blocks=1, tight=False)
 
 
-def check(params: Params) -> None:
+def check(params: Params, options: SIMOptions) -> None:
     """Raises ValueError where the shares do not sum to one."""
     shares = np.asarray(params["shares"])
-    if shares.ndim and abs(shares.sum() - 1.0) > 1e-4:
+    if options.shares == "given" and shares.ndim and abs(shares.sum() - 1.0) > 1e-4:
         raise ValueError(
             f"model sim: parameter shares={shares.round(6).tolist()} sums to {shares.sum():.6g}; expected 1"
         )
@@ -362,6 +370,7 @@ SIM = Simulator(
     ),
     options=SIMOptions,
     poll=poll,
+    poll_batch=poll_batch,
     schedule=schedule,
     holds=holds,
     one_by_one=one_by_one,

@@ -1,6 +1,8 @@
 """The numbers of a run, as the nested dictionary that becomes metrics.json.
 
-Every figure is a plain int, float, list or None (where there is no value), keyed by party and model name.
+Every figure is a plain int, float, list or None (where there is no value), keyed by party and model name. A parameter
+that is a list has one value per party in the order of `observed.seats`, per district in that of the returns, or per
+community; a row per community in a list of lists.
 """
 
 import math

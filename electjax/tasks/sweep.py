@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.image import imread, imsave
 
-from electjax.report import png_bytes, sweep_figure
+from electjax.report import png_bytes, sweep_figure, value_text
 from electjax.tasks.folder import atomic_path
 
 
@@ -105,8 +105,10 @@ def draw_panels(table: pd.DataFrame, jobs: Sequence[Job]) -> np.ndarray:
 
 
 def sweep_markdown(table: pd.DataFrame, jobs: Sequence[Job]) -> str:
-    """The table, and below it what became of the jobs that failed."""
-    table = table[[name for name in table if not str(name).startswith(("min_", "max_"))]]
+    """The table without ranges and what never differs, and below it what became of the jobs that failed."""
+    models = {str(model) for job in jobs for model in job.metrics.get("models", {})}
+    same = {name for name in table if str(name).split(".")[0] in models and table[name].nunique() < 2}
+    table = table[[name for name in table if not str(name).startswith(("min_", "max_")) and name not in same]]
     cells = [[str(name) for name in table]]
     cells += [[_short(value) for value in row] for row in table.itertuples(index=False)]
     widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
@@ -145,4 +147,6 @@ def _cell(value: Any) -> Any:
 def _short(value: Any) -> str:
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.4g}"
+    if isinstance(value, str) and value.startswith("["):
+        return value_text(json.loads(value)).replace("|", "/")
     return str(value)

@@ -22,30 +22,35 @@ def run_sweep(seeds: int) -> Path:
 
 
 def summarise(folder: Path) -> str:
-    """A markdown table over the sweep's runs, one row per model."""
+    """A markdown table over the sweep's runs, one row per model; mean and sd over seeds."""
     runs = [json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("*/metrics.json"))]
     lines = [
-        "| model | parameter | seats AAP / BJP | MWM | SWM | P(exact) | best draw is 62/8/0/0 | simulations |",
-        "|---|---|---|---|---|---|---|---|",
+        "| model | parameters | seats AAP / BJP | MWM | SWM | P(exact) | best draw is 62/8/0/0 |",
+        "|---|---|---|---|---|---|---|",
     ]
     for model in runs[0]["models"]:
         optimal = [run["models"][model]["optimal"] for run in runs]
-        name = next(iter(optimal[0]["best_draw"]["parameters"]))
 
         def spread(values: list[float], digits: int) -> str:
             return f"{np.mean(values):.{digits}f} ± {np.std(values):.{digits}f}"
+
+        def parameter(name: str) -> str:
+            found = np.stack([np.atleast_1d(o["parameters"][name]) for o in optimal])  # a column per party
+            digits = 1 if found.max() > 2 else 3
+            return f"{name} = {', '.join(spread(column, digits) for column in found.T)}"
 
         seats = " / ".join(spread([o["seats_mean"][party] for o in optimal], 1) for party in ("AAP", "BJP"))
         exact = sum(o["best_draw"]["seats"] == OBSERVED for o in optimal)
         cells = [
             model.upper(),
-            f"{name} = {spread([o['parameters'][name] for o in optimal], 3 if name == 'gamma' else 1)}",
+            "; ".join(map(parameter, optimal[0]["best_draw"]["parameters"])),
             seats,
             *(spread([o[key] for o in optimal], 3) for key in ("mwm", "swm", "p_exact")),
             f"{exact} of {len(runs)}",
         ]
-        lines.append(f"| {' | '.join(cells)} | {np.mean([run['simulations'] for run in runs]):,.0f} (both models) |")
-    return "\n".join(lines)
+        lines.append(f"| {' | '.join(cells)} |")
+    simulations = np.mean([run["simulations"] for run in runs])
+    return "\n".join([*lines, "", f"{simulations:,.0f} simulations a seed for all models together"])
 
 
 def main() -> None:
