@@ -15,6 +15,8 @@ from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
 INVERSION_MEAN = 5.0
 INVERSION_ROUNDS = 20
+HYPERGEOMETRIC_ROUNDS = 20
+LOG_GAMMA_BOOST = 4  # unit steps by which a small shape is raised before the approximation
 CHAIN = 8  # categories up to which a multinomial is a chain
 
 
@@ -59,7 +61,7 @@ def subkey(key: Key[Array, "..."], number: Int[Array, "*n"] | int) -> Key[Array,
 
 
 def random_bits(
-    key: Key[Array, "*S"], lane: Int[Array, " S"], words: int, turn: Int[Array, "*S"] | int = 0
+    key: Key[Array, "*S"], lane: Int[Array, " S"], words: int, turn: Int[Array, "..."] | int = 0
 ) -> UInt32[Array, "W S"]:
     """32-bit words for every lane; a lane's words depend on the key, its number and the turn alone.
 
@@ -136,6 +138,69 @@ def binomial(u: Float[Array, "..."], n: Float[Array, "..."], p: Float[Array, "..
     return jnp.where(flip, n - x, x)
 
 
+def _hypergeometric_inversion(u: Array, good: Array, total: Array, draws: Array) -> Array:
+    """Smallest x with CDF(x) >= u, by summing the mass function; good and draws at most half of the total."""
+    n, k = jnp.minimum(good, draws), jnp.maximum(good, draws)
+    bad = total - k
+    # P(0) is a product of n factors (bad - i) / (total - i): gamma functions where the total is small, and else its
+    # logarithm by the midpoint rule, as those would cancel
+    centre = total - 0.5 * (n - 1.0)
+    rest = jnp.maximum(centre - k, 0.5)
+    curve = -k * (centre + rest) / jnp.square(centre * rest)
+    log_large = n * jnp.log1p(-jnp.minimum(k / centre, 0.999)) + n**3 / 24.0 * curve
+    few = total < 500.0
+
+    def falling(x: Array) -> Array:
+        x = jnp.where(few, x, 2.0 * n + 1.0)
+        return jax.lax.lgamma(x + 1.0) - jax.lax.lgamma(jnp.maximum(x - n, 0.0) + 1.0)
+
+    mass = jnp.exp(jnp.where(few, falling(bad) - falling(total), log_large))
+    cumulative = mass
+    x = jnp.zeros_like(u)
+    for j in range(HYPERGEOMETRIC_ROUNDS):
+        x = x + (u > cumulative)
+        mass = mass * ((n - j) * (k - j)) / ((j + 1.0) * jnp.maximum(bad - n + j + 1.0, 1.0))
+        mass = jnp.maximum(mass, 0.0)
+        cumulative = cumulative + mass
+    return jnp.minimum(x, n)
+
+
+def _hypergeometric_cornish_fisher(u: Array, good: Array, total: Array, draws: Array) -> Array:
+    """Normal quantile with skewness and kurtosis corrections, less the variance that rounding adds."""
+    z = normal_quantile(u)
+    p, f = good / total, draws / total
+    variance = draws * p * (1.0 - p) * (1.0 - f) * (total / jnp.maximum(total - 1.0, 1.0))
+    sd = jnp.sqrt(jnp.maximum(variance - 1.0 / 12.0, 1e-2))
+    skewed = (1.0 - 2.0 * p) * (1.0 - 2.0 * f)  # skewness times the standard deviation
+    spread = (1.0 - 6.0 * p * (1.0 - p)) * (1.0 - 6.0 * f * (1.0 - f)) - 6.0 * p * (1.0 - p) * f * (1.0 - f) * 1.0
+    z2 = z * z
+    cubic = (z2 - 3.0) * spread / 24.0 - (2.0 * z2 - 5.0) * skewed * skewed / 36.0
+    return jnp.floor(draws * p + sd * z + skewed * (z2 - 1.0) / 6.0 + z * cubic / sd + 0.5)
+
+
+def hypergeometric(
+    u: Float[Array, "..."], good: Float[Array, "..."], total: Float[Array, "..."], draws: Float[Array, "..."]
+) -> Float[Array, "..."]:
+    """How many of `good` among `total` are in a random subset of `draws`, from one uniform each.
+
+    Whole numbers held in floats. Kolmogorov-Smirnov distance to the exact law at most .003; exact to float32 where the
+    expected count, or that of what is left out or not good, is below `INVERSION_MEAN`.
+    """
+    flip_good, flip_draws = 2.0 * good > total, 2.0 * draws > total
+    k = jnp.where(flip_good, total - good, good)
+    n = jnp.where(flip_draws, total - draws, draws)
+    whole = jnp.maximum(total, 1.0)
+    small = n * (k / whole) < INVERSION_MEAN
+    x = jnp.where(
+        small,
+        _hypergeometric_inversion(u, k, whole, n),
+        _hypergeometric_cornish_fisher(u, k, whole, n),
+    )
+    x = jnp.where(flip_draws, k - x, x)
+    x = jnp.where(flip_good, draws - x, x)
+    return jnp.clip(x, jnp.maximum(0.0, draws + good - total), jnp.minimum(good, draws))
+
+
 def count_bits(bits: UInt32[Array, "..."], n: Int[Array, "..."]) -> Int[Array, "..."]:
     """Binomial(n, 1/2) counts for n up to 32, exactly: the ones among n random bits."""
     mask = jnp.where(n >= 32, jnp.uint32(0xFFFFFFFF), (jnp.uint32(1) << n.astype(jnp.uint32)) - 1)
@@ -167,6 +232,25 @@ def gamma_wilson_hilferty(bits: UInt32[Array, "2 ..."], shape: Float[Array, "...
     u1, u2 = _half_uniforms(bits[1])
     boost = jnp.log(u1) / floor + jnp.log(u2) / (floor + 1.0)
     return a * root**3 * jnp.where(small, jnp.exp(boost), 1.0)
+
+
+def log_gamma(bits: UInt32[Array, "4 ..."], shape: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Logarithms of Gamma(shape, 1) variates, which do not underflow where the shape is small; -inf at shape 0.
+
+    The cube of a normal (Wilson and Hilferty 1931) at shape + 4, brought down by prod_j U_j^(1 / (shape + j)). The
+    Kolmogorov-Smirnov distance to the exact law is below .001 for every shape.
+    """
+    raised = shape + LOG_GAMMA_BOOST
+    z = normal_quantile(open_uniform(bits[0]))
+    h = jax.lax.rsqrt(9.0 * raised)
+    root = jnp.maximum(1.0 - h * h + z * h, 1e-6)
+    floor = jnp.maximum(shape, 1e-30)
+    low, high = bits[2:] & 0xFFFF, bits[2:] >> 16
+    steps = jnp.log(open_uniform(bits[1])) / floor
+    for j, word in enumerate((low[0], high[0], low[1]), start=1):
+        steps = steps + jnp.log((word.astype(jnp.float32) + 0.5) * jnp.float32(2**-16)) / (shape + j)
+    draws = jnp.log(raised) + 3.0 * jnp.log(root) + steps
+    return jnp.where(shape > 0, draws, -jnp.inf)
 
 
 def running_sum(values: Float[Array, "K ..."]) -> Float[Array, "K ..."]:

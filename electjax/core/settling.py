@@ -1,33 +1,47 @@
 """Where the members of groups settle: an urn of every group over all districts, many runs side by side.
 
-The roles of `electjax.core.polling` exchanged: groups (parties, say) are the lanes, districts the categories. Runs
-are not mapped over but laid out as lanes too, group first and run last, so that every step is wide however few groups
-there are: counts[district, group, run].
+The roles of `electjax.core.polling` exchanged: groups (parties, communities) are the lanes, districts the categories.
+Runs are not mapped over but laid out as lanes too, group first and run last, so that every step is wide however
+few groups there are: counts[district, group, run].
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Float, Int, Key
 
 from electjax.core import random, urn
-from electjax.core.polling import MAX_HALVINGS, choose
+from electjax.core.polling import choose
 
-INTERPOLATIONS = 12
-SLACK = 2.5  # standard deviations
-BITS = 32
+FIRST = 64  # members of each group that settle one by one
+STEP = 0.05  # of the election: most that arrives in a block where districts may close
 
 
 class Settling(NamedTuple):
-    """Static plan: `start` members of each group one by one, then `blocks` blocks that grow geometrically.
+    """Static plan: `start` members of each group one by one, then blocks up to these times (shares of a group).
 
     tight: the first members alone may fill a district.
     """
 
     start: int
-    blocks: int
+    times: tuple[float, ...]
     tight: bool
+
+
+def settling_plan(total: int, groups: int, smallest: int, *, fraction: bool, growth: float, closing: bool) -> Settling:
+    """Plan for groups of `total` members together, where the smallest district has `smallest` places.
+
+    It depends on no group's own size, so that elections of other popularities share a program.
+    """
+    tight = closing and FIRST * groups > smallest
+    start = FIRST if fraction or tight else 0
+    time, times = start / total, []
+    while time < 1.0:
+        step = time * growth if fraction else 1.0
+        time += min(step, STEP) if closing else step
+        times.append(min(time, 1.0))
+    return Settling(start, (*times[:-1], 1.0), tight)
 
 
 def settle(
@@ -39,17 +53,20 @@ def settle(
     base: Float[Array, " S"],
     prior_mass: Float[Array, " B"],
     fraction: bool,
-    schedule: Settling,
+    plan: Settling,
 ) -> Int[Array, "S G B"]:
     """Members of every group in every district; all groups arrive side by side, each at a steady pace.
 
-    limits: how many of all groups together a district takes, None for any number; they must leave room for all. A
-    block that would overfill a district is cut in its random order at the member that fills it, the district is closed
-    and the rest drawn anew. Under the count reading (`fraction` False) the one block is exact.
+    limits: how many of all groups together a district takes, None for any number; they must leave room for all.
+
+    The members of a block choose independently, given shares drawn for the block (fraction reading) or once for all
+    (count reading: de Finetti). Where more come to a district than it has room for, a random subset of them stays, the
+    district closes, and the others choose again among those open, by the same shares. In which order the members
+    of one block came is so far ignored; blocks are therefore short where districts may close.
     """
     districts, (groups, runs) = base.shape[0], sizes.shape
     lane = jnp.repeat(jnp.arange(groups, dtype=jnp.int32), runs)
-    key_first, key_blocks, key_cuts = random.subkey(key, jnp.arange(3)[:, None])
+    key_first, key_law, key_blocks = random.subkey(key, jnp.arange(3)[:, None])
 
     def lanes(array: Array) -> Array:
         """[..., G, B] or [..., B] as [..., G * B]."""
@@ -57,69 +74,89 @@ def settle(
             return array.reshape(*array.shape[:-2], groups * runs)
         return jnp.tile(array, groups)
 
-    law = {"gamma": lanes(gamma), "base": base}
-    if fraction:
-        law["prior_mass"] = lanes(prior_mass)
-    draw = urn.leap if fraction else urn.polya_block
-
-    def block(step: Array, counts: Array, target: Array, room: Array | None) -> Array:
-        """Where the next members of all groups would settle; districts without room are closed."""
-        settled = jnp.sum(counts, axis=0, dtype=jnp.int32)
-        active = None if room is None else jnp.repeat(room > 0, groups, axis=0).reshape(districts, -1)
-        flat = counts.reshape(districts, -1)
-        more = draw(
-            lanes(random.subkey(key_blocks, step)),
-            lane,
-            flat,
-            lanes(settled),
-            lanes(jnp.maximum(target - settled, 0)),
-            active,
-            **law,
-        )
-        return more.reshape(counts.shape)
+    def words(key: Array, number: int, turn: Array | int = 0) -> Array:
+        """[number, S, G, B]; drawn once: fused with what uses them, the compiler would draw them one by one."""
+        drawn = random.random_bits(lanes(key), lane, number * districts, turn)
+        return jax.lax.optimization_barrier(drawn.reshape(number, districts, groups, runs))
 
     counts = jnp.zeros((districts, groups, runs), jnp.int32)
-    if schedule.start and schedule.tight and limits is not None:
-        counts = _first_in_turn(key_first, sizes, limits, gamma, base, prior_mass, schedule.start)
-    elif schedule.start:
-        u = random.open_uniform(random.random_bits(lanes(key_first), lane, schedule.start))
-        first, _ = urn.first_settlers(u, counts.reshape(districts, -1), lanes(sizes), None, **law)
-        counts = first.reshape(counts.shape)
-    reach = jnp.log(jnp.maximum(jnp.max(sizes, axis=0) / max(schedule.start, 1), 1.0))
+    law = {"gamma": lanes(gamma), "base": base, "prior_mass": lanes(prior_mass)}
+    if plan.tight and limits is not None:
+        counts = _first_in_turn(key_first, sizes, limits, gamma, base, prior_mass, plan.start, fraction)
+    elif plan.start and fraction:
+        u = random.open_uniform(random.random_bits(lanes(key_first), lane, plan.start))
+        counts = urn.first_settlers(u, counts.reshape(districts, -1), lanes(sizes), None, **law)[0].reshape(
+            counts.shape
+        )
 
-    def target(index: Array) -> Array:
-        """Members that have settled at the end of the numbered block of each run."""
-        time = jnp.exp(reach * ((index + 1) / schedule.blocks - 1.0))
-        reached = jnp.round(sizes * time).astype(jnp.int32)
-        reached = jnp.clip(reached, jnp.minimum(sizes, schedule.start), sizes)
-        return jnp.where(index + 1 >= schedule.blocks, sizes, reached)
+    log_shares = jnp.zeros((districts, 1, 1))
+    if not fraction:
+        concentration = jnp.clip((1.0 - gamma) / jnp.maximum(gamma, 1e-9), 1e-9, urn.MAX_CONCENTRATION)
+        log_shares = random.log_gamma(words(key_law, 4), counts + concentration * base[:, None, None])
 
-    if limits is None:
+    def block(counts: Array, inputs: tuple[Array, Array]) -> tuple[Array, None]:
+        index, time = inputs
+        key_gammas, key_turns = random.subkey(random.subkey(key_blocks, index), jnp.arange(2)[:, None])
+        settled = jnp.sum(counts, axis=0, dtype=jnp.int32)
+        arriving = jnp.maximum(jnp.where(time < 1.0, jnp.round(sizes * time).astype(jnp.int32), sizes) - settled, 0)
+        room = None if limits is None else limits - jnp.sum(counts, axis=1, dtype=jnp.int32)
+        if fraction:
+            active = None if room is None else jnp.tile(room > 0, (1, groups))
+            flat = (counts.reshape(districts, -1), lanes(settled), lanes(arriving))
+            bits = words(key_gammas, 2).reshape(2, districts, -1)
+            shares = urn.block_shares(bits, *flat, active, **law).reshape(counts.shape)
+        else:
+            held = log_shares if room is None else jnp.where((room > 0)[:, None], log_shares, -jnp.inf)
+            shares = jnp.exp(held - jnp.maximum(jnp.max(held, axis=0), -1e30))
+        if room is None:
+            return counts + random.multinomial(words(key_turns, 1)[0], arriving, shares), None
 
-        def leap(counts: Array, index: Array) -> tuple[Array, None]:
-            return counts + block(index, counts, target(index), None), None
+        def choose_again(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+            turn, gained, left = carry
+            space = room - jnp.sum(gained, axis=1, dtype=jnp.int32)
+            open_ = (space > 0)[:, None]
+            weights = jnp.where(open_, shares, 0.0)
+            # all the same where the open districts have nothing left of the shares
+            weights = jnp.where(jnp.sum(weights, axis=0) > 0, weights, open_.astype(weights.dtype))
+            come = random.multinomial(words(key_turns, 1, 2 * turn)[0], left, weights)
+            # a branch, not a selection: in most blocks no district fills in any run
+            stay = jax.lax.cond(
+                jnp.any(jnp.sum(come, axis=1, dtype=jnp.int32) > space),
+                lambda: _subset(words(key_turns, 1, 2 * turn + 1)[0], come, space),
+                lambda: come,
+            )
+            return turn + 1, gained + stay, left - jnp.sum(stay, axis=0, dtype=jnp.int32)
 
-        return jax.lax.scan(leap, counts, jnp.arange(schedule.blocks))[0]
+        start = (jnp.int32(0), jnp.zeros_like(counts), arriving)
+        # every turn but the last closes a district
+        _, gained, _ = jax.lax.while_loop(
+            lambda carry: jnp.any(carry[2] > 0) & (carry[0] <= districts), choose_again, start
+        )
+        return counts + gained, None
 
-    most = schedule.blocks + 2 * districts
+    times = jnp.asarray(plan.times, jnp.float32)
+    return jax.lax.scan(block, counts, (jnp.arange(len(plan.times)), times))[0]
 
-    def unfinished(carry: tuple[Array, Array, Array]) -> Array:
-        return jnp.any((carry[1] < schedule.blocks) & (carry[0] < most))
 
-    def advance(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        step, index, counts = carry
-        room = limits - jnp.sum(counts, axis=1, dtype=jnp.int32)
-        more = block(step, counts, target(index), room)
-        cast = _cut(random.subkey(key_cuts, step), more, room)
-        whole = jnp.all(cast == more, axis=(0, 1))
-        return step + 1, index + whole, counts + cast
+def _subset(bits: Array, come: Int[Array, "S G B"], space: Int[Array, "S B"]) -> Int[Array, "S G B"]:
+    """A random subset of those that come to a district, as many as it has space for, by group."""
+    total = jnp.sum(come, axis=1, dtype=jnp.int32)
+    u = random.open_uniform(bits)
 
-    start = (jnp.zeros(runs, jnp.int32), jnp.zeros(runs, jnp.int32), counts)
-    return jax.lax.while_loop(unfinished, advance, start)[2]
+    def group(carry: tuple[Array, Array], inputs: tuple[Array, Array]) -> tuple[tuple[Array, Array], Array]:
+        total, stay = carry
+        come, u = inputs
+        x = random.hypergeometric(u, *(value.astype(jnp.float32) for value in (come, total, stay)))
+        # float32 rounds above 2^24: what is left must still fit
+        x = jnp.clip(x.astype(jnp.int32), jnp.maximum(stay - (total - come), 0), jnp.minimum(come, stay))
+        return (total - come, stay - x), x
+
+    _, chosen = jax.lax.scan(group, (total, jnp.minimum(space, total)), (come.swapaxes(0, 1), u.swapaxes(0, 1)))
+    return jnp.where((total > space)[:, None], chosen.swapaxes(0, 1), come)
 
 
 def _first_in_turn(
-    key: Array, sizes: Array, limits: Array, gamma: Array, base: Array, prior_mass: Array, most: int
+    key: Array, sizes: Array, limits: Array, gamma: Array, base: Array, prior_mass: Array, most: int, fraction: bool
 ) -> Int[Array, "S G B"]:
     """Up to `most` members of each group, one after the other in random order, closing districts as they fill."""
     groups, runs = sizes.shape
@@ -129,77 +166,14 @@ def _first_in_turn(
         u = random.open_uniform(random.random_bits(key, jnp.zeros(runs, jnp.int32), 2, turn))
         settled = jnp.sum(counts, axis=0, dtype=jnp.int32)
         group = choose(u[0], jnp.where(settled < quota, sizes - settled, 0).astype(jnp.float32))
-        own = jnp.sum(jnp.where(group, counts, 0), axis=1).astype(jnp.float32)
         weights = urn.ball_weights(
-            own,
+            jnp.sum(jnp.where(group, counts, 0), axis=1).astype(jnp.float32),
             jnp.sum(counts, axis=1) < limits,
             gamma=jnp.sum(jnp.where(group, gamma, 0.0), axis=0),
             base=base[:, None],
             prior_mass=prior_mass,
-            fraction=True,
+            fraction=fraction,
         )
         return counts + (choose(u[1], weights)[:, None] & group), None
 
     return jax.lax.scan(member, jnp.zeros((base.shape[0], groups, runs), jnp.int32), jnp.arange(groups * most))[0]
-
-
-def _cut(key: Key[Array, " B"], more: Int[Array, "S G B"], room: Int[Array, "S B"]) -> Int[Array, "S G B"]:
-    """The part of a block that has settled when a first open district is full; all of it if none fills.
-
-    Members arrive at independent uniform times. A time that splits the interval in which the district fills parts
-    every count of it binomially: first a little after and a little before the moment expected, which shrinks the
-    interval to its square root; then in halves, by counting bits.
-    """
-    districts, groups, runs = more.shape
-    lane = jnp.repeat(jnp.arange(groups, dtype=jnp.int32), runs)
-    open_ = room > 0
-
-    def full(cast: Array) -> Bool[Array, " B"]:
-        return jnp.any((jnp.sum(cast, axis=1, dtype=jnp.int32) >= room) & open_, axis=0)
-
-    def bits(turn: Array) -> Array:
-        return random.random_bits(jnp.tile(key, groups), lane, districts, turn).reshape(more.shape)
-
-    def keep(split: Array, early: Array, cast: Array, interval: Array) -> tuple[Array, Array]:
-        """Go on with the part of the interval in which the district fills, in the runs that are split."""
-        early = jnp.where(split, early, 0)
-        within = full(cast + early)
-        left = jnp.where(within & split, early, interval - early)
-        return jnp.where(within, cast, cast + early), left
-
-    def search(least: int, last: int, draw: Any, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        def wanted(cast: Array, interval: Array) -> Bool[Array, " B"]:
-            several = full(cast + interval) & (jnp.sum(interval, axis=(0, 1), dtype=jnp.float32) > 1)
-            return several & (jnp.max(interval, axis=(0, 1)) > least)
-
-        def split(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-            turn, cast, interval = carry
-            return turn + 1, *keep(wanted(cast, interval), draw(turn, cast, interval), cast, interval)
-
-        def again(carry: tuple[Array, Array, Array]) -> Array:
-            return jnp.any(wanted(*carry[1:])) & (carry[0] < last)
-
-        return jax.lax.while_loop(again, split, carry)
-
-    def interpolated(turn: Array, cast: Array, interval: Array) -> Array:
-        need = (room - jnp.sum(cast, axis=1, dtype=jnp.int32)).astype(jnp.float32)
-        there = jnp.maximum(jnp.sum(interval, axis=1, dtype=jnp.int32), 1).astype(jnp.float32)
-        share = jnp.where(open_, need / there, jnp.inf)
-        soonest = jnp.min(share, axis=0)
-        sd = jnp.sqrt(
-            jnp.maximum(jnp.min(jnp.where(share == soonest, soonest * (1 - soonest) / there, 1.0), axis=0), 0)
-        )
-        p = jnp.clip(soonest + SLACK * sd * (1 - 2 * (turn % 2)), 0.0, 1.0)
-        u = random.open_uniform(bits(turn))
-        early = random.binomial(u, interval.astype(jnp.float32), jnp.broadcast_to(p, interval.shape))
-        return jnp.clip(early.astype(jnp.int32), 0, interval)
-
-    def halved(half: Any) -> Any:
-        return lambda turn, cast, interval: half(bits(turn), interval)
-
-    carry = (jnp.int32(0), jnp.zeros_like(more), more)
-    _, *rest = search(BITS, INTERPOLATIONS, interpolated, carry)
-    last = INTERPOLATIONS + MAX_HALVINGS
-    _, *rest = search(BITS, last, halved(random.binomial_half), (jnp.int32(INTERPOLATIONS), *rest))
-    _, cast, interval = search(0, 2 * last, halved(random.count_bits), (jnp.int32(last), *rest))
-    return cast + interval

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
 from electjax.core import random
 
@@ -202,9 +202,8 @@ def _remaining_urn(
     return mass, x, b, gamma
 
 
-def leap(
-    key: Key[Array, "*S"],
-    lane: Int[Array, " S"],
+def block_shares(
+    bits: UInt32[Array, "2 K S"],
     counts: Int[Array, "K S"],
     voted: Int[Array, " S"],
     block: Int[Array, " S"],
@@ -213,13 +212,13 @@ def leap(
     gamma: Float[Array, " S"],
     base: Float[Array, " K"],
     prior_mass: Float[Array, "*S"],
-) -> Int[Array, "K S"]:
-    """Votes of the next `block` electors of every district under the fraction reading.
+) -> Float[Array, "K S"]:
+    """Shares, up to a factor, from which the next `block` electors of every district are drawn (fraction reading).
 
-    lane: the districts' numbers, which select their random words. voted: the electors so far, the sum of counts.
-    active: parties whose total is not used up, None for all; the others get nothing, and the urn of those that
-    are left copies with a probability that drifts with the mass of the rest, here held fixed over the block: an
-    approximation, tested against elector-by-elector simulation.
+    Gamma variates whose Dirichlet-multinomial has the urn's exact mean and total variance over the block.
+    voted: the electors so far, the sum of counts. active: parties whose total is not used up, None for all; the urn of
+    those that are left copies with a probability that drifts with the mass of the rest, here held fixed over the
+    block: an approximation, tested against elector-by-elector simulation.
     """
     length = jnp.maximum(block, 1).astype(jnp.float32)
     n = counts.astype(jnp.float32)
@@ -234,12 +233,30 @@ def leap(
     moments = block_moments(mass, length, gamma)
     q = jnp.maximum(b + (x - b) * moments.gain, 0.0)
     kappa = block_concentration(moments, mass, length, x, b, q)
+    # the tiny floor lets the likeliest party vote where every gamma underflows
+    return random.gamma_wilson_hilferty(bits, kappa * q) + 1e-30 * q
+
+
+def leap(
+    key: Key[Array, ""],
+    lane: Int[Array, " S"],
+    counts: Int[Array, "K S"],
+    voted: Int[Array, " S"],
+    block: Int[Array, " S"],
+    active: Bool[Array, " K"] | None,
+    *,
+    gamma: Float[Array, " S"],
+    base: Float[Array, " K"],
+    prior_mass: Float[Array, ""],
+) -> Int[Array, "K S"]:
+    """Votes of the next `block` electors of every district under the fraction reading; see `block_shares`.
+
+    lane: the districts' numbers, which select their random words.
+    """
     # drawn once: fused with what uses them, the compiler would draw them element by element
     bits = jax.lax.optimization_barrier(random.random_bits(key, lane, 3 * counts.shape[0]).reshape(3, *counts.shape))
-    # the tiny floor lets the likeliest party vote where every gamma underflows
-    shares = random.gamma_wilson_hilferty(bits[:2], kappa * q) + 1e-30 * q
-    votes = random.multinomial(bits[2], block, shares)
-    return jnp.where(block > 0, votes, 0)
+    shares = block_shares(bits[:2], counts, voted, block, active, gamma=gamma, base=base, prior_mass=prior_mass)
+    return jnp.where(block > 0, random.multinomial(bits[2], block, shares), 0)
 
 
 def polya_block(

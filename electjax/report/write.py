@@ -131,9 +131,9 @@ def _geography(tree: xr.DataTree, simulations: Mapping[str, Mapping[str, xr.Data
     yield ReportFigure(
         "geography.png",
         _GEOGRAPHY,
-        f"In how many of the districts a party has which share of the votes ({drawn}), over all runs of a model. A"
-        " narrow hump is a party as strong everywhere as in the nation, which wins nearly all districts or none; a wide or"
-        f" double one a party with strongholds.{outline}",
+        f"In how many of the districts a party has which share of the votes ({drawn}), over all runs of a model."
+        " A narrow hump is a party as strong everywhere as in the nation, which wins nearly all districts or none;"
+        f" a wide or double one is a party with strongholds.{outline}",
         geography(found, shares, None if seen is None else seen.to_dataset()),
     )
 

@@ -20,12 +20,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from electjax.core import random, urn
-from electjax.core.polling import leap_schedule
-from electjax.core.settling import Settling, settle
+from electjax.core.settling import Settling, settle, settling_plan
 from electjax.simulators.base import PARTIES, Contest, Parameter, Params, Plan, Polled, Simulator
-from electjax.simulators.polls import run_poll, urn_poll
-
-FIRST = 64  # supporters of each party that settle one by one
+from electjax.simulators.polls import capacities, run_poll, urn_poll
 
 
 @dataclass(frozen=True)
@@ -41,13 +38,6 @@ class PCMOptions:
     districts: Literal["close", "open"] = "close"
     bookkeeping: Literal["interleaved", "none"] = "interleaved"
     growth: float = 0.5
-
-
-def capacities(electors: Int[Array, " S"], capacity: Array, total: int) -> Int[Array, " S"]:
-    """Electors that each district takes, the whole part of L n_s and at most `total`; exactly n_s at L = 1."""
-    room = jnp.maximum(capacity - 1.0, 0.0) * electors.astype(jnp.float32)
-    room = jnp.minimum(room, (total - electors).astype(jnp.float32)).astype(jnp.int32)
-    return electors + jnp.clip(room, 0, total - electors)
 
 
 def _base(electors: Int[Array, " S"], options: PCMOptions) -> Float[Array, " S"]:
@@ -99,21 +89,24 @@ def poll_batch(keys: Key[Array, " B"], contest: Contest, params: Params, *, opti
         base=_base(contest.electors, options) * (1.0 if options.reading == "fraction" else districts),
         prior_mass=params["prior_mass"] * districts,
         fraction=options.reading == "fraction",
-        schedule=plan.schedule,
+        plan=plan.schedule,
     )
     return Polled(jnp.moveaxis(counts, -1, 0))
 
 
 def schedule(contest: Contest, *, options: PCMOptions) -> Settling:
-    """Blocks that grow with the urns under the fraction reading, one block under the count reading."""
+    """Blocks that grow with the urns, and short ones where districts close."""
     if not options.growth > 0:
         raise ValueError(f"model pcm: option growth={options.growth}: expected more than 0")
-    if options.reading == "count":
-        return Settling(0, 1, False)
     electors = np.asarray(contest.electors)
-    # from the nation's electors, not the largest party's: other popularities then share the program
-    blocks = leap_schedule(int(electors.sum(dtype=np.int64)), growth=options.growth, start=FIRST).blocks
-    return Settling(FIRST, max(blocks, 1), bool(FIRST * contest.popularity.shape[0] > electors.min()))
+    return settling_plan(
+        int(electors.sum(dtype=np.int64)),
+        contest.popularity.size,
+        int(electors.min()),
+        fraction=options.reading == "fraction",
+        growth=options.growth,
+        closing=options.districts == "close",
+    )
 
 
 def holds(options: PCMOptions) -> frozenset[str]:

@@ -35,6 +35,13 @@ def urn_poll(
     return Poll(weights, block, start if fraction else None)
 
 
+def capacities(electors: Int[Array, " S"], capacity: Array, total: int) -> Int[Array, " S"]:
+    """Electors that each district takes, the whole part of L n_s and at most `total`; exactly n_s at L = 1."""
+    room = jnp.maximum(capacity - 1.0, 0.0) * electors.astype(jnp.float32)
+    room = jnp.minimum(room, (total - electors).astype(jnp.float32)).astype(jnp.int32)
+    return electors + jnp.clip(room, 0, total - electors)
+
+
 def run_poll(
     key: Key[Array, ""],
     poll: Poll,

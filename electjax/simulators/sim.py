@@ -31,10 +31,9 @@ from jaxtyping import Array, Float, Int, Key
 
 from electjax.core import random, urn, valuation, valuation_agent
 from electjax.core.placement import dirichlet_settlement
-from electjax.core.settling import Settling, settle
+from electjax.core.settling import Settling, settle, settling_plan
 from electjax.simulators.base import Contest, Parameter, Params, Plan, Polled, Simulator
-from electjax.simulators.pcm import capacities
-from electjax.simulators.polls import run_poll, urn_poll
+from electjax.simulators.polls import capacities, run_poll, urn_poll
 
 MOST_NETWORK = 2**24  # numbers of electors that float32 can tell apart
 
@@ -173,7 +172,7 @@ def poll_batch(keys: Key[Array, " B"], contest: Contest, params: Params, *, opti
             base=base,
             prior_mass=jnp.zeros_like(copied),
             fraction=False,
-            schedule=plan.schedule,
+            plan=plan.schedule,
         )
         members = jnp.moveaxis(members, (0, 1, 2), (2, 1, 0))
     else:
@@ -232,12 +231,20 @@ def poll(key: Key[Array, ""], contest: Contest, params: Params, *, options: SIMO
 
 
 def schedule(contest: Contest, *, options: SIMOptions) -> Settling:
-    """Electors are exchangeable: one block. ValueError for a number of communities that cannot be simulated."""
+    """Blocks where districts close. ValueError for a number of communities that cannot be simulated."""
     if options.communities < 1:
         raise ValueError(f"model sim: option communities={options.communities}: expected at least 1")
     if options.attitudes == "drawn":
         valuation.party_attitudes(options.communities)
-    return Settling(start=0, blocks=1, tight=False)
+    electors = np.asarray(contest.electors)
+    return settling_plan(
+        int(electors.sum(dtype=np.int64)),
+        options.communities,
+        int(electors.min()),
+        fraction=False,
+        growth=1.0,
+        closing=options.placement == "capped",
+    )
 
 
 def check(params: Params, options: SIMOptions) -> None:

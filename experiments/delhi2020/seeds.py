@@ -34,16 +34,19 @@ def summarise(folder: Path) -> str:
         def spread(values: list[float], digits: int) -> str:
             return f"{np.mean(values):.{digits}f} ± {np.std(values):.{digits}f}"
 
-        def parameter(name: str) -> str:
-            found = np.stack([np.atleast_1d(o["parameters"][name]) for o in optimal])  # a column per party
-            digits = 1 if found.max() > 2 else 3
-            return f"{name} = {', '.join(spread(column, digits) for column in found.T)}"
-
+        found = {  # a row per seed, a column per party
+            name: np.stack([np.atleast_1d(o["parameters"][name]) for o in optimal])
+            for name in optimal[0]["best_draw"]["parameters"]
+        }
+        parameters = [
+            f"{name} = {', '.join(spread(column, 3 if values.mean() < 2 else 1) for column in values.T)}"
+            for name, values in found.items()
+        ]
         seats = " / ".join(spread([o["seats_mean"][party] for o in optimal], 1) for party in ("AAP", "BJP"))
         exact = sum(o["best_draw"]["seats"] == OBSERVED for o in optimal)
         cells = [
             model.upper(),
-            "; ".join(map(parameter, optimal[0]["best_draw"]["parameters"])),
+            "; ".join(parameters),
             seats,
             *(spread([o[key] for o in optimal], 3) for key in ("mwm", "swm", "p_exact")),
             f"{exact} of {len(runs)}",
