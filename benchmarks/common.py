@@ -9,7 +9,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,11 +18,15 @@ from typing import Any
 RESULTS = Path(__file__).parent / "results"
 
 
-def arguments(description: str) -> argparse.Namespace:
+def arguments(description: str, parts: Sequence[str] = ()) -> argparse.Namespace:
+    """The command line; parts: pieces of the benchmark that can be asked for alone."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--small", action="store_true", help="a check that it runs, with few repeats")
-    parser.add_argument("--cores", type=int, default=1, help="CPU cores for both sides (default 1)")
     parser.add_argument("--out", type=Path, help="where to write the figures as JSON")
+    if parts:
+        parser.add_argument("--part", choices=parts, help="only this part, as JSON to stdout")
+    else:
+        parser.add_argument("--cores", type=int, default=1, help="CPU cores for both sides (default 1)")
     return parser.parse_args()
 
 
@@ -35,11 +39,18 @@ def pin(cores: int) -> None:
         os.environ[name] = str(cores)
 
 
-def interleaved(work: dict[str, Callable[[int], Any]], repeats: int) -> dict[str, list[float]]:
-    """Seconds of every piece of work, called in turn with fresh seeds: a slow moment hits all of them alike."""
+def interleaved(
+    work: dict[str, Callable[[int], Any]], repeats: int, slow: Collection[str] = ()
+) -> dict[str, list[float]]:
+    """Seconds of every piece of work, called in turn with fresh seeds: a slow moment hits all of them alike.
+
+    Those named `slow` take part in the first two rounds only.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in work}
     for repeat in range(repeats):
         for name, call in work.items():
+            if repeat >= 2 and name in slow:
+                continue
             begin = time.perf_counter()
             call(repeat + 1)
             seconds[name].append(time.perf_counter() - begin)
@@ -53,8 +64,8 @@ def first_call(call: Callable[[int], Any]) -> float:
 
 
 def median_ratio(reference: list[float], own: list[float]) -> float:
-    """Median over the repeats of reference / own, each pair timed back to back."""
-    return statistics.median(a / b for a, b in zip(reference, own, strict=True))
+    """Median of reference / own over the rounds in which both were timed."""
+    return statistics.median(a / b for a, b in zip(reference, own, strict=False))
 
 
 def delhi() -> tuple[Any, Any, Any]:

@@ -374,3 +374,33 @@ def sim(electors, shares, placement_a, phi, sigma, kappa, influence_district, se
     each = np.random.default_rng(seed).dirichlet(np.full(len(electors), placement_a), len(shares))
     placement = np.ascontiguousarray(each.T * shares)
     return _sim(electors.sum(), placement, phi, sigma, kappa, influence_district, seed, *ZIGGURAT)
+
+
+@fast
+def _sim_plain(electors, placement, phi, sigma, kappa, influence_district, seed):
+    """The votes of `sim_plain`; placement is cumulative over (district, community)."""
+    parties, groups = sigma.shape[0], phi.shape[0]
+    votes = np.zeros((placement.shape[0] // groups, parties), np.int64)
+    means = np.zeros(votes.shape)
+    np.random.seed(seed)
+    home = np.empty(electors, np.int32)
+    values = np.empty((electors, parties), np.float32)
+    for i in range(electors):
+        cell = min(np.searchsorted(placement, np.random.random()), placement.shape[0] - 1)
+        home[i] = cell // groups
+        for k in range(parties):
+            values[i, k] = np.random.normal(phi[cell % groups, k], sigma[k])
+            means[home[i], k] += values[i, k]
+    own = kappa if influence_district else 1.0
+    members = np.bincount(home, minlength=votes.shape[0])
+    pull = (1.0 - own) * means / np.maximum(members, 1).reshape(-1, 1)
+    for i in range(electors):
+        votes[home[i], _vote(values, i, own, pull[home[i]])] += 1
+    return votes
+
+
+def sim_plain(electors, shares, placement_a, phi, sigma, kappa, influence_district, seed):
+    """`sim` as eq. 6 stands: all electors and valuations in turn, then all votes; Numba's own generator and normals."""
+    each = np.random.default_rng(seed).dirichlet(np.full(len(electors), placement_a), len(shares))
+    placement = np.cumsum(each.T * shares)
+    return _sim_plain(electors.sum(), placement, phi, sigma, kappa, influence_district, seed)

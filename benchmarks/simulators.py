@@ -3,8 +3,9 @@
 
     python benchmarks/simulators.py [--small] [--cores N] [--out benchmarks/results/simulators.json]
 
-Reference of a row: the Numba loop of the same model with the same book-keeping. Both sides are warm and pinned to
-the same cores, and timed in turn; the ratio is the median of the ratios of neighbouring timings. A gamma of .9.
+References of a row: the tuned Numba loop of the same model with the same book-keeping, and where there is one
+the plain loop, the equation as it stands. Both sides are warm and pinned to the same cores, and timed in turn; a
+ratio is the median of the ratios of neighbouring timings.
 """
 
 import common
@@ -15,10 +16,12 @@ common.pin(ARGS.cores)
 import statistics
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numba_models as models
 import numba_reference as reference
 from rich.console import Console
 from rich.table import Table
@@ -26,15 +29,44 @@ from rich.table import Table
 from electjax.simulators import get_simulator
 from electjax.simulators.base import Contest, check_options, make_plan, simulate_runs
 
-GAMMA, PRIOR_MASS, CONCENTRATION = 0.9, 2.5, 3.0
-# row: model, options, engine, name of its reference
+PRIOR_MASS, CONCENTRATION = 2.5, 3.0  # DPM's and ECM's; DM's
+GAMMA = {"gamma": 0.9, "prior_mass": PRIOR_MASS}
+COMMUNITIES = {"alpha": 36.0, "beta": 0.57, "prior_mass": PRIOR_MASS}
+SOCIETY = {
+    "shares": (0.5, 0.3, 0.2),
+    "concentration": 0.5,
+    "phi": ((1.0, -1.0, 0.0, 0.0), (-1.0, 1.0, 0.0, 0.0), (-1.0, 1.0, 0.0, 0.0)),
+    "sigma": (1.0, 1.0, 2.0, 1.0),
+    "kappa": 0.5,
+}
+FREE, OPEN, GIVEN = {"bookkeeping": "none"}, {"districts": "open"}, {"attitudes": "given"}
+
+
+class Row(NamedTuple):
+    """What electjax simulates, and the names of its references."""
+
+    model: str
+    values: dict
+    options: dict
+    loop: str
+    plain: str | None = None
+    engine: str = "leap"
+
+
 ROWS = {
-    "DPM": ("dpm", {"bookkeeping": "none"}, "leap", "dpm"),
-    "DPM, interleaved totals": ("dpm", {"bookkeeping": "interleaved"}, "leap", "dpm_interleaved"),
-    "DPM, totals by district": ("dpm", {"bookkeeping": "by_district"}, "leap", "dpm_by_district"),
-    "DPM, count reading": ("dpm", {"bookkeeping": "none", "reading": "count"}, "leap", "dpm_count"),
-    "DM": ("dm", {}, "leap", "dm"),
-    "DPM, engine agent": ("dpm", {"bookkeeping": "none"}, "agent", "dpm"),
+    "DM": Row("dm", {"concentration": CONCENTRATION}, {}, "dm"),
+    "DPM": Row("dpm", GAMMA, FREE, "dpm", "dpm_plain"),
+    "DPM, interleaved totals": Row("dpm", GAMMA, {"bookkeeping": "interleaved"}, "dpm_interleaved"),
+    "DPM, totals by district": Row("dpm", GAMMA, {"bookkeeping": "by_district"}, "dpm_by_district"),
+    "DPM, count reading": Row("dpm", GAMMA, FREE | {"reading": "count"}, "dpm_count"),
+    "PCM, open, η .75": Row("pcm", {"eta": 0.75}, OPEN, "pcm .75", "pcm_plain .75"),
+    "PCM, open, η .99": Row("pcm", {"eta": 0.99}, OPEN, "pcm .99", "pcm_plain .99"),
+    "PCM, closing at 1.5, η .75": Row("pcm", {"eta": 0.75}, {}, "pcm_capped .75", "pcm_capped_plain .75"),
+    "PCM, closing at 1.5, η .99": Row("pcm", {"eta": 0.99}, {}, "pcm_capped .99", "pcm_capped_plain .99"),
+    "ECM, α 36, β .57": Row("ecm", COMMUNITIES, {"bookkeeping": "by_district"}, "ecm", "ecm_plain"),
+    "SIM": Row("sim", SOCIETY, GIVEN, "sim", "sim_plain"),
+    "SIM, local influence": Row("sim", SOCIETY, GIVEN | {"influence": "district"}, "sim_local", "sim_local_plain"),
+    "DPM, engine agent": Row("dpm", GAMMA, FREE, "dpm", "dpm_plain", engine="agent"),
 }
 
 
@@ -43,33 +75,46 @@ def numba_runs(electors, popularity, totals, cores):
     # the likeliest party first, which suits loops that stop at the first match
     order = np.argsort(-popularity)
     theta, totals = popularity[order], totals[order].astype(np.int64)
-    law = (electors, theta, GAMMA, PRIOR_MASS)
+    law = (electors, theta, GAMMA["gamma"], PRIOR_MASS)
     if cores > 1:
         return {"dpm": lambda seed: reference.dpm_runs(*law, False, seed, cores)}
-    return {
+    communities = (electors, totals, theta, *COMMUNITIES.values())
+    society = [electors, *(np.array(value) if isinstance(value, tuple) else value for value in SOCIETY.values())]
+    loops = {
+        "dm": lambda seed: reference.dm(electors, theta, CONCENTRATION, seed),
         "dpm": lambda seed: reference.dpm(*law, False, seed),
         "dpm_plain": lambda seed: reference.dpm_plain(*law, seed),
         "dpm_count": lambda seed: reference.dpm(*law, True, seed),
         "dpm_interleaved": lambda seed: reference.dpm_interleaved(*law, False, totals, seed),
         "dpm_by_district": lambda seed: reference.dpm_by_district(*law, False, totals, seed),
-        "dm": lambda seed: reference.dm(electors, theta, CONCENTRATION, seed),
+        "ecm": lambda seed: models.ecm(*communities, seed),
+        "ecm_plain": lambda seed: models.ecm_plain(*communities, seed),
     }
+    for local, name in ((False, "sim"), (True, "sim_local")):
+        loops[name] = partial(models.sim, *society, local)
+        loops[f"{name}_plain"] = partial(models.sim_plain, *society, local)
+    for eta in (".75", ".99"):
+        settling = (electors, totals, np.full(len(theta), float(eta)), 1.0, np.full(len(electors), 1 / len(electors)))
+        loops[f"pcm {eta}"] = partial(models.pcm, *settling)
+        loops[f"pcm_plain {eta}"] = partial(models.pcm_plain, *settling)
+        loops[f"pcm_capped {eta}"] = partial(models.pcm_capped, *settling, 1.5)
+        loops[f"pcm_capped_plain {eta}"] = partial(models.pcm_capped_plain, *settling, 1.5)
+    return loops
 
 
-def electjax_runs(model, options, engine, electors, popularity, totals, runs, cores):
+def electjax_runs(row, electors, popularity, totals, runs, cores):
     """A call that simulates at least `runs` elections a core, in whole batches, and how many it does."""
-    simulator = get_simulator(model)
-    options = check_options(simulator, options)
+    simulator = get_simulator(row.model)
+    options = check_options(simulator, row.options)
     contest = Contest(
         jnp.asarray(electors, jnp.int32), jnp.asarray(popularity, jnp.float32), jnp.asarray(totals, jnp.int32)
     )
-    plan = make_plan(simulator, contest, options=options, engine=engine)
+    plan = make_plan(simulator, contest, options=options, engine=row.engine)
     plan = plan._replace(batch=min(plan.batch, runs))
     runs = -(-runs // plan.batch) * plan.batch
-    values = simulator.defaults | ({"gamma": GAMMA, "prior_mass": PRIOR_MASS} if model == "dpm" else {})
     call = partial(simulate_runs, simulator=simulator, options=options, plan=plan)
     may_win = jnp.ones(len(popularity), bool)
-    params = {name: jnp.float32(value) for name, value in values.items()}
+    params = {name: jnp.asarray(value, jnp.float32) for name, value in (simulator.defaults | row.values).items()}
     numbers = jnp.arange(runs)
 
     def simulate(seed):
@@ -89,17 +134,20 @@ def measure(args):
     runs = 64 if args.small else (1024 if cpu else 16_384)
     loops = numba_runs(*delhi, args.cores)
     work, count, compiled = {}, {}, {}
-    for row, (model, options, engine, loop) in ROWS.items():
-        if loop not in loops or (engine == "agent" and args.small):
+    for name, row in ROWS.items():
+        if row.loop not in loops or (row.engine == "agent" and args.small):
             continue
-        work[row], count[row] = electjax_runs(
-            model, options, engine, *delhi, min(runs, 32) if engine == "agent" and cpu else runs, cores
-        )
-    for name, loop in loops.items():
-        work[name], count[name] = loop, args.cores
+        if args.small:
+            loops.pop(row.plain, None)
+        own = min(runs, 32) if row.engine == "agent" and cpu else runs
+        work[name], count[name] = electjax_runs(row, *delhi, own, cores)
+        for loop in (row.loop, row.plain):  # next to it in every round
+            if loop in loops:
+                work[loop], count[loop] = loops[loop], args.cores
     for name, call in work.items():
         compiled[name] = common.first_call(call)
-    seconds = common.interleaved(work, 2 if args.small else 5)
+    slow = {name for name in work if "plain" in name}
+    seconds = common.interleaved(work, 2 if args.small else 5, slow)
     each = {name: [t / count[name] for t in times] for name, times in seconds.items()}
     electors = int(delhi[0].sum())
 
@@ -112,17 +160,17 @@ def measure(args):
             "compile_seconds": max(compiled[name] - statistics.median(seconds[name]), 0.0),
         }
         if name in ROWS:
-            loop = ROWS[name][3]
+            loop, plain = ROWS[name].loop, ROWS[name].plain
             found |= {"reference": loop, "ratio": common.median_ratio(each[loop], each[name])}
-            if loop == "dpm" and "dpm_plain" in each:
-                found["ratio_to_plain_loop"] = common.median_ratio(each["dpm_plain"], each[name])
+            if plain in each:
+                found["ratio_to_plain_loop"] = common.median_ratio(each[plain], each[name])
         return found
 
     return {
         **common.provenance(args.cores),
         "benchmark": "simulators",
         "election": {"name": "delhi2020", "districts": len(delhi[0]), "parties": len(delhi[1]), "votes": electors},
-        "gamma": GAMMA,
+        "parameters": {"dm": {"concentration": CONCENTRATION}, "dpm": GAMMA, "ecm": COMMUNITIES, "sim": SOCIETY},
         "rows": {name: figures(name) for name in work},
     }
 
@@ -143,7 +191,7 @@ def show(result):
             *ratios,
         )
     versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items() if number)
-    Console(width=110).print(table, f"{result['device']} · {result['cpu']} · {versions}", sep="\n")
+    Console(width=120).print(table, f"{result['device']} · {result['cpu']} · {versions}", sep="\n")
 
 
 if __name__ == "__main__":

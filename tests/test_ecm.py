@@ -16,7 +16,7 @@ from district_runs import STANDARD_ERRORS, contest, is_consistent, moments_agree
 from enumeration import Table
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 
 from electjax.core import communities, random
 from electjax.core.polling import BOOKKEEPING, largest_remainder
@@ -112,19 +112,31 @@ def test_small_partitions_by_enumeration(engine: str, electors: int, alpha: floa
         assert probability == pytest.approx(formula)
 
 
+def tail(x: np.ndarray, others: int, alpha: float) -> np.ndarray:
+    """P(X >= x) of the module's closed form, in float64."""
+
+    def log_r(y: np.ndarray | int) -> np.ndarray:
+        return special.gammaln(y + 1.0 + alpha) - special.gammaln(y + 1.0)
+
+    return np.exp(log_r(others - x) - log_r(others))
+
+
 @pytest.mark.parametrize("alpha", [1e-3, 0.05, 0.3, 1.0, 2.5, 20.0, 60.0, 1e3, 1e5])
-@pytest.mark.parametrize("others", [1, 2, 7, 60, 1000, 130_000, 3_000_000])
-def test_community_size_inverts_the_exact_law(others: int, alpha: float) -> None:
+def test_community_size_inverts_the_exact_law(alpha: float) -> None:
     """Distance of the inverted distribution function to the beta-binomial, on a grid of uniforms."""
     grid = 2**18
     u = jnp.asarray((np.arange(grid) + 0.5) / grid, jnp.float32)
-    x = np.sort(np.asarray(communities.community_size(u, jnp.full(grid, others + 1), jnp.full(grid, alpha)))) - 1
-    assert x[0] >= 0
-    assert x[-1] <= others
-    # where the grid steps over many values at once the law is compared at those that it meets
-    values, ends = np.unique(x, return_index=True)
-    below = stats.betabinom.cdf(values - 1, others, 1.0, float(np.float32(alpha)))
-    assert np.abs(below - ends / grid).max() < 6e-4 + 2 / grid
+    for others in (1, 2, 7, 60, 1000, 130_000, 3_000_000):
+        sizes = communities.community_size(u, jnp.full(grid, others + 1), jnp.full(grid, alpha, jnp.float32))
+        x = np.sort(np.asarray(sizes)) - 1
+        assert 0 <= x[0] <= x[-1] <= others
+        # the law is compared at the values that the grid meets
+        values, first = np.unique(x, return_index=True)
+        exact = 1 - tail(values, others, float(np.float32(alpha)))
+        assert np.abs(exact - first / grid).max() < 6e-4 + 2 / grid
+        if others <= 60:
+            every = np.arange(others + 1)
+            assert np.allclose(tail(every, others, alpha), stats.betabinom.sf(every - 1, others, 1, alpha))
 
 
 @pytest.mark.parametrize("others", [2**24 + 1, 300_000_001, 970_000_000])
@@ -236,10 +248,10 @@ QUICK = [
 ]
 
 
-def readings(quick: list[dict[str, str]] = QUICK) -> list:
+def readings(chosen: list[dict[str, str]], quick: list[dict[str, str]]) -> list:
     return [
         pytest.param(options, marks=[] if options in quick else pytest.mark.slow, id="-".join(options.values()))
-        for options in OPTIONS
+        for options in chosen
     ]
 
 
@@ -254,7 +266,7 @@ def flat(law: dict[Table, float]) -> dict[tuple[int, ...], float]:
     return {tuple(n for row in table for n in row): probability for table, probability in law.items()}
 
 
-@pytest.mark.parametrize("options", readings())
+@pytest.mark.parametrize("options", readings(OPTIONS, QUICK))
 def test_tiny_elections_by_enumeration(options: dict[str, str]) -> None:
     law = flat(enumerated(**options))
     for engine in ENGINES:
@@ -302,7 +314,12 @@ def gap(first: Outcome, second: Outcome) -> float:
     return float((np.abs(a.mean(axis=0) - b.mean(axis=0)) / (noise + 1e-12)).max())
 
 
-@pytest.mark.parametrize("options", readings(QUICK[:1]))
+# every book-keeping of the default, and every other reading by itself
+AGREEING = [options for options in OPTIONS if sum(options[key] != value for key, value in QUICK[0].items()) <= 1]
+AGREEING.append(QUICK[1])
+
+
+@pytest.mark.parametrize("options", readings(AGREEING, QUICK[:1]))
 def test_engines_agree(options: dict[str, str]) -> None:
     assert gap(middle("leap", 8192, **options), middle("agent", 1024, **options)) < STANDARD_ERRORS
 
@@ -369,9 +386,9 @@ SWEEP_MASS = np.tile(np.repeat([0.0, 2.5], 4), 4)
 
 @st.composite
 def contests(draw: st.DrawFn) -> Contest:
-    """Five districts and 2,000 electors: empty districts, two electors, parties without support or totals."""
+    """Five districts and 600 electors: empty districts, two electors, parties without support or totals."""
     parts = draw(st.lists(st.integers(0, 50), min_size=5, max_size=5).filter(any))
-    electors = largest_remainder(np.array(parts), 2000)
+    electors = largest_remainder(np.array(parts), 600)
     if draw(st.booleans()):
         small, big = np.argmin(electors), np.argmax(electors)
         electors[big] += electors[small] - 2
@@ -380,7 +397,7 @@ def contests(draw: st.DrawFn) -> Contest:
     totals = draw(st.lists(st.integers(0, 20), min_size=4, max_size=4).filter(any))
     if draw(st.booleans()):
         totals = theta
-    return contest(electors, np.array(theta) / sum(theta), largest_remainder(np.array(totals), 2000))
+    return contest(electors, np.array(theta) / sum(theta), largest_remainder(np.array(totals), 600))
 
 
 @pytest.mark.parametrize(
@@ -388,7 +405,7 @@ def contests(draw: st.DrawFn) -> Contest:
     [("none", "split"), ("by_district", "split"), ("interleaved", "split"), ("by_district", "exceed")],
 )
 @given(election=contests(), seed=st.integers(0, 2**31 - 1))
-@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 def test_invariants(bookkeeping: str, overflow: str, election: Contest, seed: int) -> None:
     """Everybody votes; totals hold where communities are split, and are exceeded by less than a community otherwise."""
     result = outcomes(
@@ -396,6 +413,7 @@ def test_invariants(bookkeeping: str, overflow: str, election: Contest, seed: in
         election,
         runs=32,
         batch=32,
+        largest=600,
         seed=seed,
         varying=True,
         params={"alpha": SWEEP_ALPHA, "beta": SWEEP_BETA, "prior_mass": SWEEP_MASS},
@@ -444,7 +462,7 @@ def test_huge_districts_keep_their_electors(electors: list[int], bookkeeping: st
     result = outcomes("ecm", election, runs=64, options={"bookkeeping": bookkeeping}, batch=64)
     assert is_consistent(result, election, bound=bookkeeping != "none")
     share = result.votes.sum(axis=1) / sum(electors)
-    assert np.all(np.abs(share.mean(axis=0) - [0.5, 0.3, 0.2]) <= STANDARD_ERRORS * share.std(axis=0) / 8 + 1e-8)
+    assert np.all(np.abs(share.mean(axis=0) - [0.5, 0.3, 0.2]) <= STANDARD_ERRORS * share.std(axis=0) / 8 + 1e-7)
 
 
 def test_alpha_may_differ_by_district() -> None:
@@ -472,11 +490,11 @@ def test_a_sweep_compiles_once() -> None:
 def test_copying_more_than_always_is_refused() -> None:
     ecm = get_simulator("ecm")
     fraction, literal = check_options(ecm, {}), check_options(ecm, {"reading": "literal"})
-    ecm.check({"beta": np.float32(1.0)}, fraction)
-    ecm.check({"beta": np.float32(7.5)}, literal)
-    ecm.check({"beta": np.float32(7.5)}, check_options(ecm, {"form": "hdp"}))
+    ecm.check({"beta": jnp.float32(1.0)}, fraction)
+    ecm.check({"beta": jnp.float32(7.5)}, literal)
+    ecm.check({"beta": jnp.float32(7.5)}, check_options(ecm, {"form": "hdp"}))
     with pytest.raises(ValueError, match=r"beta=7.5 lies outside its range \[0, 1\].*reading=literal"):
-        ecm.check({"beta": np.float32(7.5)}, fraction)
+        ecm.check({"beta": jnp.float32(7.5)}, fraction)
 
 
 def test_the_hierarchical_form_has_no_totals_and_one_beta() -> None:

@@ -239,3 +239,106 @@ def test_open_uniform_never_reaches_its_ends() -> None:
     assert 0 < ends[0] < 1e-7
     assert ends[1] < 1
     assert np.isfinite(np.asarray(random.normal_quantile(jnp.asarray(ends)))).all()
+
+
+@pytest.mark.parametrize("categories", [9, 70, 543])
+def test_multinomial_over_many_categories(categories: int) -> None:
+    """Every category, also the padded and the last: mean, variance and covariances of neighbours, some of weight 0."""
+    lanes, n = 20_000, 3000
+    weights = np.where(np.arange(categories) % 7 == 3, 0.0, 1.0 + np.arange(categories) % 5)
+    bits = random.random_bits(jax.random.key(31), jnp.arange(lanes), categories)
+    counts = np.asarray(
+        multinomial(bits, jnp.full(lanes, n), columns(*weights, width=lanes)),
+        np.float64,
+    )
+    assert np.all(counts.sum(axis=0) == n)
+    assert np.all(counts[weights == 0] == 0)
+    p = weights / weights.sum()
+    variance = n * p * (1 - p)
+    on = weights > 0
+    gap = (counts.mean(axis=1) - n * p)[on] / np.sqrt(variance[on] / lanes)
+    assert np.abs(gap).max() < stats.norm.isf(LEVEL / categories)
+    # the sampling error of a variance is about sqrt(2 / lanes) of it
+    assert np.abs(counts.var(axis=1)[on] / variance[on] - 1).max() < 6 * np.sqrt(2 / lanes)
+    kept = counts[on]
+    together = (
+        (kept[:-1] - kept[:-1].mean(axis=1, keepdims=True)) * (kept[1:] - kept[1:].mean(axis=1, keepdims=True))
+    ).mean(axis=1)
+    q = p[on]
+    noise = np.sqrt(variance[on][:-1] * variance[on][1:] / lanes)
+    assert np.abs((together + n * q[:-1] * q[1:]) / noise).max() < stats.norm.isf(LEVEL / categories)
+
+
+def test_few_and_many_categories_have_one_law() -> None:
+    """Nine categories in groups, and the same with two merged in one chain: equal marginal distributions."""
+    lanes = 50_000
+    weights = np.array([5.0, 1.0, 2.0, 0.5, 3.0, 0.0, 1.0, 4.0, 2.0])
+    many = multinomial(
+        random.random_bits(jax.random.key(32), jnp.arange(lanes), 9),
+        jnp.full(lanes, 40),
+        columns(*weights, width=lanes),
+    )
+    merged = np.array([*weights[:7], weights[7:].sum()])
+    few = multinomial(
+        random.random_bits(jax.random.key(33), jnp.arange(lanes), 8), jnp.full(lanes, 40), columns(*merged, width=lanes)
+    )
+    pairs = [
+        *zip(np.asarray(many[:7]), np.asarray(few[:7]), strict=True),
+        (np.asarray(many[7:].sum(axis=0)), np.asarray(few[7])),
+    ]
+    for first, second in pairs:
+        table = np.stack([np.bincount(x, minlength=41) for x in (first, second)])
+        table = table[:, table.sum(axis=0) > 20]
+        if table.shape[1] > 1:
+            assert stats.chi2_contingency(table).pvalue > LEVEL / len(pairs)
+
+
+HYPERGEOMETRIC = [
+    (20, 7, 5),
+    (20, 15, 18),
+    (60, 30, 30),
+    (200, 20, 50),
+    (499, 240, 10),
+    (501, 240, 10),
+    (1000, 3, 400),
+    (1000, 500, 500),
+    (10**4, 40, 900),
+    (10**6, 500_000, 8),
+    (10**6, 2000, 2000),
+    (10**6, 300_000, 450_000),
+]
+
+
+@pytest.mark.parametrize(("total", "good", "draws"), HYPERGEOMETRIC)
+def test_hypergeometric_distribution(total: int, good: int, draws: int) -> None:
+    u = jnp.asarray(UNIFORMS, jnp.float32)
+    x = np.asarray(
+        jax.jit(random.hypergeometric)(
+            u, jnp.full(GRID, float(good)), jnp.full(GRID, float(total)), jnp.full(GRID, float(draws))
+        )
+    )
+    law = stats.hypergeom(total, good, draws)
+    values = np.unique(x)
+    mean = min(draws, total - draws) * min(good, total - good) / total
+    bound = 3e-3 if mean >= 0.999 * random.INVERSION_MEAN else 1.01 / GRID + 1e-3
+    assert distance(x, law.cdf(values), values) <= bound
+    assert x.min() >= max(0, draws + good - total)
+    assert x.max() <= min(good, draws)
+
+
+def test_hypergeometric_of_certainty() -> None:
+    """Nothing drawn, everything drawn, none good, all good, an empty population."""
+    cases = np.array([(0, 5, 3), (5, 5, 3), (2, 5, 0), (2, 5, 5), (0, 0, 0)], np.float32)
+    for u in (1e-7, 0.5, 0.9999999):
+        x = random.hypergeometric(jnp.full(5, u), *jnp.asarray(cases.T))
+        assert np.asarray(x).tolist() == [0, 3, 0, 2, 0]
+
+
+@pytest.mark.parametrize("shape", [0.001, 0.05, 0.5, 1.0, 3.0, 40.0, 1000.0])
+def test_log_gamma_distribution(shape: float) -> None:
+    bits = jax.random.bits(jax.random.key(34), (4, 100_000), jnp.uint32)
+    x = np.asarray(random.log_gamma(bits, jnp.full(100_000, shape)), np.float64)
+    # in logarithms: below float32's smallest number the exact law still has its mass
+    assert (
+        stats.kstest(shape * x, lambda y: stats.loggamma(shape).cdf(y / shape)).statistic < 1.95 / np.sqrt(1e5) + 1e-3
+    )

@@ -1,5 +1,7 @@
 """The contract that every district model keeps, under both engines and every book-keeping."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,9 +25,9 @@ from hypothesis import strategies as st
 
 from electjax.core.polling import BOOKKEEPING, largest_remainder
 from electjax.simulators import SIMULATORS, get_simulator, list_models
-from electjax.simulators.base import ENGINES, Outcome, check_options, make_plan, simulate_runs
+from electjax.simulators.base import DISTRICTS, ENGINES, PARTIES, Outcome, check_options, make_plan, simulate_runs
 
-PARTIES = np.array([0.54, 0.385, 0.043, 0.032])
+THETA = np.array([0.54, 0.385, 0.043, 0.032])
 
 
 def same(first: Outcome, second: Outcome) -> bool:
@@ -41,39 +43,87 @@ def at_runs(result: Outcome, runs: np.ndarray) -> Outcome:
 # ---------------------------------------------------------------- every model, engine and book-keeping
 
 
-@pytest.mark.parametrize("bookkeeping", BOOKKEEPING)
+VARIANTS: list[tuple[str, dict[str, Any]]] = [
+    *((model, {"bookkeeping": rule}) for model in ("dm", "dpm", "ecm") for rule in BOOKKEEPING),
+    ("ecm", {"overflow": "exceed"}),
+    ("pcm", {}),
+    ("pcm", {"districts": "open", "bookkeeping": "none"}),
+    ("sim", {}),
+    ("sim", {"placement": "capped", "influence": "district"}),
+]
+
+
+def test_every_model_keeps_the_contract() -> None:
+    assert {model for model, _ in VARIANTS} == set(SIMULATORS)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("model", SIMULATORS)
-def test_contract(model: str, engine: str, bookkeeping: str) -> None:
-    defaults = get_simulator(model).defaults
+@pytest.mark.parametrize(("model", "options"), VARIANTS)
+def test_contract(model: str, options: dict[str, Any], engine: str) -> None:
+    """Shapes, types, sums that hold, winners and margins of the votes, and runs that depend on nothing else."""
     election = contest((3, 3), (0.2, 0.3, 0.5), (1, 2, 3))
-    result = tiny(model, engine, bookkeeping, params=defaults, election=election)
-    assert result.votes.shape == (TINY_RUNS, 2, 3)
-    assert result.winner.shape == result.margin.shape == (TINY_RUNS, 2)
-    assert result.summary.seats.shape == result.summary.vote_fraction.shape == (TINY_RUNS, 3)
-    assert result.summary.mwm.shape == result.summary.swm.shape == (TINY_RUNS,)
+    runs, batch = 2**11, 2**8
+    shared = {"options": options, "engine": engine, "batch": batch}
+    result = outcomes(model, election, runs=runs, seed=7, **shared)
+    assert result.votes.shape == (runs, 2, 3)
+    assert result.winner.shape == result.margin.shape == (runs, 2)
+    assert result.summary.seats.shape == result.summary.vote_fraction.shape == (runs, 3)
+    assert result.summary.mwm.shape == result.summary.swm.shape == (runs,)
     integers = (result.votes, result.winner, result.summary.seats)
     assert all(np.issubdtype(x.dtype, np.signedinteger) for x in integers)
     assert result.margin.dtype == result.summary.mwm.dtype == np.float32
-    assert is_consistent(result, election, bound=bookkeeping != "none")
+    simulator = get_simulator(model)
+    exact = simulator.holds(check_options(simulator, options))
+    assert exact <= {DISTRICTS, PARTIES}
+    assert np.all(result.votes.sum(axis=(1, 2)) == 6)
+    assert result.votes.min() >= 0
+    assert np.all(result.votes.sum(axis=2) == 3) or DISTRICTS not in exact
+    assert np.all(result.votes.sum(axis=1) == np.asarray(election.totals)) or PARTIES not in exact
     assert np.all(result.summary.seats.sum(axis=1) == 2)
     won = np.take_along_axis(result.votes, result.winner[..., None], axis=2)[..., 0]
     assert np.all(won == result.votes.max(axis=2))
-    assert np.allclose(result.margin, won / 3)
+    cast = result.votes.sum(axis=2)
+    assert np.allclose(result.margin[cast > 0], (won / np.maximum(cast, 1))[cast > 0])
+    assert np.all(np.isnan(result.margin[cast == 0]))
     # another seed and another run give other votes
-    other = tiny(model, engine, bookkeeping, params=defaults, election=election, seed=8)
+    other = outcomes(model, election, runs=runs, seed=8, **shared)
     assert np.any(other.votes != result.votes)
     assert len(np.unique(result.votes, axis=0)) > 2
     # the same seed repeats, and run r is the same wherever it stands among the others
-    turned = np.roll(np.arange(TINY_RUNS), 12_345)
-    moved = tiny(model, engine, bookkeeping, params=defaults, election=election, runs=turned)
+    turned = np.roll(np.arange(runs), 1234)
+    moved = outcomes(model, election, runs=turned, seed=7, **shared)
     assert same(moved, at_runs(result, turned))
+
+
+SWEEPS: dict[str, dict[str, Any]] = {
+    "dm": {"concentration": np.linspace(0.5, 20.0, 8)},
+    "dpm": {"gamma": np.linspace(0.0, 1.0, 8), "prior_mass": np.linspace(0.0, 3.0, 8)},
+    "ecm": {"alpha": np.linspace(0.5, 20.0, 8), "beta": np.linspace(0.0, 1.0, 8)},
+    "pcm": {"eta": np.linspace(0.0, 1.0, 24).reshape(8, 3), "capacity": np.linspace(1.0, 3.0, 8)},
+    "sim": {"concentration": np.linspace(0.1, 5.0, 8), "sigma": np.linspace(0.5, 2.0, 24).reshape(8, 3)},
+}
+
+
+@pytest.mark.parametrize("model", SIMULATORS)
+def test_a_sweep_compiles_once(model: str) -> None:
+    """Values are traced: eight sets of them, and a program for the first."""
+    election = contest((30, 50), (0.2, 0.3, 0.5))
+
+    def run(index: int) -> np.ndarray:
+        params = {name: values[index] for name, values in SWEEPS[model].items()}
+        return outcomes(model, election, runs=8, params=params, batch=8, seed=index).votes
+
+    run(0)
+    before = simulate_runs._cache_size()
+    votes = [run(index) for index in range(1, 8)]
+    assert simulate_runs._cache_size() == before
+    assert len(np.unique(np.concatenate(votes), axis=0)) > 8
 
 
 @pytest.mark.parametrize("bookkeeping", ["interleaved", "by_district"])
 def test_blocks_do_not_depend_on_the_chunk(bookkeeping: str) -> None:
     """Runs of the fast engine, among other runs and in another order: bit by bit the same."""
-    election = contest(unequal(MIDDLE_TOTAL, MIDDLE_DISTRICTS, 50.0), PARTIES)
+    election = contest(unequal(MIDDLE_TOTAL, MIDDLE_DISTRICTS, 50.0), THETA)
     runs = np.roll(np.arange(MIDDLE_RUNS), 77)[::-1]
     first = middle(bookkeeping, election, seed=11)
     assert same(middle(bookkeeping, election, gamma=GAMMAS[runs], seed=11, runs=runs), at_runs(first, runs))
@@ -81,7 +131,7 @@ def test_blocks_do_not_depend_on_the_chunk(bookkeeping: str) -> None:
 
 def test_two_calls_equal_one() -> None:
     """Sixteen runs in batches of eight, or eight and eight in batches of four, or one set of values per run."""
-    election = contest(unequal(MIDDLE_TOTAL, MIDDLE_DISTRICTS, 50.0), PARTIES)
+    election = contest(unequal(MIDDLE_TOTAL, MIDDLE_DISTRICTS, 50.0), THETA)
 
     def free(runs: np.ndarray, batch: int) -> Outcome:
         options = {"bookkeeping": "none"}
@@ -103,7 +153,7 @@ def test_two_calls_equal_one() -> None:
 def test_gamma_may_differ_by_district() -> None:
     """A district with full copying and little prior mass is nearly unanimous, one without copying is not."""
     gamma = np.repeat([0.0, 1.0], 5)
-    election = contest(np.full(10, 3000), PARTIES)
+    election = contest(np.full(10, 3000), THETA)
     params = {"gamma": gamma, "prior_mass": 0.01}
     options = {"bookkeeping": "none"}
     votes = outcomes("dpm", election, runs=64, params=params, options=options, batch=64).votes
@@ -141,19 +191,8 @@ def test_barred_party_never_wins() -> None:
     assert free.summary.seats[:, 2].mean() > 0.5
 
 
-def test_sweep_compiles_once() -> None:
-    def sweep(gamma: float, prior_mass: float) -> None:
-        tiny("dpm", "leap", "none", params={"gamma": gamma, "prior_mass": prior_mass})
-
-    sweep(0.5, 2.5)
-    before = simulate_runs._cache_size()
-    for gamma in np.linspace(0.0, 1.0, 20):
-        sweep(gamma, 1.0 + gamma)
-    assert simulate_runs._cache_size() == before
-
-
 def test_unknown_names_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"unknown model 'dmp'.*dm, dpm"):
+    with pytest.raises(ValueError, match=r"unknown model 'dmp'.*dm, dpm, ecm, pcm, sim"):
         get_simulator("dmp")
     dpm = get_simulator("dpm")
     with pytest.raises(ValueError, match=r"unknown option 'readng'.*reading"):
@@ -164,7 +203,7 @@ def test_unknown_names_are_refused() -> None:
         make_plan(dpm, contest([5, 5], [0.5, 0.5]), options=dpm.options(), engine="fast")
     with pytest.raises(ValueError, match="32 bits"):
         make_plan(dpm, contest(np.full(100, 30_000_000), [0.5, 0.5], [0, 0]), options=dpm.options())
-    assert list_models() == ["dm", "dpm"]
+    assert list_models() == ["dm", "dpm", "ecm", "pcm", "sim"]
     assert dpm.parameter("gamma").default == 0.99
 
 
@@ -214,13 +253,12 @@ def test_free_invariants(made: tuple[np.ndarray, np.ndarray, np.ndarray], seed: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("bookkeeping", BOOKKEEPING)
-@pytest.mark.parametrize("model", SIMULATORS)
-def test_smallest_elections(model: str, bookkeeping: str) -> None:
+@pytest.mark.parametrize(("model", "options"), VARIANTS)
+def test_smallest_elections(model: str, options: dict[str, Any]) -> None:
     """One district and one party, of one elector and of many."""
     for electors in (1, 2, 5000):
         election = contest([electors], [1.0])
-        result = outcomes(model, election, runs=4, options={"bookkeeping": bookkeeping}, batch=4, largest=5000)
+        result = outcomes(model, election, runs=4, options=options, batch=4)
         assert np.all(result.votes == electors)
         assert np.all(result.summary.seats == 1)
         assert np.all(result.summary.mwm == 1.0)
@@ -257,7 +295,7 @@ def test_engines_run_where_the_user_has_turned_on_64_bits(engine: str, bookkeepi
 
 def test_other_key_implementations_keep_the_contract() -> None:
     """rbg keys draw differently under vmap in jax itself; here a run still depends on key and number alone."""
-    election = contest(np.full(MIDDLE_DISTRICTS, MIDDLE_SIZE), PARTIES)
+    election = contest(np.full(MIDDLE_DISTRICTS, MIDDLE_SIZE), THETA)
     dpm = get_simulator("dpm")
     options = check_options(dpm, {"bookkeeping": "none"})
     plan = make_plan(dpm, election, options=options)._replace(batch=4)

@@ -15,18 +15,20 @@ from electjax.core import random, urn
 from electjax.core.polling import choose
 
 FIRST = 64  # members of each group that settle one by one
+FEWEST = 16  # of them that settle one by one in groups that are small beside the others
+SMALL = 4096  # electors of the nation up to which everyone does where districts may fill that soon
 STEP = 0.05  # of the election: most that arrives in a block where districts may close
 
 
 class Settling(NamedTuple):
     """Static plan: `start` members of each group one by one, then blocks up to these times (shares of a group).
 
-    tight: the first members alone may fill a district.
+    turns: where these first members alone may fill a district, how many of all groups come one after the other.
     """
 
     start: int
     times: tuple[float, ...]
-    tight: bool
+    turns: int = 0
 
 
 def settling_plan(total: int, groups: int, smallest: int, *, fraction: bool, growth: float, closing: bool) -> Settling:
@@ -34,14 +36,17 @@ def settling_plan(total: int, groups: int, smallest: int, *, fraction: bool, gro
 
     It depends on no group's own size, so that elections of other popularities share a program.
     """
-    tight = closing and FIRST * groups > smallest
-    start = FIRST if fraction or tight else 0
+    start = FIRST if fraction else 0
+    turns = 0
+    if closing and FIRST * groups > smallest:
+        # in small elections everyone comes in turn, which is exact
+        start, turns = (total, total) if total <= SMALL else (FIRST, FIRST * groups)
     time, times = start / total, []
     while time < 1.0:
         step = time * growth if fraction else 1.0
         time += min(step, STEP) if closing else step
         times.append(min(time, 1.0))
-    return Settling(start, (*times[:-1], 1.0), tight)
+    return Settling(start, (*times[:-1], 1.0), turns)
 
 
 def settle(
@@ -81,8 +86,8 @@ def settle(
 
     counts = jnp.zeros((districts, groups, runs), jnp.int32)
     law = {"gamma": lanes(gamma), "base": base, "prior_mass": lanes(prior_mass)}
-    if plan.tight and limits is not None:
-        counts = _first_in_turn(key_first, sizes, limits, gamma, base, prior_mass, plan.start, fraction)
+    if plan.turns and limits is not None:
+        counts = _first_in_turn(key_first, sizes, limits, gamma, base, prior_mass, plan, fraction)
     elif plan.start and fraction:
         u = random.open_uniform(random.random_bits(lanes(key_first), lane, plan.start))
         counts = urn.first_settlers(u, counts.reshape(districts, -1), lanes(sizes), None, **law)[0].reshape(
@@ -156,16 +161,27 @@ def _subset(bits: Array, come: Int[Array, "S G B"], space: Int[Array, "S B"]) ->
 
 
 def _first_in_turn(
-    key: Array, sizes: Array, limits: Array, gamma: Array, base: Array, prior_mass: Array, most: int, fraction: bool
+    key: Array,
+    sizes: Array,
+    limits: Array,
+    gamma: Array,
+    base: Array,
+    prior_mass: Array,
+    plan: Settling,
+    fraction: bool,
 ) -> Int[Array, "S G B"]:
-    """Up to `most` members of each group, one after the other in random order, closing districts as they fill."""
+    """Members of all groups one after the other in random order, closing districts as they fill.
+
+    Until a group has `plan.start`; groups that are small beside it then go on to `FEWEST`, ahead of their pace.
+    """
     groups, runs = sizes.shape
-    quota = jnp.minimum(sizes, most)
 
     def member(counts: Array, turn: Array) -> tuple[Array, None]:
         u = random.open_uniform(random.random_bits(key, jnp.zeros(runs, jnp.int32), 2, turn))
         settled = jnp.sum(counts, axis=0, dtype=jnp.int32)
-        group = choose(u[0], jnp.where(settled < quota, sizes - settled, 0).astype(jnp.float32))
+        early = jnp.max(settled, axis=0) < plan.start
+        left = jnp.where(early | (settled < FEWEST), sizes - settled, 0).astype(jnp.float32)
+        group = choose(u[0], left)
         weights = urn.ball_weights(
             jnp.sum(jnp.where(group, counts, 0), axis=1).astype(jnp.float32),
             jnp.sum(counts, axis=1) < limits,
@@ -176,4 +192,5 @@ def _first_in_turn(
         )
         return counts + (choose(u[1], weights)[:, None] & group), None
 
-    return jax.lax.scan(member, jnp.zeros((base.shape[0], groups, runs), jnp.int32), jnp.arange(groups * most))[0]
+    start = jnp.zeros((base.shape[0], groups, runs), jnp.int32)
+    return jax.lax.scan(member, start, jnp.arange(plan.turns))[0]

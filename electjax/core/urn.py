@@ -286,7 +286,7 @@ def ball_weights(
     *,
     gamma: Float[Array, "..."],
     base: Float[Array, "K ..."],
-    prior_mass: Float[Array, ""],
+    prior_mass: Float[Array, "..."],
     fraction: bool,
 ) -> Float[Array, "K ..."]:
     """Weights of the next elector's choice, zero for inactive parties (eq. 2 in either reading)."""

@@ -56,7 +56,7 @@ class Plan(NamedTuple):
 
     engine: str
     schedule: Any  # what the model's leap engine needs: most often a polling.Schedule
-    largest: int  # electors of the largest district
+    largest: int  # electors of the largest district, for the agent engine where districts poll on their own
     total: int
     batch: int  # runs simulated together
 
@@ -141,7 +141,9 @@ def make_plan(simulator: Simulator, contest: Contest, *, options: Any, engine: s
     else:
         batch = max(1, simulator.width // cells)  # fits the cache of a core
     schedule = simulator.schedule(contest, options=options)
-    return Plan(engine, schedule, int(electors.max()), total, min(batch, 1024))
+    # only where it is needed: elections that differ in it alone share a program
+    largest = int(electors.max()) if engine == "agent" and not simulator.one_by_one(options) else 0
+    return Plan(engine, schedule, largest, total, min(batch, 1024))
 
 
 class Outcome(NamedTuple):
