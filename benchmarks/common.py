@@ -13,9 +13,9 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-RESULTS = Path(__file__).parent / "results"
+Name = TypeVar("Name")
 
 
 def arguments(description: str, parts: Sequence[str] = ()) -> argparse.Namespace:
@@ -39,28 +39,38 @@ def pin(cores: int) -> None:
         os.environ[name] = str(cores)
 
 
+def clock(cores: int) -> Callable[[], float]:
+    """Processor time where one core does all the work, which a busy machine disturbs less; otherwise wall time."""
+    import jax
+
+    return time.process_time if cores == 1 and jax.default_backend() == "cpu" else time.perf_counter
+
+
 def interleaved(
-    work: dict[str, Callable[[int], Any]], repeats: int, slow: Collection[str] = ()
-) -> dict[str, list[float]]:
+    work: dict[Name, Callable[[int], Any]],
+    repeats: int,
+    slow: Collection[Name] = (),
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[Name, list[float]]:
     """Seconds of every piece of work, called in turn with fresh seeds: a slow moment hits all of them alike.
 
     Those named `slow` take part in the first two rounds only.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in work}
+    seconds: dict[Name, list[float]] = {name: [] for name in work}
     for repeat in range(repeats):
         for name, call in work.items():
             if repeat >= 2 and name in slow:
                 continue
-            begin = time.perf_counter()
+            begin = clock()
             call(repeat + 1)
-            seconds[name].append(time.perf_counter() - begin)
+            seconds[name].append(clock() - begin)
     return seconds
 
 
-def first_call(call: Callable[[int], Any]) -> float:
-    begin = time.perf_counter()
+def first_call(call: Callable[[int], Any], clock: Callable[[], float] = time.perf_counter) -> float:
+    begin = clock()
     call(0)
-    return time.perf_counter() - begin
+    return clock() - begin
 
 
 def median_ratio(reference: list[float], own: list[float]) -> float:
@@ -107,6 +117,7 @@ def provenance(cores: int) -> dict[str, Any]:
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "cpu": _cpu(),
         "cores": cores,
+        "load_average": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
         "device": jax.devices()[0].device_kind,
         "backend": jax.default_backend(),
         "versions": {

@@ -79,14 +79,14 @@ def runs_of(row, total, runs):
 
 def electors(small):
     """Microseconds per run of every model against the number of electors."""
-    rows = {}
+    rows, clock = {}, common.clock(1)
     sizes = SIZES[::3] if small else SIZES
     for row in list(MODELS)[:2] if small else MODELS:
         work, count, compiled = {}, {}, {}
         for size in sizes:
             work[size], count[size] = runs_of(row, size, 64 if small else 512)
-            compiled[size] = common.first_call(work[size])
-        seconds = common.interleaved(work, 2 if small else 5)
+            compiled[size] = common.first_call(work[size], clock)
+        seconds = common.interleaved(work, 2 if small else 5, clock=clock)
         rows[row] = {
             f"{size:.0e}": {
                 "microseconds_per_run": statistics.median(seconds[size]) / count[size] * 1e6,
@@ -95,7 +95,7 @@ def electors(small):
             }
             for size in sizes
         }
-    return {"districts": DISTRICTS, "parties": len(POPULARITY), "rows": rows}
+    return {"districts": DISTRICTS, "parties": len(POPULARITY), "clock": clock.__name__, "rows": rows}
 
 
 def peak_gib():
@@ -117,9 +117,9 @@ def india(model, params, small):
     simulate = partial(electjax.simulate, election, model, params, chunk=48)
     base = peak_gib()
     first = common.first_call(lambda seed: simulate(runs=1, seed=seed))
-    begin = time.perf_counter()
+    begin, busy = time.perf_counter(), time.process_time()
     result = simulate(runs=runs, seed=1)
-    wall = time.perf_counter() - begin
+    wall, busy = time.perf_counter() - begin, time.process_time() - busy
     polled = result["votes"].to_numpy()
     assert (polled.sum(axis=1) == votes.sum(axis=0)).all(), "a party polls another number of votes than its total"
     if model == "pcm":
@@ -129,6 +129,7 @@ def india(model, params, small):
     return {
         "runs": runs,
         "wall_seconds": wall,
+        "processor_seconds": busy,  # of both cores; on an idle machine about twice the wall time
         "first_call_seconds": first,
         "electors_per_second": runs * INDIAN_ELECTORS / wall,
         "peak_gib": peak_gib(),
@@ -186,7 +187,7 @@ def show(result):
         (name, *(f"{row[size]['microseconds_per_run']:,.0f} ({row[size]['ratio_to_1e6']:.2f})" for size in sizes))
         for name, row in result["electors"]["rows"].items()
     ]
-    figures = ("wall_seconds", "first_call_seconds", "peak_gib", "peak_gib_before")
+    figures = ("wall_seconds", "processor_seconds", "first_call_seconds", "peak_gib", "peak_gib_before")
     nation = [(name[6:], *(f"{result[name][figure]:.1f}" for figure in figures)) for name in INDIA]
     states = [
         (name, f"{row['seconds_with_compilation']:.1f}", ", ".join(row["exact"]))
@@ -199,7 +200,7 @@ def show(result):
         table("µs per run (x that of 10^6 electors), 70 districts x 4 parties, one core", ("", *sizes), growth),
         table(
             f"{runs:,} elections of India: 543 districts, 5 parties, 970 million electors, two cores",
-            ("", "wall s", "first call s", "peak GiB", "GiB before"),
+            ("", "wall s", "processor s", "first call s", "peak GiB", "GiB before"),
             nation,
         ),
         table(

@@ -144,10 +144,11 @@ def measure(args):
         for loop in (row.loop, row.plain):  # next to it in every round
             if loop in loops:
                 work[loop], count[loop] = loops[loop], args.cores
+    clock = common.clock(args.cores)
     for name, call in work.items():
-        compiled[name] = common.first_call(call)
+        compiled[name] = common.first_call(call, clock)
     slow = {name for name in work if "plain" in name}
-    seconds = common.interleaved(work, 2 if args.small else 5, slow)
+    seconds = common.interleaved(work, 2 if args.small else 5, slow, clock)
     each = {name: [t / count[name] for t in times] for name, times in seconds.items()}
     electors = int(delhi[0].sum())
 
@@ -169,6 +170,7 @@ def measure(args):
     return {
         **common.provenance(args.cores),
         "benchmark": "simulators",
+        "clock": clock.__name__,
         "election": {"name": "delhi2020", "districts": len(delhi[0]), "parties": len(delhi[1]), "votes": electors},
         "parameters": {"dm": {"concentration": CONCENTRATION}, "dpm": GAMMA, "ecm": COMMUNITIES, "sim": SOCIETY},
         "rows": {name: figures(name) for name in work},

@@ -260,10 +260,8 @@ def test_multinomial_over_many_categories(categories: int) -> None:
     assert np.abs(gap).max() < stats.norm.isf(LEVEL / categories)
     # the sampling error of a variance is about sqrt(2 / lanes) of it
     assert np.abs(counts.var(axis=1)[on] / variance[on] - 1).max() < 6 * np.sqrt(2 / lanes)
-    kept = counts[on]
-    together = (
-        (kept[:-1] - kept[:-1].mean(axis=1, keepdims=True)) * (kept[1:] - kept[1:].mean(axis=1, keepdims=True))
-    ).mean(axis=1)
+    kept = counts[on] - counts[on].mean(axis=1, keepdims=True)
+    together = (kept[:-1] * kept[1:]).mean(axis=1)
     q = p[on]
     noise = np.sqrt(variance[on][:-1] * variance[on][1:] / lanes)
     assert np.abs((together + n * q[:-1] * q[1:]) / noise).max() < stats.norm.isf(LEVEL / categories)
@@ -273,19 +271,14 @@ def test_few_and_many_categories_have_one_law() -> None:
     """Nine categories in groups, and the same with two merged in one chain: equal marginal distributions."""
     lanes = 50_000
     weights = np.array([5.0, 1.0, 2.0, 0.5, 3.0, 0.0, 1.0, 4.0, 2.0])
-    many = multinomial(
-        random.random_bits(jax.random.key(32), jnp.arange(lanes), 9),
-        jnp.full(lanes, 40),
-        columns(*weights, width=lanes),
-    )
     merged = np.array([*weights[:7], weights[7:].sum()])
-    few = multinomial(
-        random.random_bits(jax.random.key(33), jnp.arange(lanes), 8), jnp.full(lanes, 40), columns(*merged, width=lanes)
-    )
-    pairs = [
-        *zip(np.asarray(many[:7]), np.asarray(few[:7]), strict=True),
-        (np.asarray(many[7:].sum(axis=0)), np.asarray(few[7])),
-    ]
+
+    def drawn(seed: int, weights: np.ndarray) -> np.ndarray:
+        bits = random.random_bits(jax.random.key(seed), jnp.arange(lanes), len(weights))
+        return np.asarray(multinomial(bits, jnp.full(lanes, 40), columns(*weights, width=lanes)))
+
+    many, few = drawn(32, weights), drawn(33, merged)
+    pairs = [*zip(many[:7], few[:7], strict=True), (many[7:].sum(axis=0), few[7])]
     for first, second in pairs:
         table = np.stack([np.bincount(x, minlength=41) for x in (first, second)])
         table = table[:, table.sum(axis=0) > 20]

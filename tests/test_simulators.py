@@ -33,7 +33,7 @@ THETA = np.array([0.54, 0.385, 0.043, 0.032])
 def same(first: Outcome, second: Outcome) -> bool:
     """Bit by bit."""
     pairs = zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True)
-    return all(np.array_equal(a, b) for a, b in pairs)
+    return all(np.array_equal(a, b, equal_nan=np.issubdtype(a.dtype, np.floating)) for a, b in pairs)
 
 
 def at_runs(result: Outcome, runs: np.ndarray) -> Outcome:

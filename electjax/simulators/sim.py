@@ -282,7 +282,7 @@ SIM = Simulator(
             default=0.5,
             support=(1e-3, 1e6),
             meaning="how evenly communities settle: base weight of a district in a community's urn",
-            prior=(0.05, 5.0),
+            prior=(0.05, 50.0),
             scale="log",
         ),
         Parameter(
@@ -318,7 +318,7 @@ SIM = Simulator(
             default=1.0,
             support=(1e-3, 100.0),
             meaning="standard deviation of the electors' valuations of a party; its mean where it is drawn",
-            prior=(0.25, 4.0),
+            prior=(0.1, 4.0),
             scale="log",
             per=("party",),
             each="party",

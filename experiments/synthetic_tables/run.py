@@ -98,7 +98,7 @@ FITTED = (
     Fitted("L", "capacity", ("pcm",), (1.0, 1.2, 1.5, 2.0, np.inf)),
     Fitted("a", "concentration", ("sim",), (0.25, 0.5, 1.0, 2.0)),
 )
-SOCIETIES = {
+SOCIETIES: dict[str, dict[str, Any]] = {
     "phi1": {"phi": [[1, -1, 0], [-1, 1, 0], [-1, 1, 0]], "sigma": [1, 1, 2]},
     "phi2": {"phi": [[1, 0, 0], [0, 1, 0], [0, 0, 1]], "sigma": [1, 2, 1]},
     # section 8 prints neither its attitudes nor its shares: these are ours, within both forms of the constraint
@@ -329,7 +329,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1000, help="runs for every row")
     parser.add_argument("--tables", nargs="+", choices="1234", default=list("1234"), help="tables to simulate")
     chosen = parser.parse_args()
-    console, start = Console(width=150), time.perf_counter()
+    console, start = Console(width=165), time.perf_counter()
     models = list(dict.fromkeys(row.model for row in printed() if row.table in chosen.tables))
     tables = {m: {reading.name: compare(m, reading, chosen.runs) for reading in READINGS[m]} for m in models}
     show_tables(console, tables, chosen.runs)
