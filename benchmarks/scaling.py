@@ -48,12 +48,10 @@ PHI = ((1.0, -1.0, 0.0, 0.0), (-1.0, 1.0, 0.0, 0.0), (-1.0, 1.0, 0.0, 0.0))
 MODELS = {
     "DM": ("dm", {}, {}),
     "DPM": ("dpm", {}, {}),
-    "DPM, no totals": ("dpm", {"bookkeeping": "none"}, {}),
     "ECM": ("ecm", {}, {}),
     "PCM": ("pcm", {}, {}),
     "PCM, open": ("pcm", {"districts": "open"}, {}),
     "SIM": ("sim", {"attitudes": "given"}, {"phi": PHI}),
-    "SIM, local influence": ("sim", {"attitudes": "given", "influence": "district"}, {"phi": PHI}),
 }
 RUNS = 1000
 INDIAN_ELECTORS, INDIAN_POPULARITY = 970_000_000, (0.38, 0.24, 0.17, 0.12, 0.09)

@@ -310,7 +310,8 @@ def features(result: Outcome) -> np.ndarray:
 def gap(first: Outcome, second: Outcome) -> float:
     """The largest difference of the means of `features`, in standard errors."""
     a, b = features(first), features(second)
-    noise = np.sqrt(a.var(axis=0) / len(a) + b.var(axis=0) / len(b))
+    # pooled: a thousand runs alone can miss what a small party does once in a hundred
+    noise = np.concatenate([a, b]).std(axis=0) * np.sqrt(1 / len(a) + 1 / len(b))
     return float((np.abs(a.mean(axis=0) - b.mean(axis=0)) / (noise + 1e-12)).max())
 
 

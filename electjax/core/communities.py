@@ -101,28 +101,20 @@ def community_size(
     return jnp.where(electors > 0, 1 + joined, 0)
 
 
-def _weights(balls: Array, active: Array, gamma: Array, habits: Habits, rule: Rule) -> Float[Array, " K"]:
-    return urn.ball_weights(
-        balls.astype(jnp.float32),
-        active,
-        gamma=gamma,
-        base=habits.base,
-        prior_mass=habits.prior_mass,
-        fraction=rule.fraction,
-    )
-
-
-def _active(left: Array, rule: Rule) -> Bool[Array, " K"]:
-    """Parties that can be chosen; all of them once every total is used up."""
-    if not rule.bound:
-        return jnp.ones(left.shape, bool)
-    return (left > 0) | ~jnp.any(left > 0)
+def _active(count: Count, habits: Habits, rule: Rule) -> Bool[Array, " K"]:
+    """Parties that can be chosen. While electors wait one of them can: the totals sum to the electors."""
+    return count.polled < habits.totals if rule.bound else jnp.ones(count.polled.shape, bool)
 
 
 def _choice(bits: Array, count: Count, gamma: Array, habits: Habits, rule: Rule) -> Int[Array, ""]:
-    """The party that the next community draws from the urn."""
-    active = _active(habits.totals - count.polled, rule)
-    cumulative = random.running_sum(_weights(count.balls, active, gamma, habits, rule))
+    """The party that the next community draws: by the weights of `urn.ball_weights`, up to a factor and cheaper."""
+    copied, mass = count.balls.astype(jnp.float32), jnp.float32(1.0)
+    if rule.fraction:
+        mass = jnp.sum(copied) + habits.prior_mass
+        copied = copied + habits.prior_mass * habits.base
+    # where there is nobody to copy the base decides even at gamma = 1, and where that is nothing the choice is even
+    weights = gamma * copied + jnp.maximum((1.0 - gamma) * mass, 1e-20) * habits.base + 1e-30
+    cumulative = random.running_sum(jnp.where(_active(count, habits, rule), weights, 0.0))
     return jnp.sum(random.open_uniform(bits) * cumulative[-1] >= cumulative, dtype=jnp.int32)
 
 
@@ -134,8 +126,8 @@ def _cast(size: Array, party: Array, count: Count, habits: Habits, rule: Rule) -
     chosen = jnp.arange(habits.totals.shape[0]) == party
     cast = size
     if rule.bound and rule.split:
-        room = jnp.sum(jnp.where(chosen, habits.totals - count.polled, 0), dtype=jnp.int32)
-        cast = jnp.where(room > 0, jnp.minimum(size, room), size)
+        left = jnp.sum(jnp.where(chosen, habits.totals - count.polled, 0), dtype=jnp.int32)
+        cast = jnp.where(left > 0, jnp.minimum(size, left), size)  # an end also where totals are too few
     balls = cast if rule.by_elector else (size > 0).astype(jnp.int32)
     return cast, Count(count.balls + chosen * balls, count.polled + chosen * cast)
 
@@ -301,11 +293,18 @@ def electors_one_by_one(
 
         def choice(carry: tuple[Array, Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array, Array]:
             attempt, rest, balls, polled, votes = carry
-            left = habits.totals - polled
-            weights = _weights(balls[own], _active(left, rule), habits.gamma[s], habits, rule)
+            active = _active(Count(balls[own], polled), habits, rule)
+            weights = urn.ball_weights(
+                balls[own].astype(jnp.float32),
+                active,
+                gamma=habits.gamma[s],
+                base=habits.base,
+                prior_mass=habits.prior_mass,
+                fraction=rule.fraction,
+            )
             vote = choose(u[attempt], weights).astype(jnp.int32)
-            room = jnp.sum(vote * left, dtype=jnp.int32)
-            cast = jnp.where(room > 0, jnp.minimum(rest, room), rest) if rule.bound and rule.split else rest
+            left = jnp.sum(vote * (habits.totals - polled), dtype=jnp.int32)
+            cast = jnp.where(left > 0, jnp.minimum(rest, left), rest) if rule.bound and rule.split else rest
             balls = balls.at[own].add(vote * cast if rule.by_elector else vote)
             return attempt + 1, rest - cast, balls, polled + vote * cast, votes.at[s].add(vote * cast)
 

@@ -165,5 +165,5 @@ ECM = Simulator(
     holds=holds,
     one_by_one=one_by_one,
     check=check,
-    width=2**16,
+    width=2**17,
 )

@@ -26,7 +26,8 @@ from rich.table import Table
 import electjax
 
 HERE = Path(__file__).parent
-GRID_RUNS, SPREAD_RUNS = 200, 400
+OTHER_RUNS, GRID_RUNS, SPREAD_RUNS = 400, 200, 400  # at most, where the mean of a table or a spread is asked
+FREE = 100.0  # a capacity of 100 districts: all electors fit into any
 Values = Mapping[str, Any]
 NOTHING: Values = MappingProxyType({})
 
@@ -80,7 +81,7 @@ READINGS = {
     "pcm": (
         Reading("fractions, capacity 1.5, the default"),
         Reading("fractions, capacity 1", {"capacity": 1.0}),
-        Reading("fractions, no capacity", {"capacity": np.inf}),
+        Reading("fractions, no capacity", {"capacity": FREE}),
         Reading("counts, capacity 1.5", NOTHING, {"reading": "count"}),
         Reading("counts, capacity 1, the literal text", {"capacity": 1.0}, {"reading": "count"}),
     ),
@@ -95,7 +96,7 @@ URN = {"dpm": (0, 2), "ecm": (0, 1), "pcm": (0, 3)}  # which readings are the ur
 FITTED = (
     Fitted("c", "concentration", ("dm",), (1.0, 2.0, 3.0, 4.0)),
     Fitted("c₀", "prior_mass", ("dpm", "ecm"), (0.0, 1.0, 2.5, 5.0, 10.0)),
-    Fitted("L", "capacity", ("pcm",), (1.0, 1.2, 1.5, 2.0, np.inf)),
+    Fitted("L", "capacity", ("pcm",), (1.0, 1.2, 1.5, 2.0, FREE)),
     Fitted("a", "concentration", ("sim",), (0.25, 0.5, 1.0, 2.0)),
 )
 SOCIETIES: dict[str, dict[str, Any]] = {
@@ -331,7 +332,14 @@ def main() -> None:
     chosen = parser.parse_args()
     console, start = Console(width=165), time.perf_counter()
     models = list(dict.fromkeys(row.model for row in printed() if row.table in chosen.tables))
-    tables = {m: {reading.name: compare(m, reading, chosen.runs) for reading in READINGS[m]} for m in models}
+    other_runs = min(OTHER_RUNS, chosen.runs)
+    tables = {
+        model: {
+            reading.name: compare(model, reading, other_runs if number else chosen.runs)
+            for number, reading in enumerate(READINGS[model])
+        }
+        for model in models
+    }
     show_tables(console, tables, chosen.runs)
     grid_runs, spread_runs = min(GRID_RUNS, chosen.runs), min(SPREAD_RUNS, chosen.runs)
     left_out = {f.symbol: leave_out(f, grid_runs) for f in FITTED if set(f.models) <= set(models)}
@@ -342,7 +350,7 @@ def main() -> None:
     show_spread(console, spreads)
     console.print(f"{time.perf_counter() - start:.0f} s")
     if set("1234") <= set(chosen.tables):
-        runs = {"tables": chosen.runs, "leave_out": grid_runs, "section_8": spread_runs}
+        runs = {"defaults": chosen.runs, "other_readings": other_runs, "leave_out": grid_runs, "section_8": spread_runs}
         text = json.dumps({"runs": runs, "tables": tables, "leave_out": left_out, "section_8": spreads}, indent=1)
         text = re.sub(r"\[\s+([^][{}]*?)\s+\]", lambda found: "[" + re.sub(r"\s+", " ", found[1]) + "]", text)
         (HERE / "result.json").write_text(text + "\n", encoding="utf-8")
