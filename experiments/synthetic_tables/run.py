@@ -214,6 +214,7 @@ def held_out(errors: np.ndarray, groups: Sequence[Any]) -> dict[str, Any]:
             "chosen": best,
             "error": round(float(errors[best, own].mean()), 3),
             "in_sample": round(float(errors[:, own].mean(axis=1).min()), 3),
+            "errors": errors[:, own].mean(axis=1).round(3).tolist(),
         }
         outside[own] = errors[best, own]
     return {
@@ -295,17 +296,16 @@ def show_left_out(console: Console, left_out: Mapping[str, Mapping[str, Any]]) -
     for column in ("choice", "left out", "error by choice", "chosen", "out of sample", "best in sample"):
         view.add_column(column)
     for symbol, found in left_out.items():
-        by_choice = ", ".join(
-            f"{value}: {error:.2f}" for value, error in zip(found["grid"], found["errors"], strict=True)
-        )
-        if len(found["models"]) > 1:
-            for model, group in found["groups"].items():
-                out, best = f"{group['error']:.2f}", f"{group['in_sample']:.2f}"
-                view.add_row(symbol, model, by_choice, str(group["chosen"]), out, best)
-        else:
-            chosen = ", ".join(sorted({str(group["chosen"]) for group in found["groups"].values()}))
-            out, best = f"{found['out_of_sample']:.2f}", f"{found['in_sample']:.2f}"
-            view.add_row(symbol, f"{found['models'][0]}, row by row", by_choice, chosen, out, best)
+        whole = {"error": found["out_of_sample"]} | {key: found[key] for key in ("errors", "in_sample")}
+        whole["chosen"] = ", ".join(sorted({str(group["chosen"]) for group in found["groups"].values()}))
+        one_table = len(found["models"]) == 1
+        for name, group in ({f"{found['models'][0]}, row by row": whole} if one_table else found["groups"]).items():
+            errors = ", ".join(
+                f"{value}: {error:.2f}" for value, error in zip(found["grid"], group["errors"], strict=True)
+            )
+            view.add_row(
+                symbol, name, errors, str(group["chosen"]), f"{group['error']:.2f}", f"{group['in_sample']:.2f}"
+            )
     console.print(view)
 
 
