@@ -166,7 +166,7 @@ def test_who_gains_by_concentrating(theta: tuple[float, ...]) -> None:
 
 
 def test_a_diffuse_third_party_can_win_more_than_its_share() -> None:
-    """Where both others are concentrated and the race is close; at section 5's popularities ours wins just its share."""
+    """Where the race is close and both others are concentrated; at the popularities of section 5 ours wins its share."""
     theta = (0.35, 0.33, 0.32)
     third = pcm(theta, 0.99, 0.99, 0.5)[:, 2]
     assert exceeds(third, np.full(1, 32.0))
