@@ -166,7 +166,7 @@ def test_who_gains_by_concentrating(theta: tuple[float, ...]) -> None:
 
 
 def test_a_diffuse_third_party_can_win_more_than_its_share() -> None:
-    """Where the race is close and both others are concentrated; at the popularities of section 5 ours wins its share."""
+    """In a close race with both others concentrated; at the popularities of section 5 ours wins just its share."""
     theta = (0.35, 0.33, 0.32)
     third = pcm(theta, 0.99, 0.99, 0.5)[:, 2]
     assert exceeds(third, np.full(1, 32.0))
