@@ -230,14 +230,17 @@ def test_section_8_spread(model: str, typical: float, largest: float) -> None:
 
 @pytest.mark.slow
 def test_section_8_spread_of_ecm() -> None:
-    """At beta .8 the top two have the 8 to 15 printed; at .5 ours have half of that, which the README says."""
+    """At beta .8 and the alphas of Table 2 the top two have the 8 to 15 printed.
+
+    With fewer communities, alpha 10, ours have 6 to 8, and at beta .5 half of what is printed: the README says so.
+    """
     runs = EXPERIMENT["SPREAD_RUNS"]
     noise = 4 / np.sqrt(2 * runs)
     spread: dict[str, list[list[float]]] = {}
     for line in EXPERIMENT["spread"]("ecm", runs):
         spread.setdefault(line["setting"], []).append(line["sd"][:2])
-    high = np.array([sd for setting, sd in spread.items() if setting.endswith("beta=0.8")])
-    assert high.shape == (3, 5, 2)
+    high = np.array([sd for setting, sd in spread.items() if setting in ("alpha=20;beta=0.8", "alpha=50;beta=0.8")])
+    assert high.shape == (2, 5, 2)
     assert 8 * (1 - noise) < high.min()
     assert high.max() < 15 * (1 + noise)
     typical = [np.median(spread[f"alpha={alpha};beta={beta}"]) for beta in (0.5, 0.8) for alpha in (20, 50)]
