@@ -50,7 +50,17 @@ def exact_law(eta: tuple[float, float], prior_mass: float, limits: tuple[int, in
 
 
 @pytest.mark.parametrize("engine", ["leap", "agent"])
-@pytest.mark.parametrize(("reading", "capacity"), list(product(["fraction", "count"], [1.0, 1.5, 9.0])))
+@pytest.mark.parametrize(
+    ("reading", "capacity"),
+    [
+        ("fraction", 1.5),
+        ("count", 1.0),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in [("fraction", 1.0), ("fraction", 9.0), ("count", 1.5), ("count", 9.0)]
+        ),
+    ],
+)
 def test_three_supporters(engine: str, reading: str, capacity: float) -> None:
     """Two districts of one and two electors: both engines give the exact law, closing districts included."""
     runs = 2**15
@@ -88,8 +98,16 @@ def test_open_districts_have_the_closed_form_covariance(engine: str) -> None:
     assert moments_agree(both, np.tile(supporters * base, 2), covariance)
 
 
-@pytest.mark.parametrize("eta", [0.6, 0.9])
-@pytest.mark.parametrize("base", ["uniform", "electorate"])
+@pytest.mark.parametrize(
+    ("eta", "base"),
+    [
+        (0.9, "electorate"),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in [(0.6, "uniform"), (0.6, "electorate"), (0.9, "uniform")]
+        ),
+    ],
+)
 def test_open_blocks_have_the_distribution_of_single_supporters(eta: float, base: str) -> None:
     """Votes of every district of unequal ones, party by party, by Kolmogorov-Smirnov tests."""
     electors = unequal(12_000, 8, 20.0)
@@ -188,9 +206,9 @@ def places(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     return largest_remainder(np.array(electors), total), np.array(theta) / sum(theta)
 
 
-@pytest.mark.parametrize("reading", ["fraction", "count"])
+@pytest.mark.parametrize("reading", ["fraction", pytest.param("count", marks=pytest.mark.slow)])
 @given(made=places(), seed=st.integers(0, 2**31 - 1))
-@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 def test_invariants(reading: str, made: tuple[np.ndarray, np.ndarray], seed: int) -> None:
     """Totals exact, capacities respected, for every concentration, prior mass and capacity."""
     electors, theta = made

@@ -175,6 +175,7 @@ def national(result: Outcome) -> np.ndarray:
     return result.votes.sum(axis=1) / result.votes.sum(axis=(1, 2))[:, None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("variant", "influence"), [("individual", "none"), ("local_influence", "district")])
 def test_table_4(variant: str, influence: str) -> None:
     table = pd.read_csv(shared("paper/social_identity_table_4.csv"))

@@ -57,8 +57,14 @@ def test_every_model_keeps_the_contract() -> None:
     assert {model for model, _ in VARIANTS} == set(SIMULATORS)
 
 
+def quick(model: str, options: dict[str, Any]) -> Any:
+    """Variants that take another way through the same code run on demand."""
+    late = (model in {"dm", "dpm"} and options["bookkeeping"] == "by_district") or options == {"overflow": "exceed"}
+    return pytest.param(model, options, marks=pytest.mark.slow if late else [])
+
+
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize(("model", "options"), VARIANTS)
+@pytest.mark.parametrize(("model", "options"), [quick(*variant) for variant in VARIANTS])
 def test_contract(model: str, options: dict[str, Any], engine: str) -> None:
     """Shapes, types, sums that hold, winners and margins of the votes, and runs that depend on nothing else."""
     election = contest((3, 3), (0.2, 0.3, 0.5), (1, 2, 3))

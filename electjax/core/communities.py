@@ -245,7 +245,7 @@ def formed_one_by_one(key: Array, district: Array, first: Array, alpha: Array) -
 
     def step(carry: tuple[Array, Array], inputs: tuple[Array, Array]) -> tuple[tuple[Array, Array], None]:
         founder, sizes = carry
-        elector, u = inputs
+        elector, u = inputs[0].astype(jnp.int32), inputs[1]
         s = district[elector]
         before = (elector - first[s]).astype(jnp.float32)
         point = u * (before + alpha[s])
