@@ -171,8 +171,8 @@ def simulate_runs(
 ) -> Outcome:
     """Simulate the runs numbered `runs`; run r depends on the key and r alone.
 
-    The number of runs must be a multiple of plan.batch. varying: params carry a leading run axis, one set of values per
-    run (calibration); otherwise all runs share them.
+    They are taken in batches of plan.batch, the last filled up with repetitions. varying: params carry a leading run
+    axis, one set of values per run (calibration); otherwise all runs share them.
     """
     key = random.threefry_key(key)
 
@@ -196,11 +196,15 @@ def simulate_runs(
             polled = jax.vmap(one, in_axes=(0, None, 0 if varying else None))(key_poll, contest, own)
         return jax.vmap(finish)(key_ties, polled)
 
+    number = runs.shape[0]
+    size = min(plan.batch, number)
+
     def split(leaf: Array) -> Array:
-        return leaf.reshape(-1, plan.batch, *leaf.shape[1:])
+        filled = jnp.pad(leaf, [(0, -number % size)] + [(0, 0)] * (leaf.ndim - 1), mode="edge")
+        return filled.reshape(-1, size, *leaf.shape[1:])
 
     if varying:
         chunks = jax.lax.map(lambda chunk: batch(*chunk), jax.tree.map(split, (runs, params)))
     else:
         chunks = jax.lax.map(lambda numbers: batch(numbers, params), split(runs))
-    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), chunks)
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:number], chunks)
