@@ -155,4 +155,5 @@ PCM = Simulator(
     schedule=schedule,
     holds=holds,
     one_by_one=one_by_one,
+    width=2**16,
 )
