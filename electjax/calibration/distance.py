@@ -1,9 +1,12 @@
-"""How far a simulated election is from the observed one, in tolerances.
+"""How far a simulated election is from the observed one.
 
 The summary statistics are those of Mitra, section 6: seats per party, mean vote fraction per party, mean and
-standard deviation of the winning margin, laid out in this order in one vector of length 2 K + 2.
+standard deviation of the winning margin, laid out in this order in one vector of length 2 K + 2. A calibration may
+look at others instead; a `Measure` says at which, on which scale, and in which norm. It works on the host, so that
+scales may adapt without a program being compiled again.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -18,10 +21,40 @@ SHARE_TOLERANCE = 0.02
 
 
 class Target(NamedTuple):
-    """Observed statistics, NaN where unknown, and the tolerance of each."""
+    """Observed statistics, NaN where unknown, and the tolerance (scale) of each."""
 
-    observed: Float[Array, " T"]
-    tolerance: Float[Array, " T"]
+    observed: Float[np.ndarray, " T"]
+    tolerance: Float[np.ndarray, " T"]
+
+
+class Measure(NamedTuple):
+    """What a calibration compares: statistics, their observed values and scales, and the norm.
+
+    project: turns features[N, F] into the statistics[N, T] that are compared; None where they are the same.
+    """
+
+    goal: Target
+    norm: str = "rms"
+    project: Callable[[np.ndarray], np.ndarray] | None = None
+
+    def statistics(self, features: Float[np.ndarray, "N F"]) -> Float[np.ndarray, "N T"]:
+        """The compared statistics of simulations."""
+        return features if self.project is None else self.project(features)
+
+    def distance(self, features: Float[np.ndarray, "N F"]) -> Float[np.ndarray, " N"]:
+        """Distance of simulations from the observed election."""
+        return distance(self.statistics(features), self.goal, norm=self.norm)
+
+    def rescaled(self, features: Float[np.ndarray, "N F"]) -> "Measure":
+        """The same with scales from simulations: their median absolute deviation, or their sd where that is 0.
+
+        D. Prangle, "Adapting the ABC distance function", Bayesian Analysis 12 (2017).
+        """
+        statistics = np.asarray(self.statistics(features), float)
+        scale = 1.4826 * np.median(np.abs(statistics - np.median(statistics, axis=0)), axis=0)
+        scale = np.where(scale > 0, scale, statistics.std(axis=0))
+        # what never varies cannot tell parameters apart
+        return self._replace(goal=self.goal._replace(tolerance=np.where(scale > 0, scale, np.inf)))
 
 
 def flatten_summary(summary: Summary) -> Float[Array, "*R T"]:
@@ -40,17 +73,24 @@ def target(
     share_tolerance: float = SHARE_TOLERANCE,
 ) -> Target:
     """Target of a calibration: a seat counts `seat_tolerance`, fractions and margins `share_tolerance`."""
-    observed = np.concatenate([seats, vote_fraction, [float(mwm), float(swm)]]).astype(np.float32)
-    tolerance = np.full(observed.shape, share_tolerance, np.float32)
+    observed = np.concatenate([seats, vote_fraction, [float(mwm), float(swm)]]).astype(float)
+    tolerance = np.full(observed.shape, float(share_tolerance))
     tolerance[: len(seats)] = seat_tolerance
-    return Target(jnp.asarray(observed), jnp.asarray(tolerance))
+    return Target(observed, tolerance)
 
 
-def distance(statistics: Float[Array, "*R T"], goal: Target, *, norm: str = "rms") -> Float[Array, "*R"]:
-    """Distance in tolerances over the statistics that were observed: root mean square, or the largest."""
-    gap = (statistics - goal.observed) / goal.tolerance
-    known = ~jnp.isnan(goal.observed)
-    gap = jnp.where(known, gap, 0.0)
+def distance(
+    statistics: Float[np.ndarray, "*R T"] | Float[Array, "*R T"], goal: Target, *, norm: str = "rms"
+) -> Float[np.ndarray, "*R"]:
+    """Distance in tolerances over the statistics that were observed: root mean square, or the largest.
+
+    A simulation with a statistic that is not finite is infinitely far.
+    """
+    gap = (np.asarray(statistics, float) - np.asarray(goal.observed)) / np.asarray(goal.tolerance)
+    known = ~np.isnan(np.asarray(goal.observed))
+    gap = np.where(known, gap, 0.0)
     if norm == "max":
-        return jnp.max(jnp.abs(gap), axis=-1)
-    return jnp.sqrt(jnp.sum(gap * gap, axis=-1) / jnp.maximum(jnp.sum(known), 1))
+        far = np.max(np.abs(gap), axis=-1)
+    else:
+        far = np.sqrt(np.sum(gap * gap, axis=-1) / max(int(known.sum()), 1))
+    return np.where(np.isnan(far), np.inf, far)

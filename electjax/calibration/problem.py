@@ -9,12 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from electjax.calibration.distance import Target, distance, flatten_summary
+from electjax.calibration.distance import Measure, Target, distance, flatten_summary
 from electjax.calibration.prior import Space, unit_to_params
+from electjax.calibration.statistics import Statistic
 from electjax.core.parallel import ordered_map
+from electjax.core.polling import largest_remainder
 from electjax.simulators.base import Contest, Params, Plan, Simulator, simulate_runs
 
 FEWEST = 10  # accepted draws
+CANDIDATES = 32  # for psi_opt
 CHUNK = 1024  # points a compiled call, rounded up to whole batches
 Progress = Callable[[int, int, str], None]
 
@@ -25,7 +28,7 @@ class Setting(NamedTuple):
     simulator: Simulator
     options: Any
     plan: Plan
-    norm: str = "rms"
+    statistic: Statistic | None = None  # of the features; None: the paper's statistics are the features
 
 
 class Problem(NamedTuple):
@@ -36,7 +39,10 @@ class Problem(NamedTuple):
     contest: Contest
     may_win: Bool[Array, " K"]
     fixed: Params  # the parameters that are not calibrated
-    goal: Target
+    goal: Target  # the paper's statistics, by which psi_opt is judged
+    measure: Measure  # what the draws are accepted by
+    norm: str = "rms"
+    permits: Callable[[Params], Bool[np.ndarray, " N"]] | None = None  # where the prior is not zero
 
 
 class Draws(NamedTuple):
@@ -44,11 +50,33 @@ class Draws(NamedTuple):
 
     unit: Float[np.ndarray, "N D"]
     statistics: Float[np.ndarray, "N T"]
+    features: Float[np.ndarray, "N F"]
     distance: Float[np.ndarray, " N"]
 
     def take(self, index: np.ndarray) -> "Draws":
         """The draws at these positions."""
         return Draws(*(field[index] for field in self))
+
+
+class Sample(NamedTuple):
+    """What a method hands back: accepted draws, closest first, with weights that sum to one.
+
+    number: of the simulation. closest: the candidates for psi_opt. trace: a value per generation, and
+    distance[G, M], log_weight[G, M] of its accepted draws, padded with inf and -inf: the logarithm of prior over
+    proposal density and number proposed, so that the weights of the draws within any eps add up to an estimate of
+    P(distance <= eps), the ABC evidence.
+    """
+
+    draws: Draws
+    weight: Float[np.ndarray, " N"]
+    number: Int[np.ndarray, " N"]
+    closest: Draws
+    simulations: int
+    acceptance_rate: float
+    tolerance: float
+    stopped: str
+    trace: dict[str, np.ndarray]
+    measure: Measure  # the scales as they were in the end
 
 
 def join(parts: list[Draws]) -> Draws:
@@ -58,9 +86,9 @@ def join(parts: list[Draws]) -> Draws:
 
 @partial(jax.jit, static_argnames="setting")
 def _evaluate(
-    key: Array, runs: Array, params: Params, contest: Contest, may_win: Array, goal: Target, *, setting: Setting
+    key: Array, runs: Array, params: Params, contest: Contest, may_win: Array, *, setting: Setting
 ) -> tuple[Array, Array]:
-    simulator, options, plan, norm = setting
+    simulator, options, plan, statistic = setting
     outcome = simulate_runs(
         key,
         runs,
@@ -72,9 +100,25 @@ def _evaluate(
         plan=plan,
         varying=True,
         keep_votes=False,
+        statistic=statistic,
     )
     statistics = flatten_summary(outcome.summary)
-    return statistics, distance(statistics, goal, norm=norm)
+    return statistics, statistics if outcome.features is None else outcome.features
+
+
+def chunk_size(problem: Problem) -> int:
+    """Points that go to the device together: whole batches."""
+    batch = problem.setting.plan.batch
+    return -(-CHUNK // batch) * batch
+
+
+def point_params(problem: Problem, unit: Float[np.ndarray, "N D"]) -> Params:
+    """All parameters of the points, with the parties' totals where the popularity varies."""
+    fixed = {name: np.broadcast_to(value, (len(unit), *value.shape)) for name, value in problem.fixed.items()}
+    params = fixed | unit_to_params(problem.space, unit)
+    if "popularity" in params:
+        params["totals"] = largest_remainder(params["popularity"], problem.setting.plan.total)
+    return {name: np.asarray(v, np.int32 if name == "totals" else np.float32) for name, v in params.items()}
 
 
 def evaluate(
@@ -87,46 +131,46 @@ def evaluate(
 
     Points go to the device in chunks of one size, so that every stage of a method shares one compiled program.
     """
-    batch = problem.setting.plan.batch
-    size = -(-CHUNK // batch) * batch
+    size = chunk_size(problem)
     number = len(runs)
     padded = np.resize(np.arange(number), -(-number // size) * size)
 
     def work(first: int) -> tuple[np.ndarray, np.ndarray]:
         index = padded[first : first + size]
-        fixed = {name: np.broadcast_to(value, (size, *value.shape)) for name, value in problem.fixed.items()}
-        params = fixed | unit_to_params(problem.space, unit[index])
+        params = point_params(problem, np.asarray(unit)[index])
         numbers = jnp.asarray(runs[index], jnp.int32)
-        statistics, far = _evaluate(
-            key, numbers, params, problem.contest, problem.may_win, problem.goal, setting=problem.setting
-        )
-        return np.asarray(statistics), np.asarray(far)
+        found = _evaluate(key, numbers, params, problem.contest, problem.may_win, setting=problem.setting)
+        return np.asarray(found[0]), np.asarray(found[1])
 
     starts = range(0, len(padded), size)
     parts = list(ordered_map(work, starts)) if len(starts) > 1 else [work(0)]
-    statistics, far = (np.concatenate(column)[:number] for column in zip(*parts, strict=True))
-    return Draws(np.asarray(unit), statistics, far)
+    statistics, features = (np.concatenate(column)[:number] for column in zip(*parts, strict=True))
+    return Draws(np.asarray(unit, float), statistics, features, problem.measure.distance(features))
+
+
+def closest(draws: Draws, problem: Problem, number: int = CANDIDATES) -> Draws:
+    """The draws closest to the observed election by the paper's statistics, closest first."""
+    far = distance(draws.statistics, problem.goal, norm=problem.norm)
+    return draws.take(np.argsort(far, kind="stable")[:number])
 
 
 def best_on_average(
-    key: Key[Array, ""], draws: Draws, problem: Problem, *, candidates: int = 32, replicates: int = 64
+    key: Key[Array, ""], unit: Float[np.ndarray, "N D"], problem: Problem, *, replicates: int = 64
 ) -> tuple[Float[np.ndarray, " D"], float, int]:
-    """psi_opt: the candidate whose mean simulated statistics lie closest to the observed ones.
+    """psi_opt: the candidate of these whose mean simulated statistics lie closest to the observed ones.
 
-    The paper takes the parameters of the single closest simulation, which rewards luck. Here the closest
-    `candidates` draws are each simulated `replicates` times with common random numbers, and judged by their mean.
+    The paper takes the parameters of the single closest simulation, which rewards luck. Here every candidate is
+    simulated `replicates` times with common random numbers, and judged by the mean of the paper's statistics.
 
     Returns psi_opt in the unit cube, the distance of its mean, and the number of simulations.
     """
-    order = np.argsort(draws.distance, kind="stable")[:candidates]
-    candidates = len(order)
-    unit = draws.unit[order]
-    runs = np.tile(np.arange(replicates), candidates)
+    number = len(unit)
+    runs = np.tile(np.arange(replicates), number)
     found = evaluate(key, runs, np.repeat(unit, replicates, axis=0), problem)
-    mean = found.statistics.reshape(candidates, replicates, -1).mean(axis=1)
-    far = np.asarray(distance(jnp.asarray(mean), problem.goal, norm=problem.setting.norm))
+    mean = found.statistics.reshape(number, replicates, -1).mean(axis=1, dtype=float)
+    far = distance(mean, problem.goal, norm=problem.norm)
     best = int(np.argmin(far))
-    return unit[best], float(far[best]), candidates * replicates
+    return unit[best], float(far[best]), number * replicates
 
 
 def select(draws: Draws, *, tolerance: float) -> tuple[np.ndarray, float]:
@@ -141,3 +185,32 @@ def select(draws: Draws, *, tolerance: float) -> tuple[np.ndarray, float]:
         return order[:within], tolerance
     order = order[:FEWEST]
     return order, max(tolerance, float(draws.distance[order[-1]]))
+
+
+def equally_weighted(draws: Draws, problem: Problem, *, tolerance: float, accept: int, from_prior: bool) -> Sample:
+    """A sample of all that a method simulated, by the tolerance alone."""
+    kept, reached = select(draws, tolerance=tolerance)
+    number = len(draws.distance)
+    within = float(np.mean(draws.distance <= tolerance))
+    trace = {
+        "tolerance": np.array([reached]),
+        "acceptance_rate": np.array([within]),
+        "ess": np.array([float(len(kept))]),
+        "simulations": np.array([number]),
+    }
+    if from_prior:
+        trace["distance"] = draws.distance[kept][None]
+        trace["log_weight"] = np.full((1, len(kept)), -np.log(number))
+    enough = int(np.sum(draws.distance <= tolerance)) >= accept
+    return Sample(
+        draws.take(kept),
+        np.full(len(kept), 1.0 / len(kept)),
+        kept,
+        closest(draws, problem),
+        number,
+        within,
+        reached,
+        f"{accept} accepted" if enough else "budget spent",
+        trace,
+        problem.measure,
+    )

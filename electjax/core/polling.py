@@ -75,13 +75,12 @@ SINGLE_BLOCK = Schedule(start=0, blocks=1)
 
 
 def largest_remainder(shares: np.ndarray, total: int) -> np.ndarray:
-    """Whole numbers proportional to `shares` that add up to `total` (v_k = theta_k N); ties to the first."""
+    """Whole numbers proportional to `shares[..., K]` that add up to `total` (v_k = theta_k N); ties to the first."""
     quota = np.asarray(shares, dtype=np.float64)
-    quota = quota / quota.sum() * total
+    quota = quota / quota.sum(axis=-1, keepdims=True) * total
     floor = np.floor(quota).astype(np.int64)
-    order = np.argsort(floor - quota, kind="stable")
-    floor[order[: total - int(floor.sum())]] += 1
-    return floor
+    rank = np.argsort(np.argsort(floor - quota, axis=-1, kind="stable"), axis=-1, kind="stable")
+    return floor + (rank < total - floor.sum(axis=-1, keepdims=True))
 
 
 def choose(u: Float[Array, "..."], weights: Float[Array, "K ..."]) -> Bool[Array, "K ..."]:

@@ -1,209 +1,182 @@
 """`electjax.calibrate`: parameters of a district model from an observed election, labelled."""
 
-import warnings
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from electjax.calibration import (
-    METHODS,
-    NORMS,
-    SEAT_TOLERANCE,
-    SHARE_TOLERANCE,
-    Draws,
-    Problem,
-    Space,
-    best_on_average,
-    make_space,
-    target,
-    unit_to_params,
+from electjax.calibration import METHODS, Sample, adjust_sample, best_on_average
+from electjax.calibration.adjust import ADJUSTMENTS
+from electjax.calibration.distance import SEAT_TOLERANCE, SHARE_TOLERANCE
+from electjax.calibration.prior import PriorSpec
+from electjax.calibration.statistics import Statistic
+from electjax.labelled.checkpoint import Checkpoint, identify
+from electjax.labelled.codec import observed_statistics, plain_params, provenance, seed_key
+from electjax.labelled.posterior import decode_posterior, warn_where_poor
+from electjax.labelled.problem import (
+    check_choice,
+    check_positive,
+    describe_problem,
+    make_problem,
+    name_of,
+    returns,
+    with_own_measure,
 )
-from electjax.calibration.problem import Setting, select
-from electjax.labelled.codec import (
-    dim_labels,
-    encode,
-    encode_params,
-    observed_statistics,
-    plain_params,
-    provenance,
-    seed_key,
-    with_units,
-)
-from electjax.simulators import get_simulator
-from electjax.simulators.base import Simulator, check_options, make_plan
 
-PRIOR_DRAWS = 1000
+TOLERANCE = {"smc": 0.5, "rejection": 1.0, "explore_exploit": 1.0}
+WEIGHTING = {
+    "explore_exploit": "equal; exploit draws are not drawn from the prior and not corrected for it",
+    "rejection": "equal; draws come from the prior",
+    "smc": "prior over proposal density",
+    "exact": "equal; draws come from the exact posterior",
+}
 
 
 def calibrate(
     election: xr.Dataset,
     model: str = "dpm",
     *,
-    method: str = "explore_exploit",
+    method: str = "smc",
     seed: int = 0,
     budget: int = 20_000,
-    priors: Mapping[str, tuple[float, float]] | None = None,
+    priors: Mapping[str, PriorSpec] | None = None,
     params: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
-    tolerance: float = 1.0,
+    tolerance: float | None = None,
     accept: int = 500,
     distance: str = "rms",
     seat_tolerance: float = SEAT_TOLERANCE,
     share_tolerance: float = SHARE_TOLERANCE,
+    statistics: str | Statistic = "paper",
+    summaries: str = "given",
+    pilot: int = 4096,
+    adjust: str | None = None,
     engine: str = "leap",
+    checkpoint: str | os.PathLike[str] | None = None,
     progress: Callable[[int, int, str], None] | None = None,
     **method_options: Any,
 ) -> xr.Dataset:
-    """Find the parameters under which a model gives the observed result, by ABC (Mitra, section 6).
+    """Find the parameters under which a model gives the observed result.
 
-    The summary statistics are seats and mean vote fraction per party and the mean and sd of the winning margin;
-    the distance is in tolerances (2 seats and .02 for the rest, unless set).
+    By approximate Bayesian computation (Mitra, section 6): the parameters of simulations whose summary statistics
+    come close to the observed ones. By default these are seats and mean vote fraction per party and the mean and sd
+    of the winning margin, and the distance is in tolerances (2 seats and .02 for the rest, unless set).
 
     Args:
         election: the observed election.
         model: name of the model.
-        method: "explore_exploit" (the paper's; finds good parameters fast, unweighted) or "rejection" (a sample of
-            the ABC posterior).
+        method: "smc" (sequential Monte Carlo: a weighted sample of the ABC posterior, and the evidence),
+            "rejection" (the same from the prior, slower), "explore_exploit" (the paper's; finds good parameters
+            fast, unweighted) or "exact" (the exact posterior where the model has a likelihood).
         budget: most simulations to use, those that choose psi_opt apart.
-        priors: parameter -> (low, high) of the calibrated parameters; default: the model's own.
+        priors: parameter -> prior of the calibrated parameters: (low, high); {"levels": [...]}; for shares
+            {"dirichlet": a}, and for `popularity`, which every model but sim can calibrate, also {"around": n}.
+            Default: the model's own.
         params: values of the parameters that are held fixed.
         options: readings of the model.
-        tolerance: largest accepted distance.
-        accept: stop at so many accepted simulations.
+        tolerance: largest accepted distance. Default: 0.5 (smc) and 1 with the paper's statistics; with others smc
+            goes on until another rule stops it, and rejection keeps the closest `accept`.
+        accept: accepted simulations: of smc in every generation, of the others to stop at.
         distance: "rms" or "max" over the statistics.
         seat_tolerance, share_tolerance: the gap in seats, and in vote fractions and margins, that counts as one.
-        method_options: explore, seeds_kept, exploit, exploit_sd of explore-exploit.
+        statistics: "paper", "log_votes", or a pure function of votes[district, party] and winner[district] in
+            jax.numpy that returns a vector; others than the paper's count in prior median absolute deviations.
+        summaries: "given", or "learned": the statistics are replaced by what they say of the parameters, learnt from
+            a pilot.
+        pilot: simulations of prior draws that scale other statistics or teach learned summaries.
+        adjust: regression adjustment of the accepted draws: "linear", "heteroscedastic" or "none". Default: linear
+            for smc and rejection.
+        checkpoint: folder in which smc keeps its state after every generation; with the same arguments the same
+            folder continues an interrupted calibration and gives what it would have given.
+        method_options: of smc: quantile, schedule, move, covariance, scaling, defensive, min_acceptance, min_gain,
+            wall_time, generations; of explore_exploit: explore, seeds_kept, exploit, exploit_sd; of exact: sampler.
 
     Returns:
-        Dataset over `draw` (accepted, closest first): a variable per calibrated parameter, weight, distance,
-        accepted_at (number of the simulation), the simulated summaries; observed_* summaries; optimal_<parameter>
-        (psi_opt) and prior_<parameter>(prior_draw). attrs: simulations, acceptance_rate, tolerance and how the
-        result came about. If fewer than 10 simulations come within the tolerance the closest 10 are kept, with a
-        warning, and attrs["tolerance"] is what they reach.
+        Dataset over `draw` (accepted, closest first): a variable per calibrated parameter, adjusted where asked
+        (unadjusted_<parameter> is as simulated), weight, distance, accepted_at (number of the simulation), the
+        simulated summaries; observed_* summaries; optimal_<parameter> (psi_opt), prior_<parameter>(prior_draw),
+        contraction_<parameter> (1 - posterior over prior variance: about 0 where the election says nothing of it)
+        and trace_*(generation). attrs: simulations, acceptance_rate, tolerance, ess, stopped, beyond (number of
+        statistics and combinations of them in which the observed election lies beyond the accepted draws, so that
+        they were not adjusted for it: a sign that the model cannot give it) and how the result came about. Where fewer than 10
+        simulations come within the tolerance the closest 10 are kept, with a warning, and
+        attrs["tolerance"] is what they reach.
 
     Raises:
         ValueError: unknown model, method, parameter or option, or a value out of range.
         ElectionDataError: an invalid election.
     """
-    for name, value, known in (("method", method, METHODS), ("distance", distance, NORMS)):
-        if value not in known:
-            raise ValueError(f"{name}={value!r} is not one of {' | '.join(known)}")
-    for name, number in (
-        ("budget", budget),
-        ("accept", accept),
-        ("tolerance", tolerance),
-        ("seat_tolerance", seat_tolerance),
-        ("share_tolerance", share_tolerance),
-    ):
-        if not number > 0:
-            raise ValueError(f"{name}={number}: expected more than 0")
-    simulator = get_simulator(model)
-    settings = check_options(simulator, dict(options or {}))
-    encoded = encode(election)
-    labels = dim_labels(simulator, settings, encoded)
-    shapes = {p.name: tuple(len(labels[dim]) for dim in p.each.split()) for p in simulator.parameters}
-    space = make_space(simulator, priors, shapes)
-    values = encode_params(simulator, params, settings, encoded)
-    fixed = {name: value for name, value in values.items() if name not in {axis.name for axis in space.axes}}
-    observed = observed_statistics(election)
-    plan = make_plan(simulator, encoded.contest, options=settings, engine=engine)
-    problem = Problem(
-        setting=Setting(simulator, settings, plan, distance),
-        space=space,
-        contest=encoded.contest,
-        may_win=jnp.asarray(encoded.may_win),
-        fixed=fixed,
-        goal=target(
-            observed["seats"],
-            observed["vote_fraction"],
-            observed["mwm"],
-            observed["swm"],
-            seat_tolerance=seat_tolerance,
-            share_tolerance=share_tolerance,
-        ),
+    adjustment = adjust or ("linear" if method in ("smc", "rejection") else "none")
+    check_choice("method", method, METHODS)
+    check_choice("adjust", adjustment, ADJUSTMENTS)
+    check_positive(budget=budget, accept=accept, pilot=pilot, tolerance=1.0 if tolerance is None else tolerance)
+    key_search, key_best, key_prior, key_pilot = jax.random.split(seed_key(seed), 4)
+    problem, encoded = make_problem(
+        election,
+        model,
+        priors=priors,
+        params=params,
+        options=options,
+        distance=distance,
+        seat_tolerance=seat_tolerance,
+        share_tolerance=share_tolerance,
+        statistics=statistics,
+        engine=engine,
     )
-    key_search, key_best, key_prior = jax.random.split(seed_key(seed), 3)
-    search = METHODS[method]
+    paper, spent = statistics == "paper" and summaries == "given", 0
+    if not paper and method != "exact":
+        problem, spent = with_own_measure(key_pilot, problem, summaries=summaries, pilot=pilot)
+    if tolerance is None and paper:
+        tolerance = TOLERANCE.get(method)
+    if tolerance is None and method == "explore_exploit":
+        raise ValueError("tolerance: explore_exploit needs one where the statistics are not the paper's")
+    if tolerance is None and method == "smc":
+        tolerance = 0.0
+    own = dict(method_options)
+    if method == "exact":
+        own["votes"] = returns(election, "method=exact")[0]
+    if checkpoint is not None:
+        if method != "smc":
+            raise ValueError(f"checkpoint: method={method} keeps none; only smc does")
+        asked = {"seed": seed, "budget": budget, "accept": accept, "tolerance": tolerance, **method_options}
+        own["checkpoint"] = Checkpoint(checkpoint, identify(**describe_problem(problem), **asked))
     try:
-        draws = search(
-            key_search,
-            problem,
-            budget=budget,
-            accept=accept,
-            tolerance=tolerance,
-            progress=progress,
-            **method_options,
+        sample: Sample = METHODS[method](  # type: ignore[operator]
+            key_search, problem, budget=budget, accept=accept, tolerance=tolerance, progress=progress, **own
         )
     except TypeError as error:
         if method_options and "unexpected keyword" in str(error):
             raise ValueError(f"method {method}: {str(error).split('()')[-1].strip()}") from None
         raise
-    kept, reached = select(draws, tolerance=tolerance)
-    if reached > tolerance:
-        warnings.warn(
-            f"model {model}: only {int(np.sum(draws.distance <= tolerance))} of {len(draws.distance)} simulations"
-            f" within tolerance {tolerance:g}; kept the closest {len(kept)}, within {reached:.2f}",
-            stacklevel=2,
-        )
-    best, best_distance, extra = best_on_average(key_best, draws, problem)
-    dataset = _decode(draws.take(kept), kept, space, simulator, labels, observed)
-    prior = unit_to_params(space, np.asarray(jax.random.uniform(key_prior, (PRIOR_DRAWS, space.size))))
-    for name, optimum in unit_to_params(space, best).items():
-        dims = simulator.parameter(name).each.split()
-        dataset[f"optimal_{name}"] = (dims, np.asarray(optimum))
-        dataset[f"prior_{name}"] = (["prior_draw", *dims], np.asarray(prior[name]))
-    dataset.attrs = provenance(election, simulator, settings, seed) | {
+    warn_where_poor(sample, tolerance, f"model {model}")
+    moved = adjust_sample(sample, problem, adjustment)
+    candidates = sample.closest.unit
+    if problem.permits is None and not problem.space.levels.any():  # a mean of cells is no cell
+        candidates = np.concatenate([candidates, (moved.weight @ moved.unit)[None]])
+    best, best_distance, extra = best_on_average(key_best, candidates, problem)
+    dataset = decode_posterior(sample, moved, problem, encoded, best, key_prior, observed_statistics(election))
+    dataset.attrs = provenance(election, problem.setting.simulator, problem.setting.options, seed) | {
         "engine": engine,
         "method": method,
         "method_options": plain_params(method_options),
-        "fixed_parameters": plain_params(fixed),
+        "fixed_parameters": plain_params(problem.fixed),
         "distance": distance,
-        "simulations": len(draws.distance) + extra,
-        "acceptance_rate": float(np.mean(draws.distance <= tolerance)),
-        "tolerance": reached,
-        "tolerance_asked": float(tolerance),
+        "statistics": name_of(statistics),
+        "summaries": summaries,
+        "adjustment": adjustment if moved.done or adjustment == "none" else f"none ({adjustment}: too few draws)",
+        "beyond": moved.beyond,
+        "simulations": sample.simulations + extra + spent,
+        "acceptance_rate": sample.acceptance_rate,
+        "tolerance": sample.tolerance,
+        "tolerance_asked": float(tolerance or 0.0),
         "seat_tolerance": float(seat_tolerance),
         "share_tolerance": float(share_tolerance),
+        "ess": float(moved.weight.sum() ** 2 / np.sum(moved.weight**2)),
+        "stopped": sample.stopped,
         "optimal_distance": best_distance,
-        "weighting": "equal; exploit draws are not drawn from the prior and not corrected for it"
-        if method == "explore_exploit"
-        else "equal; draws come from the prior",
+        "weighting": WEIGHTING[method],
     }
-    return with_units(dataset)
-
-
-def _decode(
-    draws: Draws,
-    numbers: np.ndarray,
-    space: Space,
-    simulator: Simulator,
-    labels: Mapping[str, list[str]],
-    observed: Mapping[str, np.ndarray],
-) -> xr.Dataset:
-    """Accepted draws, their statistics and the observed ones, with labels."""
-    parties = len(labels["party"])
-    used = {dim for axis in space.axes for dim in simulator.parameter(axis.name).each.split()} | {"party"}
-    coords = {dim: labels[dim] for dim in labels if dim in used}
-    dataset = xr.Dataset(coords={"draw": np.arange(len(numbers))} | coords)
-    values = unit_to_params(space, draws.unit)
-    for axis in space.axes:
-        parameter = simulator.parameter(axis.name)
-        attrs = {"long_name": parameter.meaning, "symbol": parameter.symbol, "prior": str(axis), "units": "1"}
-        dataset[axis.name] = (["draw", *parameter.each.split()], np.asarray(values[axis.name]), attrs)
-    weight = np.full(len(numbers), 1.0 / len(numbers))
-    dataset["weight"] = ("draw", weight, {"long_name": "weight of the draw", "units": "1"})
-    far = {"long_name": "distance from the observed statistics", "units": "tolerances"}
-    dataset["distance"] = ("draw", draws.distance, far)
-    dataset["accepted_at"] = ("draw", numbers, {"long_name": "number of the simulation", "units": "1"})
-    stats = draws.statistics
-    dataset["seats"] = (("draw", "party"), stats[:, :parties].astype(np.int32))
-    dataset["vote_fraction"] = (("draw", "party"), stats[:, parties : 2 * parties])
-    dataset["mwm"] = ("draw", stats[:, -2])
-    dataset["swm"] = ("draw", stats[:, -1])
-    for name, value in observed.items():
-        dataset[f"observed_{name}"] = (("party",) if value.ndim else (), value)
     return dataset

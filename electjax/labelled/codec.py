@@ -1,7 +1,7 @@
 """Between labelled Datasets and the arrays of the simulators; labels never enter compiled code."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -92,11 +92,16 @@ def _fits(shape: tuple[int, ...], sizes: tuple[int | str, ...]) -> bool:
 
 
 def encode_params(
-    simulator: Simulator, params: Mapping[str, Any] | None, options: Any, encoded: Encoded
+    simulator: Simulator,
+    params: Mapping[str, Any] | None,
+    options: Any,
+    encoded: Encoded,
+    searched: Collection[str] = (),
 ) -> dict[str, Array]:
     """Every parameter of a model as a float32 array: a number, or an array over the dimensions that it allows.
 
     One number for a parameter that calibration searches as an array becomes that array: both share a program.
+    searched: parameters whose values are only placeholders here, which the model need not check.
 
     Raises:
         ValueError: an unknown parameter, a value outside its support, or an array of the wrong shape.
@@ -130,7 +135,8 @@ def encode_params(
         if parameter.each and not value.ndim:
             value = np.full([lengths[dim] for dim in parameter.each.split()], value)
         values[parameter.name] = jnp.asarray(value, jnp.float32)
-    simulator.check(values, options)
+    if not searched:
+        simulator.check(values, options)
     return values
 
 

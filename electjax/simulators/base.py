@@ -36,6 +36,18 @@ class Parameter(NamedTuple):
     each: str = ""  # of those, the shape in which calibration searches it
 
 
+# what calibration may search in every model that takes the popularity as given; not one of the model's own
+POPULARITY = Parameter(
+    name="popularity",
+    symbol="θ",
+    default=float("nan"),
+    support=(0.0, 1.0),
+    meaning="share of the nation's votes; the parties' totals follow from it",
+    per=("party",),
+    each="party",
+)
+
+
 class Contest(NamedTuple):
     """An election as arrays: who may vote where, and how popular the parties are."""
 
@@ -69,6 +81,10 @@ def _no_check(params: Any, options: Any) -> None:
     return None
 
 
+def _no_likelihood(options: Any) -> bool:
+    return False
+
+
 class Simulator(NamedTuple):
     """A district model; see CONTRIBUTING for how to add one.
 
@@ -77,11 +93,16 @@ class Simulator(NamedTuple):
     holds(options) -> {"districts", "parties"} or less: which sums are exact. "districts": every elector votes at
     home, sum_k V_sk = n_s. "parties": sum_s V_sk = v_k.
     poll_batch(keys[B], contest, params[B, ...], *, options, plan) -> Polled of [B, S, K]: many elections side by side,
-    in place of mapping `poll` over them, for the leap engine.
+    in place of mapping `poll` over them, for the leap engine; the contest's popularity and totals may be [B, K].
     one_by_one(options): whether the agent engine takes all electors of the nation in one sequence.
     dims(options): sizes of the model's own dimensions, besides district and party.
     check(params, options): raises ValueError where values make no sense together; params are concrete.
     width: cells (districts times parties) that the leap engine should have in a batch on a CPU.
+    permits(params[B, ...], options) -> bool[B]: where a prior over the parameters named in `permits_of` is not zero;
+    on the host. None: everywhere.
+    takes_popularity: whether the parties' popularity goes in (or comes out, as it does in SIM).
+    log_likelihood(votes[S, K], contest, params, options) -> scalar: log probability of these votes, where there is a
+    closed form: has_likelihood(options).
     """
 
     name: str
@@ -97,10 +118,15 @@ class Simulator(NamedTuple):
     dims: Callable[[Any], dict[str, int]] = _no_dims
     check: Callable[[Any, Any], None] = _no_check
     width: int = 2**14
+    permits: Callable[[Any, Any], np.ndarray] | None = None
+    permits_of: tuple[str, ...] = ()
+    takes_popularity: bool = True
+    log_likelihood: Callable[..., Array] | None = None
+    has_likelihood: Callable[[Any], bool] = _no_likelihood
 
     def parameter(self, name: str) -> Parameter:
-        """The parameter called `name`."""
-        return next(p for p in self.parameters if p.name == name)
+        """The parameter called `name`, `popularity` among them."""
+        return next(p for p in (*self.parameters, POPULARITY) if p.name == name)
 
     @property
     def defaults(self) -> dict[str, float | tuple[float, ...]]:
@@ -153,9 +179,10 @@ class Outcome(NamedTuple):
     votes: Int[Array, "*R S K"] | None = None
     winner: Int[Array, "*R S"] | None = None
     margin: Float[Array, "*R S"] | None = None
+    features: Float[Array, "*R T"] | None = None
 
 
-@partial(jax.jit, static_argnames=("simulator", "options", "plan", "varying", "keep_votes"))
+@partial(jax.jit, static_argnames=("simulator", "options", "plan", "varying", "keep_votes", "statistic"))
 def simulate_runs(
     key: Key[Array, ""],
     runs: Int[Array, " R"],
@@ -168,11 +195,14 @@ def simulate_runs(
     plan: Plan,
     varying: bool = False,
     keep_votes: bool = True,
+    statistic: Callable[[Array, Array], Array] | None = None,
 ) -> Outcome:
     """Simulate the runs numbered `runs`; run r depends on the key and r alone.
 
     They are taken in batches of plan.batch, the last filled up with repetitions. varying: params carry a leading run
-    axis, one set of values per run (calibration); otherwise all runs share them.
+    axis, one set of values per run (calibration); otherwise all runs share them. Varying params may also hold
+    `popularity` [R, K] and `totals` [R, K], which then take the place of the contest's. statistic: a pure function of
+    votes[S, K] and winner[S] whose vector is kept as `features`.
     """
     key = random.threefry_key(key)
 
@@ -180,20 +210,25 @@ def simulate_runs(
         deciding = polled.votes if polled.strength is None else polled.strength
         winner = outcome.winners(deciding, key=key_ties, may_win=may_win)
         summary = outcome.summaries(polled.votes, winner=winner)
+        features = None if statistic is None else jnp.atleast_1d(statistic(polled.votes, winner))
         if not keep_votes:
-            return Outcome(summary)
-        return Outcome(summary, polled.votes, winner, outcome.margins(polled.votes, winner))
+            return Outcome(summary, features=features)
+        return Outcome(summary, polled.votes, winner, outcome.margins(polled.votes, winner), features)
 
     def batch(numbers: Array, own: Params) -> Outcome:
         key_poll, key_ties = random.subkey(random.subkey(key, numbers), jnp.arange(2)[:, None])
         shared = {"options": options, "plan": plan}
+        own, moved, axes = dict(own), contest, None
+        if varying and "totals" in own:
+            moved = contest._replace(popularity=own.pop("popularity"), totals=own.pop("totals"))
+            axes = Contest(None, 0, 0)  # type: ignore[arg-type]
         if plan.engine == "leap" and simulator.poll_batch is not None:
             if not varying:
                 own = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (numbers.shape[0], *leaf.shape)), own)
-            polled = simulator.poll_batch(key_poll, contest, own, **shared)
+            polled = simulator.poll_batch(key_poll, moved, own, **shared)
         else:
             one = partial(simulator.poll, **shared)
-            polled = jax.vmap(one, in_axes=(0, None, 0 if varying else None))(key_poll, contest, own)
+            polled = jax.vmap(one, in_axes=(0, axes, 0 if varying else None))(key_poll, moved, own)
         return jax.vmap(finish)(key_ties, polled)
 
     number = runs.shape[0]

@@ -11,9 +11,10 @@ from functools import partial
 from typing import Any, Literal
 
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Float, Int
 
 from electjax.core import random
+from electjax.core.dirichlet_multinomial import urns_log
 from electjax.core.polling import SINGLE_BLOCK, Poll, Schedule, Tally
 from electjax.simulators.base import Bookkeeping, Contest, Parameter, Params, Simulator
 from electjax.simulators.polls import holds, one_by_one, poll_parties
@@ -54,6 +55,17 @@ def schedule(contest: Contest, *, options: DMOptions) -> Schedule:
     return SINGLE_BLOCK
 
 
+def log_likelihood(votes: Int[Array, "S K"], contest: Contest, params: Params, options: DMOptions) -> Float[Array, ""]:
+    """The districts' votes are independent and Dirichlet-multinomial."""
+    concentration = jnp.broadcast_to(params["concentration"], contest.electors.shape)
+    return urns_log(votes, contest.electors, concentration[:, None] * contest.popularity)
+
+
+def has_likelihood(options: DMOptions) -> bool:
+    """Without book-keeping."""
+    return options.bookkeeping == "none"
+
+
 DM = Simulator(
     name="dm",
     title="District-wise Model",
@@ -75,4 +87,6 @@ DM = Simulator(
     schedule=schedule,
     holds=holds,
     one_by_one=one_by_one,
+    log_likelihood=log_likelihood,
+    has_likelihood=has_likelihood,
 )

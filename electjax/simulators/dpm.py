@@ -14,9 +14,10 @@ from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Float, Int
 
 from electjax.core import urn
+from electjax.core.dirichlet_multinomial import polya_concentration, urns_log
 from electjax.core.polling import SINGLE_BLOCK, Poll, Schedule, leap_schedule, start_size
 from electjax.simulators.base import Bookkeeping, Contest, Parameter, Params, Simulator
 from electjax.simulators.polls import holds, one_by_one, poll_parties, urn_poll
@@ -50,6 +51,17 @@ def schedule(contest: Contest, *, options: DPMOptions) -> Schedule:
     return leap_schedule(int(np.max(contest.electors)), growth=options.growth, start=start)
 
 
+def log_likelihood(votes: Int[Array, "S K"], contest: Contest, params: Params, options: DPMOptions) -> Float[Array, ""]:
+    """Every district is a Polya urn of its own."""
+    concentration = polya_concentration(jnp.broadcast_to(params["gamma"], contest.electors.shape))
+    return urns_log(votes, contest.electors, concentration[:, None] * contest.popularity)
+
+
+def has_likelihood(options: DPMOptions) -> bool:
+    """Under the count reading without book-keeping."""
+    return options.reading == "count" and options.bookkeeping == "none"
+
+
 DPM = Simulator(
     name="dpm",
     title="District-wise Polarization Model",
@@ -77,4 +89,6 @@ DPM = Simulator(
     schedule=schedule,
     holds=holds,
     one_by_one=one_by_one,
+    log_likelihood=log_likelihood,
+    has_likelihood=has_likelihood,
 )

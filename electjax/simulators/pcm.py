@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from electjax.core import random, urn
+from electjax.core.dirichlet_multinomial import multinomial_log, polya_concentration, urns_log
 from electjax.core.settling import Settling, settle, settling_plan
 from electjax.simulators.base import PARTIES, Contest, Parameter, Params, Plan, Polled, Simulator
 from electjax.simulators.polls import capacities, run_poll, urn_poll
@@ -74,8 +75,10 @@ def poll(key: Key[Array, ""], contest: Contest, params: Params, *, options: PCMO
 def poll_batch(keys: Key[Array, " B"], contest: Contest, params: Params, *, options: PCMOptions, plan: Plan) -> Polled:
     """Elections side by side, in blocks of supporters; params carry a leading run axis."""
     key_poll, key_totals = random.subkey(keys, jnp.arange(2)[:, None])
-    runs, parties, districts = keys.shape[0], contest.totals.shape[0], contest.electors.shape[0]
-    supporters = jax.vmap(lambda key: _supporters(key, contest, options, plan.total), out_axes=1)(key_totals)
+    runs, parties, districts = keys.shape[0], contest.totals.shape[-1], contest.electors.shape[0]
+    own = 0 if contest.totals.ndim == 2 else None
+    each_run = jax.vmap(_supporters, in_axes=(0, Contest(None, own, own), None, None), out_axes=1)  # type: ignore[arg-type]
+    supporters = each_run(key_totals, contest, options, plan.total)
     limits = None
     if options.districts == "close":
         each = jax.vmap(lambda capacity: capacities(contest.electors, capacity, plan.total), out_axes=1)
@@ -119,6 +122,25 @@ def one_by_one(options: PCMOptions) -> bool:
     return True
 
 
+def log_likelihood(votes: Int[Array, "S K"], contest: Contest, params: Params, options: PCMOptions) -> Float[Array, ""]:
+    """Every party is a Polya urn over the districts, given its total."""
+    real = params["eta"].dtype
+    cast = jnp.sum(votes, axis=0)
+    electors = contest.electors.astype(real)
+    base = electors / jnp.mean(electors) if options.base == "electorate" else jnp.ones_like(electors)
+    shape = polya_concentration(jnp.broadcast_to(params["eta"], cast.shape))[:, None] * base
+    if options.bookkeeping == "interleaved":
+        return urns_log(votes.T, contest.totals, shape)
+    totals = multinomial_log(cast, contest.popularity.astype(real))
+    totals = jnp.where(jnp.sum(cast) == jnp.sum(contest.electors), totals, -jnp.inf)
+    return totals + urns_log(votes.T, cast, shape)
+
+
+def has_likelihood(options: PCMOptions) -> bool:
+    """Under the count reading, where districts stay open."""
+    return options.reading == "count" and options.districts == "open"
+
+
 PCM = Simulator(
     name="pcm",
     title="Party-wise Concentration Model",
@@ -156,4 +178,6 @@ PCM = Simulator(
     holds=holds,
     one_by_one=one_by_one,
     width=2**16,
+    log_likelihood=log_likelihood,
+    has_likelihood=has_likelihood,
 )

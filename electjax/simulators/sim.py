@@ -256,6 +256,14 @@ def check(params: Params, options: SIMOptions) -> None:
         )
 
 
+def permits(params: dict[str, np.ndarray], options: SIMOptions) -> np.ndarray:
+    """Where attitudes are given: whether no party is good with more than half of the electors, by the constraint."""
+    shares, phi = np.asarray(params["shares"], float), np.asarray(params["phi"], float)
+    good = (phi > 0) if options.constraint == "gross" else phi
+    load = np.sum((shares / shares.sum(axis=-1, keepdims=True))[..., None] * good, axis=-2)
+    return (load <= 0.5 + 1e-6).all(axis=-1) | (options.attitudes != "given")
+
+
 def dims(options: SIMOptions) -> dict[str, int]:
     """Communities; a pair of a network has two ends."""
     return {"community": options.communities, "end": 2}
@@ -292,6 +300,7 @@ SIM = Simulator(
             support=(0.0, 1.0),
             meaning="shares of the communities, which sum to one; one number: all alike (shares=given)",
             per=("community",),
+            each="community",
         ),
         Parameter(
             name="phi",
@@ -300,6 +309,7 @@ SIM = Simulator(
             support=(-1.0, 1.0),
             meaning="attitude of a community to a party (attitudes=given)",
             per=("community party",),
+            each="community party",
         ),
         Parameter(
             name="phi_rank",
@@ -383,4 +393,7 @@ SIM = Simulator(
     one_by_one=one_by_one,
     dims=dims,
     check=check,
+    permits=permits,
+    permits_of=("phi", "shares"),
+    takes_popularity=False,
 )

@@ -1,0 +1,283 @@
+"""Sequential Monte Carlo ABC: generations of draws within a tolerance that shrinks.
+
+importance  every generation proposes around the last and weights its accepted draws by prior over proposal density
+            (population Monte Carlo; M. Beaumont and others, Biometrika 96, 2009)
+mcmc        the draws that remain within the new tolerance are duplicated, and the copies moved by Metropolis steps
+            (C. Drovandi and A. Pettitt, "Estimation of parameters for macroparasite population evolution using
+            approximate Bayesian computation", Biometrics 67, 2011)
+
+Simulations run in chunks on the device; everything that stops a calibration is looked at between chunks, so also
+within a generation. Run r of a calibration depends on the key and r alone, and the proposals of a chunk on the key,
+the generation and the chunk: the same key gives the same result however many threads work, and an interrupted
+calibration continues from the last whole generation as if nothing had happened.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from electjax.calibration.distance import Measure
+from electjax.calibration.generation import Generation, Search, State, by_importance, by_metropolis, from_prior
+from electjax.calibration.problem import FEWEST, Draws, Problem, Progress, Sample
+from electjax.calibration.proposal import fit_proposal
+
+ANCESTORS = 50  # fewest draws that a proposal is fitted to
+MOVES = {"importance": by_importance, "mcmc": by_metropolis}
+ROWS = ("distance", "log_weight")  # of the trace, with a value per draw
+
+
+class Checkpoint(Protocol):
+    """Where the state of a search outlives an interruption."""
+
+    def latest(self) -> Mapping[str, np.ndarray] | None:
+        """The state that was saved last, if any."""
+
+    def save(self, state: Mapping[str, np.ndarray]) -> None:
+        """Keep a state in place of the last."""
+
+
+def smc(
+    key: Key[Array, ""],
+    problem: Problem,
+    *,
+    budget: int,
+    accept: int,
+    tolerance: float,
+    quantile: float = 0.4,
+    schedule: Literal["quantile", "ess"] = "quantile",
+    move: Literal["importance", "mcmc"] = "importance",
+    covariance: Literal["full", "local"] = "full",
+    scaling: Literal["tolerance", "mad"] = "tolerance",
+    defensive: float = 0.05,
+    min_acceptance: float = 0.005,
+    min_gain: float = 0.01,
+    wall_time: float | None = None,
+    generations: int = 30,
+    checkpoint: Checkpoint | None = None,
+    progress: Progress | None = None,
+) -> Sample:
+    """Shrink the tolerance generation by generation until it reaches `tolerance`, or a rule stops the search.
+
+    accept: accepted draws a generation, at least (all of the last chunk's are kept). quantile: the next tolerance is
+    this quantile of the weighted distances, or the one that leaves this share of the effective sample size
+    (schedule "ess"). covariance: one kernel for all, or one shaped by each draw's neighbours. scaling: the scales
+    given, or the median absolute deviation in the simulations of each generation. defensive: share of proposals that
+    come from the prior. Stops: budget (simulations), min_acceptance (rate within a generation), min_gain (relative
+    fall of the tolerance), wall_time (seconds; the result is then not reproducible), generations.
+
+    A generation that is stopped half-way counts if its effective sample size is at least half of `accept`; otherwise
+    the last whole one is the result. Raises ValueError for an option out of range.
+    """
+    _check(locals())
+    saved = checkpoint.latest() if checkpoint else None
+    state = None if saved is None else unpack(saved)
+    started = time.monotonic() - (0.0 if state is None else state.seconds)
+
+    def out_of(simulations: int) -> str:
+        if simulations >= budget:
+            return "budget spent"
+        return "wall time" if wall_time is not None and time.monotonic() - started >= wall_time else ""
+
+    search = Search(key, problem, accept, budget, min_acceptance, out_of, progress)
+    while state is None or not state.stopped:
+        if state is None:
+            state = _begin(search, tolerance, adaptive=scaling == "mad")
+        else:
+            aim = next_tolerance(state.draws.distance, state.log_weight, quantile, schedule, tolerance)
+            reached = float(state.trace["tolerance"][-1])
+            stop = out_of(state.simulations) or ("no gain" if 1.0 - aim / reached < min_gain else "")
+            stop = "generations" if len(state.trace["tolerance"]) >= generations else stop
+            if stop:
+                state = state._replace(stopped=stop)
+            else:
+                alive = state.draws.distance <= aim
+                proposal = fit_proposal(
+                    state.draws.unit[alive],
+                    _relative(state.log_weight[alive]),
+                    problem.space.levels,
+                    local=covariance == "local",
+                    scale=2.0 if move == "importance" else 2.38**2 / problem.space.size,
+                    defensive=defensive,
+                )
+                current = problem._replace(measure=_with_scale(problem.measure, state.scale))
+                found = MOVES[move](search, current, state, alive, proposal, aim)
+                state = _advance(state, found, current.measure, aim, accept, adaptive=scaling == "mad")
+        if not state.stopped and state.trace["tolerance"][-1] <= tolerance:
+            state = state._replace(stopped="tolerance reached")
+        state = state._replace(seconds=time.monotonic() - started)
+        if checkpoint:
+            checkpoint.save(pack(state))
+    return _sample(state, problem)
+
+
+def next_tolerance(
+    distance: Float[np.ndarray, " N"],
+    log_weight: Float[np.ndarray, " N"],
+    quantile: float,
+    schedule: str,
+    tolerance: float,
+) -> float:
+    """The tolerance of the next generation: a quantile of the weighted distances, or by effective sample size.
+
+    At least ANCESTORS draws stay within it, as far as there are so many.
+    """
+    order = np.argsort(distance, kind="stable")
+    weight = _relative(log_weight[order])
+    mass = np.cumsum(weight)
+    share = mass / mass[-1]
+    if schedule == "ess":
+        ess = mass**2 / np.cumsum(weight**2)
+        share = np.maximum.accumulate(ess) / ess[-1]
+    place = max(int(np.searchsorted(share, quantile)), ANCESTORS - 1)
+    return max(float(distance[order[min(place, len(order) - 1)]]), tolerance)
+
+
+def _begin(search: Search, tolerance: float, *, adaptive: bool) -> State:
+    """The state after the draws from the prior: the closest of them, as many as a generation accepts."""
+    found, measure = from_prior(search), search.problem.measure
+    if adaptive:
+        measure = measure.rescaled(found.features)
+        found = found._replace(draws=found.draws._replace(distance=measure.distance(found.draws.features)))
+    far = np.sort(found.draws.distance)
+    reached = max(float(far[min(search.accept, len(far)) - 1]), tolerance)
+    keep = found.draws.distance <= reached
+    found = found._replace(draws=found.draws.take(keep), log_weight=found.log_weight[keep], number=found.number[keep])
+    return _after(found, measure, reached, 0, {})
+
+
+def _advance(state: State, found: Generation, measure: Measure, aim: float, accept: int, *, adaptive: bool) -> State:
+    """The state after a generation; where it was stopped too early, the old one, and why it ends."""
+    simulations = state.simulations + found.simulated
+    if found.stopped and (not len(found.number) or effective_size(found.log_weight) < accept / 2):
+        return state._replace(simulations=simulations, closest=found.closest, stopped=found.stopped)
+    if adaptive:
+        measure = measure.rescaled(found.features)
+        found = found._replace(draws=found.draws._replace(distance=measure.distance(found.draws.features)))
+        aim = float(found.draws.distance.max())
+    return _after(found, measure, aim, state.simulations, state.trace)
+
+
+def _after(
+    found: Generation, measure: Measure, reached: float, before: int, trace: Mapping[str, list[np.ndarray]]
+) -> State:
+    order = np.argsort(found.draws.distance, kind="stable")
+    draws, log_weight = found.draws.take(order), found.log_weight[order]
+    news = {
+        "tolerance": reached,
+        "acceptance_rate": len(found.number) / found.simulated,
+        "ess": effective_size(log_weight),
+        "simulations": found.simulated,
+        "distance": draws.distance,
+        "log_weight": log_weight,
+    }
+    return State(
+        draws,
+        log_weight,
+        found.number[order],
+        found.closest,
+        np.asarray(measure.goal.tolerance, float),
+        before + found.simulated,
+        0.0,
+        found.permitted,
+        {name: [*trace.get(name, []), np.asarray(value)] for name, value in news.items()},
+        found.stopped,
+    )
+
+
+def _sample(state: State, problem: Problem) -> Sample:
+    weight = _relative(state.log_weight)
+    trace = {name: np.stack(values) for name, values in state.trace.items() if name not in ROWS}
+    longest = max(map(len, state.trace["distance"]))
+    for name, fill in zip(ROWS, (np.inf, -np.inf), strict=True):
+        rows = [np.pad(row, (0, longest - len(row)), constant_values=fill) for row in state.trace[name]]
+        trace[name] = np.stack(rows)
+    return Sample(
+        state.draws,
+        weight / weight.sum(),
+        state.number,
+        state.closest,
+        state.simulations,
+        float(trace["acceptance_rate"][-1]),
+        float(trace["tolerance"][-1]),
+        state.stopped,
+        trace,
+        _with_scale(problem.measure, state.scale),
+    )
+
+
+def effective_size(log_weight: Float[np.ndarray, " N"]) -> float:
+    """Kish's effective sample size of weighted draws."""
+    weight = _relative(log_weight)
+    return float(weight.sum() ** 2 / np.sum(weight**2))
+
+
+def _relative(log_weight: np.ndarray) -> np.ndarray:
+    return np.exp(log_weight - log_weight.max())
+
+
+def _with_scale(measure: Measure, scale: np.ndarray) -> Measure:
+    return measure._replace(goal=measure.goal._replace(tolerance=scale))
+
+
+def pack(state: State) -> dict[str, np.ndarray]:
+    """A state as plain arrays."""
+    flat = {f"draws.{name}": value for name, value in state.draws._asdict().items()}
+    flat |= {f"closest.{name}": value for name, value in state.closest._asdict().items()}
+    flat |= {
+        f"trace.{generation}.{name}": value
+        for name, values in state.trace.items()
+        for generation, value in enumerate(values)
+    }
+    whole = ("log_weight", "number", "scale", "simulations", "seconds", "permitted", "stopped")
+    return flat | {name: np.asarray(getattr(state, name)) for name in whole}
+
+
+def unpack(flat: Mapping[str, np.ndarray]) -> State:
+    """The state that was packed."""
+
+    def part(prefix: str) -> dict[str, Any]:
+        return {name.removeprefix(prefix): flat[name] for name in flat if name.startswith(prefix)}
+
+    trace: dict[str, list[np.ndarray]] = {}
+    for name, value in sorted(part("trace.").items(), key=lambda item: int(item[0].split(".")[0])):
+        trace.setdefault(name.split(".", 1)[1], []).append(value)
+    return State(
+        Draws(**part("draws.")),
+        flat["log_weight"],
+        flat["number"],
+        Draws(**part("closest.")),
+        flat["scale"],
+        int(flat["simulations"]),
+        float(flat["seconds"]),
+        float(flat["permitted"]),
+        trace,
+        str(flat["stopped"]),
+    )
+
+
+def _check(given: Mapping[str, Any]) -> None:
+    """Raise ValueError for an option out of range."""
+    for name, choices in (
+        ("schedule", ("quantile", "ess")),
+        ("move", tuple(MOVES)),
+        ("covariance", ("full", "local")),
+        ("scaling", ("tolerance", "mad")),
+    ):
+        if given[name] not in choices:
+            raise ValueError(f"{name}={given[name]!r} is not one of {' | '.join(choices)}")
+    ranges = {"quantile": (0, 1), "defensive": (0, 1), "min_acceptance": (0, 1), "min_gain": (0, 1)}
+    for name, (low, high) in ranges.items():
+        open_below = name == "quantile"
+        if not low <= given[name] < high or (open_below and given[name] == low):
+            raise ValueError(f"{name}={given[name]}: expected a number from {low} to below {high}")
+    if given["accept"] < FEWEST:
+        raise ValueError(f"accept={given['accept']}: expected at least {FEWEST} draws a generation")
+    if given["budget"] < given["accept"]:
+        raise ValueError(f"budget={given['budget']}: expected at least accept={given['accept']} simulations")
+    if given["generations"] < 1:
+        raise ValueError(f"generations={given['generations']}: expected at least 1")
+    if given["wall_time"] is not None and not given["wall_time"] > 0:
+        raise ValueError(f"wall_time={given['wall_time']}: expected seconds, more than 0")
