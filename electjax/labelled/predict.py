@@ -1,0 +1,204 @@
+"""`electjax.predict`: elections under the parameters that a calibration found, labelled."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jaxtyping import Array, Float, Int, Key
+
+from electjax.core.parallel import ordered_map
+from electjax.labelled.codec import encode, encode_params, plain_params, provenance, seed_key, with_units
+from electjax.labelled.scenario import Basis, change_parameters, totals
+from electjax.labelled.simulate import CHUNK_BYTES, CHUNK_RUNS
+from electjax.simulators import get_simulator
+from electjax.simulators.base import Outcome, check_options, make_plan, simulate_runs
+
+Progress = Callable[[int, int, str], None]
+
+
+def predict(
+    election: xr.Dataset,
+    posterior: xr.Dataset,
+    *,
+    runs: int = 1000,
+    seed: int = 0,
+    params: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> xr.Dataset:
+    """Simulate elections with parameters drawn from a posterior: the posterior predictive distribution.
+
+    Model, options, engine and fixed parameters are those of the calibration. A draw is used in proportion to its weight
+    (systematic resampling), the draws in random order.
+
+    Args:
+        election: the election to simulate: the one of the calibration, or another with the same parties.
+        posterior: the result of `calibrate`.
+        runs: number of simulated elections. Run r depends on the seed and its draw alone.
+        params: parameters that get another value: a number, {"add": x} or {"times": x}, an array, or a mapping from
+            labels to these, such as {"eta": {"BJP": 0.9}}.
+
+    Returns:
+        The Dataset of `simulate`, the parameters of every run: <parameter>(run, ...), and the coordinate draw(run), the
+        posterior's draw that they come from.
+
+    Raises:
+        ValueError: no draws, labels that differ from the election's, an unknown parameter or a value out of range.
+        ElectionDataError: an invalid election.
+    """
+    basis, draw = posterior_basis(election, posterior, runs=runs, seed=seed)
+    basis = change_parameters(basis, params or {})
+    whole = simulate_basis(run_key(seed), basis, runs=runs, progress=progress)
+    attrs = provenance(election, basis.simulator, basis.options, seed)
+    fixed = {name: value[0] for name, value in basis.values.items() if name not in posterior or name in (params or {})}
+    attrs |= {"engine": basis.engine, "parameters": plain_params(fixed)}
+    dataset = xr.Dataset(
+        {
+            "votes": (("run", "district", "party"), whole.votes),
+            "winner": (("run", "district"), whole.winner),
+            "margin": (("run", "district"), whole.margin),
+            "seats": (("run", "party"), whole.summary.seats),
+            "vote_fraction": (("run", "party"), whole.summary.vote_fraction),
+            "mwm": ("run", whole.summary.mwm),
+            "swm": ("run", whole.summary.swm),
+        },
+        coords={
+            "run": np.arange(runs),
+            "draw": ("run", draw, {"long_name": "draw of the posterior", "units": "1"}),
+            "district": basis.encoded.districts,
+            "party": basis.encoded.parties,
+        },
+        attrs=attrs,
+    )
+    for name in calibrated(posterior):
+        values = basis.popularity if name == "popularity" else basis.values[name]
+        dims = posterior[name].transpose("draw", ...).dims[1:]
+        if len(dims) == values.ndim - 1:
+            dataset[name] = (("run", *dims), values, posterior[name].attrs)
+    return with_units(dataset)
+
+
+def calibrated(posterior: xr.Dataset) -> list[str]:
+    """The calibrated parameters of a posterior, in the order of the Dataset."""
+    prefix = "optimal_"
+    return [str(name).removeprefix(prefix) for name in posterior.data_vars if str(name).startswith(prefix)]
+
+
+def run_key(seed: int) -> Key[Array, ""]:
+    """The key of the simulations, another than that of `simulate`."""
+    return jax.random.fold_in(seed_key(seed), 1)
+
+
+def resample(weight: Float[np.ndarray, " N"], runs: int, *, seed: int) -> Int[np.ndarray, " R"]:
+    """Positions of `runs` draws: each floor or ceil of runs x its weight times, in random order (Kitagawa 1996)."""
+    rng = np.random.default_rng([seed, 2])
+    cumulative = np.cumsum(np.asarray(weight, dtype=np.float64))
+    points = (rng.uniform() + np.arange(runs)) / runs * cumulative[-1]
+    index = np.searchsorted(cumulative, points, side="right")
+    last = int(np.flatnonzero(weight)[-1])  # rounding must not step past the last draw that counts
+    return rng.permutation(np.minimum(index, last))
+
+
+def posterior_basis(election: xr.Dataset, posterior: xr.Dataset, *, runs: int, seed: int) -> tuple[Basis, np.ndarray]:
+    """What a posterior has to be simulated, a draw for every run; and the numbers of the draws."""
+    if runs < 1:
+        raise ValueError(f"runs={runs}: expected at least 1")
+    seed_key(seed)  # refuses a bad seed
+    missing = [name for name in ("model", "options", "fixed_parameters") if name not in posterior.attrs]
+    if missing or "weight" not in posterior or not posterior.sizes.get("draw"):
+        lack = f"attribute {missing[0]!r}" if missing else "accepted draws"
+        raise ValueError(f"posterior: no {lack}; expected the result of electjax.calibrate")
+    weight = posterior["weight"].values
+    if not (np.isfinite(weight).all() and (weight >= 0).all() and weight.sum() > 0):
+        raise ValueError("posterior: weights must be finite and at least 0, one of them positive")
+    basis = set_basis(
+        election,
+        posterior.attrs["model"],
+        params=json.loads(posterior.attrs["fixed_parameters"]),
+        options=json.loads(posterior.attrs["options"]),
+        engine=posterior.attrs.get("engine", "leap"),
+    )
+    draw = resample(weight, runs, seed=seed)
+    values = {name: np.broadcast_to(value, (runs, *value.shape[1:])) for name, value in basis.values.items()}
+    popularity = basis.popularity
+    for name in calibrated(posterior):
+        variable = posterior[name].transpose("draw", ...)
+        for dim in variable.dims[1:]:
+            if dim in basis.labels and [str(label) for label in posterior[dim].values] != basis.labels[str(dim)]:
+                raise ValueError(f"posterior: {name} has other labels along '{dim}' than the election")
+        drawn = variable.values[draw]
+        if name == "popularity":
+            popularity = drawn / drawn.sum(axis=-1, keepdims=True, dtype=np.float64)
+        else:
+            values[name] = drawn.astype(np.float32)
+    return basis._replace(values=values, popularity=popularity), posterior["draw"].values[draw]
+
+
+def set_basis(
+    election: xr.Dataset,
+    model: str,
+    *,
+    params: Mapping[str, Any],
+    options: Mapping[str, Any],
+    engine: str = "leap",
+) -> Basis:
+    """An election at set parameter values, a single run of them."""
+    simulator = get_simulator(model)
+    settings, encoded = check_options(simulator, dict(options)), encode(election)
+    # a default may be of another shape than the one a user has to give; left out, it is taken as it is
+    given = {name: value for name, value in params.items() if not _is_default(value, simulator.defaults.get(name))}
+    values = encode_params(simulator, given, settings, encoded)
+    popularity = np.asarray(election["popularity"].values, dtype=np.float64)[None]
+    rows = {name: np.asarray(value)[None] for name, value in values.items()}
+    return Basis(simulator, settings, engine, encoded, popularity, rows)
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    return default is not None and np.array_equal(np.asarray(value, np.float32), np.asarray(default, np.float32))
+
+
+def simulate_basis(
+    key: Key[Array, ""],
+    basis: Basis,
+    *,
+    runs: int,
+    keep_votes: bool = True,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Simulate runs 0, 1, ..., each at its own parameter values; values and shares alone compile nothing new."""
+    contest, cells = basis.encoded.contest, len(basis.encoded.districts) * len(basis.encoded.parties)
+    plan = make_plan(basis.simulator, contest, options=basis.options, engine=basis.engine)
+    target = max(1, min(CHUNK_RUNS if basis.engine == "leap" else 1, CHUNK_BYTES // (8 * cells)))
+    size = -(-target // plan.batch) * plan.batch
+    values = {name: np.asarray(value, np.float32) for name, value in basis.values.items()}
+    if len(basis.popularity) > 1:
+        values["popularity"] = basis.popularity.astype(np.float32)
+        values["totals"] = totals(basis.popularity, plan.total)
+    may_win = jnp.asarray(basis.encoded.may_win)
+
+    def work(first: int) -> Outcome:
+        index = np.minimum(np.arange(first, first + size), runs - 1)
+        out = simulate_runs(
+            key,
+            jnp.asarray(index, jnp.int32),
+            contest,
+            may_win,
+            {name: jnp.asarray(value[index]) for name, value in values.items()},
+            simulator=basis.simulator,
+            options=basis.options,
+            plan=plan,
+            varying=True,
+            keep_votes=keep_votes,
+        )
+        return jax.tree.map(lambda leaf: np.asarray(leaf)[: runs - first], out)
+
+    parts = []
+    for part in ordered_map(work, range(0, runs, size)):
+        parts.append(part)
+        if progress:
+            progress(min(len(parts) * size, runs), runs, "")
+    whole: Outcome = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+    return whole
