@@ -5,7 +5,9 @@ of the wrong type is refused while the configuration is composed, with its full 
 """
 
 import difflib
+import importlib
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
@@ -19,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from electjax.tasks.settings import ModelSettings, Settings
 
-Task = Enum("Task", "calibrate simulate")
+Task = Enum("Task", "calibrate simulate counterfactual")
 Engine = Enum("Engine", "leap agent")
 Bookkeeping = Enum("Bookkeeping", "none interleaved by_district")
 PCMBookkeeping = Enum("PCMBookkeeping", "none interleaved")
@@ -40,7 +42,19 @@ Policy = Enum("Policy", "others party drop")
 PartyColumn = Enum("PartyColumn", "party_simplified party_detailed")
 Fusion = Enum("Fusion", "line candidate")
 Distance = Enum("Distance", "rms max")
-Method = Enum("Method", "explore_exploit rejection")
+Method = Enum("Method", "smc rejection explore_exploit exact")
+Adjust = Enum("Adjust", "linear heteroscedastic none")
+Summaries = Enum("Summaries", "given learned")
+Schedule = Enum("Schedule", "quantile ess")
+Move = Enum("Move", "importance mcmc")
+Covariance = Enum("Covariance", "full local")
+Scaling = Enum("Scaling", "tolerance mad")
+Sampler = Enum("Sampler", "auto grid nuts")
+
+
+POPULARITY = "popularity"  # may be calibrated where a model takes it, and is no parameter of any
+PRIOR_KINDS = ("dirichlet", "around", "levels")
+CHANGES = ("popularity", "swing", "parameters", "districts")  # of a scenario
 
 
 class ConfigError(ValueError):
@@ -76,9 +90,12 @@ class CsvData:
 
 @dataclass
 class ModelConfig:
-    """What every model has: the range of the uniform prior of each parameter that is calibrated."""
+    """What every model has: the prior of each parameter that is calibrated.
 
-    priors: dict[str, list[float]] = field(default_factory=dict)
+    A prior is [low, high], {dirichlet: a}, {around: n} or {levels: [...]}.
+    """
+
+    priors: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -154,26 +171,64 @@ class SIM(ModelConfig):
 
 
 @dataclass
-class Rejection:
-    """ABC by rejection: every simulation is drawn from the prior."""
+class Exact:
+    """The exact posterior of a model whose likelihood is known."""
 
-    method: Method = Method.rejection
-    tolerance: float = 1.0
-    accept: int = 500
+    method: Method = Method.exact
+    accept: int = 2000
+    sampler: Sampler = Sampler.auto
     distance: Distance = Distance.rms
     seat_tolerance: float = 2.0
     share_tolerance: float = 0.02
 
 
 @dataclass
-class ExploreExploit(Rejection):
+class ExploreExploit:
     """ABC by rounds of prior draws and of Gaussian draws around the best of them."""
 
     method: Method = Method.explore_exploit
+    tolerance: float = 1.0
+    accept: int = 500
+    distance: Distance = Distance.rms
+    seat_tolerance: float = 2.0
+    share_tolerance: float = 0.02
     explore: int = 40
     seeds_kept: int = 4
     exploit: int = 40
     exploit_sd: float = 0.05
+
+
+@dataclass
+class Rejection:
+    """ABC by rejection: every simulation is drawn from the prior."""
+
+    method: Method = Method.rejection
+    tolerance: float | None = None
+    accept: int = 500
+    distance: Distance = Distance.rms
+    seat_tolerance: float = 2.0
+    share_tolerance: float = 0.02
+    statistics: str = "paper"
+    summaries: Summaries = Summaries.given
+    pilot: int = 4096
+    adjust: Adjust = Adjust.linear
+
+
+@dataclass
+class SMC(Rejection):
+    """Sequential Monte Carlo ABC: generations of draws within a tolerance that shrinks."""
+
+    method: Method = Method.smc
+    quantile: float = 0.4
+    schedule: Schedule = Schedule.quantile
+    move: Move = Move.importance
+    covariance: Covariance = Covariance.full
+    scaling: Scaling = Scaling.tolerance
+    defensive: float = 0.05
+    min_acceptance: float = 0.005
+    min_gain: float = 0.01
+    wall_time: float | None = None
+    generations: int = 30
 
 
 @dataclass
@@ -191,19 +246,23 @@ class Config:
     optimal_runs: int = 200
     budget: int = 20_000
     report: bool = True
+    scenarios: dict[str, Any] = field(default_factory=dict)
+    resume: str | None = None
 
 
 SCHEMAS: dict[str, dict[str, type]] = {
     "data": {"catalogue": CatalogueData, "csv": CsvData},
     "model": {"dm": DM, "dpm": DPM, "ecm": ECM, "pcm": PCM, "sim": SIM},
-    "inference": {"rejection": Rejection, "explore_exploit": ExploreExploit},
+    "inference": {"smc": SMC, "rejection": Rejection, "explore_exploit": ExploreExploit, "exact": Exact},
 }
 
 
 def register() -> None:
     """Hand the schemas and the resolvers to Hydra; calling it twice does no harm."""
     store = ConfigStore.instance()
-    store.store(name="schema", node=Config)
+    config = OmegaConf.structured(Config)
+    OmegaConf.set_struct(config.scenarios, False)  # a name that is new needs no plus on the command line
+    store.store(name="schema", node=config)
     for group, nodes in SCHEMAS.items():
         for name, node in nodes.items():
             store.store(group=f"schema/{group}", name=name, node=node)
@@ -240,7 +299,7 @@ def describe_groups() -> str:
         for file in sorted(group.glob("*.yaml")):
             comments = [line[2:] for line in file.read_text("utf-8").splitlines() if line.startswith("# ")]
             said = next((line for line in comments if not line.startswith("@package")), "")
-            lines.append(f"  {plus + group.name + '=' + file.stem:<28}{said}".rstrip())
+            lines.append(f"  {plus + group.name + '=' + file.stem:<27} {said}".rstrip())
         lines.append("")
     return "\n".join(lines).rstrip()
 
@@ -284,11 +343,10 @@ def _section(cfg: DictConfig, key: str) -> dict[str, Any]:
 def _model_settings(cfg: DictConfig, name: str) -> ModelSettings:
     values = _section(cfg, f"models.{name}")
     priors = {}
-    for parameter, bounds in values.pop("priors", {}).items():
+    for parameter, prior in values.pop("priors", {}).items():
         key = f"models.{name}.priors.{parameter}"
-        _check(key, parameter in values, f"one of {', '.join(values)}", parameter)
-        _check(key, len(bounds) == 2 and bounds[0] < bounds[1], "[low, high] with low < high", bounds)
-        priors[parameter] = (float(bounds[0]), float(bounds[1]))
+        _check(key, parameter in values or parameter == POPULARITY, f"one of {', '.join(values)}", parameter)
+        priors[parameter] = _prior(key, prior)
     schema = OmegaConf.get_type(cfg.models[name])
     for item in fields(schema) if is_dataclass(schema) else ():
         value, words = values.get(item.name), item.metadata.get("words", ())
@@ -296,6 +354,50 @@ def _model_settings(cfg: DictConfig, name: str) -> ModelSettings:
             expected = " or ".join(["a number", "a list of numbers", *words])
             _check(f"models.{name}.{item.name}", _is_numeric(value) or value in words, expected, value)
     return ModelSettings(values={key: _plain(value) for key, value in values.items()}, priors=priors)
+
+
+def _prior(key: str, prior: Any) -> Any:
+    """A prior as the library takes it; whether it fits its parameter is for the library to say."""
+    if isinstance(prior, dict):
+        kinds = ", ".join(f"{{{kind}: ...}}" for kind in PRIOR_KINDS)
+        good = len(prior) == 1 and set(prior) <= set(PRIOR_KINDS) and all(map(_is_numeric, prior.values()))
+        _check(key, good, f"[low, high] or one of {kinds} with numbers", prior)
+        return prior
+    good = isinstance(prior, list) and len(prior) == 2 and all(_is_numeric(bound) for bound in prior)
+    _check(key, good and prior[0] < prior[1], "numbers [low, high] with low < high", prior)
+    return float(prior[0]), float(prior[1])
+
+
+def _statistics(given: str) -> Any:
+    """A name that the library knows, or the user's function that `package.module:function` points to.
+
+    Modules of the working folder are found, as `python -m` finds them.
+    """
+    module, colon, name = given.partition(":")
+    if not colon:
+        return given
+    key = "inference.statistics"
+    if str(Path.cwd()) not in sys.path and "" not in sys.path:
+        sys.path.append(str(Path.cwd()))
+    try:
+        found = getattr(importlib.import_module(module), name, None)
+    except Exception as error:  # the module is the user's, and so is what goes wrong in it
+        raise ConfigError(f"{key}: {given}: {type(error).__name__}: {' '.join(str(error).split())}") from error
+    _check(key, callable(found), f"a function called {name} in {module}", given)
+    return found
+
+
+def _scenarios(cfg: DictConfig) -> dict[str, dict[str, Any]]:
+    """What would have been different, by name; whether it is possible is for the library to say."""
+    scenarios = _section(cfg, "scenarios")
+    example = "sections such as scenarios.larger={districts: 140}"
+    _check("scenarios", bool(scenarios) or cfg.task != Task.counterfactual, example, scenarios)
+    for name, changes in scenarios.items():
+        key, known = f"scenarios.{name}", ", ".join(CHANGES)
+        _check(key, isinstance(changes, dict) and bool(changes), f"some of {known}", changes)
+        for change in changes:
+            _check(f"{key}.{change}", change in CHANGES, f"one of {known}", change)
+    return scenarios
 
 
 def to_settings(cfg: DictConfig) -> Settings:
@@ -312,6 +414,8 @@ def to_settings(cfg: DictConfig) -> Settings:
     _check("seed", cfg.seed < 2**32, "less than 2^32", cfg.seed)
     _check("model", len(cfg.models) > 0, "at least one model, as in model=[dm,dpm]", [])
     options = {key: _plain(value) for key, value in _section(cfg, "inference").items()}
+    if "statistics" in options:
+        options["statistics"] = _statistics(options["statistics"])
     return Settings(
         models={str(name): _model_settings(cfg, str(name)) for name in cfg.models},
         engine=cfg.engine.name,
@@ -321,12 +425,25 @@ def to_settings(cfg: DictConfig) -> Settings:
         budget=cfg.budget,
         method=options.pop("method"),
         method_options=options,
+        scenarios=_scenarios(cfg),
     )
 
 
 def data_settings(cfg: DictConfig) -> dict[str, Any]:
     """The keys of the data group that were given a value."""
     return {key: _plain(value) for key, value in _section(cfg, "data").items() if value is not None}
+
+
+def restore(text: str) -> DictConfig:
+    """The configuration of an unfinished run from its config.yaml, typed like the one it was written from."""
+    saved = OmegaConf.create(text)
+    cfg = OmegaConf.structured(Config)
+    cfg.data = OmegaConf.structured(CsvData if "path" in saved.data else CatalogueData)
+    cfg.models = {name: OmegaConf.structured(SCHEMAS["model"][str(name)]) for name in saved.models}
+    cfg.inference = OmegaConf.structured(SCHEMAS["inference"][saved.inference.method])
+    merged = OmegaConf.merge(cfg, saved)
+    assert isinstance(merged, DictConfig)
+    return merged
 
 
 # ------------------------------------------------------------------------------------ to one clear line

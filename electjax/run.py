@@ -2,15 +2,16 @@
 
 `python -m electjax.run --help` explains the keys. A mistake of the user ends in one line on stderr, with exit
 code 2 where the configuration is wrong and 1 where the data or a file is; an interrupt ends in one line and
-code 130.
+code 130. Where a checkpoint is left, the line after it says how to go on.
 """
 
 import os
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +21,19 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from electjax.config import ConfigError, Task, conf_dir, data_settings, explain, to_settings
-from electjax.tasks.folder import atomic_path, drop_empty, fill_folder, shown
+from electjax.config import ConfigError, Task, conf_dir, data_settings, explain, restore, to_settings
+from electjax.tasks.folder import (
+    atomic_path,
+    drop_empty,
+    fill_folder,
+    finish_folder,
+    read_unfinished,
+    shown,
+    unfinished_folder,
+)
 from electjax.tasks.hooks import end_sweep
-from electjax.tasks.progress import show_progress
+from electjax.tasks.progress import Stages, show_progress
+from electjax.tasks.settings import CHECKPOINTED, Settings
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -38,9 +48,11 @@ def main() -> None:
     with _own_messages():
         try:
             hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(job)()
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             end_sweep()
-            print("electjax: interrupted; the unfinished run left nothing behind", file=sys.stderr)
+            left = how_to_go_on(interrupt)
+            print(f"electjax: interrupted{'' if left else '; the unfinished run left nothing behind'}", file=sys.stderr)
+            print(left, end="", file=sys.stderr)
             sys.exit(130)
         except Exception as error:
             end_sweep()
@@ -72,7 +84,11 @@ def job(cfg: DictConfig) -> None:
         sweep_job(cfg, folder, number=int(context.job.num), overrides=list(context.overrides.task))
         return
     try:
-        result = run(cfg, folder, live=None)
+        if cfg.resume is None:
+            result = run(cfg, folder, live=None, command=command_of(context.overrides.task))
+        else:
+            others = [key for key in context.overrides.task if not key.lstrip("+").startswith("resume=")]
+            result = resume(cfg.resume, live=None, others=others)
         show_table(result)
         print(f"\n{shown(folder)}")
     except Exception as error:
@@ -88,7 +104,9 @@ def sweep_job(cfg: DictConfig, folder: Path, *, number: int, overrides: list[str
     basic = str(HydraConfig.get().launcher["_target_"]).endswith("BasicLauncher")
     note = {"job": number, "overrides": overrides, "error": None}
     try:
-        result = run(cfg, folder, live=None if basic else False, note=note)
+        if cfg.resume is not None:
+            raise ConfigError("resume: one run at a time, without -m")
+        result = run(cfg, folder, live=None if basic else False, command=command_of(overrides), note=note)
         print(
             f"job {number} ({' '.join(overrides)}): done in {result.metrics['seconds']:.1f} s",
             file=sys.stderr,
@@ -103,43 +121,90 @@ def sweep_job(cfg: DictConfig, folder: Path, *, number: int, overrides: list[str
         drop_empty(folder)
 
 
-def run(cfg: DictConfig, folder: Path, *, live: bool | None, note: dict[str, object] | None = None) -> "Result":
-    """Do the task and fill `folder`, which then holds either everything or nothing."""
-    settings, data = to_settings(cfg), data_settings(cfg)
+def resume(given: str, *, live: bool | None, others: list[str]) -> "Result":
+    """Continue the unfinished run in a folder, as it was set; one of a sweep also renews the sweep's summary."""
+    if others:
+        raise ConfigError(f"resume: the run goes on as it was set; expected no other key, got {others[0]}")
+    folder = Path(hydra.utils.to_absolute_path(str(Path(given).expanduser())))
+    try:
+        config, facts = read_unfinished(folder)
+    except ValueError as error:
+        raise ConfigError(f"resume: {error}") from None
+    facts = {"command": command_of([f"resume={given}"]), "note": None} | facts
+    result = run(restore(config), folder, live=live, resumed=True, **facts)
+    if facts["note"] is not None and (folder.parent / "multirun.yaml").is_file():
+        from electjax.tasks.sweep import read_jobs, write_summary
+
+        write_summary(folder.parent, read_jobs(folder.parent))
+    return result
+
+
+def run(
+    cfg: DictConfig,
+    folder: Path,
+    *,
+    live: bool | None,
+    command: str,
+    note: dict[str, object] | None = None,
+    launched: str | None = None,
+    resumed: bool = False,
+) -> "Result":
+    """Do the task and fill `folder`, which then holds everything; or nothing, or what can be continued.
+
+    note: the content of job.json of a job of a sweep. launched: the folder that relative paths start from.
+    """
+    settings = to_settings(cfg)
+    launched = launched or hydra.utils.get_original_cwd()
     config = OmegaConf.to_yaml(cfg, resolve=True)
-    command = " ".join(["python -m electjax.run", *HydraConfig.get().overrides.task])
     use_compilation_cache()
     from electjax.report import write_report
-    from electjax.tasks.calibrate import calibrate
     from electjax.tasks.result import write_json, write_result
-    from electjax.tasks.simulate import simulate
 
-    task = {Task.calibrate: calibrate, Task.simulate: simulate}[cfg.task]
-    election = load_data(data)
+    election = load_data(data_settings(cfg), launched)
     notes = [election.attrs[key] for key in ("note", "paper_mapping") if election.attrs.get(key)]
-    with show_progress(live=live, lines=note is None) as stage:
-        result = task(election, settings, stage)
+    if resumed:
+        notes.append("This run was interrupted and continued; the time is that of its last part.")
 
-        def write(partial: Path) -> None:
-            write_result(partial, result, config=config)
-            if cfg.report:
-                meta = {"command": command, "notes": notes}
-                write_report(partial, *result, config_yaml=config, meta=meta)
-            if note is not None:
-                write_json(partial / "job.json", note)
+    def write(partial: Path) -> None:
+        write_result(partial, result, config=config)
+        if cfg.report:
+            write_report(partial, *result, config_yaml=config, meta={"command": command, "notes": notes})
+        if note is not None:
+            write_json(partial / "job.json", note)
 
+    with show_progress(live=live, lines=note is None or resumed) as stage, ExitStack() as stack:
+        fill = fill_folder
+        if cfg.task != Task.simulate and settings.method in CHECKPOINTED:
+            facts = {"command": command, "note": note, "launched": launched}
+            settings = replace(settings, checkpoints=stack.enter_context(unfinished_folder(folder, config, facts)))
+            fill = finish_folder
+        result = task_of(cfg.task)(election, settings, stage)
         report = stage("results" if not cfg.report else "results, figures and report")
-        fill_folder(folder, write)
+        fill(folder, write)
         report(1, 1, "")
     return result
 
 
-def load_data(settings: dict[str, Any]) -> "xr.Dataset":
+def task_of(task: Task) -> "Callable[[xr.Dataset, Settings, Stages], Result]":
+    """The function that does a task."""
+    from electjax.tasks.calibrate import calibrate
+    from electjax.tasks.counterfactual import counterfactual
+    from electjax.tasks.simulate import simulate
+
+    return {Task.calibrate: calibrate, Task.simulate: simulate, Task.counterfactual: counterfactual}[task]
+
+
+def command_of(overrides: Iterable[str]) -> str:
+    """What was typed."""
+    return " ".join(["python -m electjax.run", *overrides])
+
+
+def load_data(settings: dict[str, Any], launched: str) -> "xr.Dataset":
     """The election of the data group: a user's file where it has a path, else one of the catalogue."""
     import electjax
 
     if "path" in settings:
-        path = hydra.utils.to_absolute_path(str(Path(settings.pop("path")).expanduser()))
+        path = Path(launched) / Path(settings.pop("path")).expanduser()
         return electjax.read_returns(path, **settings)
     return electjax.load_election(**settings)
 
@@ -165,12 +230,14 @@ def show_table(result: "Result") -> None:
     """Print the table of results; piped, it is as wide as it needs to be."""
     from rich.console import Console
 
-    from electjax.report import election_table
+    from electjax.report import election_table, scenario_table
 
     console = Console()
     if not console.is_terminal:
         console = Console(width=200)
     console.print(election_table(result.metrics))
+    if "counterfactual" in result.metrics:
+        console.print(scenario_table(result.metrics))
 
 
 def complain(error: Exception, *, prefix: str = "electjax: error") -> int:
@@ -179,7 +246,13 @@ def complain(error: Exception, *, prefix: str = "electjax: error") -> int:
     if not ours or os.environ.get("ELECTJAX_TRACEBACK") == "1":
         traceback.print_exception(error)
     print(f"{prefix}: {one_line(error)}", file=sys.stderr)
+    print(how_to_go_on(error), end="", file=sys.stderr)
     return 2 if explain(error) is not None or isinstance(error, ConfigError) else 1
+
+
+def how_to_go_on(error: BaseException) -> str:
+    """A line for every note that the error was given."""
+    return "".join(f"electjax: {note}\n" for note in getattr(error, "__notes__", []) if "resume=" in note)
 
 
 def one_line(error: Exception) -> str:

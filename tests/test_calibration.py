@@ -35,12 +35,12 @@ def small():
 
 @pytest.fixture(scope="module")
 def explored(small):
-    return electjax.calibrate(small, "dpm", seed=1, budget=6000, accept=200)
+    return electjax.calibrate(small, "dpm", method="explore_exploit", seed=1, budget=6000, accept=200)
 
 
 @pytest.fixture(scope="module")
 def rejected(small):
-    return electjax.calibrate(small, "dpm", method="rejection", seed=1, budget=8 * CHUNK, accept=10**6)
+    return electjax.calibrate(small, "dpm", method="rejection", seed=1, budget=8 * CHUNK, accept=10**6, adjust="none")
 
 
 # ------------------------------------------------------------------------------------------------ prior
@@ -163,21 +163,22 @@ def test_draws_come_closest_first_with_their_statistics(explored, small):
 
 def test_the_same_seed_gives_the_same_result_on_one_thread_or_many(small, explored, monkeypatch):
     monkeypatch.setattr(parallel, "host_workers", lambda: 1)
-    again = electjax.calibrate(small, "dpm", seed=1, budget=6000, accept=200)
+    again = electjax.calibrate(small, "dpm", method="explore_exploit", seed=1, budget=6000, accept=200)
     for name in ("gamma", "distance", "seats", "optimal_gamma"):
         np.testing.assert_array_equal(again[name], explored[name])
 
 
 def test_new_priors_budgets_and_methods_compile_nothing_new(small, explored, rejected):
     before = _evaluate._cache_size()
-    electjax.calibrate(small, "dpm", seed=2, budget=3000, accept=10, priors={"gamma": (0.5, 0.95)}, tolerance=2.0)
+    search = {"method": "explore_exploit", "seed": 2, "budget": 3000, "accept": 10}
+    electjax.calibrate(small, "dpm", priors={"gamma": (0.5, 0.95)}, tolerance=2.0, **search)
     electjax.calibrate(small, "dpm", method="rejection", seed=2, budget=2000, accept=10, params={"prior_mass": 1.0})
     assert _evaluate._cache_size() == before
 
 
 def test_selection_keeps_the_closest_where_nothing_is_close():
     far = np.linspace(5, 6, 2000)[::-1]
-    draws = Draws(np.zeros((2000, 1)), np.zeros((2000, 4)), far)
+    draws = Draws(np.zeros((2000, 1)), np.zeros((2000, 4)), np.zeros((2000, 4)), far)
     kept, reached = select(draws, tolerance=1.0)
     assert len(kept) == 10
     assert reached == pytest.approx(far[::-1][9])
@@ -187,22 +188,26 @@ def test_selection_keeps_the_closest_where_nothing_is_close():
 
 
 def test_the_budget_is_spent_to_the_last_whole_round(small):
-    result = electjax.calibrate(small, "dpm", seed=0, budget=2300, accept=10**6, tolerance=50.0)
+    everything = {"seed": 0, "accept": 10**6, "tolerance": 50.0}
+    result = electjax.calibrate(small, "dpm", method="explore_exploit", budget=2300, **everything)
     assert result.sizes["draw"] == 2300 // 80 * 80
-    result = electjax.calibrate(small, "dpm", method="rejection", seed=0, budget=1500, accept=10**6, tolerance=50.0)
+    result = electjax.calibrate(small, "dpm", method="rejection", budget=1500, **everything)
     assert result.sizes["draw"] == 1500
 
 
 def test_an_unreachable_election_is_said_to_be_so(small):
     with pytest.warns(UserWarning, match="within tolerance"):
-        result = electjax.calibrate(small, "dpm", seed=0, budget=2000, priors={"gamma": (0.0, 0.2)})
+        result = electjax.calibrate(
+            small, "dpm", method="explore_exploit", seed=0, budget=2000, priors={"gamma": (0.0, 0.2)}
+        )
     assert result.attrs["tolerance"] > 1.0
     assert result.attrs["tolerance_asked"] == 1.0
 
 
 def test_a_vector_comes_back_with_its_labels_and_goes_back_in():
     election = electjax.uniform_election({"A": 0.5, "B": 0.35, "C": 0.15}, districts=6, electors=6000)
-    settings = {"budget": 160, "accept": 10**6, "tolerance": 1e3, "options": {"districts": "open"}}
+    settings = {"method": "explore_exploit", "budget": 160, "accept": 10**6, "tolerance": 1e3}
+    settings["options"] = {"districts": "open"}
     found = electjax.calibrate(election, "pcm", seed=2, params={"prior_mass": 2.0}, **settings)
     assert found["eta"].dims == ("draw", "party")
     assert found["optimal_eta"].dims == ("party",)
@@ -243,4 +248,4 @@ def test_a_vector_comes_back_with_its_labels_and_goes_back_in():
 )
 def test_bad_settings_are_named(small, change, said):
     with pytest.raises(ValueError, match=said.replace("|", r"\|")):
-        electjax.calibrate(small, **change)
+        electjax.calibrate(small, **({"method": "explore_exploit"} | change))

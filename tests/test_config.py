@@ -128,7 +128,7 @@ def test_a_users_file_names_the_results():
         (["model=sim", "models.sim.kappa=gamma"], "models.sim.kappa", "or beta"),
         (["model=sim", "models.sim.communities=2.5"], "models.sim.communities", "Integer"),
         (["models.dpm.priors.gamma=[1,0]"], "models.dpm.priors.gamma", "low < high"),
-        (["models.dpm.priors.gamma=[a,b]"], "models.dpm.priors.gamma", "Float"),
+        (["models.dpm.priors.gamma=[a,b]"], "models.dpm.priors.gamma", "numbers [low, high]"),
         (["+models.dpm.priors.gama=[0,1]"], "models.dpm.priors.gama", "expected one of"),
         (["models.dm.concentration=2"], "models.dm", "model=[dpm,dm]"),
         (["model=dmp"], "model=dmp", "choose from dm, dpm, ecm, pcm, sim"),

@@ -451,3 +451,74 @@ def test_template_is_a_file_of_the_package():
     template = Path(report.__file__).parent / "template.html"
     assert "{{ headline }}" not in template.read_text("utf-8")
     assert csv.Sniffer is not None
+
+
+def with_trace(posterior: xr.Dataset, generations: int = 4) -> xr.Dataset:
+    """A calibration Dataset as sequential Monte Carlo leaves it."""
+    tolerance = np.geomspace(4, 0.5, generations)
+    return posterior.assign(
+        trace_tolerance=("generation", tolerance),
+        trace_acceptance_rate=("generation", np.linspace(0.6, 0.05, generations)),
+        trace_ess=("generation", np.full(generations, 400.0)),
+    ).assign_attrs(stopped="tolerance reached", adjustment="linear", method="smc")
+
+
+def test_the_course_of_a_calibration_is_drawn_by_generation():
+    posterior = with_trace(fake_posterior(np.random.default_rng(0), {"gamma": 1}))
+    figure = report.calibration_trace({"dpm": posterior, "pcm": with_trace(posterior, 6)})
+    assert [ax.get_title() for ax in figure.axes] == ["tolerance", "acceptance rate", "effective sample size"]
+    for ax, name in zip(figure.axes, ["trace_tolerance", "trace_acceptance_rate", "trace_ess"], strict=True):
+        first, second = ax.lines
+        assert first.get_ydata().tolist() == posterior[name].values.tolist()
+        assert second.get_xdata().tolist() == list(range(6))
+        assert first.get_color() != second.get_color()
+    assert figure.axes[0].get_yscale() == "log"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["DPM", "PCM"]
+
+
+def test_only_sequential_calibrations_have_a_trace():
+    tree = fake_tree()
+    files = [drawn.file for drawn in report.run_figures(tree, fake_metrics())]
+    assert "trace.png" not in files
+    tree["dpm/posterior"] = xr.DataTree(with_trace(tree["dpm/posterior"].to_dataset()))
+    assert "trace.png" in [drawn.file for drawn in report.run_figures(tree, fake_metrics())]
+    tree["dpm/posterior"] = xr.DataTree(tree["dpm/posterior"].to_dataset().isel(generation=slice(0, 1)))
+    assert "trace.png" not in [drawn.file for drawn in report.run_figures(tree, fake_metrics())]
+
+
+def test_a_parameter_that_stayed_at_its_prior_is_called_not_identified(tmp_path):
+    rng = np.random.default_rng(0)
+    posterior = with_trace(fake_posterior(rng, {"eta": ("party", 4), "rho": ("district", 30)}, draws=2000))
+    posterior["weight"] = posterior["weight"] * 0 + 1 / 2000
+    posterior["eta"][:, 2] = rng.uniform(size=2000)
+    rows = report.identification_rows({"pcm": posterior})
+    said = {row["Parameter"]: (row["Says"], row["Contraction"]) for row in rows}
+    assert said["eta INC"][0] == "not identified"
+    assert float(said["eta INC"][1].removesuffix(" %")) < 10
+    assert said["eta AAP"][0] == "identified"
+    assert said["rho, 30 values"][0] == "30 of 30 identified"  # many values share a row
+    assert len(rows) == 5
+    tree = fake_tree()
+    tree["dpm/posterior"] = xr.DataTree(posterior)
+    report.write_report(tmp_path, tree, fake_metrics(), config_yaml="")
+    page = Page((tmp_path / "report.html").read_text("utf-8"))
+    assert ["DPM", "eta INC", *list(rows[2].values())[2:]] in page.rows
+    method = next(row for row in page.rows if "tolerance reached" in row)
+    assert method[1] == "smc, linear adjustment"
+
+
+def test_of_many_parameters_those_that_contract_most_are_drawn_in_pairs():
+    posterior = fake_posterior(np.random.default_rng(0), {"alpha": 1, "gamma": ("district", 9)})
+    assert report.posterior_pairs(posterior) is None
+    contraction = np.array([0.1, 0.9, 0.8, 0.0, 0.7, 0.6, 0.5, 0.4, 0.02])
+    posterior = posterior.assign(contraction_alpha=0.01, contraction_gamma=("district", contraction))
+    figure = report.posterior_pairs(posterior)
+    bottom = [ax.get_xlabel() for ax in figure.axes[-6:]]
+    assert bottom == [f"γ {place}" for place in (1, 2, 4, 5, 6, 7)]
+
+
+def test_priors_are_told_once():
+    posterior = fake_posterior(np.random.default_rng(0), {"gamma": 1})
+    posterior["unadjusted_gamma"] = posterior["gamma"]
+    (row,) = report.calibration_rows({"dpm": posterior})
+    assert row["Priors"] == "gamma ~ uniform(0, 1)"

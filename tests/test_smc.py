@@ -294,7 +294,7 @@ def test_threads_and_settings_change_neither_result_nor_program(known, monkeypat
         ({"move": "gibbs"}, "move='gibbs' is not one of importance"),
         ({"schedule": "linear"}, "schedule='linear'"),
         ({"accept": 5}, "accept=5: expected at least 10"),
-        ({"budget": 100}, "budget=100: expected at least accept"),
+        ({"budget": 30}, "budget=30: expected at least 40"),
         ({"wall_time": 0.0}, "wall_time=0.0"),
         ({"tolerance": 0.0}, "tolerance=0"),
         ({"adjust": "cubic"}, "adjust='cubic'"),

@@ -61,7 +61,8 @@ def smc(
 ) -> Sample:
     """Shrink the tolerance generation by generation until it reaches `tolerance`, or a rule stops the search.
 
-    accept: accepted draws a generation, at least (all of the last chunk's are kept). quantile: the next tolerance is
+    accept: accepted draws a generation, at least (all of the last chunk's are kept); no more than a quarter of the
+    budget. quantile: the next tolerance is
     this quantile of the weighted distances, or the one that leaves this share of the effective sample size
     (schedule "ess"). covariance: one kernel for all, or one shaped by each draw's neighbours. scaling: the scales
     given, or the median absolute deviation in the simulations of each generation. defensive: share of proposals that
@@ -72,6 +73,7 @@ def smc(
     the last whole one is the result. Raises ValueError for an option out of range.
     """
     _check(locals())
+    accept = min(accept, budget // 4)  # otherwise a small budget is spent before anything is selected
     saved = checkpoint.latest() if checkpoint else None
     state = None if saved is None else unpack(saved)
     started = time.monotonic() - (0.0 if state is None else state.seconds)
@@ -275,8 +277,8 @@ def _check(given: Mapping[str, Any]) -> None:
             raise ValueError(f"{name}={given[name]}: expected a number from {low} to below {high}")
     if given["accept"] < FEWEST:
         raise ValueError(f"accept={given['accept']}: expected at least {FEWEST} draws a generation")
-    if given["budget"] < given["accept"]:
-        raise ValueError(f"budget={given['budget']}: expected at least accept={given['accept']} simulations")
+    if given["budget"] < 4 * FEWEST:
+        raise ValueError(f"budget={given['budget']}: expected at least {4 * FEWEST} simulations")
     if given["generations"] < 1:
         raise ValueError(f"generations={given['generations']}: expected at least 1")
     if given["wall_time"] is not None and not given["wall_time"] > 0:

@@ -112,7 +112,7 @@ def warn_where_poor(sample: Sample, tolerance: float | None, where: str) -> None
             stacklevel=3,
         )
     ess = 1.0 / float(np.sum(sample.weight**2))
-    if ess < POOR:
+    if ess < POOR < len(sample.weight):
         warnings.warn(
             f"{where}: the {len(sample.weight)} draws weigh as much as {ess:.0f} equal ones; read no more than psi_opt"
             " from them, and try move=mcmc, a larger budget or fewer parameters",

@@ -1,17 +1,21 @@
 """Tables, figures and the html report of a run; knows labelled Datasets and no model."""
 
+from electjax.report.counterfactual import scenario_rows, scenario_seats, scenario_table
 from electjax.report.figures import geography, main_parties, posterior_predictive, seat_distribution, sweep_figure
-from electjax.report.html import calibration_rows, render_report
+from electjax.report.html import calibration_rows, identification_rows, render_report
 from electjax.report.posterior import parameter_names, posterior_pairs, posterior_parameters
 from electjax.report.style import png_bytes, save_figure
 from electjax.report.tables import as_html, election_table, metrics_rows, value_text
+from electjax.report.trace import calibration_trace
 from electjax.report.write import run_figures, write_report
 
 __all__ = [
     "as_html",
     "calibration_rows",
+    "calibration_trace",
     "election_table",
     "geography",
+    "identification_rows",
     "main_parties",
     "metrics_rows",
     "parameter_names",
@@ -22,6 +26,9 @@ __all__ = [
     "render_report",
     "run_figures",
     "save_figure",
+    "scenario_rows",
+    "scenario_seats",
+    "scenario_table",
     "seat_distribution",
     "sweep_figure",
     "value_text",

@@ -9,8 +9,12 @@ import xarray as xr
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from electjax.labelled.trust import identifiability
+from electjax.report.counterfactual import scenario_rows
+from electjax.report.posterior import parameter_names
 from electjax.report.tables import Metrics, as_html, parties, seat_vector
 
+_MOST_ROWS = 12  # a parameter with more components is told in one row
 _SIGNATURES = {b"\x89PNG": "image/png", b"<svg": "image/svg+xml", b"<?xm": "image/svg+xml"}
 
 
@@ -44,8 +48,9 @@ def render_report(
     config_yaml
         The resolved configuration.
     meta
-        All optional: ``title``; ``source`` of the returns, one sentence; ``calibration``, the rows of
-        `calibration_rows`; ``command``; ``notes``, a list of sentences; ``versions``, a mapping.
+        All optional: ``title``; ``source`` of the returns, one sentence; ``calibration`` and ``identification``, the
+        rows of `calibration_rows` and `identification_rows`; ``command``; ``notes``, a list of sentences;
+        ``versions``, a mapping.
 
     Raises
     ------
@@ -65,7 +70,9 @@ def render_report(
         headline=[*headline(metrics), *([meta["source"]] if meta.get("source") else [])],
         table=Markup(as_html(metrics)),  # escaped where it was made
         sections=_sections(figures),
+        scenarios=scenario_rows(metrics),
         calibration=meta.get("calibration") or [],
+        identification=meta.get("identification") or [],
         notes=meta.get("notes") or [],
         command=meta.get("command") or "",
         config=config_yaml,
@@ -106,16 +113,60 @@ def calibration_rows(posteriors: Mapping[str, xr.Dataset]) -> list[dict[str, str
     return [
         {
             "Model": model.upper(),
-            "Method": str(posterior.attrs.get("method", "")).replace("_", " "),
+            "Method": _method_text(posterior),
             "Simulations": f"{int(posterior.attrs['simulations']):,}",
             "Accepted": f"{posterior.sizes['draw']:,} ({float(posterior.attrs['acceptance_rate']):.2%})",
             "Effective draws": f"{_effective(posterior):,.0f}",
             "Tolerance": _tolerance_text(posterior.attrs.get("tolerance", "")),
             "Distances": _range_text(posterior["distance"]),
+            "Stopped by": str(posterior.attrs.get("stopped", "")),
             "Priors": ", ".join(_priors(posterior)),
         }
         for model, posterior in posteriors.items()
     ]
+
+
+def identification_rows(posteriors: Mapping[str, xr.Dataset]) -> list[dict[str, str]]:
+    """One row per scalar parameter, or one per vector where they are many: what the election says about it."""
+    rows = []
+    for model, posterior in posteriors.items():
+        names = parameter_names(posterior)
+        if any(f"prior_{name}" not in posterior for name in names):
+            continue
+        for name in names:
+            own = posterior.drop_vars([f"optimal_{other}" for other in names if other != name], errors="ignore")
+            found = identifiability(own)
+            few = found.sizes["parameter"] <= _MOST_ROWS
+            rows += [{"Model": model.upper()} | row for row in (_each(found) if few else _together(name, found))]
+    return rows
+
+
+def _each(found: xr.Dataset) -> Iterator[dict[str, str]]:
+    for label in found["parameter"].values:
+        one = found.sel(parameter=label)
+        yield {
+            "Parameter": str(label),
+            "Mean": f"{float(one['mean']):.3g}",
+            "90 % interval": f"{float(one['low']):.3g} to {float(one['high']):.3g}",
+            "Contraction": _contraction_text(float(one["contraction"])),
+            "Says": "identified" if one["identified"] else "not identified",
+        }
+
+
+def _together(name: str, found: xr.Dataset) -> Iterator[dict[str, str]]:
+    learnt = found["contraction"].values
+    yield {
+        "Parameter": f"{name}, {learnt.size} values",
+        "Mean": f"{float(found['mean'].min()):.3g} to {float(found['mean'].max()):.3g}",
+        "90 % interval": "",
+        "Contraction": f"{_contraction_text(learnt.min())} to {_contraction_text(learnt.max())}",
+        "Says": f"{int(found['identified'].sum())} of {learnt.size} identified",
+    }
+
+
+def _contraction_text(contraction: float) -> str:
+    """Per cent; what is not quite all is not rounded to it."""
+    return ">99 %" if 0.995 <= contraction < 1 else f"{100 * max(contraction, 0.0):.0f} %"
 
 
 def _effective(posterior: xr.Dataset) -> float:
@@ -124,14 +175,21 @@ def _effective(posterior: xr.Dataset) -> float:
     return float(weight.sum() ** 2 / (weight**2).sum())
 
 
+def _method_text(posterior: xr.Dataset) -> str:
+    method = str(posterior.attrs.get("method", "")).replace("_", " ")
+    adjustment = str(posterior.attrs.get("adjustment", "none"))
+    return method if adjustment == "none" else f"{method}, {adjustment} adjustment"
+
+
 def _range_text(values: xr.DataArray) -> str:
     return f"{float(values.min()):.3g} to {float(values.max()):.3g}"
 
 
 def _priors(posterior: xr.Dataset) -> Iterator[str]:
-    for name, variable in posterior.data_vars.items():
-        if "prior" in variable.attrs:
-            yield f"{variable.attrs.get('symbol', name)} ~ {variable.attrs['prior']}"
+    for name in parameter_names(posterior):
+        attrs = posterior[name].attrs
+        if "prior" in attrs:
+            yield f"{attrs.get('symbol', name)} ~ {attrs['prior']}"
 
 
 def _tolerance_text(tolerance: Any) -> str:

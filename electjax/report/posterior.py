@@ -18,7 +18,7 @@ from electjax.report.style import BLUE, GREY, VERMILION, look, new_figure, sampl
 from electjax.report.tables import GREEK
 
 _MOST_PANELS = 8  # a parameter with more components is drawn as intervals
-_MOST_PAIRS = 6
+MOST_PAIRS = 6
 _COLUMNS = 4
 
 
@@ -29,6 +29,7 @@ class _Component(NamedTuple):
     draws: np.ndarray
     prior: np.ndarray | None
     optimal: float
+    contraction: float  # against the prior; NaN where the calibration does not say
 
 
 def posterior_parameters(posterior: xr.Dataset) -> Figure:
@@ -60,10 +61,17 @@ def posterior_parameters(posterior: xr.Dataset) -> Figure:
 
 
 def posterior_pairs(posterior: xr.Dataset) -> Figure | None:
-    """Accepted draws of each pair of scalars, area by weight; None with fewer than two or over six."""
+    """Accepted draws of each pair of scalars, area by weight; None with fewer than two.
+
+    Of more than six, those six are drawn that contract most against the prior; None where that is not known.
+    """
     components = [c for name in parameter_names(posterior) for c in _components(posterior, name)]
+    if len(components) > MOST_PAIRS:
+        known = sorted((c.contraction for c in components if np.isfinite(c.contraction)), reverse=True)
+        least = known[MOST_PAIRS - 1] if len(known) == len(components) else np.inf
+        components = [c for c in components if c.contraction >= least][:MOST_PAIRS]
     count = len(components)
-    if not 2 <= count <= _MOST_PAIRS:
+    if count < 2:
         return None
     weights = posterior["weight"].values
     area = 14.0 * weights / weights.mean()
@@ -121,7 +129,8 @@ def _components(posterior: xr.Dataset, name: str) -> Iterator[_Component]:
     variable = posterior[name].transpose("draw", ...)
     dims = variable.dims[1:]
     prior = posterior.get(f"prior_{name}")
-    optimal = posterior.get(f"optimal_{name}", xr.full_like(variable[0], np.nan))
+    nothing = xr.full_like(variable[0], np.nan, dtype=float)
+    optimal, contraction = (posterior.get(f"{what}_{name}", nothing) for what in ("optimal", "contraction"))
     for index in np.ndindex(*variable.shape[1:]):
         at = dict(zip(dims, index, strict=True))
         which = [str(variable[dim].values[i]) if dim in variable.coords else str(i) for dim, i in at.items()]
@@ -131,6 +140,7 @@ def _components(posterior: xr.Dataset, name: str) -> Iterator[_Component]:
             # A prior without the vector dimension is common to all components.
             prior=None if prior is None else prior.isel(at, missing_dims="ignore").values,
             optimal=float(optimal.isel(at)),
+            contraction=float(contraction.isel(at)),
         )
 
 

@@ -9,16 +9,20 @@ from typing import Any, NamedTuple
 import xarray as xr
 from matplotlib.figure import Figure
 
+from electjax.report.counterfactual import scenario_seats
 from electjax.report.figures import geography, main_parties, posterior_predictive, seat_distribution
-from electjax.report.html import calibration_rows, render_report
-from electjax.report.posterior import posterior_pairs, posterior_parameters
+from electjax.report.html import calibration_rows, identification_rows, render_report
+from electjax.report.posterior import MOST_PAIRS, posterior_pairs, posterior_parameters
 from electjax.report.style import save_figure
 from electjax.report.tables import Metrics
+from electjax.report.trace import calibration_trace, has_trace
 
 _SEATS = "Seat distributions"
 _GEOGRAPHY = "Geography"
 _POSTERIOR = "Posterior of the parameters"
 _PREDICTIVE = "Posterior predictive"
+_TRACE = "Course of the calibration"
+_SCENARIOS = "Scenarios"
 
 
 class ReportFigure(NamedTuple):
@@ -46,7 +50,7 @@ def write_report(
         The folder of the run.
     tree
         ``/observed`` and per model ``/default``, ``/optimal``, ``/posterior``, with a node ``geography`` below the
-        first three; what is absent is left out.
+        first three, and ``/counterfactual``; what is absent is left out.
     metrics
         The content of ``metrics.json``.
     config_yaml
@@ -83,6 +87,17 @@ def run_figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
             "The dashed line marks the seats it won.",
             seat_distribution(simulations, metrics["observed"]["seats"]),
         )
+    for name, node in models.items():
+        if "counterfactual" in node.children:
+            worlds = node["counterfactual"].to_dataset()
+            yield ReportFigure(
+                f"scenarios_{name}.png",
+                _SCENARIOS,
+                f"{name.upper()}: seats under each scenario, {worlds.sizes['run']:,} elections each, with parameters"
+                " drawn from the posterior. Dot: mean; thick and thin bar: the intervals that hold 50 and 90 % of them."
+                " All scenarios share their draws and their random numbers. Parties that win nothing are left out.",
+                scenario_seats(worlds),
+            )
     yield from _geography(tree, simulations)
     posteriors = _posteriors(tree)
     for name, posterior in posteriors.items():
@@ -99,7 +114,8 @@ def run_figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
             yield ReportFigure(
                 f"pairs_{name}.png",
                 _POSTERIOR,
-                f"{name.upper()}: the same draws in pairs, area by weight; the cross is ψ_OPT.",
+                f"{name.upper()}: the same draws in pairs, area by weight; the cross is ψ_OPT. Of many parameters, the"
+                f" {MOST_PAIRS} that the election says most about.",
                 pairs,
             )
     for name, posterior in posteriors.items():
@@ -111,6 +127,21 @@ def run_figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
             f"{name.upper()}: every summary statistic in the accepted simulations, with the value observed. "
             f"Accepted simulations were chosen for being close, so they must look good.{fresh}",
             posterior_predictive(posterior, optimal),
+        )
+    yield from _trace(posteriors)
+
+
+def _trace(posteriors: Mapping[str, xr.Dataset]) -> Iterator[ReportFigure]:
+    """How sequential calibrations went."""
+    traced = {name: posterior for name, posterior in posteriors.items() if has_trace(posterior)}
+    if traced:
+        yield ReportFigure(
+            "trace.png",
+            _TRACE,
+            "Generation by generation: the tolerance, the share of the simulations that came within it, and how many"
+            " independent draws the weighted ones are worth. A tolerance that no longer falls while the acceptance rate"
+            " does has found what the model can reach.",
+            calibration_trace(traced),
         )
 
 
@@ -148,11 +179,13 @@ def _posteriors(tree: xr.DataTree) -> dict[str, xr.Dataset]:
 
 def _meta(tree: xr.DataTree) -> dict[str, Any]:
     observed = tree["observed"].attrs if "observed" in tree.children else {}
+    posteriors = _posteriors(tree)
     source = observed.get("source")
     return {
         "title": observed.get("title") or observed.get("name"),
         "source": f"Returns: {str(source).rstrip('.')}." if source else None,
-        "calibration": calibration_rows(_posteriors(tree)),
+        "calibration": calibration_rows(posteriors),
+        "identification": identification_rows(posteriors),
         "versions": versions(),
     }
 

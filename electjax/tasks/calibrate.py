@@ -1,6 +1,7 @@
 """Task `calibrate`: every model as set, calibrated to the observed result, and at its best parameters."""
 
 import time
+from typing import Any
 
 import xarray as xr
 
@@ -21,6 +22,7 @@ def calibrate(election: xr.Dataset, settings: Settings, stage: Stages = silent) 
     for name, model in settings.models.items():
         default, default_numbers = simulate_model(election, name, model, settings, stage)
         params, options = split_values(name, model.values)
+        kept: dict[str, Any] = {} if settings.checkpoints is None else {"checkpoint": settings.checkpoints / name}
         posterior = electjax.calibrate(
             election,
             model=name,
@@ -33,6 +35,7 @@ def calibrate(election: xr.Dataset, settings: Settings, stage: Stages = silent) 
             engine=settings.engine,
             progress=stage(f"{name}: calibration"),
             **settings.method_options,
+            **kept,
         )
         best = {key: posterior[f"optimal_{key}"].values for key in parameter_names(posterior)}
         optimal, optimal_numbers = simulate_model(election, name, model, settings, stage, optimal=best)

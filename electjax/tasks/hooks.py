@@ -18,9 +18,13 @@ class SweepSummary(Callback):
     open_folder: ClassVar[Path | None] = None  # of the sweep this process has begun and not ended
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Claim the folder of a single run, so that two runs in one second do not share it."""
+        """Claim the folder of a single run, so that two runs in one second do not share it.
+
+        A run that is continued has its own; where it does not, the job says so.
+        """
         with contextlib.suppress(OSError, OmegaConfBaseException):  # Hydra meets the same error and reports it
-            config.hydra.run.dir = str(claim_folder(Path(config.hydra.run.dir)))
+            old = config.resume and Path(config.resume).expanduser()
+            config.hydra.run.dir = str(old if old and old.is_dir() else claim_folder(Path(config.hydra.run.dir)))
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Claim the folder of the sweep, and hold all jobs to it whatever their own `name` is."""

@@ -16,7 +16,7 @@ class Result(NamedTuple):
     """Labelled arrays and the table's numbers.
 
     The tree has `/observed`, `/<model>/default`, `/<model>/optimal`, each with a node `geography`, and
-    `/<model>/posterior`.
+    `/<model>/posterior`, perhaps with `/<model>/prediction` (elections simulated from it).
     """
 
     tree: xr.DataTree
@@ -24,15 +24,25 @@ class Result(NamedTuple):
 
 
 def write_result(folder: Path, result: Result, *, config: str) -> None:
-    """Write config.yaml (the text `config`), metrics.json and result.nc."""
+    """Write config.yaml (the text `config`), metrics.json, result.nc and posterior_<model>.nc for ArviZ."""
     (folder / "config.yaml").write_text(config, "utf-8")
     write_json(folder / "metrics.json", result.metrics)
+    _write_tree(folder / "result.nc", result.tree)
+    election = result.tree["observed"].to_dataset()
+    for model, node in result.tree.children.items():
+        if "posterior" in node.children and node["posterior"].sizes["draw"]:
+            prediction = node["prediction"].to_dataset() if "prediction" in node.children else None
+            inference = electjax.to_inference_data(node["posterior"].to_dataset(), prediction, election)
+            _write_tree(folder / f"posterior_{model}.nc", inference)
+
+
+def _write_tree(path: Path, tree: xr.DataTree) -> None:
     packed = {"zlib": True, "complevel": 4}
     numbers = {
         node.path: {name: packed for name, array in node.data_vars.items() if array.ndim and array.dtype.kind in "iuf"}
-        for node in result.tree.subtree
+        for node in tree.subtree
     }
-    result.tree.to_netcdf(folder / "result.nc", engine="h5netcdf", encoding=numbers)
+    tree.to_netcdf(path, engine="h5netcdf", encoding=numbers)
 
 
 def write_json(path: Path, content: object) -> None:

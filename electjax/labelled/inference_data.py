@@ -1,0 +1,110 @@
+"""`electjax.to_inference_data`: a calibration in the layout that ArviZ and its relatives read.
+
+Groups, dimensions and attributes are those of ArviZ's InferenceData schema; ArviZ itself is not needed to write them.
+"""
+
+import datetime
+
+import numpy as np
+import xarray as xr
+
+import electjax
+
+_STATISTICS = ("seats", "vote_fraction", "mwm", "swm")
+_RESAMPLING = (
+    "posterior: the weighted draws resampled systematically to as many of equal weight, in random order;"
+    " sample_stats holds the weight of each before that and its place among the weighted draws"
+)
+
+
+def to_inference_data(
+    posterior: xr.Dataset, prediction: xr.Dataset | None = None, election: xr.Dataset | None = None
+) -> xr.DataTree:
+    """A calibration as a DataTree with ArviZ's groups and dimensions, ready for `to_netcdf`.
+
+    ArviZ knows no weights: the accepted draws are resampled to equal weights (systematically, then shuffled, so that
+    neighbours are independent), and one of large weight comes several times. The number of independent draws to
+    believe in is Kish's, ``attrs["kish_ess"]`` of the posterior; ArviZ's counts the copies too.
+
+    Args:
+        posterior: what `calibrate` returned.
+        prediction: elections simulated from it, over `run`, as `predict` returns them.
+        election: the election that it was calibrated to.
+
+    Returns:
+        DataTree with
+        posterior(chain, draw, ...), one chain;
+        sample_stats(chain, draw): distance, weight and accepted_draw (place in the argument, closest first);
+        prior(chain, draw, ...);
+        posterior_predictive(chain, draw, ...): the variables of `prediction` that are no parameters;
+        observed_data: the observed summary statistics, and the votes of `election`;
+        constant_data: electors per district and popularity of `election`.
+
+    Raises:
+        ValueError: a calibration without an accepted draw.
+    """
+    if not posterior.sizes.get("draw"):
+        raise ValueError("posterior: it has no draw; expected what calibrate returns")
+    names = [str(name).removeprefix("optimal_") for name in posterior.data_vars if str(name).startswith("optimal_")]
+    weight = posterior["weight"].values.astype(np.float64)
+    place = _equal_weights(weight, seed=int(posterior.attrs.get("seed", 0)))
+    drawn = posterior.isel(draw=place)
+    drawn["accepted_draw"] = ("draw", place, {"long_name": "place among the weighted draws", "units": "1"})
+    provenance = {name: value for name, value in posterior.attrs.items() if name != "electjax_version"}
+    notes = {"kish_ess": float(weight.sum() ** 2 / np.square(weight).sum()), "resampling": _RESAMPLING}
+    prior = posterior[[f"prior_{name}" for name in names if f"prior_{name}" in posterior]]
+    groups = {
+        "posterior": _samples(drawn[names], "draw").assign_attrs(provenance | notes),
+        "sample_stats": _samples(drawn[["distance", "weight", "accepted_draw"]], "draw"),
+        "prior": _samples(prior.rename({name: str(name).removeprefix("prior_") for name in prior}), "prior_draw"),
+    }
+    if prediction is not None:
+        simulated = [
+            name for name in prediction.data_vars if name not in (*names, "draw") and "run" in prediction[name].dims
+        ]
+        groups["posterior_predictive"] = _samples(prediction[simulated], "run").assign_attrs(prediction.attrs)
+    groups["observed_data"] = _observed(posterior, election)
+    if election is not None:
+        groups["constant_data"] = _constant(election)
+    made = {
+        "created_at": datetime.datetime.now(datetime.UTC).isoformat(),
+        "creation_library": "electjax",
+        "creation_library_version": electjax.__version__,
+        "creation_library_language": "Python",
+        "inference_library": "electjax",
+        "inference_library_version": electjax.__version__,
+    }
+    return xr.DataTree.from_dict({name: group.assign_attrs(made) for name, group in groups.items()})
+
+
+def _equal_weights(weight: np.ndarray, *, seed: int) -> np.ndarray:
+    """Positions of as many draws as there are weights, each about weight times their number often, shuffled."""
+    rng = np.random.default_rng([seed, 2])
+    number = len(weight)
+    cumulative = np.cumsum(weight)
+    points = (np.arange(number) + rng.uniform()) / number * cumulative[-1]
+    return rng.permutation(np.minimum(np.searchsorted(cumulative, points, side="right"), number - 1))
+
+
+def _samples(data: xr.Dataset, dim: str) -> xr.Dataset:
+    """Variables over one dimension as one chain of draws, numbered from 0."""
+    data = data.drop_vars([dim] if dim in data.coords else []).rename({dim: "draw"} if dim != "draw" else {})
+    data = data.assign_coords(draw=np.arange(data.sizes.get("draw", 0))).expand_dims(chain=[0])
+    return data.transpose("chain", "draw", ...).drop_attrs(deep=False)
+
+
+def _observed(posterior: xr.Dataset, election: xr.Dataset | None) -> xr.Dataset:
+    """The observed summary statistics, and the votes where they are known."""
+    observed = posterior[[f"observed_{name}" for name in _STATISTICS if f"observed_{name}" in posterior]]
+    observed = observed.rename({name: str(name).removeprefix("observed_") for name in observed}).drop_attrs(deep=False)
+    return observed if election is None or "votes" not in election else observed.assign(votes=election["votes"])
+
+
+def _constant(election: xr.Dataset) -> xr.Dataset:
+    """What the simulations took from the election as given."""
+    constant = election[["popularity"]].drop_attrs(deep=False)
+    if "votes" not in election:
+        return constant
+    return constant.assign(
+        electors=election["votes"].sum("party").assign_attrs(long_name="votes polled", units="votes")
+    )
