@@ -28,6 +28,17 @@ _HOME = {
     "geography": "electjax.labelled.outcomes",
     "simulate": "electjax.labelled.simulate",
     "calibrate": "electjax.labelled.calibrate",
+    "predict": "electjax.labelled.predict",
+    "counterfactual": "electjax.labelled.counterfactual",
+    "to_inference_data": "electjax.labelled.inference_data",
+    "recover": "electjax.labelled.recovery",
+    "compare": "electjax.labelled.compare",
+    "sbc": "electjax.labelled.trust",
+    "coverage": "electjax.labelled.trust",
+    "tarp": "electjax.labelled.trust",
+    "posterior_check": "electjax.labelled.trust",
+    "tolerance_sensitivity": "electjax.labelled.trust",
+    "identifiability": "electjax.labelled.trust",
     "list_models": "electjax.simulators",
 }
 
@@ -38,17 +49,28 @@ if TYPE_CHECKING:
     from electjax.labelled.catalogue import describe_elections as describe_elections
     from electjax.labelled.catalogue import list_elections as list_elections
     from electjax.labelled.catalogue import load_election as load_election
+    from electjax.labelled.compare import compare as compare
+    from electjax.labelled.counterfactual import counterfactual as counterfactual
     from electjax.labelled.hypothetical import uniform_election as uniform_election
+    from electjax.labelled.inference_data import to_inference_data as to_inference_data
     from electjax.labelled.outcomes import geography as geography
     from electjax.labelled.outcomes import outcomes as outcomes
     from electjax.labelled.outcomes import swing_curve as swing_curve
+    from electjax.labelled.predict import predict as predict
     from electjax.labelled.readers import read_returns as read_returns
+    from electjax.labelled.recovery import recover as recover
     from electjax.labelled.schema import ElectionDataError as ElectionDataError
     from electjax.labelled.schema import pool_parties as pool_parties
     from electjax.labelled.schema import save_election as save_election
     from electjax.labelled.schema import validate_election as validate_election
     from electjax.labelled.schema import winning_margin as winning_margin
     from electjax.labelled.simulate import simulate as simulate
+    from electjax.labelled.trust import coverage as coverage
+    from electjax.labelled.trust import identifiability as identifiability
+    from electjax.labelled.trust import posterior_check as posterior_check
+    from electjax.labelled.trust import sbc as sbc
+    from electjax.labelled.trust import tarp as tarp
+    from electjax.labelled.trust import tolerance_sensitivity as tolerance_sensitivity
     from electjax.simulators import list_models as list_models
 
 

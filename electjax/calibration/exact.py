@@ -47,7 +47,7 @@ def exact(
     votes: Int[np.ndarray, "S K"] | None = None,
     accept: int,
     budget: int = 0,
-    tolerance: float = 0.0,
+    tolerance: float | None = None,
     sampler: str = "auto",
     chains: int = 4,
     warmup: int = 500,
@@ -57,7 +57,7 @@ def exact(
 
     budget and tolerance play no part. sampler: "grid", "nuts", or "auto": a grid up to two coordinates. chains,
     warmup: of NUTS. Beside what other samples have, trace holds log_evidence, the logarithm of the probability of
-    the votes given the model; from NUTS also divergences and r_hat[D].
+    the votes given the model; from NUTS also divergences and the largest r_hat.
 
     Raises:
         ValueError: no votes, a model or options without a likelihood, a prior that the sampler cannot handle, or votes
@@ -296,7 +296,7 @@ def _nuts(key: Array, model: _Model, data: _Data, *, accept: int, chains: int, w
     thinned = pooled[np.linspace(0, len(pooled) - 1, accept).round().astype(int)]
     log_evidence = _importance_evidence(rng, pooled, frame, model, data)
     logits = thinned @ np.asarray(frame.scale).T + np.asarray(frame.centre)
-    diagnostics = {"divergences": np.asarray(divergences), "r_hat": spread}
+    diagnostics = {"divergences": np.asarray(divergences), "r_hat": spread.max()}
     return Posterior(_to_unit(logits, model.space), log_evidence, diagnostics)
 
 

@@ -71,7 +71,7 @@ class Search(NamedTuple):
 def from_prior(search: Search) -> Generation:
     """Draws from the prior, at least as many as a generation accepts."""
     problem, levels = search.problem, search.problem.space.levels
-    parts, numbers, drawn, stopped = [], [], 0, ""
+    parts, numbers, drawn, stopped = [], [], 0.0, ""
     for draws, runs, count in _chunks(search, 0, 0, lambda rng, n: prior_points(rng, n, levels)):
         parts.append(draws)
         numbers.append(runs)
@@ -93,7 +93,8 @@ def by_importance(
     """Propose around the draws within the new tolerance until enough are accepted."""
     generation = len(state.trace["tolerance"])
     good, numbers, features, near = [state.draws.take(np.zeros(0, int))], [np.zeros(0, int)], [], [state.closest]
-    accepted = drawn = simulated = 0
+    accepted = simulated = 0
+    drawn = 0.0
     stopped = "budget spent"
     chunks = _chunks(search, generation, state.simulations, lambda rng, n: propose(rng, n, proposal), problem)
     for turn, (draws, runs, count) in enumerate(chunks, 1):
@@ -185,13 +186,13 @@ def _chunks(
     first: int,
     draw: Callable[[np.random.Generator, int], np.ndarray],
     problem: Problem | None = None,
-) -> Iterator[tuple[Draws, np.ndarray, int]]:
+) -> Iterator[tuple[Draws, np.ndarray, float]]:
     """Simulated chunks of one generation: draws, their numbers, and how many points were drawn for them."""
     problem = problem or search.problem
     size, left = chunk_size(problem), search.budget - first
     _, key_runs = jax.random.split(search.key)
 
-    def work(chunk: int) -> tuple[Draws, np.ndarray, int]:
+    def work(chunk: int) -> tuple[Draws, np.ndarray, float]:
         number = min(size, left - chunk * size)
         rng = search.rng(generation, chunk)
         unit, drawn = permitted(problem, lambda count: draw(rng, count), number)

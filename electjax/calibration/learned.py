@@ -5,7 +5,7 @@ ABC", Journal of the Royal Statistical Society B 74 (2012): the posterior mean o
 regression on the features and their squares, near the observed election.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Array, Float, Key
@@ -20,7 +20,8 @@ DRAWS_EACH = 10  # and for every coefficient
 RIDGE = 1e-3  # in units of a standardised feature's variance
 
 
-class Projection(NamedTuple):
+@dataclass(frozen=True)
+class Projection:
     """Features to predicted coordinates, and how far they lie beyond those that it was learned from.
 
     Beyond, a prediction counts for little: the features are taken as the outermost that were learned from, and what
@@ -68,7 +69,7 @@ def learn_measure(key: Key[Array, ""], problem: Problem, *, pilot: int) -> tuple
     design = bare(features)[:, :-1]
     penalty = RIDGE * len(design) * np.diag(np.r_[0.0, np.ones(design.shape[1] - 1)])
     coefficients = np.linalg.solve(design.T @ design + penalty, design.T @ to_probit(found.draws.unit))
-    project = bare._replace(coefficients=coefficients)
+    project = replace(bare, coefficients=coefficients)
     goal = Target(project(observed[None])[0], np.ones(coefficients.shape[1] + 1))
     measure = Measure(goal, problem.measure.norm, project).rescaled(features)
     # beyond what was learned from, one standard deviation of a feature counts as one

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.special import betaincinv, ndtr, ndtri
 
-from electjax.simulators.base import POPULARITY, Parameter, Params, Simulator
+from electjax.simulators.base import POPULARITY, Parameter, Simulator
 
 PriorSpec = Sequence[float] | Mapping[str, Any]
 EDGE = 1e-12  # coordinates keep this far from 0 and 1
@@ -60,9 +60,8 @@ class Space(NamedTuple):
     @property
     def levels(self) -> np.ndarray:
         """int[D]: number of cells of every coordinate, 0 where it is continuous."""
-        return np.concatenate(
-            [np.full(axis.size, len(axis.values) if axis.kind == "levels" else 0) for axis in self.axes] or [[]]
-        ).astype(int)
+        cells = [len(axis.values) if axis.kind == "levels" else 0 for axis in self.axes]
+        return np.repeat(np.array(cells, int), [axis.size for axis in self.axes])
 
 
 def make_space(
@@ -103,7 +102,7 @@ def _axis(where: str, parameter: Parameter, spec: PriorSpec, shape: tuple[int, .
     least, most = parameter.support
     if isinstance(spec, Mapping):
         kind, value = next(iter(spec.items())) if len(spec) == 1 else ("", None)
-        if kind == "levels":
+        if kind == "levels" and value is not None:
             values = tuple(sorted({float(v) for v in value}))
             if len(values) < 2 or values[0] < least or values[-1] > most:
                 raise ValueError(f"{where} is {dict(spec)}; expected two levels or more within [{least:g}, {most:g}]")
@@ -131,10 +130,11 @@ def _axis(where: str, parameter: Parameter, spec: PriorSpec, shape: tuple[int, .
     return Axis(parameter.name, low, high, parameter.scale == "log" and low > 0, shape)
 
 
-def unit_to_params(space: Space, unit: Float[Array, "*R D"] | Float[np.ndarray, "*R D"]) -> Params:
+def unit_to_params(space: Space, unit: Float[Array, "*R D"] | Float[np.ndarray, "*R D"]) -> dict[str, Any]:
     """Parameters of points of the unit cube, each with the leading shape of `unit`; simplexes on the host only."""
     xp: Any = np if isinstance(unit, np.ndarray) else jnp
-    params, start = {}, 0
+    params: dict[str, Any] = {}
+    start = 0
     for axis in space.axes:
         u = unit[..., start : start + axis.size]
         start += axis.size

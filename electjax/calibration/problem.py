@@ -112,10 +112,10 @@ def chunk_size(problem: Problem) -> int:
     return -(-CHUNK // batch) * batch
 
 
-def point_params(problem: Problem, unit: Float[np.ndarray, "N D"]) -> Params:
+def point_params(problem: Problem, unit: Float[np.ndarray, "N D"]) -> dict[str, Any]:
     """All parameters of the points, with the parties' totals where the popularity varies."""
-    fixed = {name: np.broadcast_to(value, (len(unit), *value.shape)) for name, value in problem.fixed.items()}
-    params = fixed | unit_to_params(problem.space, unit)
+    params: dict[str, Any] = {name: np.broadcast_to(v, (len(unit), *v.shape)) for name, v in problem.fixed.items()}
+    params |= unit_to_params(problem.space, unit)
     if "popularity" in params:
         params["totals"] = largest_remainder(params["popularity"], problem.setting.plan.total)
     return {name: np.asarray(v, np.int32 if name == "totals" else np.float32) for name, v in params.items()}

@@ -265,7 +265,7 @@ def multinomial(
 
     Weights need not sum to one; a category of weight 0 gets no count as long as one weight is positive.
     A few categories are a chain of binomials whose last takes the rest: put the largest last, it absorbs what
-    float32 cannot resolve when n passes 2^24. Many are halved again and again, which is short and wide.
+    float32 cannot resolve when n passes 2^24. Many are drawn group by group, in chains that are short and wide.
     """
     return (_multinomial_chain if weights.shape[0] <= CHAIN else _multinomial_groups)(bits, n, weights)
 
@@ -277,8 +277,10 @@ def _split(u: Array, n: Array, p: Array) -> Array:
     return jnp.where(p >= 1.0, n, jnp.clip(x, 0, n))
 
 
-def _multinomial_chain(bits: Array, n: Array, weights: Array) -> Array:
-    tail = jax.lax.cumsum(weights, axis=0, reverse=True)
+def _multinomial_chain(bits: Array, n: Array, weights: Array, tail: Array | None = None) -> Array:
+    """tail: what each category's weight and those after it add up to, where that is known."""
+    if tail is None:
+        tail = jax.lax.cumsum(weights, axis=0, reverse=True)
     # p is exactly one where nothing comes after, so that certainty stays certain
     p = jnp.where(tail > 0, weights / jnp.maximum(tail, 1e-37), 0.0)
 
@@ -293,17 +295,19 @@ def _multinomial_chain(bits: Array, n: Array, weights: Array) -> Array:
 
 def _multinomial_groups(bits: Array, n: Array, weights: Array) -> Array:
     """First among groups of categories, then within all groups at once: two short chains instead of a long one."""
-    categories = weights.shape[0]
+    categories, *lanes = weights.shape
     groups = math.ceil(math.sqrt(categories))
     size = -(-categories // groups)
     spare = size * groups - categories
     # the padding comes first, so that what takes the rest is a category
-    padded = jnp.pad(weights, [(spare, 0)] + [(0, 0)] * (weights.ndim - 1)).reshape(size, groups, *weights.shape[1:])
-    by_group = _multinomial_chain(bits[:groups], n, jnp.sum(padded, axis=0))
+    padded = jnp.pad(weights.reshape(categories, -1), ((spare, 0), (0, 0))).reshape(size, -1)
+    # several times faster than a cumulative sum; a matrix product's rounding would depend on the other lanes
+    _, tail = jax.lax.scan(lambda after, w: (after + w, after + w), jnp.zeros_like(padded[0]), padded, reverse=True)
+    by_group = _multinomial_chain(bits[:groups], n, tail[0].reshape(groups, *lanes))
     # the padding and what takes the rest need no words
-    words = jnp.pad(bits[groups:], [(spare, groups)] + [(0, 0)] * (weights.ndim - 1))
-    counts = _multinomial_chain(words.reshape(padded.shape), by_group, padded)
-    return counts.reshape(-1, *weights.shape[1:])[spare:]
+    words = jnp.pad(bits[groups:].reshape(categories - groups, -1), ((spare, groups), (0, 0))).reshape(size, -1)
+    counts = _multinomial_chain(words, by_group.reshape(-1), padded, tail)
+    return counts.reshape(size * groups, *lanes)[spare:]
 
 
 def each_lane(active: Bool[Array, "K *S"]) -> Bool[Array, "K ..."]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from electjax.core import random, urn
 from electjax.core.polling import choose
@@ -17,6 +17,8 @@ from electjax.core.polling import choose
 FIRST = 64  # members of each group that settle one by one
 FEWEST = 16  # of them that settle one by one in groups that are small beside the others
 SMALL = 4096  # electors of the nation up to which everyone does where districts may fill that soon
+FEW, PORTION = 64, 16  # overfull districts taken together: up to FEW, or one in PORTION of all if that is more
+PATIENCE = 1 / 64  # of each group's block: where no more are turned away they choose again with the next block
 STEP = 0.05  # of the election: most that arrives in a block where districts may close
 
 
@@ -66,12 +68,15 @@ def settle(
 
     The members of a block choose independently, given shares drawn for the block (fraction reading) or once for all
     (count reading: de Finetti). Where more come to a district than it has room for, a random subset of them stays, the
-    district closes, and the others choose again among those open, by the same shares. In which order the members
-    of one block came is so far ignored; blocks are therefore short where districts may close.
+    district closes, and the others choose again among those open, by the same shares; the last few of a block, up to
+    `PATIENCE`, choose with the next one instead. In which order the members of one block came is so far ignored;
+    blocks are therefore short where districts may close.
     """
     districts, (groups, runs) = base.shape[0], sizes.shape
     lane = jnp.repeat(jnp.arange(groups, dtype=jnp.int32), runs)
     key_first, key_law, key_blocks = random.subkey(key, jnp.arange(3)[:, None])
+    # by lane before the loop: inside, the compiler would look a key up anew for every word, at twice the whole cost
+    key_law, key_blocks = jnp.tile(key_law, groups), jnp.tile(key_blocks, groups)
 
     def lanes(array: Array) -> Array:
         """[..., G, B] or [..., B] as [..., G * B]."""
@@ -81,7 +86,7 @@ def settle(
 
     def words(key: Array, number: int, turn: Array | int = 0) -> Array:
         """[number, S, G, B]; drawn once: fused with what uses them, the compiler would draw them one by one."""
-        drawn = random.random_bits(lanes(key), lane, number * districts, turn)
+        drawn = random.random_bits(key, lane, number * districts, turn)
         return jax.lax.optimization_barrier(drawn.reshape(number, districts, groups, runs))
 
     counts = jnp.zeros((districts, groups, runs), jnp.int32)
@@ -124,13 +129,17 @@ def settle(
             # all the same where the open districts have nothing left of the shares
             weights = jnp.where(jnp.sum(weights, axis=0) > 0, weights, open_.astype(weights.dtype))
             come = random.multinomial(words(key_turns, 1, 2 * turn)[0], left, weights)
+            over = jnp.sum(come, axis=1, dtype=jnp.int32) > space
             # a branch, not a selection: in most blocks no district fills in any run
             stay = jax.lax.cond(
-                jnp.any(jnp.sum(come, axis=1, dtype=jnp.int32) > space),
-                lambda: _subset(words(key_turns, 1, 2 * turn + 1)[0], come, space),
+                jnp.any(over),
+                lambda: _turn_away(words(key_turns, 1, 2 * turn + 1)[0], come, space, over),
                 lambda: come,
             )
-            return turn + 1, gained + stay, left - jnp.sum(stay, axis=0, dtype=jnp.int32)
+            left = left - jnp.sum(stay, axis=0, dtype=jnp.int32)
+            # told by the run's own lanes alone, whatever the others in its batch do
+            wait = (time < 1.0) & jnp.all(left <= PATIENCE * arriving, axis=0)
+            return turn + 1, gained + stay, jnp.where(wait, 0, left)
 
         start = (jnp.int32(0), jnp.zeros_like(counts), arriving)
         # every turn but the last closes a district
@@ -143,10 +152,30 @@ def settle(
     return jax.lax.scan(block, counts, (jnp.arange(len(plan.times)), times))[0]
 
 
-def _subset(bits: Array, come: Int[Array, "S G B"], space: Int[Array, "S B"]) -> Int[Array, "S G B"]:
+def _turn_away(
+    bits: Array, come: Int[Array, "S G B"], space: Int[Array, "S B"], over: Bool[Array, "S B"]
+) -> Int[Array, "S G B"]:
+    """Those of the ones that come who stay: a random subset in the districts marked, everyone in the others.
+
+    The marked districts of all runs are taken together, some at a time: they are few.
+    """
+    runs = over.shape[1]
+    number = max(min(over.size, FEW), -(-over.size // PORTION))
+
+    def portion(carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        stay, over = carry
+        (cell,) = jnp.nonzero(over.reshape(-1), size=number, fill_value=over.size)
+        district, run = cell // runs, cell % runs
+        at = (district[:, None], jnp.arange(come.shape[1]), run[:, None])
+        chosen = _subset(bits[at].T, come[at].T, space[district, run])
+        return stay.at[at].set(chosen.T, mode="drop"), over.at[district, run].set(False, mode="drop")
+
+    return jax.lax.while_loop(lambda carry: jnp.any(carry[1]), portion, (come, over))[0]
+
+
+def _subset(bits: Array, come: Int[Array, "G N"], space: Int[Array, " N"]) -> Int[Array, "G N"]:
     """A random subset of those that come to a district, as many as it has space for, by group."""
-    total = jnp.sum(come, axis=1, dtype=jnp.int32)
-    u = random.open_uniform(bits)
+    total = jnp.sum(come, axis=0, dtype=jnp.int32)
 
     def group(carry: tuple[Array, Array], inputs: tuple[Array, Array]) -> tuple[tuple[Array, Array], Array]:
         total, stay = carry
@@ -156,8 +185,7 @@ def _subset(bits: Array, come: Int[Array, "S G B"], space: Int[Array, "S B"]) ->
         x = jnp.clip(x.astype(jnp.int32), jnp.maximum(stay - (total - come), 0), jnp.minimum(come, stay))
         return (total - come, stay - x), x
 
-    _, chosen = jax.lax.scan(group, (total, jnp.minimum(space, total)), (come.swapaxes(0, 1), u.swapaxes(0, 1)))
-    return jnp.where((total > space)[:, None], chosen.swapaxes(0, 1), come)
+    return jax.lax.scan(group, (total, jnp.minimum(space, total)), (come, random.open_uniform(bits)))[1]
 
 
 def _first_in_turn(

@@ -101,8 +101,8 @@ def calibrate(
         contraction_<parameter> (1 - posterior over prior variance: about 0 where the election says nothing of it)
         and trace_*(generation). attrs: simulations, acceptance_rate, tolerance, ess, stopped, beyond (number of
         statistics and combinations of them in which the observed election lies beyond the accepted draws, so that
-        they were not adjusted for it: a sign that the model cannot give it) and how the result came about. Where fewer than 10
-        simulations come within the tolerance the closest 10 are kept, with a warning, and
+        they were not adjusted for it: a sign that the model cannot give it) and how the result came about. Where
+        fewer than 10 simulations come within the tolerance the closest 10 are kept, with a warning, and
         attrs["tolerance"] is what they reach.
 
     Raises:

@@ -145,7 +145,7 @@ def describe_problem(problem: Problem) -> dict[str, Any]:
         "may_win": problem.may_win,
         "goal": problem.goal._asdict(),
         "measure": measure.goal._asdict(),
-        "learned": None if measure.project is None else list(measure.project),  # type: ignore[call-overload]
+        "learned": None if measure.project is None else list(vars(measure.project).values()),
         "norm": problem.norm,
     }
 

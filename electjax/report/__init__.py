@@ -7,22 +7,26 @@ from electjax.report.posterior import parameter_names, posterior_pairs, posterio
 from electjax.report.style import png_bytes, save_figure
 from electjax.report.tables import as_html, election_table, metrics_rows, value_text
 from electjax.report.trace import calibration_trace
+from electjax.report.trust import coverage_curve, model_probabilities, rank_histogram, tarp_curve
 from electjax.report.write import run_figures, write_report
 
 __all__ = [
     "as_html",
     "calibration_rows",
     "calibration_trace",
+    "coverage_curve",
     "election_table",
     "geography",
     "identification_rows",
     "main_parties",
     "metrics_rows",
+    "model_probabilities",
     "parameter_names",
     "png_bytes",
     "posterior_pairs",
     "posterior_parameters",
     "posterior_predictive",
+    "rank_histogram",
     "render_report",
     "run_figures",
     "save_figure",
@@ -31,6 +35,7 @@ __all__ = [
     "scenario_table",
     "seat_distribution",
     "sweep_figure",
+    "tarp_curve",
     "value_text",
     "write_report",
 ]
