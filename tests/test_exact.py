@@ -1,5 +1,6 @@
 """Likelihoods against enumeration, simulation and sums of logarithms; the exact posterior against quadrature."""
 
+import sys
 from itertools import product
 
 import jax
@@ -377,3 +378,9 @@ SMALL = np.array([[30, 20], [10, 40], [25, 25]])
 def test_what_cannot_be_done_is_said_in_a_line(setting, change, said):
     with pytest.raises(ValueError, match=said.replace("|", r"\|")):
         exact(jax.random.key(0), problem(votes=SMALL, **setting), **({"votes": SMALL, "accept": 10} | change))
+
+
+def test_without_blackjax_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "blackjax", None)
+    with pytest.raises(ValueError, match=r"chains need blackjax: pip install 'electjax\[mcmc\]'"):
+        exact(jax.random.key(0), problem("dm", SMALL), votes=SMALL, accept=10, sampler="nuts")

@@ -290,7 +290,8 @@ def test_who_stays_is_a_random_subset() -> None:
     come = jnp.broadcast_to(jnp.array([[30, 10, 60], [5, 0, 4]])[..., None], (2, 3, runs))
     space = jnp.broadcast_to(jnp.array([40, 20])[:, None], (2, runs))
     bits = jax.random.bits(jax.random.key(14), come.shape, jnp.uint32)
-    stay = np.asarray(settling._subset(bits, come, space))
+    # more at once than are taken together
+    stay = np.asarray(settling._turn_away(bits, come, space, jnp.sum(come, axis=1) > space))
     assert np.all(stay[1] == np.array([5, 0, 4])[:, None])
     assert np.all(stay[0].sum(axis=0) == 40)
     for group, number in enumerate((30, 10, 60)):

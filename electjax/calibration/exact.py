@@ -268,9 +268,7 @@ def _nuts(key: Array, model: _Model, data: _Data, *, accept: int, chains: int, w
     try:
         import blackjax  # noqa: F401
     except ImportError:
-        raise ValueError(
-            "method exact: three coordinates or more need blackjax: pip install 'electjax[mcmc]'"
-        ) from None
+        raise ValueError("method exact: chains need blackjax: pip install 'electjax[mcmc]'") from None
     size = model.space.size
     key_chains, key_host = jax.random.split(key)
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key_host)))
