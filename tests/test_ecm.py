@@ -344,6 +344,7 @@ def test_hdp_is_the_literal_franchise(engine: str) -> None:
     assert gap(middle("leap", 8192, beta=2.4, form="hdp"), franchise) > STANDARD_ERRORS
 
 
+@pytest.mark.slow
 def test_hdp_agent_is_the_franchise() -> None:
     """The reference of the hierarchical form forms its communities."""
     for form in ({"form": "hdp", "bookkeeping": "none"}, {"form": "hdp"}):

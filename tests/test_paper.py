@@ -260,12 +260,14 @@ def calibrated(delhi: xr.Dataset) -> xr.Dataset:
     return electjax.calibrate(delhi, model="dpm", seed=0)
 
 
+@pytest.mark.slow
 def test_delhi_2020_is_reached_exactly_by_the_best_draw_of_dpm(calibrated: xr.Dataset) -> None:
     best = calibrated.isel(draw=0)
     assert best["seats"].sel(party=["AAP", "BJP", "INC", "others"]).values.tolist() == [62, 8, 0, 0]
     assert float(best["distance"]) == float(calibrated["distance"].min())
 
 
+@pytest.mark.slow
 def test_psi_opt_of_delhi_2020_holds_on_fresh_seeds(delhi: xr.Dataset, calibrated: xr.Dataset) -> None:
     params = {"gamma": float(calibrated["optimal_gamma"])}
     fresh = electjax.simulate(delhi, "dpm", params, runs=200, seed=20_200_208)

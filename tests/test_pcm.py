@@ -245,6 +245,7 @@ def test_capacities_are_exact_where_they_must_be() -> None:
         assert room.max() <= total
 
 
+@pytest.mark.slow
 def test_drawn_totals_are_multinomial() -> None:
     election = contest([400, 600], (0.2, 0.5, 0.3))
     votes = outcomes("pcm", election, runs=8192, options={"bookkeeping": "none"}, params={"eta": 0.5}, seed=12).votes

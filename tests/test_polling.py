@@ -58,9 +58,9 @@ def test_fraction_urn_by_enumeration(engine: str, bookkeeping: str) -> None:
     ("model", "engine", "bookkeeping"),
     [
         ("dm", "leap", "interleaved"),
-        ("dm", "leap", "by_district"),
-        ("dm", "agent", "interleaved"),
-        ("dm", "agent", "by_district"),
+        pytest.param("dm", "leap", "by_district", marks=pytest.mark.slow),
+        pytest.param("dm", "agent", "interleaved", marks=pytest.mark.slow),
+        pytest.param("dm", "agent", "by_district", marks=pytest.mark.slow),
         pytest.param("dpm", "leap", "interleaved", marks=pytest.mark.slow),
         pytest.param("dpm", "leap", "by_district", marks=pytest.mark.slow),
         pytest.param("dpm", "agent", "interleaved", marks=pytest.mark.slow),

@@ -276,6 +276,7 @@ def test_a_users_statistic_is_found_from_the_configuration(hydra_at_conf, here, 
 # ------------------------------------------------------------------------------------ runs
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_to_the_same_result(here, monkeypatch, capsys):
     """Ctrl-C while the second of two models is calibrated: the first is not searched again."""
     job = (*JOB, "model=[dpm,dm]")
@@ -413,6 +414,7 @@ def test_changed_returns_are_not_continued_with(here, monkeypatch, capsys):
     assert run(monkeypatch, "resume=out") == 0
 
 
+@pytest.mark.slow
 def test_the_interrupted_job_of_a_sweep_is_continued_into_its_summary(here, monkeypatch, capsys):
     job = [key for key in JOB if not key.startswith("hydra")]
     sweep = ("-m", *job, "seed=0,1", "hydra.sweep.dir=many")

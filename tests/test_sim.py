@@ -135,6 +135,7 @@ def test_engines_agree_on_drawn_societies() -> None:
 
 
 @pytest.mark.parametrize("kappa", ["fixed", pytest.param("beta", marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_shared_noise_of_the_mean(kappa: str) -> None:
     """Electors swayed by one mean vary together: by a quarter more than a multinomial, as the reference does."""
     election = contest([2000], (0.5, 0.5))
@@ -201,6 +202,7 @@ def test_local_influence_hurts_the_centrist_party() -> None:
 # ---------------------------------------------------------------- drawn societies
 
 
+@pytest.mark.slow
 def test_ranks_fix_the_attitudes() -> None:
     """A rank stands for one permitted column in every run; a negative one is another in every run."""
     sim = get_simulator("sim")
@@ -231,6 +233,7 @@ def test_neighbours_mean() -> None:
     assert np.allclose(mean[:, 0], [3.0, 4.5, 5.5, 5.0])  # nobody but himself for the last
 
 
+@pytest.mark.slow
 def test_a_complete_network_is_the_nation() -> None:
     """With everybody everybody's neighbour, and his own, electors are swayed by the national mean: the same votes."""
     total = 30
@@ -342,6 +345,7 @@ def test_smallest_elections(engine: str, influence: str) -> None:
 
 
 @pytest.mark.parametrize("influence", ["none", pytest.param("district", marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_india(influence: str) -> None:
     """9.7e8 electors in 543 districts, some of them in communities and districts above 2^24."""
     total = 970_000_001

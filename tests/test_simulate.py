@@ -89,6 +89,7 @@ def test_others_may_be_barred_from_winning():
     assert float(electjax.simulate(allowed, "dm", params, runs=50)["seats"].sel(party="others").max()) > 0
 
 
+@pytest.mark.slow
 def test_none_of_the_above_never_wins():
     from electjax.labelled import election_dataset
 

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from electjax.calibration.grid import CELLS, adaptive_grid, grid_draws
 from electjax.calibration.prior import EDGE, Axis, Space, unit_to_params
@@ -340,6 +340,8 @@ def _importance_evidence(
     rng: np.random.Generator, draws: Float[np.ndarray, "N D"], frame: Frame, model: _Model, data: _Data
 ) -> float:
     """Log marginal likelihood by importance sampling from a heavy-tailed fit to the draws; NaN where it fails."""
+    from scipy import stats  # slow to import, and needed here only
+
     fit = stats.multivariate_t(draws.mean(axis=0), np.cov(draws.T).reshape(draws.shape[1], -1), df=5, seed=rng)
     points = fit.rvs(IMPORTANCE_DRAWS).reshape(IMPORTANCE_DRAWS, -1)
     log_ratio = np.asarray(_log_posteriors(jnp.asarray(points), frame, data, model)) - fit.logpdf(points)

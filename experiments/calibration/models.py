@@ -1,0 +1,85 @@
+"""The five models beside each other on Delhi 2020, and PCM's posterior under checks; writes models.json.
+
+    python experiments/calibration/models.py [--budget 20000] [--out experiments/calibration/models.json]
+
+Posterior probabilities over tolerances, scores of 1,000 predicted elections a model, and for PCM which parameters are
+identified, how the posterior moves with the tolerance, and what the predictions miss.
+"""
+
+import argparse
+import json
+import os
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+import electjax
+from electjax.report import model_probabilities, save_figure
+from electjax.run import use_compilation_cache
+
+MODELS = {
+    "dm": {},
+    "dpm": {},
+    "ecm": {},
+    "pcm": {},
+    # by Metropolis moves a model has no evidence; a rank among the permitted attitudes stands for them
+    "sim": {"options": {"communities": 5}, "params": {"shares": [0.35, 0.35, 0.1, 0.1, 0.1]}},
+}
+SCORES = ("crps_seats", "energy_seats", "energy_statistics", "log_score")
+
+
+def main():
+    """Compare, check, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--budget", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    use_compilation_cache()
+    delhi = electjax.load_election("delhi2020")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        fits = {
+            label: electjax.calibrate(delhi, label, seed=args.seed, budget=args.budget, **own)
+            for label, own in MODELS.items()
+        }
+        found = electjax.compare(delhi, fits, seed=args.seed)
+    console = Console(width=150)
+    at = found.attrs["tolerance"]
+    near = int(np.argmin(np.abs(found["epsilon"].values - at)))
+    table = found[["evidence", "evidence_se", "probability", "probability_se", "draws"]].isel(epsilon=near)
+    console.print(f"at tolerance {at:.3g}", table.to_dataframe().round(4).to_string(), sep="\n")
+    scores = found[[name for name in SCORES if "party" not in found[name].dims]]
+    console.print("scores, lower is better", scores.to_dataframe().round(3).to_string(), sep="\n")
+    pcm = fits["pcm"]
+    known = electjax.identifiability(pcm)
+    sensitivity = electjax.tolerance_sensitivity(pcm)
+    check = electjax.posterior_check(delhi, pcm, seed=args.seed)
+    columns = ["observed", "mean", "sd", "p_two_sided"]
+    console.print(
+        "PCM",
+        "\n".join(known["said"].values.tolist()),
+        sensitivity[["mean", "sd"]].to_dataframe().round(3).unstack().to_string(),
+        check[columns].to_dataframe()[columns].round(3).to_string(),
+        sep="\n",
+    )
+    if args.out:
+        result = {
+            "budget": args.budget,
+            "seed": args.seed,
+            "comparison": found.to_dict(),
+            "pcm": {"identifiability": known.to_dict(), "sensitivity": sensitivity.to_dict(), "check": check.to_dict()},
+            "warnings": [str(w.message) for w in said],
+        }
+        (args.out.parent / "figures").mkdir(exist_ok=True)
+        save_figure(model_probabilities(found), args.out.parent / "figures" / "model_probabilities.png")
+        with tempfile.NamedTemporaryFile("w", dir=args.out.parent, delete=False) as file:
+            json.dump(result, file, indent=1, default=float)
+        os.replace(file.name, args.out)
+
+
+if __name__ == "__main__":
+    main()
