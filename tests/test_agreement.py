@@ -88,7 +88,7 @@ def free_agent(electors: int, runs: int) -> dict[float, np.ndarray]:
 
 
 # electors of a district: 10,000, and as many as in Delhi; 41,000 districts of `agent`
-SIZES = pytest.mark.parametrize("electors", [2_000, pytest.param(130_000, marks=pytest.mark.slow)])
+SIZES = pytest.mark.parametrize("electors", [10_000, pytest.param(130_000, marks=pytest.mark.slow)])
 
 
 @SIZES

@@ -43,10 +43,10 @@ PCM = {
 }
 SUFFICIENT = {"statistics": "log_votes", "accept": 500}
 METHODS = {
-    "smc": {"method": "smc", "budget": 40_000, "tolerance": 0.03, **SUFFICIENT},
-    "smc, no adjustment": {"method": "smc", "budget": 40_000, "tolerance": 0.03, "adjust": "none", **SUFFICIENT},
-    "smc, mcmc moves": {"method": "smc", "move": "mcmc", "budget": 80_000, "tolerance": 0.03, **SUFFICIENT},
-    "rejection": {"method": "rejection", "budget": 200_000, "tolerance": 0.03, **SUFFICIENT},
+    "smc": {"method": "smc", "budget": 40_000, "tolerance": 0.01, **SUFFICIENT},
+    "smc, no adjustment": {"method": "smc", "budget": 40_000, "tolerance": 0.01, "adjust": "none", **SUFFICIENT},
+    "smc, mcmc moves": {"method": "smc", "move": "mcmc", "budget": 80_000, "tolerance": 0.01, **SUFFICIENT},
+    "rejection": {"method": "rejection", "budget": 400_000, "tolerance": 0.01, **SUFFICIENT},
     "smc, the paper's statistics": {"method": "smc", "budget": 40_000, "tolerance": 0.25},
     "explore-exploit, the paper's statistics": {"method": "explore_exploit", "budget": 40_000, "tolerance": 0.25},
 }
