@@ -37,9 +37,9 @@ STATE = {"unit": np.arange(6.0).reshape(3, 2), "number": np.array([1, 2, 3]), "s
 
 @pytest.fixture
 def here(tmp_path, monkeypatch) -> Path:
-    """An empty working folder with an election in it, and no compilation cache."""
+    """An empty working folder with an election in it, and no compilation cache but one given from outside."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ELECTJAX_CACHE", "off")
+    monkeypatch.setenv("ELECTJAX_CACHE", os.environ.get("ELECTJAX_CACHE", "off"))
     rng = np.random.default_rng(0)
     rows = [
         f"d{d},{party},{votes}" for d in range(8) for party, votes in zip("XYZ", rng.integers(20, 90, 3), strict=True)

@@ -519,7 +519,7 @@ def test_the_real_job_at_small_size_from_an_empty_folder(tmp_path):
     root = str(Path(electjax.__file__).parents[1])
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]),
-        "ELECTJAX_CACHE": str(tmp_path / "cache"),
+        "ELECTJAX_CACHE": os.environ.get("ELECTJAX_CACHE", str(tmp_path / "cache")),
     }
     command = [
         sys.executable,

@@ -60,12 +60,18 @@ def mean_distance(simulation: xr.Dataset, election: xr.Dataset, *, norm: str = "
 
 
 def best_draw(posterior: xr.Dataset) -> Metrics | None:
-    """The accepted draw closest to the observed result; None where nothing was accepted."""
+    """The accepted draw closest to the observed result, at the parameters that it was simulated with.
+
+    None where nothing was accepted.
+    """
     if posterior.sizes["draw"] == 0:
         return None
     best = posterior.isel(draw=int(posterior["distance"].values.argmin()))
     return {
-        "parameters": {name: plain(best[name]) for name in parameter_names(posterior)},
+        "parameters": {
+            name: plain(best[f"unadjusted_{name}" if f"unadjusted_{name}" in best else name])
+            for name in parameter_names(posterior)
+        },
         "seats": _by_party(posterior, best["seats"].values),
         "mwm": plain(best["mwm"]),
         "swm": plain(best["swm"]),
