@@ -301,6 +301,9 @@ def test_threads_and_settings_change_neither_result_nor_program(known, monkeypat
         ({"priors": {"gamma": {"levels": [0.1]}}}, "two levels"),
         ({"priors": {"gamma": {"around": 3}}}, "no components"),
         ({"priors": {"popularity": (0, 1)}}, "dirichlet"),
+        ({"priors": {"gamma": 3}}, "expected .low, high."),
+        ({"scaling": "mad", "move": "mcmc"}, "no target for move=mcmc"),
+        ({"summaries": "learned", "scaling": "mad"}, "scales of its own"),
         ({"priors": {"popularity": {"dirichlet": [1.0, -1.0, 2.0]}}}, "positive"),
         ({"priors": {"gamma": {"uniform": 1}}}, r"expected \[low, high\]"),
     ],
@@ -308,6 +311,44 @@ def test_threads_and_settings_change_neither_result_nor_program(known, monkeypat
 def test_bad_settings_are_named(known, change, said):
     with pytest.raises(ValueError, match=said):
         electjax.calibrate(known, "dpm", **({"options": COUNTED, "budget": 2000} | change))
+
+
+def test_many_draws_at_one_distance_do_not_stop_a_search():
+    far = np.r_[np.full(190, 0.5), np.full(310, 1.0)]
+    assert next_tolerance(far, np.zeros(500), 0.5, "quantile", 0.0) == 0.5
+
+
+@pytest.mark.parametrize("accept", [20, 50])
+def test_few_draws_a_generation_are_enough_to_go_on(known, accept):
+    problem, _ = make_problem(known, "dpm", options=COUNTED, priors=PRIOR)
+    found = smc(jax.random.key(1), problem, budget=12_000, accept=accept, tolerance=0.3)
+    assert found.stopped != "no gain"
+    assert found.tolerance < 0.6
+
+
+def test_a_statistic_that_is_not_always_a_number_keeps_its_scale():
+    measure = electjax.calibration.Measure(electjax.calibration.Target(np.zeros(2), np.ones(2)))
+    features = np.random.default_rng(0).normal(size=(400, 2))
+    features[0, 0] = np.nan
+    scale = measure.rescaled(features).goal.tolerance
+    np.testing.assert_allclose(scale, 1.0, atol=0.2)
+    assert measure.distance(features)[0] == np.inf
+    features[:300] = np.nan
+    with pytest.raises(ValueError, match="not finite in 300 of 400 simulations"):
+        measure.rescaled(features)
+
+
+def test_sim_searches_attitudes_only_where_the_constraint_permits_them():
+    election = electjax.uniform_election({"A": 0.5, "B": 0.3, "C": 0.2}, districts=8, electors=8_000)
+    search = {
+        "options": {"attitudes": "given"},
+        "priors": {"phi": {"levels": [-1, 0, 1]}, "shares": {"dirichlet": 2.0}},
+    }
+    for method in ("smc", "explore_exploit"):
+        found = electjax.calibrate(election, "sim", method=method, budget=1200, accept=100, tolerance=3.0, **search)
+        draws = {name: found[name].transpose("draw", "community", ...).values for name in ("phi", "shares")}
+        assert set(np.unique(draws["phi"])) <= {-1.0, 0.0, 1.0}
+        assert (np.sum(draws["shares"][:, :, None] * (draws["phi"] > 0), axis=1) <= 0.5 + 1e-5).all()
 
 
 def test_sim_gives_the_popularity_and_does_not_take_it(known):

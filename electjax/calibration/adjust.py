@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from electjax.calibration.prior import from_probit, to_probit
+from electjax.calibration.prior import from_probit, to_probit, unit_to_params
 from electjax.calibration.problem import Problem, Sample
 
 ADJUSTMENTS = ("linear", "heteroscedastic", "none")
@@ -26,7 +26,7 @@ class Adjusted(NamedTuple):
     unit: Float[np.ndarray, "N D"]
     weight: Float[np.ndarray, " N"]
     done: bool  # False: too few draws for the regression, left as they were
-    beyond: int  # principal components of the statistics in which the observed election lies beyond all draws
+    beyond: int  # statistics and components of them in which the observed election lies beyond the draws; -1: unknown
 
 
 def adjust(
@@ -53,7 +53,7 @@ def adjust(
     kernel = kernel / total
     gap, beyond = _gaps(np.asarray(features, float), np.asarray(observed, float), kernel)
     if 1.0 / np.sum(kernel**2) < DRAWS_EACH * (gap.shape[1] + 1):
-        return Adjusted(unit, weight / weight.sum(), False, 0)
+        return Adjusted(unit, weight / weight.sum(), False, beyond)
     continuous = np.ones(unit.shape[1], bool) if levels is None else levels == 0
     x = to_probit(unit[:, continuous])
     design, root = np.column_stack([np.ones(len(gap)), gap]), np.sqrt(kernel)[:, None]
@@ -113,9 +113,9 @@ def weighted_quantile(
 def adjust_sample(sample: Sample, problem: Problem, kind: str) -> Adjusted:
     """The accepted draws of a sample, adjusted as `kind` says."""
     if kind == "none":
-        return Adjusted(sample.draws.unit, sample.weight, False, 0)
+        return Adjusted(sample.draws.unit, sample.weight, False, -1)
     measure = sample.measure
-    return adjust(
+    moved = adjust(
         sample.draws.unit,
         measure.statistics(sample.draws.features),
         sample.weight,
@@ -125,3 +125,8 @@ def adjust_sample(sample: Sample, problem: Problem, kind: str) -> Adjusted:
         levels=problem.space.levels,
         heteroscedastic=kind == "heteroscedastic",
     )
+    if problem.permits is not None and moved.done:
+        # the prior is zero there: such a draw stays where it was simulated
+        outside = ~problem.permits(unit_to_params(problem.space, moved.unit))
+        moved.unit[outside] = sample.draws.unit[outside]
+    return moved

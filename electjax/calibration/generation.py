@@ -72,7 +72,10 @@ def from_prior(search: Search) -> Generation:
     """Draws from the prior, at least as many as a generation accepts."""
     problem, levels = search.problem, search.problem.space.levels
     parts, numbers, drawn, stopped = [], [], 0.0, ""
-    for draws, runs, count in _chunks(search, 0, 0, lambda rng, n: prior_points(rng, n, levels)):
+    # so much that a small budget has something left to select with
+    most = min(search.budget, max(2 * search.accept, search.budget // 4))
+    chunks = _chunks(search._replace(budget=most), 0, 0, lambda rng, n: prior_points(rng, n, levels))
+    for draws, runs, count in chunks:
         parts.append(draws)
         numbers.append(runs)
         drawn += count
@@ -149,21 +152,26 @@ def by_metropolis(
             stopped = "budget spent"
             break
         x, cell = split(draws.unit[moving], levels)
-        unit = perturb(rng, x, cell, proposal, ancestor[moving])
+        # a local kernel is one of its mixture whatever the point, so that moves there and back are equally likely
+        kernel = rng.choice(len(proposal.weight), size=len(moving), p=proposal.weight)
+        unit = perturb(rng, x, cell, proposal, kernel)
         y, _ = split(unit, levels)
-        accepted = np.log(rng.random(len(moving))) < 0.5 * np.sum(x * x - y * y, axis=1)
+        allowed = np.log(rng.random(len(moving))) < 0.5 * np.sum(x * x - y * y, axis=1)
         if problem.permits is not None:
-            accepted &= problem.permits(unit_to_params(problem.space, unit))
-        runs = state.simulations + simulated + np.arange(len(moving))
-        tried = evaluate(key_runs, runs, unit, problem)
-        accepted &= tried.distance <= aim
-        for old, new in zip(draws, tried, strict=True):
-            old[moving[accepted]] = new[accepted]
-        number[moving[accepted]] = runs[accepted]
-        features.append(tried.features)
-        near.append(closest(tried, problem))
-        simulated += len(moving)
-        rate = float(accepted.mean())
+            allowed &= problem.permits(unit_to_params(problem.space, unit))
+        asked = np.flatnonzero(allowed)
+        accepted = np.zeros(0, bool)
+        if len(asked):
+            runs = state.simulations + simulated + np.arange(len(asked))
+            tried = evaluate(key_runs, runs, unit[asked], problem)
+            accepted = tried.distance <= aim
+            for old, new in zip(draws, tried, strict=True):
+                old[moving[asked[accepted]]] = new[accepted]
+            number[moving[asked[accepted]]] = runs[accepted]
+            features.append(tried.features)
+            near.append(closest(tried, problem))
+        simulated += len(asked)
+        rate = float(accepted.sum()) / len(moving)
         if step == 0:
             steps = int(np.clip(np.ceil(np.log(STAY) / np.log1p(-np.clip(rate, 1e-3, 0.99))), 1, MOST_MOVES))
         step += 1
@@ -209,7 +217,7 @@ def permitted(
 
     Raises ValueError where the prior permits hardly anything.
     """
-    if problem.permits is None:
+    if problem.permits is None or number == 0:
         return draw(number), number
     parts: list[np.ndarray] = []
     drawn = good = 0

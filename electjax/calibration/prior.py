@@ -100,8 +100,14 @@ def make_space(
 def _axis(where: str, parameter: Parameter, spec: PriorSpec, shape: tuple[int, ...], popularity: Any) -> Axis:
     """One axis from what the user wrote."""
     least, most = parameter.support
+    if not isinstance(spec, Mapping | Sequence | np.ndarray) or isinstance(spec, str):
+        raise ValueError(
+            f"{where} is {spec!r}; expected [low, high], or one of dirichlet, around and levels with a value"
+        )
     if isinstance(spec, Mapping):
         kind, value = next(iter(spec.items())) if len(spec) == 1 else ("", None)
+        if kind == "levels" and not isinstance(value, Sequence | np.ndarray):
+            raise ValueError(f"{where} is {dict(spec)}; expected a list of levels")
         if kind == "levels" and value is not None:
             values = tuple(sorted({float(v) for v in value}))
             if len(values) < 2 or values[0] < least or values[-1] > most:
@@ -112,6 +118,8 @@ def _axis(where: str, parameter: Parameter, spec: PriorSpec, shape: tuple[int, .
                 raise ValueError(f"{where} is {dict(spec)}; it has no components to share")
             if kind == "around" and parameter.name != POPULARITY.name:
                 raise ValueError(f"{where} is {dict(spec)}; 'around' is for the popularity, which was observed")
+            if kind == "around" and not np.all(popularity):
+                raise ValueError(f"{where} is {dict(spec)}; a party without votes has nothing around it: use dirichlet")
             weight = np.asarray(value, float) * (popularity if kind == "around" else 1.0)
             weight = np.broadcast_to(weight, shape[-1]) if weight.ndim == 0 else weight
             if weight.shape != shape[-1:] or not (np.isfinite(weight) & (weight > 0)).all():

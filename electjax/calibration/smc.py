@@ -65,8 +65,10 @@ def smc(
     budget. quantile: the next tolerance is
     this quantile of the weighted distances, or the one that leaves this share of the effective sample size
     (schedule "ess"). covariance: one kernel for all, or one shaped by each draw's neighbours. scaling: the scales
-    given, or the median absolute deviation in the simulations of each generation. defensive: share of proposals that
-    come from the prior. Stops: budget (simulations), min_acceptance (rate within a generation), min_gain (relative
+    given, or the median absolute deviation in the simulations of each generation, in which the tolerance then counts
+    (importance moves only). defensive: share of proposals that
+    come from the prior (importance moves). Stops: budget (simulations that count: what other threads had begun when a
+    generation ended does not), min_acceptance (rate within a generation), min_gain (relative
     fall of the tolerance), wall_time (seconds; the result is then not reproducible), generations.
 
     A generation that is stopped half-way counts if its effective sample size is at least half of `accept`; otherwise
@@ -124,7 +126,7 @@ def next_tolerance(
 ) -> float:
     """The tolerance of the next generation: a quantile of the weighted distances, or by effective sample size.
 
-    At least ANCESTORS draws stay within it, as far as there are so many.
+    At least ANCESTORS draws stay within it, or half of them where there are fewer.
     """
     order = np.argsort(distance, kind="stable")
     weight = _relative(log_weight[order])
@@ -133,8 +135,11 @@ def next_tolerance(
     if schedule == "ess":
         ess = mass**2 / np.cumsum(weight**2)
         share = np.maximum.accumulate(ess) / ess[-1]
-    place = max(int(np.searchsorted(share, quantile)), ANCESTORS - 1)
-    return max(float(distance[order[min(place, len(order) - 1)]]), tolerance)
+    place = max(int(np.searchsorted(share, quantile)), min(ANCESTORS, len(order) // 2) - 1)
+    aim, far = distance[order[min(place, len(order) - 1)]], distance[order]
+    if aim == far[-1] and np.sum(far < aim) >= FEWEST:
+        aim = far[far < aim][-1]  # many are equally far: go on with those that are closer
+    return max(float(aim), tolerance)
 
 
 def _begin(search: Search, tolerance: float, *, adaptive: bool) -> State:
@@ -275,6 +280,8 @@ def _check(given: Mapping[str, Any]) -> None:
         open_below = name == "quantile"
         if not low <= given[name] < high or (open_below and given[name] == low):
             raise ValueError(f"{name}={given[name]}: expected a number from {low} to below {high}")
+    if given["scaling"] == "mad" and given["move"] == "mcmc":
+        raise ValueError("scaling=mad: another measure in every generation is no target for move=mcmc")
     if given["accept"] < FEWEST:
         raise ValueError(f"accept={given['accept']}: expected at least {FEWEST} draws a generation")
     if given["budget"] < 4 * FEWEST:

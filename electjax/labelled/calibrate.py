@@ -17,6 +17,7 @@ from electjax.labelled.checkpoint import Checkpoint, identify
 from electjax.labelled.codec import observed_statistics, plain_params, provenance, seed_key
 from electjax.labelled.posterior import decode_posterior, warn_where_poor
 from electjax.labelled.problem import (
+    SUMMARIES,
     check_choice,
     check_positive,
     describe_problem,
@@ -31,8 +32,10 @@ WEIGHTING = {
     "explore_exploit": "equal; exploit draws are not drawn from the prior and not corrected for it",
     "rejection": "equal; draws come from the prior",
     "smc": "prior over proposal density",
+    "mcmc": "equal; draws were moved by Metropolis steps",
     "exact": "equal; draws come from the exact posterior",
 }
+KERNEL = ", times Epanechnikov's kernel of the distance, as in the regression adjustment"
 
 
 def calibrate(
@@ -71,7 +74,7 @@ def calibrate(
         method: "smc" (sequential Monte Carlo: a weighted sample of the ABC posterior, and the evidence),
             "rejection" (the same from the prior, slower), "explore_exploit" (the paper's; finds good parameters
             fast, unweighted) or "exact" (the exact posterior where the model has a likelihood).
-        budget: most simulations to use, those that choose psi_opt apart.
+        budget: most simulations to use, apart from those of a pilot and those that choose psi_opt.
         priors: parameter -> prior of the calibrated parameters: (low, high); {"levels": [...]}; for shares
             {"dirichlet": a}, and for `popularity`, which every model but sim can calibrate, also {"around": n}.
             Default: the model's own.
@@ -86,7 +89,7 @@ def calibrate(
             jax.numpy that returns a vector; others than the paper's count in prior median absolute deviations.
         summaries: "given", or "learned": the statistics are replaced by what they say of the parameters, learnt from
             a pilot.
-        pilot: simulations of prior draws that scale other statistics or teach learned summaries.
+        pilot: simulations that scale other statistics (of prior draws) or teach learned summaries (by a search).
         adjust: regression adjustment of the accepted draws: "linear", "heteroscedastic" or "none". Default: linear
             for smc and rejection.
         checkpoint: folder in which smc keeps its state after every generation; with the same arguments the same
@@ -112,6 +115,9 @@ def calibrate(
     adjustment = adjust or ("linear" if method in ("smc", "rejection") else "none")
     check_choice("method", method, METHODS)
     check_choice("adjust", adjustment, ADJUSTMENTS)
+    check_choice("summaries", summaries, SUMMARIES)
+    if summaries == "learned" and method_options.get("scaling") == "mad":
+        raise ValueError("summaries=learned: has scales of its own; expected scaling=tolerance")
     check_positive(budget=budget, accept=accept, pilot=pilot, tolerance=1.0 if tolerance is None else tolerance)
     key_search, key_best, key_prior, key_pilot = jax.random.split(seed_key(seed), 4)
     problem, encoded = make_problem(
@@ -129,7 +135,7 @@ def calibrate(
     paper, spent = statistics == "paper" and summaries == "given", 0
     if not paper and method != "exact":
         problem, spent = with_own_measure(key_pilot, problem, summaries=summaries, pilot=pilot)
-    if tolerance is None and paper:
+    if tolerance is None and paper and method_options.get("scaling") != "mad":
         tolerance = TOLERANCE.get(method)
     if tolerance is None and method == "explore_exploit":
         raise ValueError("tolerance: explore_exploit needs one where the statistics are not the paper's")
@@ -167,7 +173,7 @@ def calibrate(
         "statistics": name_of(statistics),
         "summaries": summaries,
         "adjustment": adjustment if moved.done or adjustment == "none" else f"none ({adjustment}: too few draws)",
-        "beyond": moved.beyond,
+        **({"beyond": moved.beyond} if moved.beyond >= 0 else {}),
         "simulations": sample.simulations + extra + spent,
         "acceptance_rate": sample.acceptance_rate,
         "tolerance": sample.tolerance,
@@ -177,6 +183,6 @@ def calibrate(
         "ess": float(moved.weight.sum() ** 2 / np.sum(moved.weight**2)),
         "stopped": sample.stopped,
         "optimal_distance": best_distance,
-        "weighting": WEIGHTING[method],
+        "weighting": WEIGHTING["mcmc" if own.get("move") == "mcmc" else method] + (KERNEL if moved.done else ""),
     }
     return dataset

@@ -146,7 +146,8 @@ def _posteriors(
                     f" {posterior.attrs.get(key)!r}; expected one measure for all"
                 )
         how = json.loads(posterior.attrs.get("method_options", "{}"))
-        if "trace_log_weight" not in posterior or how.get("move") == "mcmc":
+        weights = posterior.get("trace_log_weight")
+        if weights is None or not weights.size or how.get("move") == "mcmc":
             raise ValueError(
                 f"model {label}: its search leaves no importance weights to estimate the evidence from;"
                 " calibrate with method=smc and move=importance, or method=rejection"

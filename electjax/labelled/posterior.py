@@ -58,7 +58,9 @@ def decode_posterior(
         dataset[f"prior_{axis.name}"] = (["prior_draw", *dims], prior[axis.name])
         place = slice(start, start + axis.size)
         start += axis.size
-        shrunk = contraction(axis, moved.unit[:, place], values[axis.name], moved.weight, prior[axis.name])
+        free = problem.permits is None or axis.kind != "interval"
+        base = 1.0 / 12.0 if free else prior_unit[:, place].var(axis=0).reshape(axis.shape)
+        shrunk = contraction(axis, moved.unit[:, place], values[axis.name], moved.weight, prior[axis.name], base)
         said = {"long_name": f"1 - posterior over prior variance of {axis.name}", "units": "1"}
         dataset[f"contraction_{axis.name}"] = (dims, shrunk, said)
     dataset["weight"] = ("draw", moved.weight, {"long_name": "weight of the draw", "units": "1"})
@@ -89,10 +91,14 @@ def contraction(
     values: np.ndarray,
     weight: np.ndarray,
     prior: np.ndarray,
+    base: np.ndarray | float,
 ) -> np.ndarray:
-    """1 - posterior over prior variance: of the prior's quantiles for an interval, else of the values themselves."""
+    """1 - posterior over prior variance: of the prior's quantiles for an interval, else of the values themselves.
+
+    base: variance of these quantiles under the prior, 1/12 unless it permits less than its interval.
+    """
     if axis.kind == "interval":
-        points, base = unit.reshape((len(unit), *axis.shape)), np.asarray(1.0 / 12.0)
+        points = unit.reshape((len(unit), *axis.shape))
     else:
         points, base = np.asarray(values), np.var(np.asarray(prior, float), axis=0)
     mean = np.tensordot(weight, points, axes=1)

@@ -174,7 +174,8 @@ def simulate_basis(
     target = max(1, min(CHUNK_RUNS if basis.engine == "leap" else 1, CHUNK_BYTES // (8 * cells)))
     size = -(-target // plan.batch) * plan.batch
     values = {name: np.asarray(value, np.float32) for name, value in basis.values.items()}
-    if len(basis.popularity) > 1:
+    own = np.allclose(basis.popularity, contest.popularity, atol=1e-6)
+    if not own or len(basis.popularity) > 1:
         values["popularity"] = basis.popularity.astype(np.float32)
         values["totals"] = totals(basis.popularity, plan.total)
     may_win = jnp.asarray(basis.encoded.may_win)

@@ -9,11 +9,12 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array
 
+import electjax
 from electjax.calibration.distance import NORMS, SEAT_TOLERANCE, SHARE_TOLERANCE, Measure, Target, target
 from electjax.calibration.generation import permitted
 from electjax.calibration.learned import learn_measure
 from electjax.calibration.prior import PriorSpec, make_space
-from electjax.calibration.problem import Problem, Setting, evaluate
+from electjax.calibration.problem import Problem, Setting, chunk_size, evaluate
 from electjax.calibration.proposal import prior_points
 from electjax.calibration.statistics import STATISTICS, Statistic
 from electjax.labelled.codec import Encoded, dim_labels, encode, encode_params, observed_statistics
@@ -138,6 +139,8 @@ def describe_problem(problem: Problem) -> dict[str, Any]:
         "model": setting.simulator.name,
         "options": vars(setting.options),
         "engine": setting.plan.engine,
+        "chunk": chunk_size(problem),
+        "version": electjax.__version__,
         "statistics": setting.statistic,
         "prior": {axis.name: list(axis) for axis in problem.space.axes},
         "fixed": dict(problem.fixed),

@@ -86,6 +86,8 @@ def recover(
         tolerance = TOLERANCE.get(method)
     if tolerance is None and method == "smc":
         tolerance = 0.0
+    if tolerance is None and method == "explore_exploit":
+        raise ValueError("tolerance: explore_exploit needs one where the statistics are not the paper's")
     key_truth, key_data, key_search, key_pilot = jax.random.split(seed_key(seed), 4)
     if not paper and method != "exact" and summaries == "given":
         # the scales are those of the prior, whatever was observed

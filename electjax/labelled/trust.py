@@ -253,7 +253,8 @@ def tolerance_sensitivity(posterior: xr.Dataset, fractions: Sequence[float] = FR
     """How the posterior changes as the tolerance falls: a result that still moves with it is not yet to be trusted.
 
     Args:
-        posterior: of `calibrate`.
+        posterior: of `calibrate`. Its regression adjustment was made once, at the full tolerance, which hides part of
+            the movement: where there was one, look at unadjusted_* too.
         fractions: shares of the accepted draws, by weight; each gives a tolerance. Shares that leave an effective
             sample of fewer than 20 are left out.
 
@@ -313,8 +314,8 @@ def identifiability(posterior: xr.Dataset) -> xr.Dataset:
 
     Returns:
         Dataset over `parameter`: contraction (1 - posterior variance / prior variance on the prior's quantile scale),
-        identified (contraction of .25 or more: an sd of at most .87 of the prior's), mean and sd, low and high (5 and 95 %), prior_sd, and said, the same in
-        words, such as "eta INC: not identified, contraction 3 %".
+        identified (contraction of .25 or more: an sd of at most .87 of the prior's), mean and sd, low and high (5 and
+        95 %), prior_sd, and said, the same in words, such as "eta INC: not identified, contraction 3 %".
     """
     names = _names(posterior, _OPTIMAL)
     labels, draws = scalars(posterior, names, ("draw",))
