@@ -96,6 +96,7 @@ def test_free_engines_agree(electors: int) -> None:
     assert free_disagreements(electors, 41, growth=0.5) == []
 
 
+@pytest.mark.slow
 @SIZES
 def test_free_comparison_has_power(electors: int) -> None:
     """Blocks of three times the electors so far are wrong for the smallest party, and are found out."""

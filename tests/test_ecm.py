@@ -243,7 +243,6 @@ QUICK = [
     for chosen in (
         "fraction community national by_district split",
         "literal elector district interleaved exceed",
-        "fraction elector national none split",
     )
 ]
 
@@ -336,7 +335,8 @@ def test_comparison_of_engines_has_power() -> None:
 FREE = {"reading": "literal", "bookkeeping": "none"}
 
 
-@pytest.mark.parametrize("engine", [pytest.param("agent", marks=pytest.mark.slow), "leap"])
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
 def test_hdp_is_the_literal_franchise(engine: str) -> None:
     franchise = middle(engine, 8192 if engine == "leap" else 1024, beta=2.0, **FREE)
     hierarchy = middle("leap", 8192, beta=2.0, form="hdp")

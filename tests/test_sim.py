@@ -58,7 +58,12 @@ def exact_law(limits: tuple[int, ...]) -> dict[tuple[int, ...], float]:
 
 
 @pytest.mark.parametrize(
-    ("placement", "capacity", "limits"), [("dirichlet", 1.0, (3, 3)), ("capped", 1.0, (2, 1)), ("capped", 2.0, (3, 2))]
+    ("placement", "capacity", "limits"),
+    [
+        ("dirichlet", 1.0, (3, 3)),
+        ("capped", 1.0, (2, 1)),
+        pytest.param("capped", 2.0, (3, 2), marks=pytest.mark.slow),
+    ],
 )
 @pytest.mark.parametrize("engine", ENGINES)
 def test_three_electors(engine: str, placement: str, capacity: float, limits: tuple[int, ...]) -> None:
@@ -105,7 +110,7 @@ def disagreement(total: int, runs: int, batch: int, params: dict[str, Any] | Non
 SWAYED = [(scope, kappa) for kappa in ("fixed", "beta") for scope in ("district", "community", "national")]
 EVERY = pytest.mark.parametrize(
     ("influence", "kappa"),
-    [SWAYED[0], *(pytest.param(*case, marks=pytest.mark.slow) for case in [("none", "fixed"), *SWAYED[1:]])],
+    [pytest.param(*case, marks=pytest.mark.slow) for case in [("none", "fixed"), *SWAYED]],
 )
 
 

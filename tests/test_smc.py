@@ -139,6 +139,7 @@ def test_the_next_tolerance_leaves_the_share_asked_for():
 # --------------------------------------------------------------------------------------- mixed parameters
 
 
+@pytest.mark.slow
 def test_popularity_is_found_with_its_totals():
     election = simulated_election("dm", {"concentration": 30.0}, {}, electors=40_000)
     search = {"priors": {"popularity": {"dirichlet": 1.0}, "concentration": (1.0, 200.0)}, "budget": 12_000, "seed": 1}
@@ -219,7 +220,7 @@ def test_learned_summaries_see_what_the_papers_statistics_hold(known, exact):
         ({"tolerance": 0.01, "wall_time": 1e-6}, "wall time"),
     ],
 )
-@pytest.mark.parametrize("move", ["importance", "mcmc"])
+@pytest.mark.parametrize("move", ["importance", pytest.param("mcmc", marks=pytest.mark.slow)])
 def test_every_rule_stops_the_search_and_says_so(known, rule, stopped, move):
     problem, _ = make_problem(known, "dpm", options=COUNTED, priors=PRIOR)
     found = smc(jax.random.key(1), problem, **({"budget": 30_000, "accept": 300, "move": move} | rule))
