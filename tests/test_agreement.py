@@ -92,6 +92,7 @@ SIZES = pytest.mark.parametrize("electors", [10_000, pytest.param(130_000, marks
 
 
 @SIZES
+@pytest.mark.slow
 def test_free_engines_agree(electors: int) -> None:
     assert free_disagreements(electors, 41, growth=0.5) == []
 

@@ -204,6 +204,7 @@ def test_an_unreachable_election_is_said_to_be_so(small):
     assert result.attrs["tolerance_asked"] == 1.0
 
 
+@pytest.mark.slow
 def test_a_vector_comes_back_with_its_labels_and_goes_back_in():
     election = electjax.uniform_election({"A": 0.5, "B": 0.35, "C": 0.15}, districts=6, electors=6000)
     settings = {"method": "explore_exploit", "budget": 160, "accept": 10**6, "tolerance": 1e3}

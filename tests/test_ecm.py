@@ -240,10 +240,7 @@ OPTIONS = [
 ]
 QUICK = [
     dict(zip(("reading", "ball", "urn", "bookkeeping", "overflow"), chosen.split(), strict=True))
-    for chosen in (
-        "fraction community national by_district split",
-        "literal elector district interleaved exceed",
-    )
+    for chosen in ("fraction community national by_district split",)
 ]
 
 
@@ -324,6 +321,7 @@ def test_engines_agree(options: dict[str, str]) -> None:
     assert gap(middle("leap", 8192, **options), middle("agent", 1024, **options)) < STANDARD_ERRORS
 
 
+@pytest.mark.slow
 def test_comparison_of_engines_has_power() -> None:
     """Another alpha, another beta and another book-keeping are told apart."""
     agent = middle("agent", 1024, **QUICK[0])

@@ -63,7 +63,9 @@ def test_our_copy_of_the_tables_is_the_papers() -> None:
     assert EXPERIMENT["printed"]() == expected
 
 
-@pytest.mark.parametrize("model", BOUNDS)
+@pytest.mark.parametrize(
+    "model", [m if m in ("dm", "ecm") else pytest.param(m, marks=pytest.mark.slow) for m in BOUNDS]
+)
 def test_tables_in_short(model: str) -> None:
     """Fewer runs, and of Tables 2 and 3 the rows of one popularity: the bound holds within the noise of both means."""
     rows = [pair for pair in EXPERIMENT["numbered"]([model]) if model not in ("ecm", "pcm") or pair[1].theta == CLOSE]

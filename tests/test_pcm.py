@@ -173,6 +173,7 @@ def test_closing_engines_agree(capacity: float, ratio: float) -> None:
     assert gap < STANDARD_ERRORS, (gap, name)
 
 
+@pytest.mark.slow
 def test_closing_comparison_has_power() -> None:
     """Another capacity, and another concentration of one party, are told apart."""
     election = contest(unequal(6000, 12, 1.0), (0.45, 0.35, 0.15, 0.05))
@@ -206,7 +207,8 @@ def places(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     return largest_remainder(np.array(electors), total), np.array(theta) / sum(theta)
 
 
-@pytest.mark.parametrize("reading", ["fraction", pytest.param("count", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("reading", ["fraction", "count"])
 @given(made=places(), seed=st.integers(0, 2**31 - 1))
 @settings(max_examples=3, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 def test_invariants(reading: str, made: tuple[np.ndarray, np.ndarray], seed: int) -> None:

@@ -316,6 +316,7 @@ def test_a_sweep_leaves_one_table_and_one_plot(here, monkeypatch, capsys):
     assert (folder / "sweep.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_the_gamma_sweep_needs_no_multirun_flag(here, monkeypatch):
     assert run(monkeypatch, "+sweep=gamma", "runs=2") == 0
     table = pd.read_csv(only_folder(here / "multirun" / "delhi2020") / "sweep.csv")
@@ -515,6 +516,7 @@ def test_where_compiled_code_is_kept(tmp_path, setting, expected):
 # ------------------------------------------------------------------------------------ the real thing
 
 
+@pytest.mark.slow
 def test_the_real_job_at_small_size_from_an_empty_folder(tmp_path):
     root = str(Path(electjax.__file__).parents[1])
     environment = os.environ | {

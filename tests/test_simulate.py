@@ -45,6 +45,7 @@ def test_summaries_follow_from_the_votes(simulated, delhi):
     np.testing.assert_allclose(simulated["swm"], share.max(axis=2).std(axis=1), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_chunk_size_does_not_matter(delhi, simulated):
     for chunk in (1, 1000):
         again = electjax.simulate(delhi, "dm", runs=130, seed=3, chunk=chunk)
@@ -99,6 +100,7 @@ def test_none_of_the_above_never_wins():
     assert (runs["seats"].sel(party="A") == 2).all()
 
 
+@pytest.mark.slow
 def test_party_totals_are_kept_under_bookkeeping(delhi):
     totals = delhi["votes"].sum("district")
     for rule in ("interleaved", "by_district"):

@@ -135,6 +135,7 @@ def test_blocks_do_not_depend_on_the_chunk(bookkeeping: str) -> None:
     assert same(middle(bookkeeping, election, gamma=GAMMAS[runs], seed=11, runs=runs), at_runs(first, runs))
 
 
+@pytest.mark.slow
 def test_two_calls_equal_one() -> None:
     """Sixteen runs in batches of eight, or eight and eight in batches of four, or one set of values per run."""
     election = contest(unequal(MIDDLE_TOTAL, MIDDLE_DISTRICTS, 50.0), THETA)

@@ -59,6 +59,7 @@ def test_without_adjustment_a_coarse_tolerance_shows(known, exact):
     assert "unadjusted_gamma" not in found
 
 
+@pytest.mark.slow
 def test_two_parameters_take_a_fifth_of_the_simulations_of_rejection():
     election = simulated_election("pcm", {"eta": [0.05, 0.02]}, OPEN, shares=(0.6, 0.4), districts=30, electors=60_000)
     search = {"statistics": "log_votes", "options": OPEN, "priors": {"eta": (0.0, 0.5)}, "accept": 500}

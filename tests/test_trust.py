@@ -382,6 +382,7 @@ def test_bad_settings_of_a_recovery_are_named(base, change, said):
         electjax.recover(base, "dm", **change)
 
 
+@pytest.mark.slow
 def test_a_posterior_check_passes_the_right_model_and_fails_the_wrong_one(base):
     run = electjax.simulate(base, "dm", {"concentration": 3.0}, runs=1, seed=3).isel(run=0)
     election = electjax.labelled.election_dataset(
