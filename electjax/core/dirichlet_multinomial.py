@@ -17,15 +17,8 @@ import math
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from electjax.core.urn import MAX_CONCENTRATION
-
 STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360)  # from 8 on, right to 2e-14
 SERIES_TERMS = 8
-
-
-def polya_concentration(gamma: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Balls that a Polya urn starts with, if the base sums to one: (1 - gamma) / gamma, as the engines bound it."""
-    return jnp.clip((1.0 - gamma) / jnp.maximum(gamma, 1e-9), 1e-9, MAX_CONCENTRATION)
 
 
 def _deviance(o: Array, e: Array, gap: Array) -> Array:

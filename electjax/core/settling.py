@@ -101,7 +101,7 @@ def settle(
 
     log_shares = jnp.zeros((districts, 1, 1))
     if not fraction:
-        concentration = jnp.clip((1.0 - gamma) / jnp.maximum(gamma, 1e-9), 1e-9, urn.MAX_CONCENTRATION)
+        concentration = urn.polya_concentration(gamma)
         log_shares = random.log_gamma(words(key_law, 4), counts + concentration * base[:, None, None])
 
     def block(counts: Array, inputs: tuple[Array, Array]) -> tuple[Array, None]:

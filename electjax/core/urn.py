@@ -259,6 +259,11 @@ def leap(
     return jnp.where(block > 0, random.multinomial(bits[2], block, shares), 0)
 
 
+def polya_concentration(gamma: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Balls that a Polya urn starts with, if the base sums to one: (1 - gamma) / gamma, as the engines bound it."""
+    return jnp.clip((1.0 - gamma) / jnp.maximum(gamma, 1e-9), 1e-9, MAX_CONCENTRATION)
+
+
 def polya_block(
     key: Key[Array, "*S"],
     lane: Int[Array, " S"],
@@ -274,7 +279,7 @@ def polya_block(
 
     Given the count they are Dirichlet-multinomial, also among the parties whose total is not used up.
     """
-    concentration = jnp.clip((1.0 - gamma) / jnp.maximum(gamma, 1e-9), 1e-9, MAX_CONCENTRATION)
+    concentration = polya_concentration(gamma)
     shares = random.dirichlet_lanes(key, lane, counts + concentration * base[:, None], active)
     bits = random.random_bits(key, lane + jnp.int32(1 << 30), counts.shape[0])
     return random.multinomial(bits, block, shares)

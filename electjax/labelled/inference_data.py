@@ -9,6 +9,8 @@ import numpy as np
 import xarray as xr
 
 import electjax
+from electjax.labelled.posterior import parameter_names
+from electjax.labelled.predict import resample
 
 _STATISTICS = ("seats", "vote_fraction", "mwm", "swm")
 _RESAMPLING = (
@@ -45,9 +47,9 @@ def to_inference_data(
     """
     if not posterior.sizes.get("draw"):
         raise ValueError("posterior: it has no draw; expected what calibrate returns")
-    names = [str(name).removeprefix("optimal_") for name in posterior.data_vars if str(name).startswith("optimal_")]
+    names = parameter_names(posterior)
     weight = posterior["weight"].values.astype(np.float64)
-    place = _equal_weights(weight, seed=int(posterior.attrs.get("seed", 0)))
+    place = resample(weight, len(weight), seed=int(posterior.attrs.get("seed", 0)))
     drawn = posterior.isel(draw=place)
     drawn["accepted_draw"] = ("draw", place, {"long_name": "place among the weighted draws", "units": "1"})
     provenance = {name: value for name, value in posterior.attrs.items() if name != "electjax_version"}
@@ -75,15 +77,6 @@ def to_inference_data(
         "inference_library_version": electjax.__version__,
     }
     return xr.DataTree.from_dict({name: group.assign_attrs(made) for name, group in groups.items()})
-
-
-def _equal_weights(weight: np.ndarray, *, seed: int) -> np.ndarray:
-    """Positions of as many draws as there are weights, each about weight times their number often, shuffled."""
-    rng = np.random.default_rng([seed, 2])
-    number = len(weight)
-    cumulative = np.cumsum(weight)
-    points = (np.arange(number) + rng.uniform()) / number * cumulative[-1]
-    return rng.permutation(np.minimum(np.searchsorted(cumulative, points, side="right"), number - 1))
 
 
 def _samples(data: xr.Dataset, dim: str) -> xr.Dataset:

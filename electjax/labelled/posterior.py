@@ -85,6 +85,12 @@ def decode_posterior(
     return with_units(dataset)
 
 
+def parameter_names(posterior: xr.Dataset) -> list[str]:
+    """The calibrated parameters of a posterior, in the order of the Dataset."""
+    prefix = "optimal_"
+    return [str(name).removeprefix(prefix) for name in posterior.data_vars if str(name).startswith(prefix)]
+
+
 def contraction(
     axis: Axis,
     unit: np.ndarray,

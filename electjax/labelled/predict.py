@@ -1,7 +1,7 @@
 """`electjax.predict`: elections under the parameters that a calibration found, labelled."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -10,14 +10,12 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float, Int, Key
 
-from electjax.core.parallel import ordered_map
 from electjax.labelled.codec import encode, encode_params, plain_params, provenance, seed_key, with_units
+from electjax.labelled.posterior import parameter_names
 from electjax.labelled.scenario import Basis, change_parameters, totals
-from electjax.labelled.simulate import CHUNK_BYTES, CHUNK_RUNS
+from electjax.labelled.simulate import Progress, decode_runs, in_chunks, runs_a_call
 from electjax.simulators import get_simulator
 from electjax.simulators.base import Outcome, check_options, make_plan, simulate_runs
-
-Progress = Callable[[int, int, str], None]
 
 
 def predict(
@@ -55,36 +53,14 @@ def predict(
     attrs = provenance(election, basis.simulator, basis.options, seed)
     fixed = {name: value[0] for name, value in basis.values.items() if name not in posterior or name in (params or {})}
     attrs |= {"engine": basis.engine, "parameters": plain_params(fixed)}
-    dataset = xr.Dataset(
-        {
-            "votes": (("run", "district", "party"), whole.votes),
-            "winner": (("run", "district"), whole.winner),
-            "margin": (("run", "district"), whole.margin),
-            "seats": (("run", "party"), whole.summary.seats),
-            "vote_fraction": (("run", "party"), whole.summary.vote_fraction),
-            "mwm": ("run", whole.summary.mwm),
-            "swm": ("run", whole.summary.swm),
-        },
-        coords={
-            "run": np.arange(runs),
-            "draw": ("run", draw, {"long_name": "draw of the posterior", "units": "1"}),
-            "district": basis.encoded.districts,
-            "party": basis.encoded.parties,
-        },
-        attrs=attrs,
-    )
-    for name in calibrated(posterior):
+    dataset = decode_runs(whole, basis.encoded, attrs)
+    dataset = dataset.assign_coords(draw=("run", draw, {"long_name": "draw of the posterior", "units": "1"}))
+    for name in parameter_names(posterior):
         values = basis.popularity if name == "popularity" else basis.values[name]
         dims = posterior[name].transpose("draw", ...).dims[1:]
         if len(dims) == values.ndim - 1:
             dataset[name] = (("run", *dims), values, posterior[name].attrs)
     return with_units(dataset)
-
-
-def calibrated(posterior: xr.Dataset) -> list[str]:
-    """The calibrated parameters of a posterior, in the order of the Dataset."""
-    prefix = "optimal_"
-    return [str(name).removeprefix(prefix) for name in posterior.data_vars if str(name).startswith(prefix)]
 
 
 def run_key(seed: int) -> Key[Array, ""]:
@@ -124,7 +100,7 @@ def posterior_basis(election: xr.Dataset, posterior: xr.Dataset, *, runs: int, s
     draw = resample(weight, runs, seed=seed)
     values = {name: np.broadcast_to(value, (runs, *value.shape[1:])) for name, value in basis.values.items()}
     popularity = basis.popularity
-    for name in calibrated(posterior):
+    for name in parameter_names(posterior):
         variable = posterior[name].transpose("draw", ...)
         for dim in variable.dims[1:]:
             if dim in basis.labels and [str(label) for label in posterior[dim].values] != basis.labels[str(dim)]:
@@ -169,10 +145,9 @@ def simulate_basis(
     progress: Progress | None = None,
 ) -> Outcome:
     """Simulate runs 0, 1, ..., each at its own parameter values; values and shares alone compile nothing new."""
-    contest, cells = basis.encoded.contest, len(basis.encoded.districts) * len(basis.encoded.parties)
+    contest = basis.encoded.contest
     plan = make_plan(basis.simulator, contest, options=basis.options, engine=basis.engine)
-    target = max(1, min(CHUNK_RUNS if basis.engine == "leap" else 1, CHUNK_BYTES // (8 * cells)))
-    size = -(-target // plan.batch) * plan.batch
+    size = runs_a_call(basis.encoded, plan)
     values = {name: np.asarray(value, np.float32) for name, value in basis.values.items()}
     own = np.allclose(basis.popularity, contest.popularity, atol=1e-6)
     if not own or len(basis.popularity) > 1:
@@ -182,7 +157,7 @@ def simulate_basis(
 
     def work(first: int) -> Outcome:
         index = np.minimum(np.arange(first, first + size), runs - 1)
-        out = simulate_runs(
+        return simulate_runs(
             key,
             jnp.asarray(index, jnp.int32),
             contest,
@@ -194,12 +169,5 @@ def simulate_basis(
             varying=True,
             keep_votes=keep_votes,
         )
-        return jax.tree.map(lambda leaf: np.asarray(leaf)[: runs - first], out)
 
-    parts = []
-    for part in ordered_map(work, range(0, runs, size)):
-        parts.append(part)
-        if progress:
-            progress(min(len(parts) * size, runs), runs, "")
-    whole: Outcome = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
-    return whole
+    return in_chunks(work, runs, size, progress)

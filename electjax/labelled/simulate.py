@@ -9,12 +9,22 @@ import numpy as np
 import xarray as xr
 
 from electjax.core.parallel import ordered_map
-from electjax.labelled.codec import encode, encode_params, plain_params, provenance, seed_key, with_units
+from electjax.labelled.codec import (
+    Encoded,
+    encode,
+    encode_params,
+    plain_params,
+    provenance,
+    seed_key,
+    with_units,
+)
 from electjax.simulators import get_simulator
-from electjax.simulators.base import Outcome, check_options, make_plan, simulate_runs
+from electjax.simulators.base import Outcome, Plan, check_options, make_plan, simulate_runs
 
 CHUNK_RUNS = 128
 CHUNK_BYTES = 2**28
+
+Progress = Callable[[int, int, str], None]
 
 
 def simulate(
@@ -27,7 +37,7 @@ def simulate(
     engine: str = "leap",
     options: Mapping[str, Any] | None = None,
     chunk: int | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> xr.Dataset:
     """Simulate an election many times under one district model.
 
@@ -58,13 +68,11 @@ def simulate(
     encoded = encode(election)
     values = encode_params(simulator, params, settings, encoded)
     plan = make_plan(simulator, encoded.contest, options=settings, engine=engine)
-    cells = len(encoded.districts) * len(encoded.parties)
-    target = chunk or min(CHUNK_RUNS if engine == "leap" else 1, CHUNK_BYTES // (8 * cells))
-    size = -(-max(target, 1) // plan.batch) * plan.batch
+    size = runs_a_call(encoded, plan, chunk)
     key = seed_key(seed)
 
     def work(first: int) -> Outcome:
-        out = simulate_runs(
+        return simulate_runs(
             key,
             jnp.arange(first, first + size, dtype=jnp.int32),
             encoded.contest,
@@ -74,17 +82,38 @@ def simulate(
             options=settings,
             plan=plan,
         )
-        return jax.tree.map(lambda leaf: np.asarray(leaf)[: runs - first], out)
+
+    whole = in_chunks(work, runs, size, progress)
+    attrs = provenance(election, simulator, settings, seed)
+    attrs |= {"engine": engine, "parameters": plain_params(values)}
+    return with_units(decode_runs(whole, encoded, attrs))
+
+
+def runs_a_call(encoded: Encoded, plan: Plan, chunk: int | None = None) -> int:
+    """Runs that a compiled call simulates: whole batches, about `chunk` or what a call's votes should take."""
+    cells = len(encoded.districts) * len(encoded.parties)
+    target = chunk or min(CHUNK_RUNS if plan.engine == "leap" else 1, CHUNK_BYTES // (8 * cells))
+    return -(-max(target, 1) // plan.batch) * plan.batch
+
+
+def in_chunks(work: Callable[[int], Outcome], runs: int, size: int, progress: Progress | None) -> Outcome:
+    """Runs 0, 1, ... from work(first), which simulates `size` of them; on the host, those beyond the last dropped."""
+
+    def fetch(first: int) -> Outcome:
+        return jax.tree.map(lambda leaf: np.asarray(leaf)[: runs - first], work(first))
 
     parts = []
-    for part in ordered_map(work, range(0, runs, size)):
+    for part in ordered_map(fetch, range(0, runs, size)):
         parts.append(part)
         if progress:
             progress(min(len(parts) * size, runs), runs, "")
     whole: Outcome = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
-    attrs = provenance(election, simulator, settings, seed)
-    attrs |= {"engine": engine, "parameters": plain_params(values)}
-    dataset = xr.Dataset(
+    return whole
+
+
+def decode_runs(whole: Outcome, encoded: Encoded, attrs: Mapping[str, Any]) -> xr.Dataset:
+    """Simulated elections with their labels."""
+    return xr.Dataset(
         {
             "votes": (("run", "district", "party"), whole.votes),
             "winner": (("run", "district"), whole.winner),
@@ -94,7 +123,10 @@ def simulate(
             "mwm": ("run", whole.summary.mwm),
             "swm": ("run", whole.summary.swm),
         },
-        coords={"run": np.arange(runs), "district": encoded.districts, "party": encoded.parties},
+        coords={
+            "run": np.arange(len(whole.summary.mwm)),
+            "district": encoded.districts,
+            "party": encoded.parties,
+        },
         attrs=attrs,
     )
-    return with_units(dataset)

@@ -13,6 +13,7 @@ import xarray as xr
 from electjax.calibration import trust
 from electjax.labelled.codec import observed_statistics
 from electjax.labelled.outcomes import outcomes
+from electjax.labelled.posterior import parameter_names
 from electjax.labelled.predict import predict
 
 RANKS = 100
@@ -22,7 +23,7 @@ FRACTIONS = (1.0, 0.75, 0.5, 0.35, 0.25, 0.15, 0.1)
 LEARNT = 0.25  # contraction from which a parameter counts as identified; a few hundred draws leave it .1 unsure
 FEWEST_ESS = 20.0
 
-_TRUTH, _PRIOR, _OPTIMAL = "truth_", "prior_", "optimal_"
+_TRUTH, _PRIOR = "truth_", "prior_"
 
 
 class Recovered(NamedTuple):
@@ -263,7 +264,7 @@ def tolerance_sensitivity(posterior: xr.Dataset, fractions: Sequence[float] = FR
         95 %); the same before regression adjustment as unadjusted_*, where there was one; share, ess and draws of
         each; and drift(parameter), the change of the mean over the range in the sd of the tightest posterior.
     """
-    names = _names(posterior, _OPTIMAL)
+    names = parameter_names(posterior)
     weight, far = posterior["weight"].values, posterior["distance"].values
     order = np.argsort(far, kind="stable")
     held = np.cumsum(weight[order]) / weight.sum()
@@ -317,7 +318,7 @@ def identifiability(posterior: xr.Dataset) -> xr.Dataset:
         identified (contraction of .25 or more: an sd of at most .87 of the prior's), mean and sd, low and high (5 and
         95 %), prior_sd, and said, the same in words, such as "eta INC: not identified, contraction 3 %".
     """
-    names = _names(posterior, _OPTIMAL)
+    names = parameter_names(posterior)
     labels, draws = scalars(posterior, names, ("draw",))
     _, prior = scalars(posterior, [_PRIOR + name for name in names], ("prior_draw",))
     weight = posterior["weight"].values

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from electjax.core import urn
-from electjax.core.dirichlet_multinomial import polya_concentration, urns_log
+from electjax.core.dirichlet_multinomial import urns_log
 from electjax.core.polling import SINGLE_BLOCK, Poll, Schedule, leap_schedule, start_size
 from electjax.simulators.base import Bookkeeping, Contest, Parameter, Params, Simulator
 from electjax.simulators.polls import holds, one_by_one, poll_parties, urn_poll
@@ -53,7 +53,7 @@ def schedule(contest: Contest, *, options: DPMOptions) -> Schedule:
 
 def log_likelihood(votes: Int[Array, "S K"], contest: Contest, params: Params, options: DPMOptions) -> Float[Array, ""]:
     """Every district is a Polya urn of its own."""
-    concentration = polya_concentration(jnp.broadcast_to(params["gamma"], contest.electors.shape))
+    concentration = urn.polya_concentration(jnp.broadcast_to(params["gamma"], contest.electors.shape))
     return urns_log(votes, contest.electors, concentration[:, None] * contest.popularity)
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from electjax.core import random, urn
-from electjax.core.dirichlet_multinomial import multinomial_log, polya_concentration, urns_log
+from electjax.core.dirichlet_multinomial import multinomial_log, urns_log
 from electjax.core.settling import Settling, settle, settling_plan
 from electjax.simulators.base import PARTIES, Contest, Parameter, Params, Plan, Polled, Simulator
 from electjax.simulators.polls import capacities, run_poll, urn_poll
@@ -128,7 +128,7 @@ def log_likelihood(votes: Int[Array, "S K"], contest: Contest, params: Params, o
     cast = jnp.sum(votes, axis=0)
     electors = contest.electors.astype(real)
     base = electors / jnp.mean(electors) if options.base == "electorate" else jnp.ones_like(electors)
-    shape = polya_concentration(jnp.broadcast_to(params["eta"], cast.shape))[:, None] * base
+    shape = urn.polya_concentration(jnp.broadcast_to(params["eta"], cast.shape))[:, None] * base
     if options.bookkeeping == "interleaved":
         return urns_log(votes.T, contest.totals, shape)
     totals = multinomial_log(cast, contest.popularity.astype(real))

@@ -6,7 +6,8 @@ from typing import Any
 import xarray as xr
 
 import electjax
-from electjax.tasks.metrics import best_draw, election_metrics, parameter_names
+from electjax.labelled.posterior import parameter_names
+from electjax.tasks.metrics import best_draw, election_metrics
 from electjax.tasks.progress import Stages, silent
 from electjax.tasks.result import Result, nodes_of
 from electjax.tasks.settings import Settings

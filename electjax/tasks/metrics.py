@@ -16,6 +16,7 @@ import xarray as xr
 from electjax.calibration import distance, target
 from electjax.core.polling import largest_remainder
 from electjax.labelled.codec import observed_statistics
+from electjax.labelled.posterior import parameter_names
 
 Metrics = dict[str, Any]
 
@@ -77,12 +78,6 @@ def best_draw(posterior: xr.Dataset) -> Metrics | None:
         "swm": plain(best["swm"]),
         "distance": plain(best["distance"]),
     }
-
-
-def parameter_names(posterior: xr.Dataset) -> list[str]:
-    """The calibrated parameters, in the order of the Dataset."""
-    prefix = "optimal_"
-    return [str(name).removeprefix(prefix) for name in posterior.data_vars if str(name).startswith(prefix)]
 
 
 def most_frequent(seats: np.ndarray) -> np.ndarray:

@@ -9,8 +9,6 @@ are searched among -1, 0 and 1 by Metropolis moves: the paper searches them at r
 
 import argparse
 import json
-import os
-import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -20,7 +18,9 @@ from rich.console import Console
 from rich.table import Table
 
 import electjax
+from electjax.labelled.posterior import parameter_names
 from electjax.run import use_compilation_cache
+from electjax.tasks.folder import atomic_path
 
 ELECTIONS = (
     "delhi2013",
@@ -52,7 +52,7 @@ def study(name, model, budget, seed):
         warnings.simplefilter("always")
         posterior = electjax.calibrate(election, model, seed=seed, budget=budget, options=options, params=params, **how)
     seconds = time.perf_counter() - began
-    names = [str(n).removeprefix("optimal_") for n in posterior.data_vars if str(n).startswith("optimal_")]
+    names = parameter_names(posterior)
     optimal = {n: posterior[f"optimal_{n}"].values for n in names}
     fresh = electjax.simulate(election, model, params | optimal, options=options, runs=FRESH, seed=seed + 10_000)
     seats, observed = fresh["seats"].values, election["seats"].values
@@ -145,9 +145,8 @@ def main():
             print(f"{model} {name}: {rows[name]['seconds']:.0f} s", flush=True)
     show(result)
     if args.out:
-        with tempfile.NamedTemporaryFile("w", dir=args.out.parent, delete=False) as file:
-            json.dump(result, file, indent=1)
-        os.replace(file.name, args.out)
+        with atomic_path(args.out) as partial:
+            partial.write_text(json.dumps(result, indent=1), "utf-8")
 
 
 if __name__ == "__main__":

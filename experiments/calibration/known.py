@@ -10,8 +10,6 @@ size. "rejection would take": effective draws over the evidence at the tolerance
 
 import argparse
 import json
-import os
-import tempfile
 import warnings
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from rich.table import Table
 import electjax
 from electjax.labelled.schema import election_dataset
 from electjax.run import use_compilation_cache
+from electjax.tasks.folder import atomic_path
 
 DPM = {
     "model": "dpm",
@@ -140,9 +139,8 @@ def main():
             )
         Console(width=150).print(table)
     if args.out:
-        with tempfile.NamedTemporaryFile("w", dir=args.out.parent, delete=False) as file:
-            json.dump(result, file, indent=1)
-        os.replace(file.name, args.out)
+        with atomic_path(args.out) as partial:
+            partial.write_text(json.dumps(result, indent=1), "utf-8")
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ identified, how the posterior moves with the tolerance, and what the predictions
 
 import argparse
 import json
-import os
-import tempfile
 import warnings
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from rich.console import Console
 import electjax
 from electjax.report import model_probabilities, save_figure
 from electjax.run import use_compilation_cache
+from electjax.tasks.folder import atomic_path
 
 MODELS = {
     "dm": {},
@@ -76,9 +75,8 @@ def main():
         }
         (args.out.parent / "figures").mkdir(exist_ok=True)
         save_figure(model_probabilities(found), args.out.parent / "figures" / "model_probabilities.png")
-        with tempfile.NamedTemporaryFile("w", dir=args.out.parent, delete=False) as file:
-            json.dump(result, file, indent=1, default=float)
-        os.replace(file.name, args.out)
+        with atomic_path(args.out) as partial:
+            partial.write_text(json.dumps(result, indent=1, default=float), "utf-8")
 
 
 if __name__ == "__main__":

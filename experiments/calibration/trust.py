@@ -11,8 +11,6 @@ most, on 100 elections.
 
 import argparse
 import json
-import os
-import tempfile
 import time
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from rich.table import Table
 import electjax
 from electjax.report import coverage_curve, rank_histogram, save_figure
 from electjax.run import use_compilation_cache
+from electjax.tasks.folder import atomic_path
 
 COUNTED = {"reading": "count", "bookkeeping": "none"}
 CLOSEST = {"method": "rejection", "accept": 500, "tolerance": 1e9, "budget": 65_536}
@@ -153,9 +152,8 @@ def main():
                 )
     show(result)
     if args.out:
-        with tempfile.NamedTemporaryFile("w", dir=args.out.parent, delete=False) as file:
-            json.dump(result, file, indent=1)
-        os.replace(file.name, args.out)
+        with atomic_path(args.out) as partial:
+            partial.write_text(json.dumps(result, indent=1), "utf-8")
 
 
 if __name__ == "__main__":
