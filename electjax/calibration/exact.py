@@ -9,7 +9,6 @@ The draws are then simulated like any other method's, so that a sample comes wit
 
 import warnings
 from functools import partial
-from importlib import import_module
 from typing import Any, NamedTuple
 
 import jax
@@ -21,6 +20,7 @@ from scipy import optimize, special
 from electjax.calibration.grid import CELLS, adaptive_grid, grid_draws
 from electjax.calibration.prior import EDGE, Axis, Space, unit_to_params
 from electjax.calibration.problem import Problem, Progress, Sample, closest, evaluate
+from electjax.core.host import double_precision, host_generator
 from electjax.simulators.base import Contest, Params, Simulator
 
 SAMPLERS = ("auto", "grid", "nuts")
@@ -68,7 +68,7 @@ def exact(
         raise ValueError(f"accept={accept}, chains={chains}, warmup={warmup}: expected at least 1, 2 and 1")
     key_sample, key_runs = jax.random.split(key)
     grid = sampler == "grid" or (sampler == "auto" and problem.space.size <= max(CELLS))
-    with _x64():
+    with double_precision():
         model = _Model(problem.space, problem.setting.simulator, problem.setting.options)
         data = _Data(jnp.asarray(votes), problem.contest, {k: jnp.asarray(v, float) for k, v in problem.fixed.items()})
         found = (
@@ -119,13 +119,6 @@ def _check(problem: Problem, votes: np.ndarray | None, sampler: str) -> None:
         )
 
 
-def _x64() -> Any:
-    """A context in which jax computes in 64 bits, on this thread."""
-    if hasattr(jax, "enable_x64"):
-        return jax.enable_x64(True)
-    return import_module("jax.experimental").enable_x64(True)  # as it was called before
-
-
 class _Model(NamedTuple):
     """The static part: what a compiled likelihood depends on besides shapes."""
 
@@ -169,7 +162,7 @@ def _grid(key: Array, model: _Model, data: _Data, *, accept: int) -> Posterior:
     grid = adaptive_grid(log_density, model.space.size)
     if grid.log_evidence == -np.inf:
         raise ValueError(IMPOSSIBLE)
-    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    rng = host_generator(key)
     return Posterior(grid_draws(grid, rng, accept), grid.log_evidence, {})
 
 
@@ -271,7 +264,7 @@ def _nuts(key: Array, model: _Model, data: _Data, *, accept: int, chains: int, w
         raise ValueError("method exact: chains need blackjax: pip install 'electjax[mcmc]'") from None
     size = model.space.size
     key_chains, key_host = jax.random.split(key)
-    rng = np.random.default_rng(np.asarray(jax.random.key_data(key_host)))
+    rng = host_generator(key_host)
     modes = _modes(rng.logistic(size=(chains, size)), model, data)
     frame = _frame(modes[0], model, data)
     # wider than the posterior, so that chains that have not mixed look different

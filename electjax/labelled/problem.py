@@ -17,6 +17,7 @@ from electjax.calibration.prior import PriorSpec, make_space
 from electjax.calibration.problem import Problem, Setting, chunk_size, evaluate
 from electjax.calibration.proposal import prior_points
 from electjax.calibration.statistics import STATISTICS, Statistic
+from electjax.core.host import host_generator
 from electjax.labelled.codec import Encoded, dim_labels, encode, encode_params, observed_statistics
 from electjax.labelled.errors import data_error
 from electjax.labelled.schema import seat_index
@@ -99,7 +100,7 @@ def with_own_measure(key: Array, problem: Problem, *, summaries: str, pilot: int
         measure, spent = learn_measure(key, problem, pilot=pilot)
         return problem._replace(measure=measure), spent
     key_points, key_runs = jax.random.split(key)
-    rng = np.random.default_rng(np.asarray(jax.random.key_data(key_points)).ravel().tolist())
+    rng = host_generator(key_points)
     unit, _ = permitted(problem, lambda number: prior_points(rng, number, problem.space.levels), pilot)
     draws = evaluate(key_runs, np.arange(pilot), unit, problem)
     return problem._replace(measure=problem.measure.rescaled(draws.features)), pilot

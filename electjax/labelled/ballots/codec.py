@@ -1,0 +1,243 @@
+"""Ballots to arrays and back: unique rows, the contexts of the offices, and the labels that stay outside."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from electjax.labelled.ballots.schema import TICKET, menu_mask, place, strings, validate_ballots
+from electjax.labelled.errors import data_error, suggest
+from electjax.voter_types.profiles import Profiles, collapse, combine, met_contexts
+
+INTERCEPT = "intercept"
+PARTS = 32  # chunks collapsed before they are combined
+
+
+class Labels(NamedTuple):
+    """What the axes of the arrays are called."""
+
+    offices: tuple[str, ...]
+    options: np.ndarray  # [J, O] text, "" where an office has no such option
+    terms: tuple[str, ...]  # the intercept first
+    features: tuple[str, ...]  # of psi
+
+    def option(self, office: int, option: int) -> str:
+        """One option in words."""
+        return str(self.options[office, option]) or str(option)
+
+
+class Encoded(NamedTuple):
+    """Ballots as arrays."""
+
+    profiles: Profiles
+    labels: Labels
+    menus: np.ndarray  # [J, S] menu (or number of the context) behind each context, -1 for none
+    inverse: np.ndarray | None  # [N] row of each voter; None where the ballots came in chunks
+    attrs: dict[str, Any]
+
+
+def encode_ballots(
+    ballots: xr.Dataset, covariates: Sequence[str] | bool | None = None, *, unique: bool = True
+) -> Encoded:
+    """Check and collapse ballots.
+
+    Args:
+        ballots: see `electjax.labelled.ballots.schema`.
+        covariates: terms of `covariate`, or names of variables or coordinates of the voters (text becomes dummies
+            against its first level); all of `covariate` by default, none with False.
+        unique: False keeps every voter as a row of its own.
+
+    Raises:
+        ElectionDataError: ballots that do not fit the schema, an unknown covariate.
+    """
+    ballots = validate_ballots(ballots)
+    labels = ballot_labels(ballots)
+    terms, values = voter_covariates(ballots, covariates)
+    context, mask, x, features = _contexts(ballots, labels)
+    profiles, inverse = collapse(
+        ballots["choice"].values,
+        context,
+        mask,
+        x=x,
+        weight=ballots["weight"].values if "weight" in ballots else None,
+        covariates=values,
+        unique=unique,
+    )
+    profiles, menus = met_contexts(profiles)
+    labels = labels._replace(terms=(INTERCEPT, *terms), features=features)
+    return Encoded(profiles, labels, menus, inverse, dict(ballots.attrs))
+
+
+def encode_stream(chunks: Iterable[xr.Dataset], covariates: Sequence[str] | bool | None = None) -> Encoded:
+    """The same for ballots that come in chunks of voters, in one pass; only unique rows are held.
+
+    Chunks share their offices, options and menus. Covariates of candidates and menus given voter by voter need all
+    ballots at once.
+    """
+    parts: list[Profiles] = []
+    first: xr.Dataset | None = None
+    for chunk in chunks:
+        ballots = validate_ballots(chunk)
+        _one_scheme(ballots, ballots if first is None else first)
+        first = ballots.isel(voter=slice(0, 1)) if first is None else first
+        terms, values = voter_covariates(ballots, covariates)
+        labels = ballot_labels(ballots)
+        context, mask, x, features = _contexts(ballots, labels)
+        weight = ballots["weight"].values if "weight" in ballots else None
+        parts.append(collapse(ballots["choice"].values, context, mask, x=x, weight=weight, covariates=values)[0])
+        if len(parts) == PARTS:
+            parts = [combine(parts)]
+    if first is None:
+        raise data_error("no voter", where="ballots in chunks", expected="at least one chunk", mend="check the source")
+    profiles, menus = met_contexts(combine(parts))
+    labels = labels._replace(terms=(INTERCEPT, *terms), features=features)
+    return Encoded(profiles, labels, menus, None, dict(first.attrs))
+
+
+def ballot_labels(ballots: xr.Dataset) -> Labels:
+    """Offices and options of checked ballots."""
+    offices = tuple(str(office) for office in ballots["office"].values)
+    options = ballots.sizes["option"]
+    if "option_label" in ballots.coords:
+        found = ballots["option_label"]
+        full = found.transpose("office", "option").values if "office" in found.dims else found.values
+    else:
+        full = np.array(TICKET if ballots.attrs.get("scheme") == "ticket" and options == 3 else range(options))
+    text = np.broadcast_to(strings(np.ravel(full)).reshape(np.shape(full)), (len(offices), options))
+    return Labels(offices, text, (INTERCEPT,), ())
+
+
+def voter_covariates(
+    ballots: xr.Dataset, covariates: Sequence[str] | bool | None
+) -> tuple[tuple[str, ...], np.ndarray | None]:
+    """Terms and their values [N, P - 1], without the intercept."""
+    if covariates is False or ((covariates is None or covariates is True) and "covariate" not in ballots):
+        return (), None
+    known = [str(term) for term in ballots["term"].values] if "covariate" in ballots else []
+    others = [str(name) for name in ballots.variables if ballots[name].dims == ("voter",) and name != "voter"]
+    wanted = (
+        known
+        if covariates is None or covariates is True
+        else [covariates]
+        if isinstance(covariates, str)
+        else covariates
+    )
+    terms: list[str] = []
+    columns: list[np.ndarray] = []
+    for name in wanted:
+        if name in known:
+            terms.append(str(name))
+            columns.append(ballots["covariate"].values[:, known.index(name)])
+        elif name in others:
+            own, values = _columns(ballots, name)
+            terms += own
+            columns += values
+        else:
+            raise data_error(
+                f"no covariate {name!r}",
+                where=place(ballots),
+                expected="a term of covariate(voter, term), or a variable of the voters",
+                mend=suggest(str(name), [*known, *others] or ["none"]),
+            )
+    return tuple(terms), np.column_stack(columns) if columns else None
+
+
+def _columns(ballots: xr.Dataset, name: Hashable) -> tuple[list[str], list[np.ndarray]]:
+    """A variable of the voters as it is, or one dummy per level of a text but the first."""
+    values = ballots[name].values
+    if values.dtype.kind in "biuf":
+        if not np.isfinite(values).all():
+            raise data_error(
+                f"{name} is missing for {int((~np.isfinite(values)).sum())} voter(s)",
+                where=place(ballots),
+                expected="a number for every voter",
+                mend="fill them in, or leave these voters out",
+            )
+        return [str(name)], [values.astype(float)]
+    codes, levels = pd.factorize(values, sort=True)
+    return [f"{name}[{level}]" for level in levels[1:]], [(codes == i).astype(float) for i in range(1, len(levels))]
+
+
+def _contexts(ballots: xr.Dataset, labels: Labels) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, tuple[str, ...]]:
+    """Context of each vote [N, J], the options of the contexts [J, S, O], their covariates, and those's names."""
+    offices, options = labels.options.shape
+    voters = ballots.sizes["voter"]
+    own = labels.options != ""
+    if "menu" in ballots:
+        kinds = menu_mask(ballots)
+        mask = kinds[None] & own[:, None, :]
+        context = ballots["menu"].values.astype(np.int32)
+    elif "available" in ballots:
+        offered = ballots["available"].transpose("voter", "office", "option").values & own
+        kinds, found = np.unique(offered.reshape(-1, options), axis=0, return_inverse=True)
+        mask = np.broadcast_to(kinds, (offices, *kinds.shape))
+        context = found.reshape(voters, offices).astype(np.int32)
+    else:
+        mask = own[:, None, :]
+        context = np.zeros((voters, offices), np.int32)
+    context = np.where(mask.any(-1)[np.arange(offices), context], context, -1)
+    x, features = None, ()
+    if "candidate_covariate" in ballots:
+        candidate = ballots["candidate_covariate"]
+        features = tuple(str(name) for name in candidate["feature"].values)
+        if "voter" in candidate.dims:
+            context, mask, x = _split_contexts(
+                context, mask, candidate.transpose("voter", "office", "option", "feature").values
+            )
+        else:
+            values = candidate.transpose("office", "option", "feature").values
+            x = np.broadcast_to(values[:, None], (*mask.shape, len(features)))
+    if "office_covariate" in ballots:
+        z = ballots["office_covariate"].transpose("office", "feature").values
+        names = [str(name) for name in ballots["office_covariate"]["feature"].values]
+        cross = np.einsum("jf,op->jofp", z, np.eye(options)[:, 1:]).reshape(offices, 1, options, -1)
+        cross = np.broadcast_to(cross, (*mask.shape, cross.shape[-1]))
+        word = TICKET if options == 3 else tuple(str(option) for option in range(options))
+        features = (*features, *(f"{name}:{word[option]}" for name in names for option in range(1, options)))
+        x = cross if x is None else np.concatenate([x, cross], axis=-1)
+    return context, mask, x, features
+
+
+def _split_contexts(
+    context: np.ndarray, mask: np.ndarray, values: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Contexts by menu and by the candidates' covariates [N, J, O, Q], which differ between voters."""
+    _, offices, options, columns = values.shape
+    found = []
+    for j in range(offices):
+        on = context[:, j] >= 0
+        # covariates of options that are not on the menu make no difference
+        own = np.where(mask[j, np.maximum(context[:, j], 0)][..., None], values[:, j], 0.0).reshape(len(values), -1)
+        rows, number = np.unique(np.column_stack([context[:, j], own])[on], axis=0, return_inverse=True)
+        split = np.full(len(context), -1)
+        split[on] = number.reshape(-1)
+        found.append((split, mask[j, rows[:, 0].astype(int)], rows[:, 1:].reshape(-1, options, columns)))
+    most = max(1, *(len(part[1]) for part in found))
+    new_mask = np.zeros((offices, most, options), bool)
+    x = np.zeros((offices, most, options, columns))
+    for j, (_, own_mask, own_x) in enumerate(found):
+        new_mask[j, : len(own_mask)] = own_mask
+        x[j, : len(own_x)] = own_x
+    return np.column_stack([part[0] for part in found]), new_mask, x
+
+
+def _one_scheme(ballots: xr.Dataset, first: xr.Dataset) -> None:
+    """Chunks must agree, and their contexts must not depend on the chunk."""
+    by_voter = "candidate_covariate" in ballots and "voter" in ballots["candidate_covariate"].dims
+    if by_voter or ("available" in ballots and "menu" not in ballots):
+        raise data_error(
+            "menus or candidates' covariates are given voter by voter",
+            where=place(ballots),
+            expected="menu(voter, office) and available(menu_kind, option), for ballots in chunks",
+            mend="number the menus, or pass the ballots whole",
+        )
+    same = np.array_equal(ballots["office"], first["office"]) and np.array_equal(menu_mask(ballots), menu_mask(first))
+    if not same or ballots.sizes["option"] != first.sizes["option"]:
+        raise data_error(
+            "offices, options or menus differ between chunks",
+            where=place(ballots),
+            expected="the same in every chunk",
+            mend="label the options of the whole source first",
+        )

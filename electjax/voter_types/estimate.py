@@ -1,0 +1,167 @@
+"""Maximum likelihood of a mixture of voter types: many starts, better ones made from the best, then Newton's method."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from electjax.core.host import host_generator
+from electjax.voter_types.explore import LOOSE, best_runs, explore
+from electjax.voter_types.matching import order_by_share
+from electjax.voter_types.maxima import BLURRED, SAME, Maximum, affordable, end_runs, local_maxima
+from electjax.voter_types.membership import penalty
+from electjax.voter_types.mixture import Types
+from electjax.voter_types.profiles import Profiles
+from electjax.voter_types.restarts import LANES, Runs, Way, draw_starts, filled, join, run_long, run_starts, take
+from electjax.voter_types.rows import Rows, lay_out
+
+FULL_WORK = 3e9  # rows x cells x types x starts up to which every start is run to the end
+KEPT = 0.2  # share of the starts that are, otherwise
+SCOUT = 8192  # voters on whom starts are compared where the rows are too many for that
+FINALISTS = 3  # solutions of theirs that are run on all rows
+OFTEN = 0.05  # share of the starts that reached the best maximum, above which no moves are made
+
+
+class Estimate(NamedTuple):
+    """The best maximum found, types from the largest to the smallest, and the way there."""
+
+    types: Types
+    log_likelihood: float  # observed, without constants and without the penalty
+    objective: float  # with the penalty
+    gradient: float  # largest slope per unit of weight; NaN where Newton's method was not used
+    converged: bool
+    maps: int  # evaluations of the EM map of the run that ended here
+    trace: np.ndarray  # objective after each cycle of that run
+    runs: Runs  # every start as EM left it
+    maxima: list[Maximum]  # best first
+    moves: int  # further starts, made from the best
+
+
+def estimate(
+    profiles: Profiles,
+    *,
+    types: int,
+    key: Array,
+    restarts: int = 100,
+    start: str | Types = "random",
+    way: Way | None = None,
+    prune: float | None = None,
+    moves: bool = True,
+    newton: bool = True,
+    shared: bool = False,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Estimate:
+    """Fit `types` types to the profiles. Call it under `double_precision()`.
+
+    Args:
+        profiles: collapsed ballots.
+        types: K.
+        key: everything random comes from it, every start from its index.
+        restarts: number of starts.
+        start: random, votes or kmeans (see `restarts.py`), or the initial values themselves.
+        way: tolerance and acceleration of EM.
+        prune: share of the starts that go on after a short run; by default all of them unless that is much work.
+        moves: whether moves from the best solutions follow, unless the best one was found often.
+        newton: whether Newton's method ends the search, where its Hessian is affordable.
+        shared: one set of intercepts of psi for all offices.
+        progress: called with what is done, what there is to do, and a line.
+    """
+    way = way or Way()
+    say = progress or (lambda done, total, text: None)
+    key_start, key_move, key_scout = jax.random.split(key, 3)
+    rows = lay_out(profiles)
+    large = rows.cells is None
+    scout = lay_out(sample_profiles(key_scout, profiles), layout="dense") if large else rows
+    if isinstance(start, Types):
+        starts, restarts = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], start), 1
+    else:
+        lanes = min(LANES, 1 << (restarts - 1).bit_length())
+        capacity = -(-restarts // lanes) * lanes
+        starts = draw_starts(key_start, scout, types=types, restarts=capacity, kind=start, shared=shared)
+    runs = _run(starts, scout, restarts, way, prune=prune)
+    say(restarts, restarts, f"best of the starts: {runs.objective.max():.4f}")
+
+    best, made = best_runs(runs), 0
+    often = np.mean(runs.objective > best.objective[0] - 1e-6 * abs(best.objective[0])) > OFTEN
+    if moves and types > 1 and not often and not isinstance(start, Types):
+        best, made = explore(key_move, runs, scout, way, capacity=capacity, say=say)
+    if large:
+        best = _on_all_rows(best, rows, way, say)
+
+    winner, gradient, same = take(best, [0]), np.nan, BLURRED
+    ended = runs
+    if newton and not large and affordable(winner.types, rows, runs=restarts + 1):
+        both, gradients = end_runs(join(winner, runs), rows, way)
+        first = int(np.argmax(both.objective))
+        winner, gradient, same = take(both, [first]), float(gradients[first]), SAME
+        ended = take(both, np.arange(1, restarts + 1))
+    elif newton and affordable(winner.types, rows):
+        winner, gradients = end_runs(winner, rows, way)
+        gradient = float(gradients[0])
+    maxima = local_maxima(winner, take(ended, []) if large else ended, same=same)
+    maxima = [each._replace(types=_ordered(each.types, profiles)) for each in maxima]
+    best_types, objective = maxima[0].types, maxima[0].objective
+    trace: np.ndarray = winner.trace[0]
+    return Estimate(
+        types=best_types,
+        log_likelihood=objective + float(penalty(jnp.asarray(best_types.gamma), jnp.asarray(way.ridge))),
+        objective=objective,
+        gradient=gradient,
+        converged=bool(winner.converged[0]),
+        maps=int(winner.maps[0]),
+        trace=trace[np.isfinite(trace)],
+        runs=runs,
+        maxima=maxima,
+        moves=made,
+    )
+
+
+def sample_profiles(key: Array, profiles: Profiles, *, voters: int = SCOUT) -> Profiles:
+    """The rows of so many voters drawn at random by weight, with all the weight."""
+    share = profiles.weight / profiles.weight.sum()
+    drawn = host_generator(key).multinomial(voters, share)
+    own = np.flatnonzero(drawn)
+    part = {name: getattr(profiles, name)[own] for name in ("code", "square", "voters", "group")}
+    return profiles._replace(**part, weight=drawn[own] * (profiles.weight.sum() / voters))
+
+
+def _run(starts: Types, rows: Rows, restarts: int, way: Way, *, prune: float | None) -> Runs:
+    """All the starts run to the end; or shortly, and the best of them to the end."""
+    assert rows.cells is not None
+    work = float(rows.cells.size) * starts.gamma.shape[2] * restarts
+    keep = (1.0 if work <= FULL_WORK else KEPT) if prune is None else prune
+    if keep >= 1 or restarts == 1:
+        return run_starts(starts, rows, way, number=restarts)
+    short = run_starts(starts, rows, way, number=restarts, loose=LOOSE)
+    order = np.argsort(-short.objective)
+    best, rest = np.split(order, [max(1, round(keep * restarts))])
+    chosen = take(short, best)
+    ended = run_starts(filled(chosen.types, len(starts.gamma)), rows, way, number=len(best))
+    ended = ended._replace(maps=ended.maps + chosen.maps)
+    back = np.argsort(np.concatenate([best, rest]))
+    return take(join(ended, take(short, rest)._replace(converged=np.zeros(len(rest), bool))), back)
+
+
+def _on_all_rows(pool: Runs, rows: Rows, way: Way, say: Callable[[int, int, str], None]) -> Runs:
+    """The best solutions of the scouts run on all rows, and the best of those to the end; a single entry."""
+
+    def tell(maps: int, objective: float) -> None:
+        say(0, 0, f"all rows: {maps} evaluations, {objective:.4f}")
+
+    number = min(FINALISTS, len(pool.objective))
+    loose = join(*(run_long(_one(pool, i), rows, way, loose=LOOSE, say=tell) for i in range(number)))
+    first = take(loose, [int(np.argmax(loose.objective))])
+    last = run_long(_one(first, 0), rows, way, say=tell)
+    trace = np.concatenate([run.trace[0][np.isfinite(run.trace[0])] for run in (first, last)])
+    return last._replace(maps=last.maps + first.maps, trace=trace[None])
+
+
+def _one(runs: Runs, index: int) -> Types:
+    return jax.tree.map(lambda leaf: leaf[index], runs.types)
+
+
+def _ordered(types: Types, profiles: Profiles) -> Types:
+    return order_by_share(jax.tree.map(np.asarray, types), profiles)

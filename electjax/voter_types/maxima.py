@@ -1,0 +1,55 @@
+"""The table of local maxima that the starts ended in."""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from electjax.voter_types.mixture import Types
+from electjax.voter_types.newton import newton_work, polish_all
+from electjax.voter_types.restarts import Runs, Way
+from electjax.voter_types.rows import Rows
+
+SAME = 1e-4  # maxima of log-likelihoods closer than this are one
+BLURRED = 1e-2  # the same for runs that Newton's method did not end
+STATIONARY = 1e-8  # slope per unit of weight at which a run has converged
+ONE_WORK = 1e12  # most operations of a Newton step of the best run
+ALL_WORK = 5e9  # operations per step up to which Newton's method ends every run
+
+
+class Maximum(NamedTuple):
+    """A local maximum and how many starts ended there; 0 where only moves reached it."""
+
+    types: Types
+    objective: float
+    starts: int
+
+
+def end_runs(runs: Runs, rows: Rows, way: Way) -> tuple[Runs, np.ndarray]:
+    """The runs ended by Newton's method, and the largest slope that each leaves."""
+    ended = polish_all(runs.types, rows, way.ridge)
+    gradient = np.asarray(ended.gradient)
+    types = jax.tree.map(np.asarray, ended.types)
+    converged = np.asarray(runs.converged) | (gradient < STATIONARY)
+    return runs._replace(types=types, objective=np.asarray(ended.objective), converged=converged), gradient
+
+
+def affordable(types: Types, rows: Rows, *, runs: int = 1) -> bool:
+    """Whether Newton's method may end so many runs."""
+    return newton_work(types, rows) * runs <= (ONE_WORK if runs == 1 else ALL_WORK)
+
+
+def local_maxima(winner: Runs, runs: Runs, *, same: float) -> list[Maximum]:
+    """The distinct maxima of the winner, of which there is one, and the starts; best first."""
+    found = [Maximum(_one(winner, 0), float(winner.objective[0]), 0)]
+    for i in np.argsort(-runs.objective):
+        if abs(found[-1].objective - runs.objective[i]) <= same:
+            found[-1] = found[-1]._replace(starts=found[-1].starts + 1)
+        else:
+            found.append(Maximum(_one(runs, i), float(runs.objective[i]), 1))
+    return found
+
+
+def _one(runs: Runs, index: int) -> Types:
+    types: Types = jax.tree.map(lambda leaf: leaf[index], runs.types)
+    return types

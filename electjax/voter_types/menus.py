@@ -1,0 +1,117 @@
+"""M-step for mu, psi and delta: multinomial logits with varying menus on weighted counts (section 4, appendix C).
+
+The likelihood of a type's votes needs only the counts n[k, j, s, l] per office, context and option. Without
+restricted menus the maximum is a share (eqs. 2.6, 3.3); with menus it is Luce's choice model, and each office and
+type is a problem of L dimensions of its own.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
+
+from electjax.voter_types.mixture import LOG_ZERO, Types, log_choice
+
+STEP = 4.0  # longest Newton step in psi
+
+
+def choice_value(counts: Array, types: Types, mask: Array, x: Array) -> Array:
+    """The part of Q that mu and delta decide, per type, office: sum_sl n log mu (eqs. 4.4, C.1), [K, J]."""
+    return (counts * log_choice(types, mask, x)).sum((-1, -2))
+
+
+def maximise_choice(counts: Float[Array, "K J S O"], types: Types, mask: Array, x: Array, *, rounds: int = 1) -> Types:
+    """New `log_mu` and `delta`, at which Q is at least what it was; exact where every office has one menu.
+
+    A type that holds no votes of an office keeps its probabilities there.
+    """
+    shared = types.log_mu.shape[1] < mask.shape[0]  # one set of intercepts for all offices
+    if x.shape[-1] == 0 and mask.shape[1] == 1 and not shared:
+        return types._replace(log_mu=_shares(counts[:, :, 0], types.log_mu))
+    for _ in range(rounds):
+        types = _intercepts(counts, types, mask, x, shared=shared)
+        if x.shape[-1]:
+            types = _effects(counts, types, mask, x)
+    return types
+
+
+def _shares(votes: Array, before: Array) -> Array:
+    """log of the options' shares of the votes [K, J, O]."""
+    total = votes.sum(-1, keepdims=True)
+    share = jnp.log(jnp.where(votes > 0, votes, 1.0)) - jnp.log(jnp.where(total > 0, total, 1.0))
+    return jnp.where(total > 0, jnp.where(votes > 0, jnp.maximum(share, LOG_ZERO), LOG_ZERO), before)
+
+
+def _intercepts(counts: Array, types: Types, mask: Array, x: Array, *, shared: bool) -> Types:
+    """A step that raises Q for sure (Hunter's minorisation), and a Newton step from there where that raises it more.
+
+    The first treats options without votes exactly, where Newton would only creep towards minus infinity.
+    """
+    votes = counts.sum(2)  # [K, J, O]
+    size = counts.sum(-1)  # [K, J, S]
+
+    def choices(log_mu: Array) -> Array:
+        return log_choice(types._replace(log_mu=log_mu), mask, x)
+
+    def over(values: Array) -> Array:
+        return values.sum(1, keepdims=True) if shared else values
+
+    def normalised(log_mu: Array) -> Array:
+        return jnp.maximum(jax.nn.log_softmax(log_mu, axis=-1), LOG_ZERO)
+
+    def value(log_mu: Array) -> Array:
+        return over((counts * choices(log_mu)).sum((-1, -2)))
+
+    before = jnp.broadcast_to(types.log_mu, (types.log_mu.shape[0], 1 if shared else mask.shape[0], mask.shape[2]))
+    chance = jnp.exp(choices(before)) * mask
+    expected = over((size[..., None] * chance).sum(2))
+    own = over(votes)
+    ratio = jnp.log(jnp.where(own > 0, own, 1.0)) - jnp.log(jnp.where(expected > 0, expected, 1.0))
+    first = jnp.where(own > 0, before + jnp.where(expected > 0, ratio, 0.0), LOG_ZERO)
+    first = normalised(jnp.where(own.sum(-1, keepdims=True) > 0, first, before))
+
+    chance = jnp.exp(choices(first)) * mask
+    slope = own - over((size[..., None] * chance).sum(2))
+    spread = jnp.einsum("kjs,kjso,kjsp->kjop", size, chance, chance)
+    level = jnp.einsum("kjs,kjso->kjo", size, chance)
+    curve = over(level)[..., None] * jnp.eye(mask.shape[2]) - over(spread)
+    total = over(size).sum(-1)[..., None, None]
+    # a constant added to psi changes nothing: the ones make the matrix regular without touching the step
+    regular = curve + total / mask.shape[2] + (1e-12 * total + 1e-300) * jnp.eye(mask.shape[2])
+    step = jnp.clip(_solve(regular, slope), -STEP, STEP)
+    second = normalised(jnp.where(own > 0, first + step, first))
+    better = value(second) > value(first)
+    return types._replace(log_mu=jnp.where(better[..., None], second, first))
+
+
+def _effects(counts: Array, types: Types, mask: Array, x: Array) -> Types:
+    """A damped Newton step for delta of each type with the intercepts held."""
+    size = counts.sum(-1)
+
+    def value(delta: Array) -> Array:
+        return choice_value(counts, types._replace(delta=delta), mask, x).sum(-1)
+
+    chance = jnp.exp(log_choice(types, mask, x)) * mask
+    mean = jnp.einsum("kjso,jsoq->kjsq", chance, x)
+    slope = jnp.einsum("kjso,jsoq->kq", counts, x) - jnp.einsum("kjs,kjsq->kq", size, mean)
+    curve = jnp.einsum("kjs,kjso,jsoq,jsor->kqr", size, chance, x, x) - jnp.einsum(
+        "kjs,kjsq,kjsr->kqr", size, mean, mean
+    )
+    scale = jnp.trace(curve, axis1=1, axis2=2)[:, None, None]
+    step = _solve(curve + (1e-10 * scale + 1e-300) * jnp.eye(x.shape[-1]), slope)
+    tries = 0.5 ** jnp.arange(6)
+    before = value(types.delta)
+    values = jax.vmap(lambda t: value(types.delta + t * step))(tries)  # [tries, K]
+    good = values >= before
+    chosen = jnp.where(good.any(0), tries[jnp.argmax(good, axis=0)], 0.0)
+    return types._replace(delta=types.delta + chosen[:, None] * step)
+
+
+def _solve(matrix: Array, vector: Array) -> Array:
+    """Solve many small positive definite systems by elimination, one unknown at a time, side by side."""
+    size = vector.shape[-1]
+    both = jnp.concatenate([matrix, vector[..., None]], axis=-1)
+    for i in range(size):
+        pivot = both[..., i, :] / both[..., i, i, None]
+        both = (both - both[..., :, i, None] * pivot[..., None, :]).at[..., i, :].set(pivot)
+    return both[..., -1]

@@ -1,0 +1,245 @@
+"""Many starts side by side: initial values, and a queue of runs of EM over a fixed number of lanes (section 2.2)."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from electjax.voter_types.acceleration import Walk, begin, em_cycle, squarem_cycle
+from electjax.voter_types.menus import maximise_choice
+from electjax.voter_types.mixture import Types
+from electjax.voter_types.rows import Rows, cell_sums
+
+LANES = 64
+TRACE = 512  # cycles whose objective is kept
+KMEANS_ROUNDS = 8
+STARTS = ("random", "votes", "kmeans")
+
+
+class Way(NamedTuple):
+    """How to run EM and when to stop."""
+
+    tolerance: float = 1e-9
+    by: str = "log_likelihood"  # or "parameters": what the tolerance is of, the relative change or the largest one
+    accelerate: bool = True
+    max_maps: int = 20_000
+    ridge: float = 0.0
+
+
+class Runs(NamedTuple):
+    """Where every start ended, on the device or the host; the leading axis counts starts."""
+
+    types: Types
+    objective: Any  # penalised observed log-likelihood at the end or one EM step before
+    maps: Any  # evaluations of the EM map
+    converged: Any  # whether the change fell below the tolerance
+    trace: Any  # [starts, TRACE] objective after each cycle, NaN after the end
+
+
+def draw_start(key: Array, rows: Rows, *, types: int, kind: str, shared: bool = False) -> Types:
+    """Initial values from the rows (dense layout).
+
+    votes: every voter is assigned to a type at random, and the parameters are the means of the assigned votes
+    (section 2.2); with many voters these starts are close to each other. kmeans: rows in clusters of the nearest mean.
+    """
+    assert rows.cells is not None
+    member = (_assign_voters if kind == "votes" else _nearest_means)(key, rows, types) * rows.weight
+    counts = cell_sums(member, rows).reshape(types, *rows.mask.shape)
+    margin = counts.sum(0)
+    share = margin / jnp.maximum(margin.sum((-1, -2), keepdims=True), 1e-300)
+    spread = rows.mask / jnp.maximum(rows.mask.sum((-1, -2), keepdims=True), 1)
+    counts = counts + 0.5 * share + 0.5 * spread  # no probability starts at zero: EM would never leave it
+    before = _even(np.ones((types, 1, 1)), rows, shared=shared)
+    return maximise_choice(counts, before, rows.mask, rows.x, rounds=3)
+
+
+def random_starts(key: Array, rows: Rows, *, types: int, restarts: int, shared: bool = False) -> Types:
+    """Every probability vector uniform on the simplex, equal shares; each start from the key and its index."""
+    words = np.asarray(jax.random.key_data(key)).ravel().tolist()
+    offices, _, options = rows.mask.shape
+    shape = (types, 1 if shared else offices, options)
+    noise = [np.random.default_rng([*words, i]).exponential(size=shape) for i in range(restarts)]
+    return _even(np.stack(noise), rows, shared=shared)
+
+
+def _even(noise: np.ndarray, rows: Rows, *, shared: bool) -> Types:
+    """Equal shares, and probabilities in proportion to positive numbers [..., K, J or 1, O]."""
+    allowed = np.any(np.asarray(rows.mask), axis=1)
+    allowed = np.any(allowed, axis=0, keepdims=True) if shared else allowed
+    chance = noise * np.where(allowed, 1.0, 1e-30)
+    lead, types, columns = chance.shape[:-3], chance.shape[-3], rows.design.shape[1]
+    return Types(
+        jnp.full((*lead, columns, types), -np.log(types) if columns == 1 else 0.0),
+        jnp.asarray(np.log(chance / chance.sum(-1, keepdims=True))),
+        jnp.zeros((*lead, types, rows.x.shape[-1])),
+    )
+
+
+def _assign_voters(key: Array, rows: Rows, types: int) -> Array:
+    """The share of each row's voters that go to each type if they pick one at random, [K, U]."""
+    voters = jnp.maximum(jnp.round(rows.weight), 1.0)
+
+    def deal(left: Array, k: Array) -> tuple[Array, Array]:
+        own = jax.random.binomial(jax.random.fold_in(key, k), left, 1.0 / (types - k))
+        return left - own, own
+
+    own = lax.scan(deal, voters, jnp.arange(types))[1]
+    return own / voters
+
+
+def _nearest_means(key: Array, rows: Rows, types: int) -> Array:
+    """Lloyd's algorithm on the 0/1 rows from random rows as centres; membership [K, U]."""
+    assert rows.cells is not None
+    cells = rows.cells
+    seeds = jax.random.choice(key, cells.shape[1], (types,), replace=False, p=rows.weight / rows.weight.sum())
+
+    def assign(centres: Array) -> Array:
+        nearest = jnp.argmin((centres**2).sum(1)[:, None] - 2 * centres @ cells, axis=0)
+        return jax.nn.one_hot(nearest, types, axis=0)
+
+    def move(_: int, centres: Array) -> Array:
+        member = assign(centres) * rows.weight
+        total = member.sum(1)[:, None]
+        return jnp.where(total > 0, member @ cells.T / jnp.where(total > 0, total, 1.0), centres)
+
+    return assign(lax.fori_loop(0, KMEANS_ROUNDS, move, cells[:, seeds].T))
+
+
+def in_batches(function: Callable[[Any], Any], tree: Any, size: int) -> Any:
+    """`lax.map(..., batch_size=size)` for trees some of whose leaves are empty, as delta is without covariates."""
+    number = jax.tree.leaves(tree)[0].shape[0]
+    size = min(size, number)
+    index = jnp.minimum(jnp.arange(-(-number // size) * size), number - 1).reshape(-1, size)
+    found = lax.map(lambda part: jax.vmap(function)(jax.tree.map(lambda leaf: leaf[part], tree)), index)
+    return jax.tree.map(lambda leaf: leaf.reshape(index.size, *leaf.shape[2:])[:number], found)
+
+
+def draw_starts(key: Array, rows: Rows, *, types: int, restarts: int, kind: str, shared: bool = False) -> Types:
+    """Initial values of many starts of one of `STARTS`, each keyed by its index."""
+    if kind == "random":
+        return random_starts(key, rows, types=types, restarts=restarts, shared=shared)
+    return _draw_starts(key, rows, types=types, restarts=restarts, kind=kind, shared=shared)
+
+
+@partial(jax.jit, static_argnames=("types", "restarts", "kind", "shared"))
+def _draw_starts(key: Array, rows: Rows, *, types: int, restarts: int, kind: str, shared: bool = False) -> Types:
+    return in_batches(
+        lambda i: draw_start(jax.random.fold_in(key, i), rows, types=types, kind=kind, shared=shared),
+        jnp.arange(restarts),
+        LANES,
+    )
+
+
+@partial(jax.jit, static_argnames=("lanes", "accelerate", "by"))
+def run_all(
+    starts: Types,
+    rows: Rows,
+    *,
+    number: Array,
+    tolerance: Array,
+    max_maps: Array,
+    ridge: Array,
+    lanes: int = LANES,
+    accelerate: bool = True,
+    by: str = "log_likelihood",
+) -> Runs:
+    """Run EM from the first `number` starts until each converges or has used its maps.
+
+    A lane that is done takes the next start of the queue, so that slow runs hold up no others.
+    """
+    capacity = starts.gamma.shape[0]
+    lanes = min(lanes, capacity)
+    maps_a_cycle = 3 if accelerate else 1
+    cycle = partial(squarem_cycle if accelerate else em_cycle, rows=rows, ridge=ridge, by=by)
+
+    def fetch(index: Array) -> Walk:
+        return begin(jax.tree.map(lambda leaf: leaf[jnp.minimum(index, capacity - 1)], starts))
+
+    def advance(state: tuple[Walk, Array, Array, Runs]) -> tuple[Walk, Array, Array, Runs]:
+        walk, owner, following, runs = state
+        cycles = walk.maps // maps_a_cycle
+        walk = jax.vmap(cycle)(walk)
+        trace = runs.trace.at[owner, cycles].set(walk.objective, mode="drop")
+        converged = walk.change < tolerance
+        done = (converged | (walk.maps >= max_maps)) & (owner < number)
+        place = jnp.where(done, owner, capacity)  # beyond the end: dropped
+        ended = (walk.types, walk.objective, walk.maps, converged)
+        kept = jax.tree.map(lambda all_, own: all_.at[place].set(own, mode="drop"), tuple(runs[:4]), ended)
+        runs = Runs(*kept, trace)
+        owner = jnp.where(done, following + jnp.cumsum(done) - 1, owner)
+        fresh = jax.vmap(fetch)(owner)
+        walk = jax.tree.map(lambda a, b: jnp.where(done.reshape(-1, *[1] * (a.ndim - 1)), a, b), fresh, walk)
+        return walk, owner, following + done.sum(), runs
+
+    first = jnp.arange(lanes)
+    walk = jax.vmap(fetch)(first)
+    empty = Runs(
+        starts,
+        jnp.full(capacity, -jnp.inf),
+        jnp.zeros(capacity, walk.maps.dtype),
+        jnp.zeros(capacity, bool),
+        jnp.full((capacity, TRACE), jnp.nan),
+    )
+    state = (walk, first, jnp.asarray(lanes), empty)
+    return lax.while_loop(lambda state: (state[1] < number).any(), advance, state)[-1]
+
+
+def run_starts(starts: Types, rows: Rows, way: Way, *, number: int | None = None, loose: float = 0.0) -> Runs:
+    """`run_all` from the first `number` starts, as host arrays; `loose` is a tolerance that replaces a smaller one."""
+    capacity = starts.gamma.shape[0]
+    number = capacity if number is None else number
+    runs = run_all(
+        starts,
+        rows,
+        number=number,
+        tolerance=max(way.tolerance, loose),
+        max_maps=way.max_maps,
+        ridge=way.ridge,
+        accelerate=way.accelerate,
+        by=way.by,
+    )
+    return jax.tree.map(lambda leaf: np.asarray(leaf[:number]), runs)
+
+
+@partial(jax.jit, static_argnames=("accelerate", "by"))
+def one_cycle(walk: Walk, rows: Rows, ridge: Array, *, accelerate: bool = True, by: str = "log_likelihood") -> Walk:
+    """One cycle of one run, in either layout."""
+    return (squarem_cycle if accelerate else em_cycle)(walk, rows, ridge, by=by)
+
+
+def run_long(
+    start: Types, rows: Rows, way: Way, *, loose: float = 0.0, say: Callable[[int, float], None] | None = None
+) -> Runs:
+    """One run over many rows, cycle by cycle from the host, so that it shows how far it is; a single entry."""
+    walk, trace = begin(jax.tree.map(jnp.asarray, start)), []
+    tolerance = max(way.tolerance, loose)
+    while walk.change >= tolerance and walk.maps < way.max_maps:
+        walk = one_cycle(walk, rows, way.ridge, accelerate=way.accelerate, by=way.by)
+        trace.append(float(walk.objective))
+        if say:
+            say(int(walk.maps), trace[-1])
+    kept = np.full(TRACE, np.nan)
+    kept[: len(trace)] = trace[:TRACE]
+    ended = Runs(walk.types, walk.objective, walk.maps, walk.change < tolerance, kept)
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[None], ended)
+
+
+def take(runs: Runs, index: Any) -> Runs:
+    """Some of the runs."""
+    return jax.tree.map(lambda leaf: leaf[np.asarray(index)], runs)
+
+
+def join(*parts: Runs) -> Runs:
+    """All of the runs."""
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+
+
+def filled(types: Types, capacity: int) -> Types:
+    """The same starts with the last one repeated up to `capacity`, so that one compiled program serves all numbers."""
+    return jax.tree.map(
+        lambda leaf: jnp.asarray(np.concatenate([leaf, np.repeat(leaf[-1:], capacity - len(leaf), axis=0)])), types
+    )
