@@ -40,11 +40,35 @@ _HOME = {
     "tolerance_sensitivity": "electjax.labelled.trust",
     "identifiability": "electjax.labelled.trust",
     "list_models": "electjax.simulators",
+    "read_ballots": "electjax.labelled.ballots.read",
+    "stream_ballots": "electjax.labelled.ballots.stream",
+    "recode_ballots": "electjax.labelled.ballots.recode",
+    "validate_ballots": "electjax.labelled.ballots.schema",
+    "save_ballots": "electjax.labelled.ballots.store",
+    "fit_types": "electjax.labelled.ballots.fit",
+    "predict_types": "electjax.labelled.ballots.predict",
+    "simulate_ballots": "electjax.labelled.ballots.simulate",
+    "select_types": "electjax.labelled.ballots.select",
+    "residuals_types": "electjax.labelled.ballots.residuals",
+    "bootstrap_types": "electjax.labelled.ballots.bootstrap",
+    "yuma_like": "electjax.labelled.ballots.generate",
 }
 
 __all__ = ["__version__", *_HOME]  # noqa: PLE0604  (every key of _HOME is a string)
 
 if TYPE_CHECKING:
+    from electjax.labelled.ballots.bootstrap import bootstrap_types as bootstrap_types
+    from electjax.labelled.ballots.fit import fit_types as fit_types
+    from electjax.labelled.ballots.generate import yuma_like as yuma_like
+    from electjax.labelled.ballots.predict import predict_types as predict_types
+    from electjax.labelled.ballots.read import read_ballots as read_ballots
+    from electjax.labelled.ballots.recode import recode_ballots as recode_ballots
+    from electjax.labelled.ballots.residuals import residuals_types as residuals_types
+    from electjax.labelled.ballots.schema import validate_ballots as validate_ballots
+    from electjax.labelled.ballots.select import select_types as select_types
+    from electjax.labelled.ballots.simulate import simulate_ballots as simulate_ballots
+    from electjax.labelled.ballots.store import save_ballots as save_ballots
+    from electjax.labelled.ballots.stream import stream_ballots as stream_ballots
     from electjax.labelled.calibrate import calibrate as calibrate
     from electjax.labelled.catalogue import describe_elections as describe_elections
     from electjax.labelled.catalogue import list_elections as list_elections

@@ -1,7 +1,6 @@
-"""The configuration: typed schemas, where `conf/` lies, and what to say when a key is wrong.
+"""The configuration: where `conf/` lies, its values as plain settings, and what to say when a key is wrong.
 
-Each dataclass here is a schema that Hydra merges the files of `conf/` into, so an unknown key or a value
-of the wrong type is refused while the configuration is composed, with its full key path.
+`schemas.py` says which keys there are.
 """
 
 import difflib
@@ -9,252 +8,27 @@ import importlib
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException, MissingConfigException
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from electjax.tasks.settings import ModelSettings, Settings
-
-Task = Enum("Task", "calibrate simulate counterfactual")
-Engine = Enum("Engine", "leap agent")
-Bookkeeping = Enum("Bookkeeping", "none interleaved by_district")
-PCMBookkeeping = Enum("PCMBookkeeping", "none interleaved")
-Winner = Enum("Winner", "votes mode")
-Reading = Enum("Reading", "fraction count")
-ECMReading = Enum("ECMReading", "fraction literal")
-Base = Enum("Base", "uniform electorate")
-Districts = Enum("Districts", "close open")
-Ball = Enum("Ball", "community elector")
-Urn = Enum("Urn", "national district")
-Overflow = Enum("Overflow", "split exceed")
-Form = Enum("Form", "franchise hdp")
-Placement = Enum("Placement", "dirichlet capped")
-Influence = Enum("Influence", "none district community national network")
-Drawn = Enum("Drawn", "given drawn")
-Constraint = Enum("Constraint", "gross net")
-Policy = Enum("Policy", "others party drop")
-PartyColumn = Enum("PartyColumn", "party_simplified party_detailed")
-Fusion = Enum("Fusion", "line candidate")
-Distance = Enum("Distance", "rms max")
-Method = Enum("Method", "smc rejection explore_exploit exact")
-Adjust = Enum("Adjust", "linear heteroscedastic none")
-Summaries = Enum("Summaries", "given learned")
-Schedule = Enum("Schedule", "quantile ess")
-Move = Enum("Move", "importance mcmc")
-Covariance = Enum("Covariance", "full local")
-Scaling = Enum("Scaling", "tolerance mad")
-Sampler = Enum("Sampler", "auto grid nuts")
-
+from electjax.schemas import SCHEMAS, BallotsData, CatalogueData, Config, CsvData, Task
+from electjax.tasks.settings import CRITERIA, ModelSettings, Settings, TypesSettings
 
 POPULARITY = "popularity"  # may be calibrated where a model takes it, and is no parameter of any
 PRIOR_KINDS = ("dirichlet", "around", "levels")
 CHANGES = ("popularity", "swing", "parameters", "districts")  # of a scenario
+_ELECTION_KEYS = ("models", "inference", "engine", "runs", "optimal_runs", "budget", "scenarios")
 
 
 class ConfigError(ValueError):
     """A setting that is well typed and still makes no sense; the message begins with its key."""
-
-
-@dataclass
-class CatalogueData:
-    """An election of the embedded catalogue."""
-
-    name: str = MISSING
-    others_may_win: bool = True
-
-
-@dataclass
-class CsvData:
-    """A user's file of returns."""
-
-    path: str = MISSING
-    name: str = "${electjax.stem:}"
-    top_parties: Any = None
-    independents: Policy = Policy.others
-    nota: Policy = Policy.others
-    others_may_win: bool = True
-    year: int | None = None
-    assembly_no: int | None = None
-    poll_no: int | None = None
-    where: dict[str, Any] = field(default_factory=dict)
-    encoding: str = "utf-8-sig"
-    party_column: PartyColumn = PartyColumn.party_simplified
-    fusion: Fusion = Fusion.line
-
-
-@dataclass
-class ModelConfig:
-    """What every model has: the prior of each parameter that is calibrated.
-
-    A prior is [low, high], {dirichlet: a}, {around: n} or {levels: [...]}.
-    """
-
-    priors: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class DM(ModelConfig):
-    """District-wise model (equation 1)."""
-
-    concentration: Any = 3.0
-    winner: Winner = Winner.votes
-    bookkeeping: Bookkeeping = Bookkeeping.none
-
-
-@dataclass
-class DPM(ModelConfig):
-    """District-wise polarisation model (equation 2)."""
-
-    gamma: Any = 0.99
-    prior_mass: Any = 2.5
-    reading: Reading = Reading.fraction
-    bookkeeping: Bookkeeping = Bookkeeping.interleaved
-
-
-@dataclass
-class ECM(ModelConfig):
-    """Elector community model (equations 3 and 4)."""
-
-    alpha: Any = 20.0
-    beta: Any = 0.5
-    prior_mass: Any = 2.5
-    reading: ECMReading = ECMReading.fraction
-    ball: Ball = Ball.community
-    urn: Urn = Urn.national
-    bookkeeping: Bookkeeping = Bookkeeping.by_district
-    overflow: Overflow = Overflow.split
-    form: Form = Form.franchise
-
-
-@dataclass
-class PCM(ModelConfig):
-    """Party-wise concentration model (equation 5)."""
-
-    eta: Any = 0.99
-    prior_mass: Any = 1.0
-    capacity: Any = 1.5
-    reading: Reading = Reading.fraction
-    base: Base = Base.uniform
-    districts: Districts = Districts.close
-    bookkeeping: PCMBookkeeping = PCMBookkeeping.interleaved
-
-
-@dataclass
-class SIM(ModelConfig):
-    """Social identity model (equation 6); `shares` and `kappa` are numbers, or the word that has them drawn."""
-
-    concentration: Any = 0.5
-    shares: Any = field(default_factory=lambda: [0.5, 0.3, 0.2], metadata={"words": ("drawn",)})
-    phi: Any = 0.0
-    phi_rank: Any = -1.0
-    sigma: Any = 1.0
-    sigma_shape: Any = 4.0
-    kappa: Any = field(default=0.5, metadata={"words": ("beta",)})
-    kappa_a: Any = 2.0
-    kappa_b: Any = 2.0
-    stick: Any = 1.0
-    capacity: Any = 1.0
-    network: Any = 0.0
-    communities: int = 3
-    placement: Placement = Placement.dirichlet
-    base: Base = Base.uniform
-    influence: Influence = Influence.none
-    attitudes: Drawn = Drawn.drawn
-    constraint: Constraint = Constraint.gross
-    spread: Drawn = Drawn.given
-
-
-@dataclass
-class Exact:
-    """The exact posterior of a model whose likelihood is known."""
-
-    method: Method = Method.exact
-    accept: int = 2000
-    sampler: Sampler = Sampler.auto
-    distance: Distance = Distance.rms
-    seat_tolerance: float = 2.0
-    share_tolerance: float = 0.02
-
-
-@dataclass
-class ExploreExploit:
-    """ABC by rounds of prior draws and of Gaussian draws around the best of them."""
-
-    method: Method = Method.explore_exploit
-    tolerance: float = 1.0
-    accept: int = 500
-    distance: Distance = Distance.rms
-    seat_tolerance: float = 2.0
-    share_tolerance: float = 0.02
-    explore: int = 40
-    seeds_kept: int = 4
-    exploit: int = 40
-    exploit_sd: float = 0.05
-
-
-@dataclass
-class Rejection:
-    """ABC by rejection: every simulation is drawn from the prior."""
-
-    method: Method = Method.rejection
-    tolerance: float | None = None
-    accept: int = 500
-    distance: Distance = Distance.rms
-    seat_tolerance: float = 2.0
-    share_tolerance: float = 0.02
-    statistics: str = "paper"
-    summaries: Summaries = Summaries.given
-    pilot: int = 4096
-    adjust: Adjust = Adjust.linear
-
-
-@dataclass
-class SMC(Rejection):
-    """Sequential Monte Carlo ABC: generations of draws within a tolerance that shrinks."""
-
-    method: Method = Method.smc
-    quantile: float = 0.4
-    schedule: Schedule = Schedule.quantile
-    move: Move = Move.importance
-    covariance: Covariance = Covariance.full
-    scaling: Scaling = Scaling.tolerance
-    defensive: float = 0.05
-    min_acceptance: float = 0.005
-    min_gain: float = 0.01
-    wall_time: float | None = None
-    generations: int = 30
-
-
-@dataclass
-class Config:
-    """The whole configuration; `conf/config.yaml` says what each key does."""
-
-    name: str = MISSING
-    task: Task = Task.calibrate
-    data: Any = MISSING
-    models: dict[str, Any] = field(default_factory=dict)
-    inference: Any = MISSING
-    engine: Engine = Engine.leap
-    seed: int = 0
-    runs: int = 100
-    optimal_runs: int = 200
-    budget: int = 20_000
-    report: bool = True
-    scenarios: dict[str, Any] = field(default_factory=dict)
-    resume: str | None = None
-
-
-SCHEMAS: dict[str, dict[str, type]] = {
-    "data": {"catalogue": CatalogueData, "csv": CsvData},
-    "model": {"dm": DM, "dpm": DPM, "ecm": ECM, "pcm": PCM, "sim": SIM},
-    "inference": {"smc": SMC, "rejection": Rejection, "explore_exploit": ExploreExploit, "exact": Exact},
-}
 
 
 def register() -> None:
@@ -271,10 +45,10 @@ def register() -> None:
     OmegaConf.register_new_resolver("electjax.keys", describe_keys, replace=True)
 
 
-def _stem(*, _parent_: DictConfig) -> str:
-    """The file name of the `path` beside the key; "returns" while it is missing, as it is before a sweep."""
+def _stem(without: str = "returns", *, _parent_: DictConfig) -> str:
+    """The file name of the `path` beside the key; `without` while there is none, as it is before a sweep."""
     path = OmegaConf.select(_parent_, "path")
-    return Path(path).stem if path else "returns"
+    return Path(path).stem if path else without
 
 
 def conf_dir() -> Path:
@@ -403,7 +177,8 @@ def _scenarios(cfg: DictConfig) -> dict[str, dict[str, Any]]:
 def to_settings(cfg: DictConfig) -> Settings:
     """The plain settings that the tasks take.
 
-    Raises ConfigError: a number out of its range, no model, an unknown key, a prior for an unknown parameter.
+    Raises ConfigError: a number out of its range, no model, an unknown key, a prior for an unknown parameter, data of
+    another kind than the task's.
     """
     known = [item.name for item in fields(Config)]
     for key in cfg:
@@ -412,6 +187,11 @@ def to_settings(cfg: DictConfig) -> Settings:
     for key, low in lowest.items():
         _check(key, cfg[key] >= low, f"at least {low}", cfg[key])
     _check("seed", cfg.seed < 2**32, "less than 2^32", cfg.seed)
+    ballots = OmegaConf.get_type(cfg.data) is BallotsData
+    if cfg.task == Task.types:
+        _check("data", ballots, "ballots for task=types, as in data=ballots data.path=my.csv", cfg.data.get("name"))
+        return Settings(models={}, seed=cfg.seed, types=_types_settings(cfg))
+    _check("data", not ballots, f"returns for task={cfg.task.name}; ballots are for task=types", "ballots")
     _check("model", len(cfg.models) > 0, "at least one model, as in model=[dm,dpm]", [])
     options = {key: _plain(value) for key, value in _section(cfg, "inference").items()}
     if "statistics" in options:
@@ -427,6 +207,43 @@ def to_settings(cfg: DictConfig) -> Settings:
         method_options=options,
         scenarios=_scenarios(cfg),
     )
+
+
+def _types_settings(cfg: DictConfig) -> TypesSettings:
+    """The section of the voter types; what is left to `fit_types` by its own defaults is left out."""
+    values = {key: _plain(value) for key, value in _section(cfg, "types").items() if value is not None}
+    counts = values.pop("types") if isinstance(values["types"], list) else [values.pop("types")]
+    whole = bool(counts) and all(type(count) is int and count >= 1 for count in counts)
+    _check("types.types", whole, "a whole number of at least 1, or a list of such", counts)
+    choose = values.pop("choose")
+    chosen = f"one of {', '.join(CRITERIA)}, or one of types.types"
+    _check("types.choose", choose in CRITERIA or choose in counts, chosen, choose)
+    lowest = {"restarts": 1, "max_maps": 1, "ridge": 0, "blrt": 0, "bootstrap": 0}
+    for key, low in lowest.items():
+        if key in values:
+            _check(f"types.{key}", values[key] >= low, f"at least {low}", values[key])
+    share = values.get("prune", 1.0)
+    _check("types.prune", 0 < share <= 1, "a share between 0 and 1", share)
+    _check("types.tolerance", values["tolerance"] > 0, "a positive number", values["tolerance"])
+    _check("types.level", 0 < values["level"] < 1, "a number between 0 and 1", values["level"])
+    covariates = values.get("covariates", [])
+    words = isinstance(covariates, list) and all(isinstance(name, str) for name in covariates)
+    _check("types.covariates", words, "a list, as in [age,party]", covariates)
+    return TypesSettings(
+        counts=tuple(sorted(set(counts))),
+        choose=choose,
+        blrt=values.pop("blrt"),
+        bootstrap=values.pop("bootstrap"),
+        options=values,
+    )
+
+
+def resolved(cfg: DictConfig) -> str:
+    """The configuration as yaml, with every value filled in and without what its task has no use for."""
+    unused = _ELECTION_KEYS if cfg.task == Task.types else ("types",)
+    values = OmegaConf.to_container(cfg, resolve=True, enum_to_str=True)
+    assert isinstance(values, dict)
+    return OmegaConf.to_yaml({key: value for key, value in values.items() if key not in unused})
 
 
 def data_settings(cfg: DictConfig) -> dict[str, Any]:
@@ -481,6 +298,8 @@ def explain(error: Exception) -> str | None:
     known = _known_keys(inner.parent_node)
     if not isinstance(inner, AttributeError | KeyError) or not known:
         return f"{key}: {_first_line(inner)}".removeprefix(": ")
+    if key == "data.path":
+        return f"{key}: the catalogue has no files; data=csv (returns) or data=ballots (ballots) takes one"
     if key == f"models.{model}" and model in SCHEMAS["model"]:
         return f"{key}: this model is not chosen; model=[{','.join([*known, model])}] would choose it"
     close = difflib.get_close_matches(key.rpartition(".")[2], known, n=1)

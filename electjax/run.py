@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import hydra
 import platformdirs
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from electjax.config import ConfigError, Task, conf_dir, data_settings, explain, restore, to_settings
+from electjax.config import ConfigError, Task, conf_dir, data_settings, explain, resolved, restore, to_settings
 from electjax.tasks.folder import (
     atomic_path,
     drop_empty,
@@ -155,13 +155,13 @@ def run(
     """
     settings = to_settings(cfg)
     launched = launched or hydra.utils.get_original_cwd()
-    config = OmegaConf.to_yaml(cfg, resolve=True)
+    config = resolved(cfg)
     use_compilation_cache()
     from electjax.report import write_report
     from electjax.tasks.result import write_json, write_result
 
-    election = load_data(data_settings(cfg), launched)
-    notes = [election.attrs[key] for key in ("note", "paper_mapping") if election.attrs.get(key)]
+    data = load_data(cfg, launched)
+    notes = [data.attrs[key] for key in ("note", "paper_mapping") if data.attrs.get(key)]
     if resumed:
         notes.append("This run was interrupted and continued; the time is that of its last part.")
 
@@ -174,11 +174,11 @@ def run(
 
     with show_progress(live=live, lines=note is None or resumed) as stage, ExitStack() as stack:
         fill = fill_folder
-        if cfg.task != Task.simulate and settings.method in CHECKPOINTED:
+        if cfg.task in (Task.calibrate, Task.counterfactual) and settings.method in CHECKPOINTED:
             facts = {"command": command, "note": note, "launched": launched}
             settings = replace(settings, checkpoints=stack.enter_context(unfinished_folder(folder, config, facts)))
             fill = finish_folder
-        result = task_of(cfg.task)(election, settings, stage)
+        result = task_of(cfg.task)(data, settings, stage)
         report = stage("results" if not cfg.report else "results, figures and report")
         fill(folder, write)
         report(1, 1, "")
@@ -190,8 +190,14 @@ def task_of(task: Task) -> "Callable[[xr.Dataset, Settings, Stages], Result]":
     from electjax.tasks.calibrate import calibrate
     from electjax.tasks.counterfactual import counterfactual
     from electjax.tasks.simulate import simulate
+    from electjax.tasks.types import types
 
-    return {Task.calibrate: calibrate, Task.simulate: simulate, Task.counterfactual: counterfactual}[task]
+    return {
+        Task.calibrate: calibrate,
+        Task.simulate: simulate,
+        Task.counterfactual: counterfactual,
+        Task.types: types,
+    }[task]
 
 
 def command_of(overrides: Iterable[str]) -> str:
@@ -199,14 +205,18 @@ def command_of(overrides: Iterable[str]) -> str:
     return " ".join(["python -m electjax.run", *overrides])
 
 
-def load_data(settings: dict[str, Any], launched: str) -> "xr.Dataset":
-    """The election of the data group: a user's file where it has a path, else one of the catalogue."""
+def load_data(cfg: DictConfig, launched: str) -> "xr.Dataset":
+    """The election or the ballots of the data group: a user's file where it has a path."""
     import electjax
 
-    if "path" in settings:
-        path = Path(launched) / Path(settings.pop("path")).expanduser()
-        return electjax.read_returns(path, **settings)
-    return electjax.load_election(**settings)
+    settings = data_settings(cfg)
+    path = Path(launched) / Path(settings.pop("path")).expanduser() if "path" in settings else None
+    if cfg.task == Task.types:
+        made = {key: settings.pop(key) for key in ("voters", "seed")}
+        name = settings.pop("name")
+        ballots = electjax.yuma_like(**made) if path is None else electjax.read_ballots(path, **settings)
+        return ballots.assign_attrs(name=name)
+    return electjax.load_election(**settings) if path is None else electjax.read_returns(path, **settings)
 
 
 def use_compilation_cache() -> None:
@@ -230,11 +240,14 @@ def show_table(result: "Result") -> None:
     """Print the table of results; piped, it is as wide as it needs to be."""
     from rich.console import Console
 
-    from electjax.report import election_table, scenario_table
+    from electjax.report import election_table, scenario_table, types_summary
 
     console = Console()
     if not console.is_terminal:
         console = Console(width=200)
+    if "fit" in result.metrics:
+        console.print(types_summary(result.metrics))
+        return
     console.print(election_table(result.metrics))
     if "counterfactual" in result.metrics:
         console.print(scenario_table(result.metrics))

@@ -51,8 +51,10 @@ OPTIONS = [
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_composes(option):
     needs = {"data=csv": ["data.path=a.csv"], "data=catalogue": ["data.name=us2016"]}
+    needs |= {"data=ballots": ["data.path=a.csv", "task=types"], "data=yuma_like": ["task=types"]}
     cfg = composed(option, *needs.get(option, []))
-    assert to_settings(cfg).models
+    settings = to_settings(cfg)
+    assert settings.types.options if cfg.task.name == "types" else settings.models
     assert data_settings(cfg)["name"]
     assert not OmegaConf.missing_keys(cfg)
 

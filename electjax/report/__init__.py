@@ -8,16 +8,27 @@ from electjax.report.style import png_bytes, save_figure
 from electjax.report.tables import as_html, election_table, metrics_rows, value_text
 from electjax.report.trace import calibration_trace
 from electjax.report.trust import coverage_curve, model_probabilities, rank_histogram, tarp_curve
+from electjax.report.types import (
+    bivariate_residuals,
+    local_maxima,
+    propensities,
+    scree,
+    sharpness,
+    type_shares,
+)
+from electjax.report.types_tables import types_summary
 from electjax.report.write import run_figures, write_report
 
 __all__ = [
     "as_html",
+    "bivariate_residuals",
     "calibration_rows",
     "calibration_trace",
     "coverage_curve",
     "election_table",
     "geography",
     "identification_rows",
+    "local_maxima",
     "main_parties",
     "metrics_rows",
     "model_probabilities",
@@ -26,6 +37,7 @@ __all__ = [
     "posterior_pairs",
     "posterior_parameters",
     "posterior_predictive",
+    "propensities",
     "rank_histogram",
     "render_report",
     "run_figures",
@@ -33,9 +45,13 @@ __all__ = [
     "scenario_rows",
     "scenario_seats",
     "scenario_table",
+    "scree",
     "seat_distribution",
+    "sharpness",
     "sweep_figure",
     "tarp_curve",
+    "type_shares",
+    "types_summary",
     "value_text",
     "write_report",
 ]

@@ -186,6 +186,8 @@ def sweep_figure(
     seats_min: Mapping[str, Sequence[float]] | None = None,
     seats_max: Mapping[str, Sequence[float]] | None = None,
     title: str = "",
+    ylabel: str = "seats (mean over runs)",
+    whole: bool = True,
 ) -> Figure:
     """Mean seats of each party against a swept value or a seed, with the range over runs and the observation.
 
@@ -199,6 +201,8 @@ def sweep_figure(
         What was swept, the name of the horizontal axis.
     observed
         Seats by party label, drawn as dashed lines in the parties' colours.
+    ylabel, whole
+        What else may be drawn than seats, and whether it comes in whole numbers.
     """
     numeric = all(isinstance(value, int | float | np.number) for value in values)
     x = np.asarray(values, dtype=float) if numeric else np.arange(len(values), dtype=float)
@@ -221,12 +225,15 @@ def sweep_figure(
             ax.plot(x[order], y[order], ls=joint, marker=marker, ms=4.5, lw=1.6, color=colour, label=party)
             if observed is not None and party in observed:
                 ax.axhline(observed[party], color=colour, ls=(0, (4, 3)), lw=1.1, zorder=1)
-        ax.set(xlabel=label, ylabel="seats (mean over runs)", title=title)
+        ax.set(xlabel=label, ylabel=ylabel, title=title)
         if not numeric:
             ax.set_xticks(x, [str(value) for value in values], rotation=30 if len(values) > 4 else 0)
         elif np.all(x == np.round(x)):
             whole_numbers(ax)
-        whole_numbers(ax, axis="y")
+        if whole:
+            whole_numbers(ax, axis="y")
+        else:
+            ax.ticklabel_format(axis="y", useOffset=False)
         handles, _ = ax.get_legend_handles_labels()
         extra = [Line2D([], [], color=INK, ls=(0, (4, 3)), lw=1.1, label="observed")] if observed else []
         legend(figure, [*handles, *extra])

@@ -1,33 +1,40 @@
-"""The report of a run: one self-contained html file, images inside, no script and no request to anywhere."""
+"""The report of an election's run: its sentences and its tables."""
 
-import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import xarray as xr
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from electjax.labelled.trust import identifiability
 from electjax.report.counterfactual import scenario_rows
+from electjax.report.page import RowsSection, render_page
 from electjax.report.posterior import parameter_names
 from electjax.report.tables import Metrics, as_html, parties, seat_vector
 
 _MOST_ROWS = 12  # a parameter with more components is told in one row
-_SIGNATURES = {b"\x89PNG": "image/png", b"<svg": "image/svg+xml", b"<?xm": "image/svg+xml"}
-
-
-class _EmbeddedFigure(NamedTuple):
-    source: str
-    caption: str
-    alt: str
-
-
-class _Section(NamedTuple):
-    id: str
-    title: str
-    figures: list[_EmbeddedFigure]
+_NOTE = (
+    "Default: the parameters the model comes with. Optimal: ψ_OPT, of the draws closest to the observation the one"
+    " whose mean over further simulations stays closest, simulated again with fresh seeds. Best draw: the single"
+    " closest simulation, chosen among many, so fresh runs usually lie a little further away. P(exact) is the share of"
+    " runs that give every party its observed seats. The winning margin is the winner's fraction of the"
+    " votes cast in a district."
+)
+_SCENARIOS = (
+    "Simulated with parameters drawn from the posterior: of each party's seats the mean and the interval that holds 90"
+    " % of the elections, below it its share of the votes where the scenario sets it; and how often a party wins more"
+    " than half of the seats. Baseline: the election as it was. A model's parameters are what they were in a district."
+)
+_CALIBRATION = (
+    "By every method but “exact”, which has a likelihood, this is approximate Bayesian computation: parameters are"
+    " drawn, the election is simulated with them, and a draw is accepted where the simulated statistics (seats, vote"
+    " fractions and winning margins, unless set otherwise) come within the tolerance of the observed ones."
+)
+_IDENTIFICATION = (
+    "Contraction is the share of the prior's variance that the posterior is without, on the scale on which the prior is"
+    " uniform: 0 % is a posterior as wide as the prior. Below 25 % the parameter counts as not identified: its value in"
+    " the tables above is as good as any other of its interval."
+)
 
 
 def render_report(
@@ -58,21 +65,23 @@ def render_report(
         An image is neither PNG nor SVG.
     """
     meta = meta or {}
-    environment = Environment(
-        loader=PackageLoader("electjax.report", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("template.html").render(
+    return render_page(
         title=meta.get("title") or metrics["election"],
         headline=[*headline(metrics), *([meta["source"]] if meta.get("source") else [])],
-        table=Markup(as_html(metrics)),  # escaped where it was made
-        sections=_sections(figures),
-        scenarios=scenario_rows(metrics),
-        calibration=meta.get("calibration") or [],
-        identification=meta.get("identification") or [],
+        table=as_html(metrics),
+        table_note=_NOTE,
+        before=[RowsSection("scenarios", "What would have been", scenario_rows(metrics), note=_SCENARIOS)],
+        figures=figures,
+        after=[
+            RowsSection("calibration", "How it was calibrated", meta.get("calibration") or [], _CALIBRATION),
+            RowsSection(
+                "identification",
+                "Identified parameters",
+                meta.get("identification") or [],
+                _IDENTIFICATION,
+                heading="What the election says about each parameter",
+            ),
+        ],
         notes=meta.get("notes") or [],
         command=meta.get("command") or "",
         config=config_yaml,
@@ -201,23 +210,6 @@ def _tolerance_text(tolerance: Any) -> str:
         return f"{float(value):.3g}"
     except (TypeError, ValueError):
         return str(tolerance)
-
-
-def _sections(figures: Sequence[tuple[str, str, bytes]]) -> list[_Section]:
-    sections: list[_Section] = []
-    for title, caption, image in figures:
-        if not sections or sections[-1].title != title:
-            sections.append(_Section(f"figures-{len(sections) + 1}", title, []))
-        alt = f"{title}. {caption}" if caption else title
-        sections[-1].figures.append(_EmbeddedFigure(_data_uri(title, image), caption, alt))
-    return sections
-
-
-def _data_uri(title: str, image: bytes) -> str:
-    kind = _SIGNATURES.get(image.lstrip()[:4])
-    if kind is None:
-        raise ValueError(f"figure {title!r}: expected PNG or SVG bytes, got {image[:8]!r}")
-    return f"data:{kind};base64,{base64.b64encode(image).decode('ascii')}"
 
 
 def _enumerate(names: Sequence[str]) -> str:

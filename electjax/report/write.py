@@ -4,18 +4,19 @@ import platform
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import xarray as xr
-from matplotlib.figure import Figure
 
 from electjax.report.counterfactual import scenario_seats
 from electjax.report.figures import geography, main_parties, posterior_predictive, seat_distribution
 from electjax.report.html import calibration_rows, identification_rows, render_report
+from electjax.report.page import ReportFigure
 from electjax.report.posterior import MOST_PAIRS, posterior_pairs, posterior_parameters
 from electjax.report.style import save_figure
 from electjax.report.tables import Metrics
 from electjax.report.trace import calibration_trace, has_trace
+from electjax.report.types_html import render_types, types_figures
 
 _SEATS = "Seat distributions"
 _GEOGRAPHY = "Geography"
@@ -23,15 +24,6 @@ _POSTERIOR = "Posterior of the parameters"
 _PREDICTIVE = "Posterior predictive"
 _TRACE = "Course of the calibration"
 _SCENARIOS = "Scenarios"
-
-
-class ReportFigure(NamedTuple):
-    """A figure with its file name (without folder), section title and caption."""
-
-    file: str
-    title: str
-    caption: str
-    figure: Figure
 
 
 def write_report(
@@ -50,7 +42,8 @@ def write_report(
         The folder of the run.
     tree
         ``/observed`` and per model ``/default``, ``/optimal``, ``/posterior``, with a node ``geography`` below the
-        first three, and ``/counterfactual``; what is absent is left out.
+        first three, and ``/counterfactual``; what is absent is left out. Of a run of voter types ``/ballots``,
+        ``/fit``, ``/selection`` and ``/residuals``.
     metrics
         The content of ``metrics.json``.
     config_yaml
@@ -61,16 +54,18 @@ def write_report(
     if config_yaml is None:
         config = folder / "config.yaml"
         config_yaml = config.read_text("utf-8") if config.exists() else ""
+    of_types = "fit" in metrics
     pictures = []
-    for drawn in run_figures(tree, metrics):
+    for drawn in (types_figures if of_types else run_figures)(tree, metrics):
         path = save_figure(drawn.figure, folder / "figures" / drawn.file)
         pictures.append((drawn.title, drawn.caption, path.read_bytes()))
-    html = render_report(metrics, pictures, config_yaml, {**_meta(tree), **(meta or {})})
+    render, own = (render_types, _types_meta(tree)) if of_types else (render_report, _meta(tree))
+    html = render(metrics, pictures, config_yaml, {**own, **(meta or {})})
     (folder / "report.html").write_text(html, "utf-8")
 
 
 def run_figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
-    """All figures of a run, in the order of the report."""
+    """All figures of an election's run, in the order of the report."""
     models = {name: tree[name] for name in metrics["models"] if name in tree.children}
     simulations = {
         name: {kind: node[kind].to_dataset() for kind in ("default", "optimal") if kind in node.children}
@@ -188,6 +183,12 @@ def _meta(tree: xr.DataTree) -> dict[str, Any]:
         "identification": identification_rows(posteriors),
         "versions": versions(),
     }
+
+
+def _types_meta(tree: xr.DataTree) -> dict[str, Any]:
+    attrs = tree["fit"].attrs
+    source = f"Ballots: {str(attrs['source']).rstrip('.')}." if attrs.get("source") else None
+    return {"title": attrs.get("title"), "source": source, "versions": versions()}
 
 
 def versions() -> dict[str, str]:

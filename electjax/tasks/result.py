@@ -16,7 +16,8 @@ class Result(NamedTuple):
     """Labelled arrays and the table's numbers.
 
     The tree has `/observed`, `/<model>/default`, `/<model>/optimal`, each with a node `geography`, and
-    `/<model>/posterior`, perhaps with `/<model>/prediction` (elections simulated from it).
+    `/<model>/posterior`, perhaps with `/<model>/prediction` (elections simulated from it). That of the task types has
+    `/fit`, `/selection` and what else was asked for.
     """
 
     tree: xr.DataTree
@@ -28,6 +29,8 @@ def write_result(folder: Path, result: Result, *, config: str) -> None:
     (folder / "config.yaml").write_text(config, "utf-8")
     write_json(folder / "metrics.json", result.metrics)
     _write_tree(folder / "result.nc", result.tree)
+    if "observed" not in result.tree.children:
+        return
     election = result.tree["observed"].to_dataset()
     for model, node in result.tree.children.items():
         if "posterior" in node.children and node["posterior"].sizes["draw"]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 CHECKPOINTED = frozenset({"smc"})  # methods that can be interrupted and continued
+CRITERIA = ("aic", "bic", "sabic", "caic", "icl")  # that choose a number of types
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,25 @@ class ModelSettings:
 
 
 @dataclass(frozen=True)
+class TypesSettings:
+    """Voter types: the numbers of types to fit, and what chooses among them (a criterion, or one of the numbers).
+
+    `blrt` and `bootstrap` are numbers of replicates, 0 for none; `options` go to `electjax.fit_types` by name.
+    """
+
+    counts: tuple[int, ...] = (3,)
+    choose: str | int = "bic"
+    blrt: int = 0
+    bootstrap: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything but the election itself.
 
     `checkpoints` is where calibrations are kept while they run, a folder per model; None: nowhere. `scenarios` are
-    those of the task counterfactual.
+    those of the task counterfactual, `types` the settings of the task types.
     """
 
     models: Mapping[str, ModelSettings]
@@ -37,3 +52,4 @@ class Settings:
     method_options: Mapping[str, Any] = field(default_factory=dict)
     checkpoints: Path | None = None
     scenarios: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    types: TypesSettings = field(default_factory=TypesSettings)

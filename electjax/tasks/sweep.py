@@ -47,14 +47,17 @@ def swept_keys(jobs: Sequence[Job]) -> list[str]:
 
 
 def sweep_table(jobs: Sequence[Job]) -> pd.DataFrame:
-    """One row per job, model and stage (default, optimal): swept keys, parameters, mean seats and the fit."""
+    """One row per job, model and stage (default, optimal): swept keys, parameters, mean seats and the fit.
+
+    A job of voter types has one row: swept keys, the number of types, the fit and the shares of the types.
+    """
     rows = []
     for job in jobs:
+        if "fit" in job.metrics:
+            rows.append(({"job": job.number} | _swept(job, jobs), _types_row(job.metrics)))
         for model, stages in job.metrics.get("models", {}).items():
             for stage, found in stages.items():
-                row: dict[str, Any] = {"job": job.number}
-                row |= {key: _number(job.overrides.get(key, "")) for key in swept_keys(jobs)}
-                row |= {"model": model, "stage": stage}
+                row: dict[str, Any] = {"job": job.number} | _swept(job, jobs) | {"model": model, "stage": stage}
                 row |= {f"{model}.{name}": _cell(value) for name, value in found["parameters"].items()}
                 fit = {name: found[name] for name in ("mwm", "swm", "p_exact", "distance")}
                 seats = {
@@ -83,6 +86,8 @@ def draw_panels(table: pd.DataFrame, jobs: Sequence[Job]) -> np.ndarray:
     """An image, a panel per model and stage: seats along the swept key, or by job if several were swept."""
     keys = swept_keys(jobs)
     label = keys[0] if len(keys) == 1 else "job"
+    if "share_1" in table:
+        return _types_panels(table, label)
     known = [job.metrics["observed"]["seats"] for job in jobs if job.metrics]
     same = all(seats == known[0] for seats in known)  # elections may be swept too
     parties = list(dict.fromkeys(party for seats in known for party in seats))
@@ -102,6 +107,31 @@ def draw_panels(table: pd.DataFrame, jobs: Sequence[Job]) -> np.ndarray:
         )
         panels.append(imread(BytesIO(png_bytes(figure))))
     return np.vstack(panels)
+
+
+def _types_panels(table: pd.DataFrame, label: str) -> np.ndarray:
+    """BIC and the shares of the types."""
+    names = [name for name in table if str(name).startswith("share_")]
+    shares = {str(name).replace("share_", "type "): table[name].tolist() for name in names}
+    panels = {"BIC": {"BIC": table["bic"].tolist()}, "share of the voters": shares}
+    drawn = [
+        sweep_figure(table[label].tolist(), values, label=label, ylabel=ylabel, whole=False)
+        for ylabel, values in panels.items()
+    ]
+    return np.vstack([imread(BytesIO(png_bytes(figure))) for figure in drawn])
+
+
+def _types_row(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Of a job of voter types what was chosen, how it fits, and the shares of the types."""
+    fit = metrics["fit"]
+    own = metrics["types"][str(fit["types"])]
+    names = ("log_likelihood", "parameters", "aic", "bic", "icl", "entropy")
+    shares = {f"share_{k + 1}": share for k, share in enumerate(fit["shares"])}
+    return {"types": fit["types"], **{name: own[name] for name in names}, **shares}
+
+
+def _swept(job: Job, jobs: Sequence[Job]) -> dict[str, Any]:
+    return {key: _number(job.overrides.get(key, "")) for key in swept_keys(jobs)}
 
 
 def sweep_markdown(table: pd.DataFrame, jobs: Sequence[Job]) -> str:

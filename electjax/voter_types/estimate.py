@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 
 from electjax.core.host import host_generator
-from electjax.voter_types.explore import LOOSE, best_runs, explore
+from electjax.voter_types.explore import best_runs, explore
 from electjax.voter_types.matching import order_by_share
 from electjax.voter_types.maxima import BLURRED, SAME, Maximum, affordable, end_runs, local_maxima
 from electjax.voter_types.membership import penalty
@@ -18,11 +18,13 @@ from electjax.voter_types.profiles import Profiles
 from electjax.voter_types.restarts import LANES, Runs, Way, draw_starts, filled, join, run_long, run_starts, take
 from electjax.voter_types.rows import Rows, lay_out
 
+LOOSE = 1e-6  # relative change at which a start that is only to be compared stops
 FULL_WORK = 3e9  # rows x cells x types x starts up to which every start is run to the end
 KEPT = 0.2  # share of the starts that are, otherwise
+FEW, CAPACITY = 16, 256  # starts that need no large program; what it holds at least, so that one serves all
 SCOUT = 8192  # voters on whom starts are compared where the rows are too many for that
 FINALISTS = 3  # solutions of theirs that are run on all rows
-OFTEN = 0.05  # share of the starts that reached the best maximum, above which no moves are made
+OFTEN = 0.2  # share of the starts that reached the best maximum, above which no moves are made
 
 
 class Estimate(NamedTuple):
@@ -78,8 +80,7 @@ def estimate(
     if isinstance(start, Types):
         starts, restarts = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], start), 1
     else:
-        lanes = min(LANES, 1 << (restarts - 1).bit_length())
-        capacity = -(-restarts // lanes) * lanes
+        capacity = 1 << (restarts - 1).bit_length() if restarts <= FEW else max(CAPACITY, -(-restarts // LANES) * LANES)
         starts = draw_starts(key_start, scout, types=types, restarts=capacity, kind=start, shared=shared)
     runs = _run(starts, scout, restarts, way, prune=prune)
     say(restarts, restarts, f"best of the starts: {runs.objective.max():.4f}")

@@ -14,14 +14,21 @@ from jax import Array
 
 from electjax.core.host import host_generator
 from electjax.voter_types.mixture import LOG_ZERO, Types
-from electjax.voter_types.restarts import LANES, Runs, Way, filled, join, run_starts, take
+from electjax.voter_types.restarts import Runs, Way, filled, join, run_starts, take
 from electjax.voter_types.rows import Rows
 
-APART = 1e-3  # solutions closer than this in log-likelihood count as one
-GAIN = 1e-4  # in log-likelihood, below which a round of moves gained nothing
-LOOSE = 1e-6  # relative change at which a start that is only to be compared stops
-POOL = 6  # solutions that moves are made from
-ROUNDS, IDLE = 24, 3  # most rounds; rounds in a row without a gain that end the search
+APART = 0.3  # solutions that moves are made from differ so much in log-likelihood: near copies add nothing
+POOL = 16  # how many these are
+FADE = 0.9  # by this factor each is a likelier parent than the next best
+MOVES, KEPT = 192, 32  # per round; those that go on after a short run
+SHORT = 1e-5  # relative change at which that ends
+GAIN = 1e-4  # in log-likelihood, below which a round gained nothing
+ROUNDS, IDLE = 40, 6  # most rounds; rounds in a row without a gain that end the search
+CROSSED, SEEDED, TWICE = (
+    0.15,
+    0.2,
+    0.6,
+)  # shares of the moves that cross, that seed by a row; of these and splits, doubled
 
 
 def best_runs(runs: Runs, most: int = POOL) -> Runs:
@@ -40,43 +47,45 @@ def explore(
 ) -> tuple[Runs, int]:
     """Rounds of moves from the best runs until they gain nothing: the best runs then, and how many starts it took.
 
-    In each round the moves get a short run, and the best of them a full one. `capacity` is that of the compiled
-    program.
+    All moves get a short run, the best of them a full one. `capacity` is that of the compiled program, at least MOVES.
     """
     pool = best_runs(runs)
     allowed: np.ndarray = np.asarray(rows.mask.any(1))
     allowed = np.any(allowed, axis=0, keepdims=True) if runs.types.log_mu.shape[1] < len(allowed) else allowed
-    number = min(LANES, capacity)
     idle = 0
     for turn in range(ROUNDS):
         before = pool.objective[0]
-        moves = propose_moves(jax.random.fold_in(key, turn), pool.types, allowed, number=number)
-        short = run_starts(filled(moves, capacity), rows, way, number=number, loose=LOOSE)
-        chosen = best_runs(short, max(1, number // 8))
-        full = run_starts(filled(chosen.types, capacity), rows, way, number=len(chosen.objective))
+        moves = propose_moves(jax.random.fold_in(key, turn), pool.types, rows, allowed, number=MOVES)
+        short = run_starts(filled(moves, capacity), rows, way, number=MOVES, loose=SHORT)
+        kept = take(short, np.argsort(-short.objective)[:KEPT])
+        full = run_starts(filled(kept.types, capacity), rows, way, number=KEPT)
         pool = best_runs(join(pool, full))
         say(turn + 1, ROUNDS, f"moves from the best: {pool.objective[0]:.4f}")
         idle = 0 if pool.objective[0] > before + GAIN else idle + 1
         if idle == IDLE:
             break
-    return pool, number * (turn + 1)
+    return pool, MOVES * (turn + 1)
 
 
-def propose_moves(key: Array, pool: Types, allowed: np.ndarray, *, number: int) -> Types:
-    """`number` starts made from a pool of solutions, the best first and likeliest; half by splits, half by crossing.
+def propose_moves(key: Array, pool: Types, rows: Rows, allowed: np.ndarray, *, number: int) -> Types:
+    """`number` starts made from a pool of solutions, the best first.
 
     allowed: [J', O] the options that are on some menu.
     """
     random = host_generator(key)
     size = len(pool.gamma)
-    chance = 0.5 ** np.arange(size)
+    chance = FADE ** np.arange(size)
     made = []
-    for i in range(number):
+    for _ in range(number):
         parent = _member(pool, int(random.choice(size, p=chance / chance.sum())))
-        if i % 2 and size > 1:
+        kind = random.uniform()
+        if kind < CROSSED and size > 1:
             made.append(_cross(random, parent, _member(pool, int(random.integers(size)))))
-        else:
-            made.append(_split(random, parent, allowed))
+            continue
+        for _ in range(1 + (random.uniform() < TWICE)):
+            seeded = kind < CROSSED + SEEDED
+            parent = _seed_row(random, parent, rows, allowed) if seeded else _split(random, parent, allowed)
+        made.append(parent)
     found: Types = jax.tree.map(lambda *leaves: np.stack(leaves), *made)
     return found
 
@@ -86,15 +95,36 @@ def _member(pool: Types, index: int) -> Types:
 
 
 def _split(random: np.random.Generator, parent: Types, allowed: np.ndarray) -> Types:
-    """One type gives up its place to a noisy copy of another, or to a random one."""
+    """One type gives up its place to a noisy copy of another."""
+    noise = random.exponential(size=allowed.shape) * allowed
+    mix = random.uniform(0, 1, (len(allowed), 1)) * random.uniform(0.2, 1)
+    return _replace_type(random, parent, noise, mix, allowed)
+
+
+def _seed_row(random: np.random.Generator, parent: Types, rows: Rows, allowed: np.ndarray) -> Types:
+    """One type gives up its place to the votes of a row, where it has any, and another's probabilities elsewhere."""
+    assert rows.cells is not None
+    assert rows.used is not None
+    weight = np.asarray(rows.weight)
+    row = random.choice(len(weight), p=np.sqrt(weight) / np.sqrt(weight).sum())
+    votes = np.zeros(rows.mask.size)
+    votes[np.asarray(rows.used)] = np.asarray(rows.cells[:, row])
+    chosen = votes.reshape(rows.mask.shape).sum(1)
+    chosen = chosen.sum(0, keepdims=True) if len(allowed) < len(chosen) else chosen
+    mix = np.where(chosen.sum(-1, keepdims=True) > 0, random.uniform(0.4, 0.9), 0.0)
+    return _replace_type(random, parent, chosen + 1e-12 * allowed, mix, allowed)
+
+
+def _replace_type(
+    random: np.random.Generator, parent: Types, other: np.ndarray, mix: np.ndarray, allowed: np.ndarray
+) -> Types:
+    """A random type becomes a mixture of another one and of given probabilities, and takes half of its share."""
     gamma, log_mu, delta = (np.array(leaf) for leaf in parent)
     types = gamma.shape[1]
-    lost = random.integers(types)
-    source = (lost + random.integers(1, types)) % types if types > 1 else lost
-    noise = np.where(allowed, random.exponential(size=allowed.shape), 1e-30)
-    noise /= noise.sum(-1, keepdims=True)
-    mix = random.uniform(0, 1, (len(allowed), 1)) * random.uniform(0.2, 1)
-    log_mu[lost] = np.log((1 - mix) * np.exp(log_mu[source]) + mix * noise)
+    lost = int(random.integers(types))
+    source = (lost + int(random.integers(1, types))) % types
+    other = np.where(allowed, other, 1e-30)
+    log_mu[lost] = np.log((1 - mix) * np.exp(log_mu[source]) + mix * other / other.sum(-1, keepdims=True))
     delta[lost] = delta[source]
     gamma[:, lost] = gamma[:, source]
     gamma[0, [lost, source]] -= np.log(2)

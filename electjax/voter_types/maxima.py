@@ -46,7 +46,7 @@ def local_maxima(winner: Runs, runs: Runs, *, same: float) -> list[Maximum]:
         if abs(found[-1].objective - runs.objective[i]) <= same:
             found[-1] = found[-1]._replace(starts=found[-1].starts + 1)
         else:
-            found.append(Maximum(_one(runs, i), float(runs.objective[i]), 1))
+            found.append(Maximum(_one(runs, int(i)), float(runs.objective[i]), 1))
     return found
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import Float
 
+from electjax.voter_types.menus import ROUNDING
 from electjax.voter_types.mixture import LOG_ZERO
 
 
@@ -39,14 +40,15 @@ def maximise_shares(
     step = jnp.linalg.solve(curve + jnp.diag(regular + jitter), flat)
     step = jnp.pad(step.reshape(types - 1, -1).T, ((0, 0), (1, 0)))
     before = value(gamma)
+    least = before - ROUNDING * jnp.abs(before)
 
     def halve(carry: tuple[Array, Array]) -> tuple[Array, Array]:
         return carry[0] / 2, value(gamma + carry[0] / 2 * step)
 
     scale, after = lax.while_loop(
-        lambda carry: ~(carry[1] >= before) & (carry[0] > 1e-6), halve, (jnp.ones(()), value(gamma + step))
+        lambda carry: ~(carry[1] >= least) & (carry[0] > 1e-6), halve, (jnp.ones(()), value(gamma + step))
     )
-    return jnp.where(after >= before, gamma + scale * step, gamma)
+    return jnp.where(after >= least, gamma + scale * step, gamma)
 
 
 def penalty(gamma: Array, ridge: Array) -> Array:

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from electjax.voter_types.mixture import LOG_ZERO, Types, log_choice
 
 STEP = 4.0  # longest Newton step in psi
+ROUNDING = 1e-13  # relative error of a sum: a step that loses less is taken, or Newton's method would stall there
 
 
 def choice_value(counts: Array, types: Types, mask: Array, x: Array) -> Array:
@@ -80,7 +81,8 @@ def _intercepts(counts: Array, types: Types, mask: Array, x: Array, *, shared: b
     regular = curve + total / mask.shape[2] + (1e-12 * total + 1e-300) * jnp.eye(mask.shape[2])
     step = jnp.clip(_solve(regular, slope), -STEP, STEP)
     second = normalised(jnp.where(own > 0, first + step, first))
-    better = value(second) > value(first)
+    before_value, after_value = value(first), value(second)
+    better = after_value > before_value - ROUNDING * jnp.abs(before_value)
     return types._replace(log_mu=jnp.where(better[..., None], second, first))
 
 
@@ -102,7 +104,7 @@ def _effects(counts: Array, types: Types, mask: Array, x: Array) -> Types:
     tries = 0.5 ** jnp.arange(6)
     before = value(types.delta)
     values = jax.vmap(lambda t: value(types.delta + t * step))(tries)  # [tries, K]
-    good = values >= before
+    good = values >= before - ROUNDING * jnp.abs(before)
     chosen = jnp.where(good.any(0), tries[jnp.argmax(good, axis=0)], 0.0)
     return types._replace(delta=types.delta + chosen[:, None] * step)
 

@@ -123,6 +123,7 @@ def expect(types: Types, rows: Rows) -> Expected:
         ), None
 
     empty = Expected(jnp.zeros_like(tables), jnp.zeros_like(prior), jnp.zeros((), prior.dtype))
+    assert rows.block is not None
     found, _ = lax.scan(step, empty, (rows.block, rows.group, rows.weight))
     return found._replace(counts=from_patterns(found.counts, rows).reshape(shape))
 

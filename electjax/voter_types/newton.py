@@ -82,14 +82,14 @@ def polish(types: Types, rows: Rows, ridge: Array, *, tolerance: float | Array =
         best = jnp.argmax(jnp.where(jnp.isfinite(after), after, -jnp.inf))
         good = after[best] > state.value
         theta = jnp.where(good, ends[best], state.theta)
-        return _State(theta, jnp.where(good, after[best], state.value), slope_of(theta), good, state.count + 1)
+        return _State(theta, jnp.where(good, after[best], state.value), slope_of(theta), good, state.steps + 1)
 
     def going(state: _State) -> Array:
-        return state.good & (state.count < steps) & (jnp.abs(state.slope).max() > tolerance)
+        return state.good & (state.steps < steps) & (jnp.abs(state.slope).max() > tolerance)
 
     first = _State(theta, value(theta), slope_of(theta), jnp.asarray(True), jnp.zeros((), jnp.int32))
     last = lax.while_loop(going, step, first)
-    return Polished(unravel(last.theta), last.value * weight, jnp.abs(last.slope).max(), last.count)
+    return Polished(unravel(last.theta), last.value * weight, jnp.abs(last.slope).max(), last.steps)
 
 
 class _State(NamedTuple):
@@ -97,13 +97,13 @@ class _State(NamedTuple):
     value: Array
     slope: Array
     good: Array
-    count: Array
+    steps: Array
 
 
 def newton_work(types: Types, rows: Rows) -> float:
     """Operations of one Newton step, roughly."""
     size = sum(np.size(leaf) for leaf in types)
-    cells = rows.weight.size * rows.mask.size if rows.block is None else rows.block.size * 8
+    cells = rows.cells.size if rows.cells is not None else rows.weight.size * rows.mask.shape[0]
     return 12.0 * cells * types.gamma.shape[-1] * size + 10.0 * size**3
 
 

@@ -168,8 +168,8 @@ def run_all(
         done = (converged | (walk.maps >= max_maps)) & (owner < number)
         place = jnp.where(done, owner, capacity)  # beyond the end: dropped
         ended = (walk.types, walk.objective, walk.maps, converged)
-        kept = jax.tree.map(lambda all_, own: all_.at[place].set(own, mode="drop"), tuple(runs[:4]), ended)
-        runs = Runs(*kept, trace)
+        kept = jax.tree.map(lambda all_, own: all_.at[place].set(own, mode="drop"), runs[:4], ended)
+        runs = Runs(kept[0], kept[1], kept[2], kept[3], trace)
         owner = jnp.where(done, following + jnp.cumsum(done) - 1, owner)
         fresh = jax.vmap(fetch)(owner)
         walk = jax.tree.map(lambda a, b: jnp.where(done.reshape(-1, *[1] * (a.ndim - 1)), a, b), fresh, walk)

@@ -3,7 +3,8 @@
 Both answer two questions: the sum over offices of a table at each row's cells (E-step), and the sum of the rows'
 memberships per cell (M-step).
 
-- `dense`: a 0/1 matrix of cells by rows, so that both are matrix products; fastest for many restarts of few rows.
+- `dense`: a 0/1 matrix of the cells that occur by rows, so that both are matrix products; fastest for many
+  restarts of few rows.
 - `blocks`: offices in blocks of few distinct joint patterns; a row looks up one number per block instead of one
   per office. It takes U x B small integers instead of U x C doubles, and rows go in chunks, so that no array of
   U x K ever exists.
@@ -34,7 +35,8 @@ class Rows(NamedTuple):
     design: Array  # [G, P]
     mask: Array  # [J, S, O]
     x: Array  # [J, S, O, Q]
-    cells: Array | None  # [C, U], C = J * S * O
+    cells: Array | None  # [C', U], of the C' cells of all J * S * O that some row is in
+    used: Array | None  # [C'] which ones these are
     block: Array | None  # [chunks, B, U'] pattern of the row in each block
     column: Array | None  # [B, M, J'] cells of a pattern, C where there is none
 
@@ -57,10 +59,12 @@ def lay_out(profiles: Profiles, *, layout: str = "auto", chunk: int = CHUNK) -> 
         cells = np.zeros((offices * width, rows))
         row, office = np.nonzero(profiles.code != NOTHING)
         cells[office * width + profiles.code[row, office], row] = 1.0
+        used = np.flatnonzero(cells.any(axis=1))
         return Rows(
             weight=jnp.asarray(profiles.weight, float),
             group=jnp.asarray(profiles.group),
-            cells=jnp.asarray(cells),
+            cells=jnp.asarray(cells[used]),
+            used=jnp.asarray(used),
             block=None,
             column=None,
             **shared,
@@ -77,6 +81,7 @@ def lay_out(profiles: Profiles, *, layout: str = "auto", chunk: int = CHUNK) -> 
         weight=jnp.asarray(chunked(profiles.weight), float),
         group=jnp.asarray(chunked(profiles.group)),
         cells=None,
+        used=None,
         block=jnp.asarray(np.stack([chunked(part) for part in index], axis=1)),
         column=jnp.asarray(column),
         **shared,
@@ -86,13 +91,14 @@ def lay_out(profiles: Profiles, *, layout: str = "auto", chunk: int = CHUNK) -> 
 def table_scores(table: Array, rows: Rows) -> Array:
     """Sum over offices of `table` [K, C] at the cells of each row, [K, U] (dense layout)."""
     assert rows.cells is not None
-    return table @ rows.cells
+    return table[:, rows.used] @ rows.cells
 
 
 def cell_sums(member: Array, rows: Rows) -> Array:
     """Sum of `member` [K, U] over the rows in each cell, [K, C] (dense layout)."""
     assert rows.cells is not None
-    return member @ rows.cells.T
+    sums = jnp.zeros((len(member), rows.mask.size), member.dtype)
+    return sums.at[:, rows.used].set(member @ rows.cells.T)
 
 
 def pattern_tables(table: Array, rows: Rows) -> Array:

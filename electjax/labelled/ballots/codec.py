@@ -178,7 +178,8 @@ def _contexts(ballots: xr.Dataset, labels: Labels) -> tuple[np.ndarray, np.ndarr
         mask = own[:, None, :]
         context = np.zeros((voters, offices), np.int32)
     context = np.where(mask.any(-1)[np.arange(offices), context], context, -1)
-    x, features = None, ()
+    x: np.ndarray | None = None
+    features: tuple[str, ...] = ()
     if "candidate_covariate" in ballots:
         candidate = ballots["candidate_covariate"]
         features = tuple(str(name) for name in candidate["feature"].values)

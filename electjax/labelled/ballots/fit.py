@@ -4,7 +4,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 import jax
 import jax.numpy as jnp
@@ -233,7 +233,7 @@ def encoded_ballots(
         if not is_zarr(path):
             return encode_ballots(read_ballots(path), covariates, unique=unique)
         return encode_stream(stream_ballots(path), covariates)
-    return encode_stream(ballots, covariates)
+    return encode_stream(cast("Iterable[xr.Dataset]", ballots), covariates)
 
 
 def types_of(fit: xr.Dataset, encoded: Encoded) -> Types:

@@ -1,0 +1,143 @@
+"""The report of a run of voter types: its sentences, its figures and its tables."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from electjax.report.page import ReportFigure, RowsSection, render_page
+from electjax.report.tables import Metrics
+from electjax.report.types import (
+    bivariate_residuals,
+    local_maxima,
+    propensities,
+    scree,
+    sharpness,
+    type_shares,
+)
+from electjax.report.types_tables import as_html, choice_rows, membership_rows, truth_rows
+
+_NOTE = (
+    "A voter belongs to one type, and votes in every office with that type's probabilities, independently from office"
+    " to office. Types are numbered by their share of the voters."
+)
+_CHOICE = (
+    "AIC, BIC, SABIC, CAIC and ICL weigh the log-likelihood against the number of parameters; smaller is better."
+    " Entropy is 1 where every voter's type is certain and 0 where none is. The likelihood has many local maxima: the"
+    " last column says how many of the starts ended at the best one that was found."
+)
+_MEMBERSHIP = (
+    "Coefficients of a multinomial logit with their standard errors: how much the log odds of being of a type, rather"
+    " than of type 1, change with the term."
+)
+_TRUTH = "These ballots were generated, and what they were generated from is known."
+
+
+def types_figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
+    """All figures of a run of voter types, in the order of the report."""
+    fit = tree["fit"].to_dataset()
+    truth = metrics.get("truth")
+    yield ReportFigure(
+        "propensities.png",
+        "What the types do",
+        "Per cent of a type's voters who choose each option of an office where all options are on the ballot. Above"
+        " each panel the type's share of the voters.",
+        propensities(fit),
+    )
+    yield ReportFigure(
+        "shares.png",
+        "How many voters are of each type",
+        "Share of the voters of these ballots, with its interval.",
+        type_shares(fit, np.array(truth["shares"])[np.argsort(truth["fitted_types"])] if truth else None),
+    )
+    if fit.sizes["type"] > 1 and "zeta" in fit:
+        yield ReportFigure(
+            "sharpness.png",
+            "How surely voters are told apart",
+            "Left: the posterior probability of each voter's likeliest type, coloured by that type. Right: the voters"
+            " of each likeliest type, and the mean of their probabilities of being of another.",
+            sharpness(fit),
+        )
+    if "selection" in tree.children and tree["selection"].sizes["types"] > 1:
+        yield ReportFigure(
+            "scree.png",
+            "How many types",
+            "Information criteria over the number of types; smaller is better.",
+            scree(tree["selection"].to_dataset(), metrics["fit"]["types"]),
+        )
+    if "maxima_starts" in fit and fit.sizes["type"] > 1:
+        yield ReportFigure(
+            "maxima.png",
+            "Local maxima",
+            "Where the starts ended, the best maximum first.",
+            local_maxima(fit),
+        )
+    if "residuals" in tree.children and "bivariate" in tree["residuals"]:
+        yield ReportFigure(
+            "residuals.png",
+            "What the types leave unexplained",
+            "Pearson's chi-square of the two-way table of each pair of offices under the fit, per degree of freedom:"
+            " near 1 where the types explain what the two have in common.",
+            bivariate_residuals(tree["residuals"].to_dataset()),
+        )
+
+
+def render_types(
+    metrics: Metrics,
+    figures: Sequence[tuple[str, str, bytes]],
+    config_yaml: str,
+    meta: Mapping[str, Any] | None = None,
+) -> str:
+    """The report as html text; arguments as those of `render_report`."""
+    meta = meta or {}
+    many = len(metrics["types"]) > 1
+    return render_page(
+        title=meta.get("title") or metrics["ballots"],
+        headline=[*headline(metrics), *([meta["source"]] if meta.get("source") else [])],
+        table=as_html(metrics),
+        table_note=_NOTE,
+        before=[
+            RowsSection("choice", "How many types", choice_rows(metrics) if many else [], note=_CHOICE),
+            RowsSection("membership", "Who is of which type", membership_rows(metrics), note=_MEMBERSHIP),
+            RowsSection("truth", "Against the truth", truth_rows(metrics), _TRUTH, truth_text(metrics)),
+        ],
+        figures=figures,
+        notes=[*metrics["warnings"], *(meta.get("notes") or [])],
+        command=meta.get("command") or "",
+        config=config_yaml,
+        versions=meta.get("versions") or {},
+    )
+
+
+def headline(metrics: Metrics) -> list[str]:
+    """What was fitted and what came out, in a few sentences made from the metrics."""
+    fit, tried = metrics["fit"], list(metrics["types"])
+    own = metrics["types"][str(fit["types"])]
+    sentences = [
+        f"{metrics['voters']:,} ballots with {metrics['offices']} offices, in {metrics['rows']:,} different rows,"
+        f" fitted in {metrics['seconds']:.0f} s."
+    ]
+    if len(tried) > 1:
+        by = f"by {fit['chosen_by'].upper()}" if isinstance(fit["chosen_by"], str) else "as set"
+        sentences.append(f"Of {tried[0]} to {tried[-1]} types, {fit['types']} were chosen {by}.")
+    shares = ", ".join(f"{share:.0%}" for share in fit["shares"])
+    sentences.append(
+        f"{fit['types']} types with {shares} of the voters: log-likelihood {fit['log_likelihood']:,.2f} with"
+        f" {own['parameters']:,} parameters; {own['starts_at_best']:.0%} of {metrics['restarts']:,} starts ended there."
+    )
+    return sentences
+
+
+def truth_text(metrics: Metrics) -> str:
+    """How far the fit is from the truth, in a sentence."""
+    truth = metrics.get("truth")
+    if not truth:
+        return ""
+    said = f"The likeliest type is the true one of {truth['agreement']:.0%} of the voters."
+    if truth["compared"]:
+        said = (
+            f"Of {truth['compared']:,} probabilities with a standard error, {truth['within']:.0%} lie within 1.96 of"
+            f" them from the truth, the furthest {truth['largest_z']:.1f} away. {said}"
+        )
+    return said
