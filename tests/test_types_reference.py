@@ -165,7 +165,10 @@ def test_collapsed_weighted_and_voter_by_voter_fits_agree():
     assert len(first) >= len(profiles.code)
     assert_types(collapsed, single)
     assert_types(plain_em(start, on_device(few), 0.1), single)
-    fits = [float(log_likelihood(single, on_device(b, unique=u))) for b, u in ((ballots, 0), (ballots, 1), (few, 0))]
+    fits = [
+        float(log_likelihood(single, on_device(b, unique=u)))
+        for b, u in ((ballots, False), (ballots, True), (few, False))
+    ]
     np.testing.assert_allclose(fits, by_hand.log_likelihood(by_hand.Parameters(*single), ballots), rtol=1e-12)
 
 

@@ -30,7 +30,7 @@ class Walk(NamedTuple):
     maps: Array  # evaluations of the EM map so far
 
 
-def em_map(types: Types, rows: Rows, ridge: Array) -> tuple[Types, Array]:
+def em_map(types: Types, rows: Rows, ridge: Array | float) -> tuple[Types, Array]:
     """One E-step and one M-step; also the penalised observed log-likelihood of the parameters that went in."""
     found = expect(types, rows)
     choice = maximise_choice(found.counts, types, rows.mask, rows.x)
@@ -44,13 +44,13 @@ def begin(types: Types) -> Walk:
     return Walk(types, -infinite, infinite, jnp.ones(()), jnp.zeros((), jnp.int32))
 
 
-def em_cycle(walk: Walk, rows: Rows, ridge: Array, *, by: str = "log_likelihood") -> Walk:
+def em_cycle(walk: Walk, rows: Rows, ridge: Array | float, *, by: str = "log_likelihood") -> Walk:
     """One plain EM step."""
     types, objective = em_map(walk.types, rows, ridge)
     return Walk(types, objective, _change(walk, types, objective, by), walk.longest, walk.maps + 1)
 
 
-def squarem_cycle(walk: Walk, rows: Rows, ridge: Array, *, by: str = "log_likelihood") -> Walk:
+def squarem_cycle(walk: Walk, rows: Rows, ridge: Array | float, *, by: str = "log_likelihood") -> Walk:
     """Two EM steps, an extrapolation, and an EM step from there if it is no worse; three evaluations of the map."""
     once, _ = em_map(walk.types, rows, ridge)
     twice, middle = em_map(once, rows, ridge)

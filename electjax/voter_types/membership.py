@@ -11,7 +11,7 @@ from electjax.voter_types.mixture import LOG_ZERO
 
 
 def maximise_shares(
-    members: Float[Array, "G K"], gamma: Float[Array, "P K"], design: Float[Array, "G P"], ridge: Array
+    members: Float[Array, "G K"], gamma: Float[Array, "P K"], design: Float[Array, "G P"], ridge: Array | float
 ) -> Float[Array, "P K"]:
     """New gamma, at which the penalised Q is at least what it was.
 
@@ -51,12 +51,12 @@ def maximise_shares(
     return jnp.where(after >= least, gamma + scale * step, gamma)
 
 
-def penalty(gamma: Array, ridge: Array) -> Array:
+def penalty(gamma: Array, ridge: Array | float) -> Array:
     """ridge / 2 times the sum of the squared slopes."""
     return ridge / 2 * (gamma[1:] ** 2).sum()
 
 
-def _shrink(gamma: Array, ridge: Array) -> Array:
+def _shrink(gamma: Array, ridge: Array | float) -> Array:
     return jnp.broadcast_to(ridge, gamma.shape).at[0].set(0.0)
 
 

@@ -33,7 +33,7 @@ class Polished(NamedTuple):
     steps: Array
 
 
-def objective_of(types: Types, rows: Rows, ridge: Array) -> Array:
+def objective_of(types: Types, rows: Rows, ridge: Array | float) -> Array:
     """Penalised observed log-likelihood."""
     return log_likelihood(types, rows) - penalty(types.gamma, ridge)
 
@@ -52,7 +52,9 @@ def score(types: Types, rows: Rows, ridge: Array | float = 0.0) -> Types:
     return jax.grad(complete)(types)
 
 
-def polish(types: Types, rows: Rows, ridge: Array, *, tolerance: float | Array = 1e-9, steps: int = 40) -> Polished:
+def polish(
+    types: Types, rows: Rows, ridge: Array | float, *, tolerance: float | Array = 1e-9, steps: int = 40
+) -> Polished:
     """Damped Newton steps until no slope exceeds `tolerance` per unit of weight, or no step helps.
 
     Curvature of the wrong sign is turned round, so that the steps climb also from a saddle point.
@@ -109,7 +111,7 @@ def newton_work(types: Types, rows: Rows) -> float:
 
 @partial(jax.jit, static_argnames=("steps", "lanes"))
 def polish_all(
-    types: Types, rows: Rows, ridge: Array, *, tolerance: float | Array = 1e-9, steps: int = 40, lanes: int = 16
+    types: Types, rows: Rows, ridge: Array | float, *, tolerance: float | Array = 1e-9, steps: int = 40, lanes: int = 16
 ) -> Polished:
     """`polish` for many solutions, a few at a time."""
     return in_batches(lambda own: polish(own, rows, ridge, tolerance=tolerance, steps=steps), types, lanes)

@@ -21,8 +21,8 @@ from scipy.special import expit, logit, ndtri
 
 from electjax.voter_types.acceleration import valid
 from electjax.voter_types.free import BOUNDARY, Free
-from electjax.voter_types.membership import penalty
 from electjax.voter_types.mixture import LOG_ZERO, Types, expect, log_choice, log_shares
+from electjax.voter_types.newton import score
 from electjax.voter_types.profiles import NOTHING, Profiles
 from electjax.voter_types.restarts import in_batches
 from electjax.voter_types.rows import Rows
@@ -65,20 +65,6 @@ class Covariance(NamedTuple):
     flat: np.ndarray  # [d, n] directions along which the likelihood is flat, of length 1 in units of `scale`
     scale: np.ndarray  # [d] root of each parameter's own information
     eigenvalues: np.ndarray  # [d] of the information in these units, ascending; negative: not at a maximum
-
-
-def score(types: Types, rows: Rows, ridge: Array | float = 0.0) -> Types:
-    """Gradient of the penalised observed log-likelihood: that of Q at its own expectations (Fisher's identity).
-
-    No reverse pass over the rows, so that memory stays that of an E-step.
-    """
-    found = expect(types, rows)
-
-    def complete(own: Types) -> Array:
-        choice = (found.counts * log_choice(own, rows.mask, rows.x)).sum()
-        return choice + (found.members * log_shares(own, rows.design)).sum() - penalty(own.gamma, jnp.asarray(ridge))
-
-    return jax.grad(complete)(types)
 
 
 def places(free: Free) -> Int[np.ndarray, " d"]:
