@@ -1,6 +1,7 @@
 """Maximum likelihood of a mixture of voter types: many starts, better ones made from the best, then Newton's method."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -38,6 +39,7 @@ class Estimate(NamedTuple):
     maps: int  # evaluations of the EM map of the run that ended here
     trace: np.ndarray  # objective after each cycle of that run
     runs: Runs  # every start as EM left it
+    scouts: int  # voters of the sample that the starts were compared on; 0 where those are all
     maxima: list[Maximum]  # best first
     moves: int  # further starts, made from the best
 
@@ -47,6 +49,7 @@ def estimate(
     *,
     types: int,
     key: Array,
+    rows: Rows | None = None,
     restarts: int = 100,
     start: str | Types = "random",
     way: Way | None = None,
@@ -62,6 +65,7 @@ def estimate(
         profiles: collapsed ballots.
         types: K.
         key: everything random comes from it, every start from its index.
+        rows: the profiles laid out, where they already are.
         restarts: number of starts.
         start: random, votes or kmeans (see `restarts.py`), or the initial values themselves.
         way: tolerance and acceleration of EM.
@@ -74,7 +78,7 @@ def estimate(
     way = way or Way()
     say = progress or (lambda done, total, text: None)
     key_start, key_move, key_scout = jax.random.split(key, 3)
-    rows = lay_out(profiles)
+    rows = lay_out(profiles) if rows is None else rows
     large = rows.cells is None
     scout = lay_out(sample_profiles(key_scout, profiles), layout="dense") if large else rows
     if isinstance(start, Types):
@@ -82,7 +86,8 @@ def estimate(
     else:
         capacity = 1 << (restarts - 1).bit_length() if restarts <= FEW else max(CAPACITY, -(-restarts // LANES) * LANES)
         starts = draw_starts(key_start, scout, types=types, restarts=capacity, kind=start, shared=shared)
-    runs = _run(starts, scout, restarts, way, prune=prune)
+    run = partial(run_starts, number=restarts, loose=LOOSE) if large else partial(_run, restarts=restarts, prune=prune)
+    runs = run(starts, scout, way)
     say(restarts, restarts, f"best of the starts: {runs.objective.max():.4f}")
 
     best, made = best_runs(runs), 0
@@ -115,6 +120,7 @@ def estimate(
         maps=int(winner.maps[0]),
         trace=trace[np.isfinite(trace)],
         runs=runs,
+        scouts=SCOUT if large else 0,
         maxima=maxima,
         moves=made,
     )
@@ -129,7 +135,7 @@ def sample_profiles(key: Array, profiles: Profiles, *, voters: int = SCOUT) -> P
     return profiles._replace(**part, weight=drawn[own] * (profiles.weight.sum() / voters))
 
 
-def _run(starts: Types, rows: Rows, restarts: int, way: Way, *, prune: float | None) -> Runs:
+def _run(starts: Types, rows: Rows, way: Way, *, restarts: int, prune: float | None) -> Runs:
     """All the starts run to the end; or shortly, and the best of them to the end."""
     assert rows.cells is not None
     work = float(rows.cells.size) * starts.gamma.shape[2] * restarts

@@ -146,6 +146,7 @@ def row_types(types: Types, fitted: "Fitted") -> np.ndarray:
 def _search(fitted: "Fitted") -> dict[str, Any]:
     """Local maxima, starts, and the course of EM."""
     found = fitted.estimate
+    where = f", on a sample of {found.scouts:,} voters with the weight of all" if found.scouts else ""
     return {
         "maxima_log_likelihood": (
             ("maximum",),
@@ -153,7 +154,11 @@ def _search(fitted: "Fitted") -> dict[str, Any]:
             {"long_name": "local maxima of the (penalised) log-likelihood, best first"},
         ),
         "maxima_starts": (("maximum",), np.array([each.starts for each in found.maxima])),
-        "start_log_likelihood": (("start",), np.asarray(found.runs.objective)),
+        "start_log_likelihood": (
+            ("start",),
+            np.asarray(found.runs.objective),
+            {"long_name": f"where each start ended{where}"},
+        ),
         "start_maps": (("start",), np.asarray(found.runs.maps), {"long_name": "evaluations of the EM map"}),
         "start_converged": (("start",), np.asarray(found.runs.converged)),
         "trace_log_likelihood": (

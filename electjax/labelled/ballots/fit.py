@@ -178,10 +178,12 @@ def fit_arrays(
         check_choice("fit_types(start=)", start, STARTS)
     with double_precision():
         given = start if isinstance(start, str) else types_of(start, encoded)
+        rows = lay_out(data)
         found = estimate(
             data,
             types=types,
             key=jax.random.key(seed),
+            rows=rows,
             restarts=restarts,
             start=given,
             way=Way(tolerance, criterion, acceleration == "squarem", max_maps, ridge),
@@ -195,7 +197,6 @@ def fit_arrays(
             other = types_of(reference, encoded)
             order = match_types(found.types, other)
             found = found._replace(types=reorder(found.types, order))
-        rows = lay_out(data)
         free = find_free(found.types, data)
         how, clusters = _kind_of_errors(errors, encoded, ballots)
         spread = None
@@ -253,14 +254,27 @@ def types_of(fit: xr.Dataset, encoded: Encoded) -> Types:
             )
     mu = fit["mu"].transpose("type", "office", "option").values
     with np.errstate(divide="ignore"):
-        log_mu = np.maximum(np.nan_to_num(np.log(mu), nan=LOG_ZERO), LOG_ZERO)
-    if int(fit.attrs.get("common", 0)):
-        log_mu = log_mu[:, :1]
+        log_mu = np.maximum(np.log(mu), LOG_ZERO)
+    log_mu = _shared(log_mu) if int(fit.attrs.get("common", 0)) else log_mu
+    log_mu = np.nan_to_num(log_mu, nan=LOG_ZERO)
     gamma = fit["gamma"].transpose("term", "type").values
     if len(gamma) == 1:
         gamma = np.log(np.maximum(fit["pi"].values, np.exp(LOG_ZERO)))[None]
     delta = fit["delta"].transpose("type", "feature").values if "delta" in fit else np.zeros((len(mu), 0))
     return Types(jnp.asarray(gamma), jnp.asarray(log_mu), jnp.asarray(delta))
+
+
+def _shared(log_mu: np.ndarray) -> np.ndarray:
+    """The one set of log mu behind those of the offices [K, J, O], which have NaN for options on no menu of theirs."""
+    known = np.isfinite(log_mu[0])
+    found = log_mu[:, [known.sum(1).argmax()]]
+    for _ in range(log_mu.shape[2]):
+        for own, on in zip(np.moveaxis(log_mu, 1, 0), known, strict=True):
+            both = on & np.isfinite(found[0, 0])
+            if both.any():  # an option that both have tells how the two scales differ
+                shift = (found[:, 0, both] - own[:, both]).max(1, keepdims=True)
+                found[:, 0] = np.where(np.isfinite(found[:, 0]), found[:, 0], own + shift)
+    return found
 
 
 def _source(ballots: Any) -> xr.Dataset | None:
