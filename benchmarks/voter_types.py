@@ -48,7 +48,7 @@ from electjax.core.host import double_precision
 from electjax.voter_types.acceleration import em_map
 from electjax.voter_types.mixture import Types, log_likelihood
 from electjax.voter_types.profiles import collapse
-from electjax.voter_types.restarts import draw_start
+from electjax.voter_types.restarts import random_starts
 from electjax.voter_types.rows import lay_out
 from electjax.voter_types.simulate import simulate_choices
 
@@ -130,7 +130,7 @@ def iteration(small, columns=0):
     def walk(types, rows):
         return lax.fori_loop(0, steps, lambda _, types: em_map(types, rows, 0.0)[0], types)
 
-    start = draw_start(jax.random.key(0), rows, types=types, kind="random")
+    start = jax.tree.map(lambda leaf: leaf[0], random_starts(jax.random.key(0), rows, types=types, restarts=1))
 
     def own(_):
         return jax.block_until_ready(walk(start, rows))

@@ -93,7 +93,7 @@ def estimate(
     best, made = best_runs(runs), 0
     often = np.mean(runs.objective > best.objective[0] - 1e-6 * abs(best.objective[0])) > OFTEN
     if moves and types > 1 and not often and not isinstance(start, Types):
-        best, made = explore(key_move, runs, scout, way, capacity=capacity, say=say)
+        best, made = explore(key_move, runs, scout, way, capacity=max(capacity, CAPACITY), say=say)
     if large:
         best = _on_all_rows(best, rows, way, say)
 

@@ -106,6 +106,22 @@ def combine(parts: Sequence[Profiles]) -> Profiles:
     )
 
 
+def standardise(profiles: Profiles) -> tuple[Profiles, np.ndarray]:
+    """The profiles with covariates of mean 0 and standard deviation 1, and what turns their gamma into the given ones'.
+
+    A covariate that does not vary stays as it is. gamma of the covariates as given is `basis @ gamma`, [P, P] @ [P, K].
+    """
+    size = np.bincount(profiles.group, profiles.weight, len(profiles.design))
+    values = profiles.design[:, 1:]
+    mean = size @ values / size.sum()
+    spread = np.sqrt(size @ (values - mean) ** 2 / size.sum())
+    varies = spread > 1e-12 * (1 + np.abs(mean))
+    mean, spread = np.where(varies, mean, 0.0), np.where(varies, spread, 1.0)
+    basis = np.diag([1.0, *(1 / spread)])
+    basis[0, 1:] = -mean / spread
+    return profiles._replace(design=np.column_stack([np.ones(len(values)), (values - mean) / spread])), basis
+
+
 def row_labels(table: np.ndarray) -> np.ndarray:
     """Number the distinct rows of an integer table [N, columns], 0 for the row that sorts first; exact, no hashing.
 

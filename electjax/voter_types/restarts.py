@@ -68,13 +68,12 @@ def random_starts(key: Array, rows: Rows, *, types: int, restarts: int, shared: 
 
 def _even(noise: np.ndarray, rows: Rows, *, shared: bool) -> Types:
     """Equal shares, and probabilities in proportion to positive numbers [..., K, J or 1, O]."""
-    allowed = np.any(np.asarray(rows.mask), axis=1)
-    allowed = np.any(allowed, axis=0, keepdims=True) if shared else allowed
-    chance = noise * np.where(allowed, 1.0, 1e-30)
+    allowed = rows.mask.any(1).any(0, keepdims=True) if shared else rows.mask.any(1)
+    chance = noise * jnp.where(allowed, 1.0, 1e-30)
     lead, types, columns = chance.shape[:-3], chance.shape[-3], rows.design.shape[1]
     return Types(
         jnp.full((*lead, columns, types), -np.log(types) if columns == 1 else 0.0),
-        jnp.asarray(np.log(chance / chance.sum(-1, keepdims=True))),
+        jnp.log(chance / chance.sum(-1, keepdims=True)),
         jnp.zeros((*lead, types, rows.x.shape[-1])),
     )
 
@@ -95,7 +94,8 @@ def _nearest_means(key: Array, rows: Rows, types: int) -> Array:
     """Lloyd's algorithm on the 0/1 rows from random rows as centres; membership [K, U]."""
     assert rows.cells is not None
     cells = rows.cells
-    seeds = jax.random.choice(key, cells.shape[1], (types,), replace=False, p=rows.weight / rows.weight.sum())
+    some = cells.shape[1] >= types
+    seeds = jax.random.choice(key, cells.shape[1], (types,), replace=not some, p=rows.weight / rows.weight.sum())
 
     def assign(centres: Array) -> Array:
         nearest = jnp.argmin((centres**2).sum(1)[:, None] - 2 * centres @ cells, axis=0)

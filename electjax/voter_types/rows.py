@@ -20,7 +20,7 @@ from jax.ops import segment_sum
 from electjax.voter_types.profiles import NOTHING, Profiles
 
 PATTERNS = 512  # most joint patterns of a block: its table stays in the fastest cache
-DENSE = 4_000_000  # most entries of a 0/1 matrix that is worth holding
+DENSE = 1_500_000  # entries of a 0/1 matrix above which blocks are faster, even for many restarts
 CHUNK = 1 << 15  # rows that a pass holds at a time
 
 

@@ -45,6 +45,7 @@ class Averages(NamedTuple):
     menus: Array  # [K, J, S] share of the contexts among the expected voters of each type at each office
     mask: Array  # [J, S, O]
     x: Array  # [J, S, O, Q]
+    basis: Array  # [P, P] from gamma of the covariates as they are fitted to gamma of those that were given
 
 
 class Quantities(NamedTuple):
@@ -267,13 +268,14 @@ def _jacobian(types: Types, place: Array, given: tuple[Any, ...], *, function: C
 
 
 @jax.jit
-def averages(types: Types, rows: Rows) -> Averages:
-    """The sample's covariates, and its menus as each type meets them."""
+def averages(types: Types, rows: Rows, basis: Any = None) -> Averages:
+    """The sample's covariates, and its menus as each type meets them; `basis` is that of `standardise`."""
+    basis = jnp.eye(rows.design.shape[1]) if basis is None else jnp.asarray(basis)
     found = expect(types, rows)
     members, size = found.members.sum(1), found.counts.sum(-1)
     total = size.sum(-1, keepdims=True)
     menus = jnp.where(total > 0, size / jnp.where(total > 0, total, 1.0), 0.0)
-    return Averages(rows.design, members / members.sum(), menus, rows.mask, rows.x)
+    return Averages(rows.design, members / members.sum(), menus, rows.mask, rows.x, basis)
 
 
 @jax.jit
@@ -285,7 +287,7 @@ def quantities(types: Types, over: Averages) -> Quantities:
     first = jnp.broadcast_to(ever.argmax(-1)[None, :, None], (*shape[:2], 1))
     met = jnp.einsum("kjs,kjso->kjo", over.menus, jnp.exp(log_choice(types, over.mask, over.x)) * over.mask)
     voted = over.menus.sum(-1, keepdims=True) > 0
-    gamma = types.gamma - types.gamma[:, :1]
+    gamma = over.basis @ (types.gamma - types.gamma[:, :1])
     return Quantities(
         pi=over.members @ jnp.exp(log_shares(types, over.design)),
         mu=jnp.where(ever, jnp.exp(log_mu), jnp.nan),
@@ -297,14 +299,14 @@ def quantities(types: Types, over: Averages) -> Quantities:
 
 
 def standard_errors(
-    types: Types, rows: Rows, free: Free, found: Covariance, *, boundary: float = BOUNDARY
+    types: Types, rows: Rows, free: Free, found: Covariance, *, boundary: float = BOUNDARY, basis: Any = None
 ) -> Quantities:
     """Standard errors of `quantities`, by the delta method; menus and covariates are held at what they are.
 
     NaN at a boundary (a probability within `boundary` of 0 or 1 and its psi, a type of such a share), for what is
     constant (a baseline), and for what the data do not identify.
     """
-    over = averages(types, rows)
+    over = averages(types, rows, basis)
     value = jax.tree.map(np.asarray, quantities(types, over))
     error = delta_method(quantities, types, free, found, over)
 

@@ -11,7 +11,7 @@ from electjax.voter_types.criteria import count_parameters, criteria, disorder
 from electjax.voter_types.free import labels as free_labels
 from electjax.voter_types.mixture import Types, row_posterior
 from electjax.voter_types.profiles import NOTHING
-from electjax.voter_types.uncertainty import averages, interval, quantities, standard_errors
+from electjax.voter_types.uncertainty import averages, interval, quantities, standard_errors, voters_of
 
 if TYPE_CHECKING:
     from electjax.labelled.ballots.fit import Fitted
@@ -42,7 +42,7 @@ def decode_fit(
     """All that a fit says, labelled. Call it under `double_precision()`."""
     found, data, labels = fitted.estimate, fitted.encoded.profiles, fitted.encoded.labels
     number = found.types.gamma.shape[1]
-    value = quantities(found.types, averages(found.types, fitted.rows))
+    value = quantities(found.types, averages(found.types, fitted.rows, fitted.basis))
     fit = xr.Dataset(
         coords={
             "type": np.arange(1, number + 1),
@@ -56,7 +56,7 @@ def decode_fit(
         fit = fit.assign_coords(feature=np.array(labels.features))
     error = None
     if fitted.covariance is not None:
-        error = standard_errors(found.types, fitted.rows, fitted.free, fitted.covariance)
+        error = standard_errors(found.types, fitted.rows, fitted.free, fitted.covariance, basis=fitted.basis)
     for name, dims in _DIMS.items():
         if name == "delta" and not labels.features:
             continue
@@ -85,7 +85,8 @@ def decode_fit(
     voters = float(data.weight.sum())
     count = count_parameters(data, number, common=found.types.log_mu.shape[1] < data.mask.shape[0])
     unsure = float(disorder(found.types, fitted.rows)) if number > 1 else 0.0
-    judged = criteria(found.log_likelihood, count, voters, unsure, number)
+    # the size of the sample is a number of voters, whatever survey weights sum to
+    judged = criteria(found.log_likelihood, count, voters_of(data), unsure * voters_of(data) / voters, number)
     kept = {
         key: fitted.encoded.attrs[key] for key in ("title", "name", "source", "scheme") if fitted.encoded.attrs.get(key)
     }
@@ -188,7 +189,17 @@ def _covariance(fitted: "Fitted") -> dict[str, Any]:
         "theta_name": (("theta",), names),
         "theta_covariance": (
             ("theta", "theta_"),
-            fitted.covariance.matrix,
+            _as_given(fitted),
             {"long_name": "covariance of the free parameters; psi against each type and office's likeliest option"},
         ),
     }
+
+
+def _as_given(fitted: "Fitted") -> np.ndarray:
+    """Covariance of the free parameters, gamma being that of the covariates as they were given."""
+    assert fitted.covariance is not None
+    place = np.argwhere(fitted.free.gamma)
+    turn = np.eye(len(fitted.covariance.matrix))
+    same = place[:, None, 1] == place[None, :, 1]
+    turn[: len(place), : len(place)] = fitted.basis[place[:, None, 0], place[None, :, 0]] * same
+    return np.asarray(turn @ fitted.covariance.matrix @ turn.T)

@@ -20,11 +20,13 @@ from electjax.labelled.ballots.schema import check_choice
 from electjax.labelled.ballots.store import is_zarr
 from electjax.labelled.ballots.stream import stream_ballots
 from electjax.labelled.errors import data_error
+from electjax.voter_types.criteria import count_parameters
 from electjax.voter_types.diagnose import Names, check_design, diagnose
 from electjax.voter_types.estimate import Estimate, estimate
 from electjax.voter_types.free import Free, find_free
 from electjax.voter_types.matching import match_types, reorder
 from electjax.voter_types.mixture import LOG_ZERO, Types
+from electjax.voter_types.profiles import standardise
 from electjax.voter_types.restarts import STARTS, Way
 from electjax.voter_types.rows import Rows, lay_out
 from electjax.voter_types.uncertainty import Covariance, are_counts, cluster_pairs, covariance
@@ -40,7 +42,8 @@ class Fitted(NamedTuple):
 
     encoded: Encoded
     estimate: Estimate
-    rows: Rows
+    rows: Rows  # with covariates of mean 0 and standard deviation 1, as the types have them
+    basis: np.ndarray  # [P, P] from their gamma to that of the covariates as given
     free: Free
     covariance: Covariance | None
     errors: str
@@ -94,7 +97,8 @@ def fit_types(
         prune: share of the starts that go on after a short run; by default all, unless that is much work.
         moves: whether to look for better maxima by splitting, dropping and crossing types of the best.
         newton: whether Newton's method ends the search.
-        ridge: shrinks the slopes of gamma: ridge / 2 times the sum of their squares is taken from the log-likelihood.
+        ridge: shrinks the slopes of gamma: ridge / 2 times the sum of their squares, with covariates in standard
+            deviations, is taken from the log-likelihood.
         common: one set of intercepts of psi for all offices, as covariates of offices need.
         collapse: False keeps every voter as a row, for comparison.
         errors: standard errors by the observed "information", the "sandwich" of independent voters, or one clustered
@@ -113,6 +117,8 @@ def fit_types(
     Raises:
         ElectionDataError: ballots that do not fit the schema, an argument out of range.
     """
+    if not 0 < level < 1:
+        raise data_error(f"found {level}", where="fit_types(level=)", expected="between 0 and 1", mend="as in .95")
     fitted = fit_arrays(
         encoded_ballots(ballots, covariates, unique=collapse),
         _source(ballots),
@@ -169,15 +175,26 @@ def fit_arrays(
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Fitted:
     """`fit_types` on encoded ballots; the Dataset is only asked for clusters."""
-    _check(types, restarts, tolerance, prune, ridge)
+    _check(types, restarts, max_maps, tolerance, prune, ridge)
     for name, value, kind in (("criterion", criterion, Criterion), ("acceleration", acceleration, Acceleration)):
         check_choice(f"fit_types({name}=)", value, get_args(kind))
     check_choice("fit_types(errors=)", errors, get_args(Errors))
-    data = encoded.profiles
+    data, basis = standardise(encoded.profiles)
+    given: str | Types
     if isinstance(start, str):
         check_choice("fit_types(start=)", start, STARTS)
+        given = start
+    else:
+        own = types_of(start, encoded)
+        if own.gamma.shape[1] != types:
+            raise data_error(
+                f"a fit of {own.gamma.shape[1]} types",
+                where="fit_types(start=)",
+                expected=f"{types}, as in types=",
+                mend="pass the same number",
+            )
+        given, restarts = own._replace(gamma=jnp.asarray(np.linalg.solve(basis, own.gamma))), 1
     with double_precision():
-        given = start if isinstance(start, str) else types_of(start, encoded)
         rows = lay_out(data)
         found = estimate(
             data,
@@ -211,13 +228,14 @@ def fit_arrays(
             covariance=spread,
             free=free,
             clusters=None if clusters is None else clusters.shape[0],
+            parameters=count_parameters(data, types, common=common),
             converged=found.converged,
             best_starts=found.maxima[0].starts,
             restarts=restarts,
         )
         if labels.features:
             notes += check_design(data.mask, data.x, common=common, features=labels.features)
-    return Fitted(encoded, found, rows, free, spread, how, notes)
+    return Fitted(encoded, found, rows, basis, free, spread, how, notes)
 
 
 def encoded_ballots(
@@ -302,10 +320,12 @@ def _kind_of_errors(errors: Errors, encoded: Encoded, ballots: xr.Dataset | None
     return kind, cluster_pairs(ballots["cluster"].values, encoded.inverse, weight)
 
 
-def _check(types: int, restarts: int, tolerance: float, prune: float | None, ridge: float) -> None:
+def _check(types: int, restarts: int, max_maps: int, tolerance: float, prune: float | None, ridge: float) -> None:
     for name, value, good, expected in (
-        ("types", types, types >= 1, "at least 1"),
-        ("restarts", restarts, restarts >= 1, "at least 1"),
+        *(
+            (name, number, isinstance(number, int | np.integer) and number >= 1, "a whole number of at least 1")
+            for name, number in (("types", types), ("restarts", restarts), ("max_maps", max_maps))
+        ),
         ("tolerance", tolerance, tolerance > 0, "a positive number"),
         ("prune", prune, prune is None or 0 < prune <= 1, "a share above 0 and up to 1, or None"),
         ("ridge", ridge, ridge >= 0, "0 or more"),
