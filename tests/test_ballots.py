@@ -407,6 +407,9 @@ def test_schema():
     assert validate_ballots(checked).identical(checked)
     floats = dataset(choice=(("voter", "office"), [[0, 2], [1, 2], [np.nan, 0.0]]))
     assert validate_ballots(floats)["choice"].equals(checked["choice"])
+    split = xr.Dataset({"choice": (("voter", "office"), [[False, True], [True, True]])})
+    assert validate_ballots(split)["choice"].dtype == np.int8
+    assert validate_ballots(split)["choice"].values.tolist() == [[0, 1], [1, 1]]
     many = xr.Dataset({"choice": (("voter", "office"), [[0], [200]])})
     assert validate_ballots(many)["choice"].dtype == np.int16
     mask = np.ones((3, 2, 3), dtype=bool)
@@ -451,6 +454,9 @@ def test_empty_and_repeated():
         validate_ballots(dataset().assign_coords(office=["A", "A"]))
     with pytest.raises(ElectionDataError, match="choice"):
         validate_ballots(xr.Dataset())
+    for other in (np.zeros((3, 2), int), "ballots.csv", dataset()["choice"], None):
+        with pytest.raises(ElectionDataError, match=f"found {type(other).__name__}; expected an xarray Dataset"):
+            validate_ballots(other)
     labels = (("office", "option"), [["a", "b", "c"], ["a", "b", ""]])
     with pytest.raises(ElectionDataError, match="option of this office"):
         validate_ballots(dataset().assign_coords(option_label=labels))

@@ -355,6 +355,11 @@ def test_what_is_wrong_is_said():
         "9 clusters for 99 parameters",
     ):
         assert any(sentence in each for each in said), sentence
+    # few voters make no type empty, unless it has next to none of them
+    few = everything._replace(weight=np.r_[1.0, 1.0, 1.0, np.zeros(len(everything.weight) - 3)])
+    assert not any("empty" in each or "less than one" in each for each in diagnose(two_types(), few))
+    thin = binary([[0.9] * OFFICES, [0.2] * OFFICES], [0.9999, 1e-4])
+    assert any("Type 2 holds less than one voter (share 0.0001)" in each for each in diagnose(thin, few))
     fine = two_types()
     assert diagnose(fine, everything, parameters=13, best_starts=7, restarts=10) == []
 

@@ -302,12 +302,13 @@ def test_local_maxima_of_gss82():
     """Other programs' 500 starts with three types ended at five maxima; so do ours, most often at the same ones."""
     fit = electjax.fit_types(published("gss82"), 3, restarts=500, seed=1, errors="none")
     found = fit["maxima_log_likelihood"].values
-    assert fit.attrs["log_likelihood"] == pytest.approx(-2754.5454, abs=1e-4)
     assert found[0] == pytest.approx(-2754.5454, abs=1e-4)
     for expected in (-2755.617, -2755.739, -2762.005, -2762.231):
         assert np.abs(found - expected).min() < 1e-3
     assert (np.diff(found) < 0).all()
-    assert fit["maxima_starts"].values.sum() <= 500
+    starts = fit["maxima_starts"].values
+    assert starts.sum() == 500
+    assert starts[0] >= 100
 
 
 @pytest.mark.slow

@@ -16,6 +16,8 @@ from hydra.core.hydra_config import HydraConfig
 import electjax
 from electjax import report
 from electjax.labelled.ballots import generate
+from electjax.labelled.ballots.codec import voter_covariates
+from electjax.labelled.ballots.store import save_ballots
 from electjax.run import main
 from electjax.tasks.types import selection_of
 
@@ -408,6 +410,59 @@ def test_prediction_finds_its_covariates_by_name(county, truth):
         electjax.predict_types(dummies, third)
     with pytest.raises(electjax.ElectionDataError, match=r"no covariate 'rural'.*expected .*rural, by mail"):
         electjax.predict_types(truth, few.drop_dims("term"))
+
+
+def test_prediction_needs_no_weights_and_reads_a_path(county, truth, tmp_path):
+    few = county.isel(voter=slice(0, 40))
+    found = electjax.predict_types(truth, few)
+    none = few.assign(weight=("voter", np.zeros(40)))
+    assert electjax.predict_types(truth, none)["zeta"].equals(found["zeta"])
+    save_ballots(few, tmp_path / "few.nc")
+    assert electjax.predict_types(truth, tmp_path / "few.nc")["zeta"].values == pytest.approx(found["zeta"].values)
+    with pytest.raises(electjax.ElectionDataError, match="found ndarray; expected an xarray Dataset"):
+        electjax.predict_types(truth, few["choice"].values)
+
+
+def test_levels_may_hold_brackets(county, truth, tmp_path):
+    few = county.isel(voter=slice(0, 200))
+    values = few["covariate"].values
+    level = np.where(values[:, 1] > 0, "a]1[x]", "a[0]")
+    named = few.drop_dims("term").assign_coords(rural=("voter", values[:, 0]), county=("voter", level))
+    dummies = truth.assign_coords(term=["intercept", "rural", "county[a]1[x]]"])
+    expected = electjax.predict_types(truth, few)["zeta"].values
+    assert electjax.predict_types(dummies, named)["zeta"].values == pytest.approx(expected)
+    plain = electjax.residuals_types(truth, few)
+    assert float(electjax.residuals_types(dummies, named)["g2"]) == pytest.approx(float(plain["g2"]))
+    terms, columns = voter_covariates(electjax.validate_ballots(named), ["rural", "county"])
+    assert terms == ("rural", "county[a]1[x]]")
+    assert columns == pytest.approx(values)
+    save_ballots(few.assign_coords(term=["rural", "by[mail]"]), tmp_path / "few.nc")
+    brackets = truth.assign_coords(term=["intercept", "rural", "by[mail]"])
+    assert float(electjax.residuals_types(brackets, tmp_path / "few.nc")["g2"]) == pytest.approx(float(plain["g2"]))
+
+
+def test_mistaken_arguments_are_one_line(county, truth):
+    few = county.isel(voter=slice(0, 40))
+    numbered = electjax.validate_ballots(few.drop_vars("term"))
+    assert voter_covariates(numbered, [0])[0] == ("0",)
+    for call, says in (
+        (lambda: electjax.simulate_ballots(truth, few, voters=-1), "found -1; expected at least 1"),
+        (lambda: electjax.simulate_ballots(truth, voters=0), "found 0; expected at least 1"),
+        (
+            lambda: voter_covariates(numbered, few["covariate"].values),
+            "found a ndarray; expected names of terms",
+        ),
+        (lambda: voter_covariates(numbered, 0.5), "found a float; expected names of terms"),
+        (lambda: voter_covariates(numbered, [7]), "no covariate '7'"),
+        (lambda: electjax.select_types(few, 2, level=0.9), "select_types: no argument 'level'; expected"),
+        (lambda: electjax.select_types(few, 2, tolerence=0.1), "no argument 'tolerence'; expected its own, or"),
+        (lambda: electjax.fit_types(few["choice"].values, 2), "found ndarray; expected an xarray Dataset"),
+        (lambda: electjax.fit_types(None, 2), "found NoneType; expected an xarray Dataset"),
+    ):
+        with pytest.raises(electjax.ElectionDataError) as caught:
+            call()
+        assert says in str(caught.value)
+        assert "\n" not in str(caught.value)
 
 
 def test_prediction_refuses_what_the_fit_does_not_know(county, truth):

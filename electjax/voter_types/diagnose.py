@@ -14,6 +14,7 @@ from electjax.voter_types.uncertainty import FLAT, NO_MAXIMUM, Covariance, unide
 
 ALIKE = 1e-4  # largest difference of mu between types that are the same
 STEEP = 10.0  # log odds per standard deviation of a covariate that no finite slope explains
+SMALL = 0.01  # share below which a type of less than one voter is worth a sentence
 NAMED = 6  # how many of a kind a sentence names
 COLLINEAR = 1e-8  # part of a column's length that the others leave unexplained
 
@@ -107,13 +108,19 @@ def _never(profiles: Profiles, names: Names) -> list[str]:
 
 
 def _types(types: Types, profiles: Profiles, names: Names, free: Free) -> list[str]:
-    """Empty and duplicate types, probabilities at the boundary."""
+    """Empty, slight and duplicate types, probabilities at the boundary."""
     shares, mu = sample_shares(types, profiles), np.exp(np.asarray(types.log_mu))
-    empty = shares < max(1 / max(voters_of(profiles), 1), 1e-6)
+    slight = ~free.empty & (shares < SMALL) & (shares * voters_of(profiles) < 1)
     found = [
         f"Type {names.types[k]} is empty (share {shares[k]:.2g}): the data need fewer types."
-        for k in np.flatnonzero(empty).tolist()
+        for k in np.flatnonzero(free.empty).tolist()
     ]
+    found += [
+        f"Type {names.types[k]} holds less than one voter (share {shares[k]:.2g}): its probabilities rest on next to "
+        "nothing; fit fewer types."
+        for k in np.flatnonzero(slight).tolist()
+    ]
+    empty = free.empty | slight
     delta = np.asarray(types.delta)
     for a, b in combinations(range(len(mu)), 2):
         apart = np.abs(mu[a] - mu[b]).max()

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from electjax.labelled.ballots.schema import TICKET, menu_mask, place, strings, validate_ballots
+from electjax.labelled.ballots.schema import TICKET, check_dataset, menu_mask, place, strings, validate_ballots
 from electjax.labelled.errors import data_error, suggest
 from electjax.voter_types.profiles import Profiles, collapse, combine, met_contexts
 
@@ -46,7 +46,8 @@ def encode_ballots(
     Args:
         ballots: see `electjax.labelled.ballots.schema`.
         covariates: terms of `covariate`, or names of variables or coordinates of the voters (text becomes dummies
-            against its first level); all of `covariate` by default, none with False.
+            against its first level) or of one such dummy, "county[b]"; all of `covariate` by default, none with
+            False.
         unique: False keeps every voter as a row of its own.
 
     Raises:
@@ -76,6 +77,8 @@ def encode_stream(chunks: Iterable[xr.Dataset], covariates: Sequence[str] | bool
     Chunks share their offices, options and menus. Covariates of candidates and menus given voter by voter need all
     ballots at once.
     """
+    if not isinstance(chunks, Iterable):
+        check_dataset(chunks)
     parts: list[Profiles] = []
     first: xr.Dataset | None = None
     for chunk in chunks:
@@ -117,31 +120,64 @@ def voter_covariates(
         return (), None
     known = [str(term) for term in ballots["term"].values] if "covariate" in ballots else []
     others = [str(name) for name in ballots.variables if ballots[name].dims == ("voter",) and name != "voter"]
-    wanted = (
-        known
-        if covariates is None or covariates is True
-        else [covariates]
-        if isinstance(covariates, str)
-        else covariates
-    )
+    wanted = known if covariates is None or covariates is True else _names(covariates)
     terms: list[str] = []
     columns: list[np.ndarray] = []
     for name in wanted:
         if name in known:
-            terms.append(str(name))
+            terms.append(name)
             columns.append(ballots["covariate"].values[:, known.index(name)])
         elif name in others:
             own, values = _columns(ballots, name)
             terms += own
             columns += values
+        elif dummy := dummy_of(ballots, name):
+            terms.append(name)
+            columns.append(dummy_column(ballots, *dummy, wanted))
         else:
             raise data_error(
                 f"no covariate {name!r}",
                 where=place(ballots),
                 expected="a term of covariate(voter, term), or a variable of the voters",
-                mend=suggest(str(name), [*known, *others] or ["none"]),
+                mend=suggest(name, [*known, *others] or ["none"]),
             )
     return tuple(terms), np.column_stack(columns) if columns else None
+
+
+def dummy_of(ballots: xr.Dataset, term: str) -> tuple[str, str] | None:
+    """The voters' variable and the level behind a term name[level]; either may hold brackets of its own."""
+    for name in map(str, ballots.variables):
+        if ballots[name].dims == ("voter",) and term.startswith(f"{name}[") and term.endswith("]"):
+            return name, term[len(name) + 1 : -1]
+    return None
+
+
+def dummy_column(ballots: xr.Dataset, name: str, level: str, terms: Sequence[str]) -> np.ndarray:
+    """1 for the voters of a level; all levels but one, the baseline, must be among the terms."""
+    found = strings(ballots[name].values)
+    unknown = [each for each in np.unique(found).tolist() if f"{name}[{each}]" not in terms]
+    if len(unknown) > 1:
+        raise data_error(
+            f"{name} is {' or '.join(map(repr, unknown))}",
+            where=place(ballots),
+            expected=f"besides the baseline only what has a term: {', '.join(terms)}",
+            mend="leave the other voters out",
+        )
+    return (found == level).astype(float)
+
+
+def _names(covariates: object) -> list[str]:
+    """Names of covariates as text."""
+    given = [covariates] if isinstance(covariates, str) or not isinstance(covariates, Iterable) else list(covariates)
+    odd = [each for each in given if not isinstance(each, str | int)]
+    if odd:
+        raise data_error(
+            f"found a {type(odd[0]).__name__}",
+            where="covariates=",
+            expected="names of terms or of the voters' variables",
+            mend="put the values into the ballots as covariate(voter, term), or as coordinates of the voters",
+        )
+    return [str(each) for each in given]
 
 
 def _columns(ballots: xr.Dataset, name: Hashable) -> tuple[list[str], list[np.ndarray]]:

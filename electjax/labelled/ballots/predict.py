@@ -1,6 +1,6 @@
 """From a fit back to voters: who is likely of which type."""
 
-import re
+import os
 from collections.abc import Callable
 
 import jax
@@ -10,9 +10,10 @@ from jax import Array
 
 import electjax
 from electjax.core.host import double_precision
-from electjax.labelled.ballots.codec import INTERCEPT, Encoded, ballot_labels, encode_ballots
+from electjax.labelled.ballots.codec import INTERCEPT, Encoded, ballot_labels, dummy_column, dummy_of, encode_ballots
 from electjax.labelled.ballots.fit import types_of
-from electjax.labelled.ballots.schema import MISSING, place, strings, validate_ballots, voter_place
+from electjax.labelled.ballots.read import read_ballots
+from electjax.labelled.ballots.schema import MISSING, check_dataset, place, strings, validate_ballots, voter_place
 from electjax.labelled.errors import data_error, suggest
 from electjax.voter_types.mixture import Types, log_joint
 from electjax.voter_types.profiles import NOTHING, Profiles
@@ -22,7 +23,10 @@ VOTERS = 1 << 20  # voters whose votes are collapsed at a time
 
 
 def predict_types(
-    fit: xr.Dataset, ballots: xr.Dataset, *, progress: Callable[[int, int, str], None] | None = None
+    fit: xr.Dataset,
+    ballots: xr.Dataset | str | os.PathLike[str],
+    *,
+    progress: Callable[[int, int, str], None] | None = None,
 ) -> xr.Dataset:
     """Posterior probabilities of the types for every voter of these ballots, which need not be those of the fit.
 
@@ -31,7 +35,8 @@ def predict_types(
 
     Args:
         fit: what `electjax.fit_types` returned.
-        ballots: a ballots Dataset with offices of the fit, and the terms that membership depends on there.
+        ballots: a ballots Dataset, or the path of one for `read_ballots`, with offices of the fit, and the terms that
+            membership depends on there. Their weights do not matter.
         progress: called with voters done, their number, and a line.
 
     Returns:
@@ -40,7 +45,7 @@ def predict_types(
     Raises:
         ElectionDataError: an office, an option or a feature that the fit does not know, or a term that is missing.
     """
-    ballots = align_ballots(fit, ballots)
+    ballots = align_ballots(fit, whole_ballots(ballots).drop_vars("weight", errors="ignore"))
     fit = fit.sel(office=ballots["office"].values)
     number = ballots.sizes["voter"]
     zeta, height = np.empty((number, fit.sizes["type"])), np.empty(number)
@@ -64,6 +69,11 @@ def predict_types(
         },
         attrs={"title": ballots.attrs.get("title", ""), "electjax_version": electjax.__version__},
     )
+
+
+def whole_ballots(ballots: xr.Dataset | str | os.PathLike[str]) -> xr.Dataset:
+    """Ballots as one Dataset, read where a path is given."""
+    return read_ballots(ballots) if isinstance(ballots, str | os.PathLike) else check_dataset(ballots)
 
 
 def align_ballots(fit: xr.Dataset, ballots: xr.Dataset) -> xr.Dataset:
@@ -191,13 +201,12 @@ def _with_terms(ballots: xr.Dataset, terms: list[str]) -> xr.Dataset:
     own = [str(term) for term in ballots["term"].values] if "covariate" in ballots else []
     columns = []
     for term in terms:
-        dummy = re.fullmatch(r"(.+)\[(.*)\]", term)
         if term in own:
             columns.append(ballots["covariate"].values[:, own.index(term)])
         elif _is_number(ballots, term):
             columns.append(ballots[term].values.astype(float))
-        elif dummy and dummy[1] in ballots.variables and ballots[dummy[1]].dims == ("voter",):
-            columns.append(_dummy(ballots, dummy[1], dummy[2], terms))
+        elif dummy := dummy_of(ballots, term):
+            columns.append(dummy_column(ballots, *dummy, terms))
         else:
             raise data_error(
                 f"no covariate {term!r}",
@@ -211,17 +220,3 @@ def _with_terms(ballots: xr.Dataset, terms: list[str]) -> xr.Dataset:
 
 def _is_number(ballots: xr.Dataset, name: str) -> bool:
     return name in ballots.variables and ballots[name].dims == ("voter",) and ballots[name].dtype.kind in "biuf"
-
-
-def _dummy(ballots: xr.Dataset, name: str, level: str, terms: list[str]) -> np.ndarray:
-    """1 for the voters of a level; all levels but one, the fit's baseline, must be among the terms."""
-    found = strings(ballots[name].values)
-    unknown = [each for each in np.unique(found).tolist() if f"{name}[{each}]" not in terms]
-    if len(unknown) > 1:
-        raise data_error(
-            f"{name} is {' or '.join(map(repr, unknown))}",
-            where=place(ballots),
-            expected=f"besides the fit's baseline only what the fit knows: {', '.join(terms)}",
-            mend="leave the other voters out",
-        )
-    return (found == level).astype(float)

@@ -113,12 +113,7 @@ def fitted_arrays(
 ) -> tuple[Types, Encoded]:
     """The parameters of a fit, and the ballots with the covariates that it has."""
     terms = [str(term) for term in fit["term"].values[1:]] if "term" in fit.coords else []
-    known = set()
-    if isinstance(ballots, xr.Dataset) and "term" in ballots.coords:
-        known = {str(term) for term in ballots["term"].values}
-    # the dummies of a text are called name[level]
-    names = [term if term in known or not term.endswith("]") else term[: term.index("[")] for term in terms]
-    encoded = encoded_ballots(ballots, list(dict.fromkeys(names)) or False)
+    encoded = encoded_ballots(ballots, terms or False)
     with double_precision():
         return types_of(fit, encoded), encoded
 

@@ -87,7 +87,8 @@ def validate_ballots(ballots: xr.Dataset, *, invalid: Invalid = "error") -> xr.D
     Labels that are not given are added (offices are numbered); the argument itself stays as it is.
 
     Args:
-        ballots: a Dataset with at least `choice(voter, office)`; NaN in it counts as missing.
+        ballots: a Dataset with at least `choice(voter, office)`; NaN in it counts as missing, False and True as 0
+            and 1.
         invalid: a vote for an option that was not on the ballot is an "error", or becomes "missing" (an office that
             was not on the ballot stays so) with one warning that counts such votes.
 
@@ -95,7 +96,7 @@ def validate_ballots(ballots: xr.Dataset, *, invalid: Invalid = "error") -> xr.D
         ElectionDataError: one line that names the voter (row of the file where that is known), the office, what was
             found, what was expected and how to mend it.
     """
-    where = place(ballots)
+    where = place(check_dataset(ballots))
     check_choice("validate_ballots(invalid=)", invalid, get_args(Invalid))
     ds = ballots.copy()
     _check_dims(ds, where)
@@ -122,6 +123,18 @@ def validate_ballots(ballots: xr.Dataset, *, invalid: Invalid = "error") -> xr.D
     ds.attrs["electjax_version"] = electjax.__version__
     ds.attrs.setdefault("scheme", "ticket" if "menu" in ds and "available" not in ds and options == 3 else "options")
     return _check_votes(ds, invalid)
+
+
+def check_dataset(ballots: Any) -> xr.Dataset:
+    """What is a Dataset, as it is; anything else is refused in one line."""
+    if isinstance(ballots, xr.Dataset):
+        return ballots
+    raise data_error(
+        f"found {type(ballots).__name__}",
+        where="ballots",
+        expected="an xarray Dataset with choice(voter, office)",
+        mend="read a file with read_ballots; of codes make xr.Dataset({'choice': (('voter', 'office'), codes)})",
+    )
 
 
 def offered(ballots: xr.Dataset) -> np.ndarray | None:
@@ -313,10 +326,12 @@ def _check_numbers(ds: xr.Dataset, name: str, where: str) -> None:
 
 
 def _whole_numbers(ds: xr.Dataset, name: str, where: str) -> xr.DataArray:
-    """An integer variable; NaN counts as missing in `choice`."""
+    """An integer variable; in `choice` NaN counts as missing, and an indicator as its codes 0 and 1."""
     values = ds[name].values
     if values.dtype.kind in "iu":
         return ds[name]
+    if values.dtype.kind == "b" and name == "choice":
+        return ds[name].astype(np.int8)
     if values.dtype.kind == "f":
         blank = np.isnan(values) if name == "choice" else np.zeros(values.shape, dtype=bool)
         _refuse(ds, ~blank & ~((values == np.floor(values)) & (np.abs(values) < 2**15)), name, "whole numbers")
@@ -376,6 +391,7 @@ __all__ = [
     "Invalid",
     "Scheme",
     "check_choice",
+    "check_dataset",
     "menu_kinds",
     "menu_mask",
     "offered",

@@ -1,5 +1,6 @@
 """How many types: fits of several numbers of types beside each other."""
 
+import inspect
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -83,7 +84,7 @@ def select_types(
         ElectionDataError: ballots that do not fit the schema, an argument out of range.
     """
     numbers = sorted({types} if isinstance(types, int) else set(types))
-    _check(numbers, blrt, blrt_starts)
+    _check(numbers, blrt, blrt_starts, options)
     tests = [number for number in numbers if blrt and number - 1 in numbers]
     total = len(numbers) + len(tests)
     say = progress or (lambda done, total, text: None)
@@ -184,7 +185,17 @@ def _said(number: int) -> str:
     return f"{number} type{'s' if number > 1 else ''}"
 
 
-def _check(numbers: Sequence[int], blrt: int, starts: int) -> None:
+def _check(numbers: Sequence[int], blrt: int, starts: int, options: dict[str, Any]) -> None:
+    own = ("encoded", "ballots", "types", "restarts", "seed", "errors", "progress")
+    known = [name for name in inspect.signature(fit_arrays).parameters if name not in own]
+    for name in options:
+        if name not in (*known, "errors"):  # no standard errors are computed
+            raise data_error(
+                f"no argument {name!r}",
+                where="select_types",
+                expected=f"its own, or of the search: {', '.join(known)}",
+                mend="leave it out, or correct its name",
+            )
     for name, value, good, expected in (
         ("types", list(numbers), bool(numbers) and min(numbers, default=0) >= 1, "numbers of at least 1"),
         ("blrt", blrt, blrt >= 0, "0 or more"),

@@ -1,5 +1,6 @@
 """Ballots drawn from a fit."""
 
+import os
 from typing import Any
 
 import jax
@@ -9,7 +10,7 @@ import xarray as xr
 import electjax
 from electjax.core.host import double_precision
 from electjax.labelled.ballots.fit import types_of
-from electjax.labelled.ballots.predict import align_ballots, encode_fitted
+from electjax.labelled.ballots.predict import align_ballots, encode_fitted, whole_ballots
 from electjax.labelled.ballots.schema import MISSING, strings, validate_ballots
 from electjax.labelled.errors import data_error
 from electjax.voter_types.profiles import NOTHING
@@ -19,7 +20,11 @@ VOTERS = 1 << 20  # voters whose votes are drawn at a time
 
 
 def simulate_ballots(
-    fit: xr.Dataset, ballots: xr.Dataset | None = None, *, voters: int | None = None, seed: int = 0
+    fit: xr.Dataset,
+    ballots: xr.Dataset | str | os.PathLike[str] | None = None,
+    *,
+    voters: int | None = None,
+    seed: int = 0,
 ) -> xr.Dataset:
     """Draw every voter's type and votes from a fit, at given menus and covariates.
 
@@ -37,12 +42,16 @@ def simulate_ballots(
     Raises:
         ElectionDataError: as `predict_types`, or the fit does not hold its rows or menus.
     """
+    if voters is not None and voters < 1:
+        raise data_error(
+            f"found {voters}", where="simulate_ballots(voters=)", expected="at least 1", mend="leave it out for all"
+        )
     rng = np.random.default_rng(seed)
     if ballots is None:
         number = round(float(fit.attrs["voters"])) if voters is None else voters
         ballots = _of_rows(fit, number, rng)
     else:
-        ballots = align_ballots(fit, ballots)
+        ballots = align_ballots(fit, whole_ballots(ballots))
         if voters is not None:
             drawn = rng.integers(ballots.sizes["voter"], size=voters)
             ballots = ballots.isel(voter=drawn).drop_vars(["voter", "row"], errors="ignore")
