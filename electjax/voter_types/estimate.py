@@ -13,15 +13,14 @@ from electjax.core.host import host_generator
 from electjax.voter_types.explore import best_runs, explore
 from electjax.voter_types.matching import order_by_share
 from electjax.voter_types.maxima import BLURRED, SAME, Maximum, affordable, end_runs, local_maxima
-from electjax.voter_types.membership import penalty
 from electjax.voter_types.mixture import Types
 from electjax.voter_types.profiles import Profiles
 from electjax.voter_types.restarts import LANES, Runs, Way, draw_starts, filled, join, run_long, run_starts, take
 from electjax.voter_types.rows import Rows, lay_out
 
 LOOSE = 1e-6  # relative change at which a start that is only to be compared stops
-FULL_WORK = 3e9  # rows x cells x types x starts up to which every start is run to the end
-KEPT = 0.2  # share of the starts that are, otherwise
+FULL_WORK = 2e7  # rows x cells x types x starts up to which every start is run to the end
+KEPT, LONG = 0.2, 400  # share of the starts that go on otherwise, and for how many evaluations of the EM map at most
 FEW, CAPACITY = 16, 256  # starts that need no large program; what it holds at least, so that one serves all
 SCOUT = 8192  # voters on whom starts are compared where the rows are too many for that
 FINALISTS = 3  # solutions of theirs that are run on all rows
@@ -107,13 +106,15 @@ def estimate(
     elif newton and affordable(winner.types, rows):
         winner, gradients = end_runs(winner, rows, way)
         gradient = float(gradients[0])
+    elif not winner.converged[0] and not large:
+        winner = winner._replace(**run_long(_one(winner, 0), rows, way)._asdict())
     maxima = local_maxima(winner, take(ended, []) if large else ended, same=same)
     maxima = [each._replace(types=_ordered(each.types, profiles)) for each in maxima]
     best_types, objective = maxima[0].types, maxima[0].objective
     trace: np.ndarray = winner.trace[0]
     return Estimate(
         types=best_types,
-        log_likelihood=objective + float(penalty(jnp.asarray(best_types.gamma), jnp.asarray(way.ridge))),
+        log_likelihood=objective + way.ridge / 2 * float((np.asarray(best_types.gamma)[1:] ** 2).sum()),
         objective=objective,
         gradient=gradient,
         converged=bool(winner.converged[0]),
@@ -146,6 +147,7 @@ def _run(starts: Types, rows: Rows, way: Way, *, restarts: int, prune: float | N
     order = np.argsort(-short.objective)
     best, rest = np.split(order, [max(1, round(keep * restarts))])
     chosen = take(short, best)
+    way = way._replace(max_maps=min(way.max_maps, LONG))
     ended = run_starts(filled(chosen.types, len(starts.gamma)), rows, way, number=len(best))
     ended = ended._replace(maps=ended.maps + chosen.maps)
     back = np.argsort(np.concatenate([best, rest]))

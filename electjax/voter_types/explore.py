@@ -20,10 +20,11 @@ from electjax.voter_types.rows import Rows
 APART = 0.3  # solutions that moves are made from differ so much in log-likelihood: near copies add nothing
 POOL = 16  # how many these are
 FADE = 0.9  # by this factor each is a likelier parent than the next best
-MOVES, KEPT = 192, 32  # per round; those that go on after a short run
-SHORT = 1e-5  # relative change at which that ends
+MOVES, KEPT = 96, 12  # per round; those that go on after a short run
+SHORT = 3e-5  # relative change at which that ends
+LONG = 250  # most evaluations of the EM map of those that go on: enough to tell whether they are better
 GAIN = 1e-4  # in log-likelihood, below which a round gained nothing
-ROUNDS, IDLE = 40, 6  # most rounds; rounds in a row without a gain that end the search
+ROUNDS, IDLE = 60, 12  # most rounds; rounds in a row without a gain that end the search
 CROSSED, SEEDED, TWICE = (
     0.15,
     0.2,
@@ -58,7 +59,7 @@ def explore(
         moves = propose_moves(jax.random.fold_in(key, turn), pool.types, rows, allowed, number=MOVES)
         short = run_starts(filled(moves, capacity), rows, way, number=MOVES, loose=SHORT)
         kept = take(short, np.argsort(-short.objective)[:KEPT])
-        full = run_starts(filled(kept.types, capacity), rows, way, number=KEPT)
+        full = run_starts(filled(kept.types, capacity), rows, way._replace(max_maps=LONG), number=KEPT)
         pool = best_runs(join(pool, full))
         say(turn + 1, ROUNDS, f"moves from the best: {pool.objective[0]:.4f}")
         idle = 0 if pool.objective[0] > before + GAIN else idle + 1

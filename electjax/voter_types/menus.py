@@ -73,8 +73,10 @@ def _intercepts(counts: Array, types: Types, mask: Array, x: Array, *, shared: b
 
     chance = jnp.exp(choices(first)) * mask
     slope = own - over((size[..., None] * chance).sum(2))
-    spread = jnp.einsum("kjs,kjso,kjsp->kjop", size, chance, chance)
-    level = jnp.einsum("kjs,kjso->kjo", size, chance)
+    weighted = size[..., None] * chance
+    # sums of products, not matrix products: thousands of tiny ones are slow
+    spread = (weighted[..., None] * chance[..., None, :]).sum(2)
+    level = weighted.sum(2)
     curve = over(level)[..., None] * jnp.eye(mask.shape[2]) - over(spread)
     total = over(size).sum(-1)[..., None, None]
     # a constant added to psi changes nothing: the ones make the matrix regular without touching the step
@@ -112,8 +114,11 @@ def _effects(counts: Array, types: Types, mask: Array, x: Array) -> Types:
 def _solve(matrix: Array, vector: Array) -> Array:
     """Solve many small positive definite systems by elimination, one unknown at a time, side by side."""
     size = vector.shape[-1]
-    both = jnp.concatenate([matrix, vector[..., None]], axis=-1)
+    rows = [[*(matrix[..., i, j] for j in range(size)), vector[..., i]] for i in range(size)]
     for i in range(size):
-        pivot = both[..., i, :] / both[..., i, i, None]
-        both = (both - both[..., :, i, None] * pivot[..., None, :]).at[..., i, :].set(pivot)
-    return both[..., -1]
+        rows[i] = [value / rows[i][i] for value in rows[i]]
+        for other in range(size):
+            if other != i:
+                factor = rows[other][i]
+                rows[other] = [value - factor * pivot for value, pivot in zip(rows[other], rows[i], strict=True)]
+    return jnp.stack([row[-1] for row in rows], axis=-1)

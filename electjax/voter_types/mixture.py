@@ -48,7 +48,8 @@ def log_shares(types: Types, design: Array) -> Array:
 
 def log_choice(types: Types, mask: Array, x: Array) -> Array:
     """log mu_{kjl} renormalised over each context's menu, [K, J, S, O] (eq. 4.6); LOG_ZERO off the menu."""
-    psi = types.log_mu[:, :, None, :] + jnp.einsum("jsoq,kq->kjso", x, types.delta)
+    psi = jnp.broadcast_to(types.log_mu[:, :, None, :], (len(types.log_mu), *mask.shape))
+    psi = psi + jnp.einsum("jsoq,kq->kjso", x, types.delta) if x.shape[-1] else psi
     norm = jax.nn.logsumexp(jnp.where(mask, psi, 4 * LOG_ZERO), axis=-1, keepdims=True)  # off the menu: nothing
     return jnp.where(mask, jnp.maximum(psi - norm, LOG_ZERO), LOG_ZERO)
 

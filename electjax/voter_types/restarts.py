@@ -14,7 +14,8 @@ from electjax.voter_types.menus import maximise_choice
 from electjax.voter_types.mixture import Types
 from electjax.voter_types.rows import Rows, cell_sums
 
-LANES = 64
+LANES = 64  # runs side by side where one alone would leave the machine idle
+BUSY, FEWER = 50_000, 16  # cells x types from which fewer lanes cost no time, and leave fewer idle at the end
 TRACE = 512  # cycles whose objective is kept
 KMEANS_ROUNDS = 8
 STARTS = ("random", "votes", "kmeans")
@@ -53,7 +54,7 @@ def draw_start(key: Array, rows: Rows, *, types: int, kind: str, shared: bool = 
     share = margin / jnp.maximum(margin.sum((-1, -2), keepdims=True), 1e-300)
     spread = rows.mask / jnp.maximum(rows.mask.sum((-1, -2), keepdims=True), 1)
     counts = counts + 0.5 * share + 0.5 * spread  # no probability starts at zero: EM would never leave it
-    before = _even(np.ones((types, 1, 1)), rows, shared=shared)
+    before = _even(np.ones((types, 1, 1)), rows.mask, rows, shared=shared)
     return maximise_choice(counts, before, rows.mask, rows.x, rounds=3)
 
 
@@ -63,18 +64,19 @@ def random_starts(key: Array, rows: Rows, *, types: int, restarts: int, shared: 
     offices, _, options = rows.mask.shape
     shape = (types, 1 if shared else offices, options)
     noise = [np.random.default_rng([*words, i]).exponential(size=shape) for i in range(restarts)]
-    return _even(np.stack(noise), rows, shared=shared)
+    return _even(np.stack(noise), np.asarray(rows.mask), rows, shared=shared)
 
 
-def _even(noise: np.ndarray, rows: Rows, *, shared: bool) -> Types:
-    """Equal shares, and probabilities in proportion to positive numbers [..., K, J or 1, O]."""
-    allowed = rows.mask.any(1).any(0, keepdims=True) if shared else rows.mask.any(1)
-    chance = noise * jnp.where(allowed, 1.0, 1e-30)
+def _even(noise: np.ndarray, mask: Any, rows: Rows, *, shared: bool) -> Types:
+    """Equal shares, and probabilities in proportion to positive numbers [..., K, J or 1, O]; in numpy if `mask` is."""
+    allowed = mask.any(1).any(0, keepdims=True) if shared else mask.any(1)
+    chance = noise * (allowed + 1e-30 * ~allowed)
     lead, types, columns = chance.shape[:-3], chance.shape[-3], rows.design.shape[1]
+    xp = np if isinstance(mask, np.ndarray) else jnp
     return Types(
-        jnp.full((*lead, columns, types), -np.log(types) if columns == 1 else 0.0),
-        jnp.log(chance / chance.sum(-1, keepdims=True)),
-        jnp.zeros((*lead, types, rows.x.shape[-1])),
+        xp.full((*lead, columns, types), -np.log(types) if columns == 1 else 0.0),
+        xp.log(chance / chance.sum(-1, keepdims=True)),
+        xp.zeros((*lead, types, rows.x.shape[-1])),
     )
 
 
@@ -192,6 +194,8 @@ def run_starts(starts: Types, rows: Rows, way: Way, *, number: int | None = None
     """`run_all` from the first `number` starts, as host arrays; `loose` is a tolerance that replaces a smaller one."""
     capacity = starts.gamma.shape[0]
     number = capacity if number is None else number
+    assert rows.cells is not None
+    busy = rows.cells.size * starts.gamma.shape[2] > BUSY and jax.default_backend() == "cpu"
     runs = run_all(
         starts,
         rows,
@@ -199,10 +203,11 @@ def run_starts(starts: Types, rows: Rows, way: Way, *, number: int | None = None
         tolerance=max(way.tolerance, loose),
         max_maps=way.max_maps,
         ridge=way.ridge,
+        lanes=FEWER if busy else LANES,
         accelerate=way.accelerate,
         by=way.by,
     )
-    return jax.tree.map(lambda leaf: np.asarray(leaf[:number]), runs)
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[:number], runs)
 
 
 @partial(jax.jit, static_argnames=("accelerate", "by"))

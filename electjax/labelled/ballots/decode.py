@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from electjax.labelled.ballots.fit import Fitted
 
 MOST_PROFILES = 100_000  # unique rows up to which a result holds them
+_disorder = jax.jit(disorder)
 CONVENTIONS = "electjax voter types"
 _DIMS = {
     "pi": ("type",),
@@ -84,7 +85,7 @@ def decode_fit(
     fit = fit.assign(_search(fitted)).assign(_covariance(fitted))
     voters = float(data.weight.sum())
     count = count_parameters(data, number, common=found.types.log_mu.shape[1] < data.mask.shape[0])
-    unsure = float(disorder(found.types, fitted.rows)) if number > 1 else 0.0
+    unsure = float(_disorder(found.types, fitted.rows)) if number > 1 else 0.0
     # the size of the sample is a number of voters, whatever survey weights sum to
     judged = criteria(found.log_likelihood, count, voters_of(data), unsure * voters_of(data) / voters, number)
     kept = {
