@@ -90,8 +90,9 @@ def estimate(
     say(restarts, restarts, f"best of the starts: {runs.objective.max():.4f}")
 
     best, made = best_runs(runs), 0
-    often = np.mean(runs.objective > best.objective[0] - 1e-6 * abs(best.objective[0])) > OFTEN
-    if moves and types > 1 and not often and not isinstance(start, Types):
+    # starts near each other, as those by k-means are, may all miss the best
+    often = start == "random" and np.mean(runs.objective > best.objective[0] - 1e-6 * abs(best.objective[0])) > OFTEN
+    if moves and types > 1 and not often and isinstance(start, str):
         best, made = explore(key_move, runs, scout, way, capacity=max(capacity, CAPACITY), say=say)
     if large:
         best = _on_all_rows(best, rows, way, say)

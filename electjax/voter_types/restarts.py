@@ -103,7 +103,7 @@ def _nearest_means(key: Array, rows: Rows, types: int) -> Array:
         nearest = jnp.argmin((centres**2).sum(1)[:, None] - 2 * centres @ cells, axis=0)
         return jax.nn.one_hot(nearest, types, axis=0)
 
-    def move(_: int, centres: Array) -> Array:
+    def move(_: Array, centres: Array) -> Array:
         member = assign(centres) * rows.weight
         total = member.sum(1)[:, None]
         return jnp.where(total > 0, member @ cells.T / jnp.where(total > 0, total, 1.0), centres)

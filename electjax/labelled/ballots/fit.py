@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast, get_args
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
@@ -193,7 +192,7 @@ def fit_arrays(
                 expected=f"{types}, as in types=",
                 mend="pass the same number",
             )
-        given, restarts = own._replace(gamma=jnp.asarray(np.linalg.solve(basis, own.gamma))), 1
+        given, restarts = own._replace(gamma=cast(jax.Array, np.linalg.solve(basis, own.gamma))), 1
     with double_precision():
         rows = lay_out(data)
         found = estimate(
@@ -279,7 +278,7 @@ def types_of(fit: xr.Dataset, encoded: Encoded) -> Types:
     if len(gamma) == 1:
         gamma = np.log(np.maximum(fit["pi"].values, np.exp(LOG_ZERO)))[None]
     delta = fit["delta"].transpose("type", "feature").values if "delta" in fit else np.zeros((len(mu), 0))
-    return Types(jnp.asarray(gamma), jnp.asarray(log_mu), jnp.asarray(delta))
+    return Types(*(cast(jax.Array, leaf) for leaf in (gamma, log_mu, delta)))  # on the host, in double precision
 
 
 def _shared(log_mu: np.ndarray) -> np.ndarray:
