@@ -273,6 +273,7 @@ def relative(replicates, expected):
     return ratio, 1 / np.sqrt(2 * np.asarray(replicates.converged).sum())
 
 
+@pytest.mark.slow
 def test_standard_errors_are_those_of_repeated_samples():
     types = two_types()
     profiles = drawn(types, 5)

@@ -429,6 +429,7 @@ def test_the_ratio_test_finds_a_second_type():
     assert 4 < found.ratios.mean() < 20 < ratio  # six parameters more
 
 
+@pytest.mark.slow
 def test_bootstrapped_statistics_of_a_true_model_surround_its_own():
     profiles = two_types(6, 300)
     types, _ = fit(profiles, 2)

@@ -112,3 +112,10 @@ def test_an_argument_out_of_range_is_one_line(how, word):
 def test_a_start_of_another_size_is_refused(best):
     with pytest.raises(electjax.ElectionDataError, match="a fit of 3 types"):
         fit(ballots_of(drawn()[0]), 2, start=best)
+
+
+def test_clusters_of_a_file_count_as_those_of_a_dataset(tmp_path):
+    ballots = ballots_of(drawn()[0]).assign(cluster=("voter", np.arange(300) % 60))
+    held, read = fit(ballots), fit(electjax.save_ballots(ballots, tmp_path / "ballots.nc"))
+    assert held.attrs["errors"] == read.attrs["errors"] == "cluster"
+    np.testing.assert_allclose(read["mu_se"].values, held["mu_se"].values)

@@ -129,6 +129,7 @@ def test_em_walks_the_same_way_as_voter_by_voter(case):
     assert_types(types, by_hand.as_types(parameters))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["menus", "candidates"])
 def test_engine_stops_where_the_exact_steps_stop(case):
     """With menus or covariates the engine takes one Newton step where the source solves; the fixed points agree."""

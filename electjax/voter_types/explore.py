@@ -25,11 +25,8 @@ SHORT = 3e-5  # relative change at which that ends
 LONG = 250  # most evaluations of the EM map of those that go on: enough to tell whether they are better
 GAIN = 1e-4  # in log-likelihood, below which a round gained nothing
 ROUNDS, IDLE = 60, 12  # most rounds; rounds in a row without a gain that end the search
-CROSSED, SEEDED, TWICE = (
-    0.15,
-    0.2,
-    0.6,
-)  # shares of the moves that cross, that seed by a row; of these and splits, doubled
+CROSSED, SEEDED = 0.15, 0.2  # shares of the moves that cross two solutions, and that seed a type by a row
+TWICE = 0.6  # share of the others that change two types at once
 
 
 def best_runs(runs: Runs, most: int = POOL) -> Runs:

@@ -12,7 +12,7 @@ from scipy import sparse
 import electjax
 from electjax.core.host import double_precision
 from electjax.labelled.ballots.codec import Encoded
-from electjax.labelled.ballots.decode import CONVENTIONS
+from electjax.labelled.ballots.decode import CONVENTIONS, DIMS
 from electjax.labelled.ballots.residuals import fitted_arrays
 from electjax.labelled.ballots.schema import check_choice
 from electjax.labelled.errors import data_error
@@ -20,14 +20,6 @@ from electjax.voter_types.bootstrap import nonparametric_bootstrap, parametric_b
 from electjax.voter_types.uncertainty import are_counts, cluster_pairs
 
 Kind = Literal["nonparametric", "parametric"]
-_DIMS = {
-    "pi": ("type",),
-    "mu": ("type", "office", "option"),
-    "mu_met": ("type", "office", "option"),
-    "psi": ("type", "office", "option"),
-    "gamma": ("term", "type"),
-    "delta": ("type", "feature"),
-}
 
 
 def bootstrap_types(
@@ -82,20 +74,20 @@ def bootstrap_types(
                 key, types, data, replicates=replicates, units=units, ridge=ridge, progress=progress
             )
         error, low, high = spread(drawn, level=level)
-        values = {name: np.asarray(getattr(drawn.quantities, name)) for name in _DIMS}
-    names = [name for name in _DIMS if name != "delta" or encoded.labels.features]
+        values = {name: np.asarray(getattr(drawn.quantities, name)) for name in DIMS}
+    names = [name for name in DIMS if name != "delta" or encoded.labels.features]
     found = xr.Dataset(coords={name: fit[name] for name in ("type", "office", "option", "option_label", "term")})
     if encoded.labels.features:
         found = found.assign_coords(feature=list(encoded.labels.features))
     for name in names:
         about = fit[name].attrs if name in fit else {}
-        found[name] = (("replicate", *_DIMS[name]), values[name], about)
+        found[name] = (("replicate", *DIMS[name]), values[name], about)
         for end, what, own in (
             ("se", "standard deviation over the replicates", error),
             ("low", f"{(1 - level) / 2:.4g} quantile", low),
             ("high", f"{(1 + level) / 2:.4g} quantile", high),
         ):
-            found[f"{name}_{end}"] = (_DIMS[name], np.asarray(getattr(own, name)), {"long_name": f"{name}: {what}"})
+            found[f"{name}_{end}"] = (DIMS[name], np.asarray(getattr(own, name)), {"long_name": f"{name}: {what}"})
     found["log_likelihood"] = ("replicate", np.asarray(drawn.log_likelihood))
     found["converged"] = ("replicate", np.asarray(drawn.converged))
     kept = {name: fit.attrs[name] for name in ("title", "name", "source", "scheme") if name in fit.attrs}

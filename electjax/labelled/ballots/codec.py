@@ -183,14 +183,15 @@ def _names(covariates: object) -> list[str]:
 def _columns(ballots: xr.Dataset, name: Hashable) -> tuple[list[str], list[np.ndarray]]:
     """A variable of the voters as it is, or one dummy per level of a text but the first."""
     values = ballots[name].values
+    missing = int(pd.isna(values).sum() + (np.isinf(values).sum() if values.dtype.kind == "f" else 0))
+    if missing:
+        raise data_error(
+            f"{name} is missing for {missing} voter(s)",
+            where=place(ballots),
+            expected="a value for every voter",
+            mend="fill them in, or leave these voters out",
+        )
     if values.dtype.kind in "biuf":
-        if not np.isfinite(values).all():
-            raise data_error(
-                f"{name} is missing for {int((~np.isfinite(values)).sum())} voter(s)",
-                where=place(ballots),
-                expected="a number for every voter",
-                mend="fill them in, or leave these voters out",
-            )
         return [str(name)], [values.astype(float)]
     codes, levels = pd.factorize(values, sort=True)
     return [f"{name}[{level}]" for level in levels[1:]], [(codes == i).astype(float) for i in range(1, len(levels))]

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from electjax.labelled.ballots.fit import Fitted
 
 MOST_PROFILES = 100_000  # unique rows up to which a result holds them
-_disorder = jax.jit(disorder)
 CONVENTIONS = "electjax voter types"
-_DIMS = {
+DIMS = {
     "pi": ("type",),
     "mu": ("type", "office", "option"),
     "mu_met": ("type", "office", "option"),
@@ -27,6 +26,7 @@ _DIMS = {
     "gamma": ("term", "type"),
     "delta": ("type", "feature"),
 }
+_disorder = jax.jit(disorder)
 _MEANS = {
     "pi": "share of the type, average over voters",
     "mu": "probability of the option with all of the office's options on the menu",
@@ -58,7 +58,7 @@ def decode_fit(
     error = None
     if fitted.covariance is not None:
         error = standard_errors(found.types, fitted.rows, fitted.free, fitted.covariance, basis=fitted.basis)
-    for name, dims in _DIMS.items():
+    for name, dims in DIMS.items():
         if name == "delta" and not labels.features:
             continue
         units = "1" if name in ("pi", "mu", "mu_met") else "log odds"
@@ -78,7 +78,7 @@ def decode_fit(
                 )
     fit["pi_sample"] = fit["pi"].assign_attrs(long_name="sample average of pi_i (section 5.1)")
     shape = (number, len(labels.offices), labels.options.shape[1])
-    fit["at_boundary"] = (_DIMS["mu"], np.broadcast_to(fitted.free.boundary, shape))
+    fit["at_boundary"] = (DIMS["mu"], np.broadcast_to(fitted.free.boundary, shape))
     fit["on_menu"] = (("office", "option"), data.mask.any(1))
     if profiles or (profiles is None and len(data.code) <= MOST_PROFILES):
         fit = fit.assign(_profiles(fitted))

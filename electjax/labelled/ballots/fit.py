@@ -118,9 +118,11 @@ def fit_types(
     """
     if not 0 < level < 1:
         raise data_error(f"found {level}", where="fit_types(level=)", expected="between 0 and 1", mend="as in .95")
+    if isinstance(ballots, str | os.PathLike) and not is_zarr(Path(ballots)):
+        ballots = read_ballots(ballots)
     fitted = fit_arrays(
         encoded_ballots(ballots, covariates, unique=collapse),
-        _source(ballots),
+        ballots if isinstance(ballots, xr.Dataset) else None,
         types=types,
         restarts=restarts,
         seed=seed,
@@ -292,10 +294,6 @@ def _shared(log_mu: np.ndarray) -> np.ndarray:
                 shift = (found[:, 0, both] - own[:, both]).max(1, keepdims=True)
                 found[:, 0] = np.where(np.isfinite(found[:, 0]), found[:, 0], own + shift)
     return found
-
-
-def _source(ballots: Any) -> xr.Dataset | None:
-    return ballots if isinstance(ballots, xr.Dataset) else None
 
 
 def _kind_of_errors(errors: Errors, encoded: Encoded, ballots: xr.Dataset | None) -> tuple[str, Any]:
