@@ -10,11 +10,12 @@ import pytest
 from scipy import integrate, stats
 
 from electjax.calibration.distance import Measure, target
-from electjax.calibration.exact import _Data, _grid, _log_prior_and_params, _Model, _nuts, _to_unit, _x64, exact, r_hat
+from electjax.calibration.exact import _Data, _grid, _log_prior_and_params, _Model, _nuts, _to_unit, exact, r_hat
 from electjax.calibration.grid import adaptive_grid, grid_draws
 from electjax.calibration.prior import Axis, Space, make_space, unit_to_params
 from electjax.calibration.problem import Problem, Setting
 from electjax.core.dirichlet_multinomial import dirichlet_multinomial_log, multinomial_log
+from electjax.core.host import double_precision
 from electjax.simulators import get_simulator
 from electjax.simulators.base import check_options, make_plan
 from tests.district_runs import STANDARD_ERRORS, contest, outcomes
@@ -84,7 +85,7 @@ def test_log_probability_and_slope_ball_by_ball(concentration):
         rows.append(rng.multinomial(n, shares))
     shape = concentration * SHARES
     single = jax.jit(dirichlet_multinomial_log)(jnp.asarray(rows), jnp.asarray(shape, jnp.float32))
-    with _x64():
+    with double_precision():
         both = jax.jit(
             lambda c: jax.jvp(lambda c: dirichlet_multinomial_log(jnp.asarray(rows), c * SHARES), [c], [1.0])
         )
@@ -156,7 +157,7 @@ def test_every_table_of_a_tiny_election_has_its_probability(case):
     table = by_enumeration(case)
     votes = np.stack([np.frombuffer(row, int).reshape(len(electors), -1) for row in table])
     assert simulator.has_likelihood(chosen)
-    with _x64():
+    with double_precision():
         values = {name: jnp.asarray(value, float) for name, value in (simulator.defaults | params).items()}
         likelihood = jax.jit(lambda rows: simulator.log_likelihood(rows, election, values, chosen))
         found = np.exp(jax.vmap(likelihood)(jnp.asarray(votes)))
@@ -275,7 +276,7 @@ def test_the_truth_ranks_uniformly_among_exact_draws(model, priors, options, nam
     fixed = {key: np.broadcast_to(v, (replicates, *v.shape)) for key, v in setting.fixed.items()}
     elections = outcomes(model, setting.contest, runs=replicates, params=fixed | truth, options=options, varying=True)
     ranks = []
-    with _x64():
+    with double_precision():
         own = _Model(setting.space, setting.setting.simulator, setting.setting.options)
         for index, votes in enumerate(elections.votes):
             data = _Data(jnp.asarray(votes, int), setting.contest, setting.fixed)
@@ -295,7 +296,7 @@ def test_logits_carry_the_prior_and_the_parameters():
     logits = rng.normal(size=(5, SIMPLEX.size))
     expected = unit_to_params(SIMPLEX, _to_unit(logits, SIMPLEX))
     prior_of = jax.jit(lambda point: _log_prior_and_params(point, SIMPLEX))
-    with _x64():
+    with double_precision():
         for index, point in enumerate(logits):
             log_prior, params = prior_of(jnp.asarray(point))
             for name, value in params.items():
@@ -314,7 +315,7 @@ def test_r_hat_sees_chains_that_stay_apart():
 
 
 def by_nuts(setting, votes, draws):
-    with _x64():
+    with double_precision():
         model = _Model(setting.space, setting.setting.simulator, setting.setting.options)
         data = _Data(jnp.asarray(votes), setting.contest, setting.fixed)
         return _nuts(jax.random.key(1), model, data, accept=draws, chains=4, warmup=400)

@@ -235,7 +235,7 @@ def run_long(
 
 def take(runs: Runs, index: Any) -> Runs:
     """Some of the runs."""
-    return jax.tree.map(lambda leaf: leaf[np.asarray(index)], runs)
+    return jax.tree.map(lambda leaf: leaf[np.asarray(index, int)], runs)
 
 
 def join(*parts: Runs) -> Runs:
