@@ -15,15 +15,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from command_line import run
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 import electjax
 from electjax.config import ConfigError, conf_dir, restore, to_settings
 from electjax.labelled.checkpoint import Checkpoint, identify
-from electjax.run import main
 from electjax.tasks import folder as folders
 
 # a small election, a model that compiles quickly, few draws, and a tolerance that takes several generations
@@ -46,19 +45,6 @@ def here(tmp_path, monkeypatch) -> Path:
     ]
     (tmp_path / "my.csv").write_text("\n".join(["district,party,votes", *rows]) + "\n", "utf-8")
     return tmp_path
-
-
-def run(monkeypatch, *overrides: str) -> int:
-    """Exit code of `python -m electjax.run` with these arguments."""
-    with monkeypatch.context() as patch:
-        patch.setattr(sys, "argv", ["electjax", *overrides])
-        try:
-            main()
-        except SystemExit as end:
-            return int(end.code or 0)
-        finally:
-            HydraConfig.instance().cfg = None
-    return 0
 
 
 def interrupted(monkeypatch, *overrides: str, after: int) -> int:

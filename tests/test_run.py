@@ -15,11 +15,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from hydra.core.hydra_config import HydraConfig
+from command_line import run
 from rich.console import Console
 
 import electjax
-from electjax.run import main
 from electjax.tasks import folder as folders
 from electjax.tasks.metrics import most_frequent, plain, simulation_metrics
 from electjax.tasks.progress import show_progress
@@ -91,18 +90,6 @@ def here(tmp_path, monkeypatch) -> Path:
     monkeypatch.setitem(vars(electjax), "simulate", stand_in_simulate)
     monkeypatch.setitem(vars(electjax), "calibrate", stand_in_calibrate)
     return tmp_path
-
-
-def run(monkeypatch, *overrides: str) -> int:
-    """Exit code of `python -m electjax.run` with these arguments."""
-    monkeypatch.setattr(sys, "argv", ["electjax", *overrides])
-    try:
-        main()
-    except SystemExit as end:
-        return int(end.code or 0)
-    finally:
-        HydraConfig.instance().cfg = None
-    return 0
 
 
 def files(top: Path) -> set[str]:

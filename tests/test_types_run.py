@@ -4,21 +4,19 @@ Runs of the command line use a small stand-in for the estimation; the last tests
 """
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from hydra.core.hydra_config import HydraConfig
+from command_line import run
 
 import electjax
 from electjax import report
 from electjax.labelled.ballots import generate
 from electjax.labelled.ballots.codec import voter_covariates
 from electjax.labelled.ballots.store import save_ballots
-from electjax.run import main
 from electjax.tasks.types import selection_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:Office X was on the ballot of nobody")
@@ -108,18 +106,6 @@ def here(tmp_path, monkeypatch) -> Path:
     }.items():
         monkeypatch.setitem(vars(electjax), name, pretend)
     return tmp_path
-
-
-def run(monkeypatch, *overrides: str) -> int:
-    """Exit code of `python -m electjax.run` with these arguments."""
-    monkeypatch.setattr(sys, "argv", ["electjax", *overrides])
-    try:
-        main()
-    except SystemExit as end:
-        return int(end.code or 0)
-    finally:
-        HydraConfig.instance().cfg = None
-    return 0
 
 
 # ------------------------------------------------------------------------------------ a run and its folder

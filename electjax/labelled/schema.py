@@ -18,7 +18,6 @@ votes, while `winner` keeps who won in fact. Its seats under "may win" are alway
 """
 
 import os
-import tempfile
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,7 @@ from electjax.labelled.errors import (
     data_warning,
     suggest,
 )
+from electjax.labelled.files import atomic_path, in_a_folder
 
 __all__ = [
     "NOTA",
@@ -248,24 +248,9 @@ def save_election(election: xr.Dataset, path: str | os.PathLike[str]) -> Path:
     It is written beside the target and renamed, so the target is either the old file or the whole new one.
     """
     validate_election(election)
-    target = Path(path)
-    if not target.parent.is_dir():
-        raise data_error(
-            f"no folder {str(target.parent)!r}",
-            where=str(target),
-            expected="an existing folder",
-            mend="create it first",
-        )
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-    os.close(handle)
-    try:
-        election.to_netcdf(name, engine="h5netcdf")
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)  # mkstemp makes files private; a result should be as readable as any other
-        os.replace(name, target)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    target = in_a_folder(path)
+    with atomic_path(target) as partial:
+        election.to_netcdf(partial, engine="h5netcdf")
     return target
 
 

@@ -17,19 +17,10 @@ from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
+from electjax.labelled.files import atomic_path
+
 CHECKPOINTS = "checkpoints"
 _CONFIG, _FACTS = "config.yaml", "run.json"
-
-
-@contextlib.contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a path to write to that becomes `path` when the block ends, and vanishes if the block fails."""
-    partial = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def claim_folder(wanted: Path) -> Path:

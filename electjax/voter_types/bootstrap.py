@@ -19,11 +19,11 @@ from electjax.core.host import host_generator
 from electjax.voter_types.acceleration import Walk, begin, squarem_cycle
 from electjax.voter_types.matching import match_types, reorder
 from electjax.voter_types.mixture import Types, log_likelihood
-from electjax.voter_types.profiles import Profiles
+from electjax.voter_types.profiles import Profiles, are_counts
 from electjax.voter_types.rows import Rows, lay_out
 from electjax.voter_types.simulate import expand, simulate_profiles
 from electjax.voter_types.stacks import inside, stack_rows
-from electjax.voter_types.uncertainty import Quantities, Values, are_counts, averages, quantities
+from electjax.voter_types.uncertainty import Quantities, Values, averages, quantities
 
 LANES = 64
 HOLD = 1 << 24  # numbers that the lanes of a batch may hold

@@ -64,8 +64,7 @@ def collapse(
     group = np.zeros(voters, np.int64) if group is None else group.reshape(-1)
     inverse = row_labels(np.column_stack([code, group]) if len(design) > 1 else code) if unique else np.arange(voters)
     rows = int(inverse.max()) + 1 if voters else 0
-    first = np.zeros(rows, np.int64)
-    first[inverse[::-1]] = np.arange(voters)[::-1]
+    first = _first_of(inverse, rows)
     found = Profiles(
         code=code[first],
         weight=np.bincount(inverse, weight, rows),
@@ -89,8 +88,7 @@ def combine(parts: Sequence[Profiles]) -> Profiles:
     group = merged.reshape(-1)[group]
     inverse = row_labels(np.column_stack([code, group]) if len(design) > 1 else code)
     rows = int(inverse.max()) + 1
-    first = np.zeros(rows, np.int64)
-    first[inverse[::-1]] = np.arange(len(inverse))[::-1]
+    first = _first_of(inverse, rows)
 
     def total(name: str) -> np.ndarray:
         values = np.concatenate([getattr(part, name) for part in parts])
@@ -139,6 +137,13 @@ def row_labels(table: np.ndarray) -> np.ndarray:
     return _ranks(key)[0]
 
 
+def _first_of(inverse: np.ndarray, rows: int) -> np.ndarray:
+    """The first member of every row."""
+    first = np.zeros(rows, np.int64)
+    first[inverse[::-1]] = np.arange(len(inverse))[::-1]
+    return first
+
+
 def _ranks(key: np.ndarray) -> tuple[np.ndarray, int]:
     distinct, ranks = np.unique(key, return_inverse=True)
     return ranks.reshape(-1), len(distinct)
@@ -148,14 +153,23 @@ def _smallest(cells: int) -> type[np.signedinteger]:
     return np.int8 if cells <= 127 else np.int16 if cells <= 32767 else np.int32
 
 
+def contexts_of(profiles: Profiles) -> np.ndarray:
+    """Context of every cell, [U, J], NOTHING where there is none."""
+    return np.where(profiles.code == NOTHING, NOTHING, profiles.code // profiles.mask.shape[2])
+
+
+def are_counts(profiles: Profiles) -> bool:
+    """Whether the weights are whole numbers: a row stands for so many voters of weight 1."""
+    return bool(np.array_equal(profiles.weight, np.round(profiles.weight)))
+
+
 def met_contexts(profiles: Profiles) -> tuple[Profiles, np.ndarray]:
     """The profiles without the contexts that no row meets, and which context each of the new ones was, [J, S].
 
     Numbers beyond those an office needs stand for a context without options, and are -1 there.
     """
     offices, contexts, options = profiles.mask.shape
-    seen = profiles.code != NOTHING
-    context = np.where(seen, profiles.code // options, -1)
+    seen, context = profiles.code != NOTHING, contexts_of(profiles)
     met = [np.unique(context[:, j][seen[:, j]]) for j in range(offices)]
     most = max(1, *(len(own) for own in met))
     origin = np.full((offices, most), -1)

@@ -18,7 +18,7 @@ from scipy.special import chdtrc, softmax, xlogy
 
 from electjax.voter_types.free import chosen_options
 from electjax.voter_types.mixture import Types, log_choice, row_log_likelihood
-from electjax.voter_types.profiles import NOTHING, Profiles, row_labels
+from electjax.voter_types.profiles import NOTHING, Profiles, contexts_of, row_labels
 from electjax.voter_types.rows import Rows
 from electjax.voter_types.simulate import expand, simulate_profiles
 from electjax.voter_types.stacks import best_fits, in_stacks, inside, one_set
@@ -71,8 +71,7 @@ def table_fit(types: Types, profiles: Profiles, rows: Rows, parameters: int) -> 
         rows: the profiles as laid out; rows beyond theirs are ignored.
         parameters: number of parameters, as from `count_parameters`.
     """
-    options = profiles.mask.shape[2]
-    context = np.where(profiles.code == NOTHING, NOTHING, profiles.code // options)
+    context = contexts_of(profiles)
     table = row_labels(np.column_stack([context, profiles.group]))
     size = np.bincount(table, profiles.weight)
     first = np.unique(table, return_index=True)[1]
@@ -114,7 +113,7 @@ def pair_fit(types: Types, profiles: Profiles) -> PairFit:
 
     shape = (offices, contexts, options, offices, contexts, options)
     observed = _together(profiles.code, profiles.weight, width).reshape(shape)
-    held = np.where(profiles.code == NOTHING, NOTHING, profiles.code // options)
+    held = contexts_of(profiles)
     expected = np.zeros(shape)
     member = softmax(profiles.design @ np.asarray(types.gamma), axis=-1)[profiles.group]  # [U, K]
     for share, own in zip(member.T, chance, strict=True):

@@ -13,7 +13,7 @@ from jaxtyping import Int
 
 from electjax.core.random import random_bits, threefry_key
 from electjax.voter_types.mixture import Types, log_choice, log_shares
-from electjax.voter_types.profiles import NOTHING, Profiles, combine
+from electjax.voter_types.profiles import NOTHING, Profiles, are_counts, combine, contexts_of
 
 CHUNK = 1 << 16  # voters drawn at a time
 
@@ -115,12 +115,10 @@ def expand(profiles: Profiles) -> Voters:
     Weights that are whole numbers are counts: a row stands for so many voters of weight 1. Otherwise every voter
     of a row keeps the row's average weight. A vote that is missing stays so.
     """
-    whole = np.array_equal(profiles.weight, np.round(profiles.weight))
+    whole = are_counts(profiles)
     times = (profiles.weight if whole else profiles.voters).astype(np.int64)
     each = np.ones(len(times)) if whole else profiles.weight / np.maximum(profiles.voters, 1)
-    options = profiles.mask.shape[2]
-    context = np.where(profiles.code == NOTHING, NOTHING, profiles.code // options)
-    return Voters(*(np.repeat(part, times, axis=0) for part in (profiles.group, context, each)))
+    return Voters(*(np.repeat(part, times, axis=0) for part in (profiles.group, contexts_of(profiles), each)))
 
 
 def simulate_profiles(key: Array, types: Types, profiles: Profiles, voters: Voters) -> Profiles:

@@ -23,7 +23,7 @@ from electjax.voter_types.acceleration import valid
 from electjax.voter_types.free import BOUNDARY, Free
 from electjax.voter_types.mixture import LOG_ZERO, Types, expect, log_choice, log_shares
 from electjax.voter_types.newton import score
-from electjax.voter_types.profiles import NOTHING, Profiles
+from electjax.voter_types.profiles import NOTHING, Profiles, are_counts
 from electjax.voter_types.restarts import in_batches
 from electjax.voter_types.rows import Rows
 
@@ -186,11 +186,6 @@ def meat(
             sums += own[:, part] @ scores
         total += sums.T @ sums
     return total * number / max(number - 1, 1)
-
-
-def are_counts(profiles: Profiles) -> bool:
-    """Whether the weights are whole numbers: a row stands for so many voters of weight 1."""
-    return bool(np.array_equal(profiles.weight, np.round(profiles.weight)))
 
 
 def voters_of(profiles: Profiles) -> float:

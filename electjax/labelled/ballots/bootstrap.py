@@ -17,7 +17,8 @@ from electjax.labelled.ballots.residuals import fitted_arrays
 from electjax.labelled.ballots.schema import check_choice
 from electjax.labelled.errors import data_error
 from electjax.voter_types.bootstrap import nonparametric_bootstrap, parametric_bootstrap, spread
-from electjax.voter_types.uncertainty import are_counts, cluster_pairs
+from electjax.voter_types.profiles import are_counts
+from electjax.voter_types.uncertainty import cluster_pairs
 
 Kind = Literal["nonparametric", "parametric"]
 

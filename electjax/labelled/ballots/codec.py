@@ -9,7 +9,7 @@ import xarray as xr
 
 from electjax.labelled.ballots.schema import TICKET, check_dataset, menu_mask, place, strings, validate_ballots
 from electjax.labelled.errors import data_error, suggest
-from electjax.voter_types.profiles import Profiles, collapse, combine, met_contexts
+from electjax.voter_types.profiles import NOTHING, Profiles, collapse, combine, contexts_of, met_contexts
 
 INTERCEPT = "intercept"
 PARTS = 32  # chunks collapsed before they are combined
@@ -36,6 +36,20 @@ class Encoded(NamedTuple):
     menus: np.ndarray  # [J, S] menu (or number of the context) behind each context, -1 for none
     inverse: np.ndarray | None  # [N] row of each voter; None where the ballots came in chunks
     attrs: dict[str, Any]
+
+
+def decode_rows(encoded: Encoded) -> dict[str, Any]:
+    """The unique rows as variables: their votes, menus and weights."""
+    data = encoded.profiles
+    context = contexts_of(data)
+    menu = np.where(context == NOTHING, -1, encoded.menus[np.arange(len(encoded.menus)), context])
+    choice = np.where(data.code == NOTHING, -1, data.code % data.mask.shape[2])
+    cells = ("profile", "office")
+    return {
+        "profile_choice": (cells, choice.astype(np.int16)),
+        "profile_menu": (cells, menu.astype(np.int32), {"long_name": "menu, -1 for no vote"}),
+        "profile_weight": ("profile", data.weight, {"long_name": "weight of the voters with this row"}),
+    }
 
 
 def encode_ballots(

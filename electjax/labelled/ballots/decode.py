@@ -7,10 +7,10 @@ import jax
 import numpy as np
 import xarray as xr
 
+from electjax.labelled.ballots.codec import decode_rows
 from electjax.voter_types.criteria import count_parameters, criteria, disorder
 from electjax.voter_types.free import labels as free_labels
 from electjax.voter_types.mixture import Types, row_posterior
-from electjax.voter_types.profiles import NOTHING
 from electjax.voter_types.uncertainty import averages, interval, quantities, standard_errors, voters_of
 
 if TYPE_CHECKING:
@@ -119,21 +119,10 @@ def decode_fit(
 
 def _profiles(fitted: "Fitted") -> dict[str, Any]:
     """The unique rows, and how likely each type is for each."""
-    data, menus = fitted.encoded.profiles, fitted.encoded.menus
-    options = data.mask.shape[2]
-    seen = data.code != NOTHING
-    context = np.where(seen, data.code // options, 0)
-    menu = np.where(seen, menus[np.arange(menus.shape[0]), context], -1)
-    found: dict[str, Any] = {
-        "zeta": (
-            ("profile", "type"),
-            row_types(fitted.estimate.types, fitted),
-            {"long_name": "probability of the type"},
-        ),
-        "profile_choice": (("profile", "office"), np.where(seen, data.code % options, -1).astype(np.int16)),
-        "profile_menu": (("profile", "office"), menu.astype(np.int32), {"long_name": "menu, -1 for no vote"}),
-        "profile_weight": (("profile",), data.weight, {"long_name": "weight of the voters with this row"}),
-    }
+    data = fitted.encoded.profiles
+    zeta = row_types(fitted.estimate.types, fitted)
+    found: dict[str, Any] = {"zeta": (("profile", "type"), zeta, {"long_name": "probability of the type"})}
+    found |= decode_rows(fitted.encoded)
     if data.design.shape[1] > 1:
         found["profile_covariate"] = (("profile", "term"), data.design[data.group])
     return found

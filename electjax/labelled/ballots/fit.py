@@ -25,10 +25,10 @@ from electjax.voter_types.estimate import Estimate, estimate
 from electjax.voter_types.free import Free, find_free
 from electjax.voter_types.matching import match_types, reorder
 from electjax.voter_types.mixture import LOG_ZERO, Types
-from electjax.voter_types.profiles import standardise
+from electjax.voter_types.profiles import are_counts, standardise
 from electjax.voter_types.restarts import STARTS, Way
 from electjax.voter_types.rows import Rows, lay_out
-from electjax.voter_types.uncertainty import Covariance, are_counts, cluster_pairs, covariance
+from electjax.voter_types.uncertainty import Covariance, cluster_pairs, covariance
 
 Start = Literal["random", "votes", "kmeans"]
 Criterion = Literal["log_likelihood", "parameters"]

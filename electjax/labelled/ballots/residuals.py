@@ -9,13 +9,12 @@ import xarray as xr
 
 import electjax
 from electjax.core.host import double_precision
-from electjax.labelled.ballots.codec import Encoded
+from electjax.labelled.ballots.codec import Encoded, decode_rows
 from electjax.labelled.ballots.decode import CONVENTIONS
 from electjax.labelled.ballots.fit import encoded_ballots, types_of
 from electjax.labelled.errors import data_error
 from electjax.voter_types.criteria import count_parameters
 from electjax.voter_types.mixture import Types
-from electjax.voter_types.profiles import NOTHING
 from electjax.voter_types.residuals import (
     PairFit,
     Replicates,
@@ -121,9 +120,6 @@ def fitted_arrays(
 def _decode(encoded: Encoded, table: TableFit, pairs: PairFit) -> xr.Dataset:
     data, labels = encoded.profiles, encoded.labels
     options = data.mask.shape[2]
-    seen = data.code != NOTHING
-    context = np.where(seen, data.code // options, 0)
-    menu = np.where(seen, encoded.menus[np.arange(len(encoded.menus)), context], -1)
     cells = ("office", "option", "office_", "option_")
     return xr.Dataset(
         {
@@ -140,9 +136,7 @@ def _decode(encoded: Encoded, table: TableFit, pairs: PairFit) -> xr.Dataset:
             "expected": (cells, pairs.expected),
             "profile_expected": ("profile", table.expected),
             "profile_residual": ("profile", table.residual),
-            "profile_weight": ("profile", data.weight),
-            "profile_choice": (("profile", "office"), np.where(seen, data.code % options, -1).astype(np.int16)),
-            "profile_menu": (("profile", "office"), menu.astype(np.int32)),
+            **decode_rows(encoded),
         },
         coords={
             "office": np.array(labels.offices),

@@ -13,7 +13,7 @@ from electjax.labelled.ballots.fit import types_of
 from electjax.labelled.ballots.predict import align_ballots, encode_fitted, whole_ballots
 from electjax.labelled.ballots.schema import MISSING, strings, validate_ballots
 from electjax.labelled.errors import data_error
-from electjax.voter_types.profiles import NOTHING
+from electjax.voter_types.profiles import contexts_of
 from electjax.voter_types.simulate import simulate_choices
 
 VOTERS = 1 << 20  # voters whose votes are drawn at a time
@@ -65,10 +65,9 @@ def simulate_ballots(
             part = slice(start, min(start + VOTERS, number))
             encoded = encode_fitted(fit, ballots.isel(voter=part), unique=False)
             data = encoded.profiles
-            context = np.where(data.code == NOTHING, NOTHING, data.code // data.mask.shape[2])
             given: dict[str, Any] = {"x": data.x, "design": data.design, "group": data.group, "first": start}
             types = types_of(fit, encoded)
-            choice[part], member[part] = simulate_choices(key, types, context, data.mask, **given)
+            choice[part], member[part] = simulate_choices(key, types, contexts_of(data), data.mask, **given)
     name = str(fit.attrs.get("name", "")) or "a fit"
     attrs = {"name": f"simulated from {name}", "title": f"Ballots simulated from {name}", "seed": seed}
     kept = {key: ballots.attrs[key] for key in ("scheme", "top") if key in ballots.attrs}

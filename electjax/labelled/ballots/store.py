@@ -2,8 +2,6 @@
 
 import importlib.util
 import os
-import secrets
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -14,6 +12,7 @@ import xarray as xr
 
 from electjax.labelled.ballots.schema import VARIABLES, validate_ballots
 from electjax.labelled.errors import ElectionDataError, data_error
+from electjax.labelled.files import atomic_path, in_a_folder
 
 _ROWS_PER_FILE = 1 << 16  # a chunk of `stream_ballots` is four of them
 _MAGIC = (b"\x89HDF\r\n\x1a\n", b"CDF\x01", b"CDF\x02", b"CDF\x05")
@@ -31,17 +30,10 @@ def save_ballots(ballots: xr.Dataset | Iterable[xr.Dataset], path: str | os.Path
     Raises:
         ElectionDataError: ballots that break the schema, no such parent folder, or a Zarr folder without zarr.
     """
-    target = Path(path)
-    if not target.parent.is_dir():
-        raise data_error(
-            f"no folder {str(target.parent)!r}",
-            where=str(target),
-            expected="an existing folder",
-            mend="create it first",
-        )
+    target = in_a_folder(path)
     if target.suffix == ".zarr":
         _need_zarr(target)
-        with replaced(target) as partial:
+        with atomic_path(target) as partial:
             chunks = [ballots] if isinstance(ballots, xr.Dataset) else ballots
             for number, chunk in enumerate(chunks):
                 _append(validate_ballots(chunk.load()), partial, first=number == 0)
@@ -49,29 +41,9 @@ def save_ballots(ballots: xr.Dataset | Iterable[xr.Dataset], path: str | os.Path
     if not isinstance(ballots, xr.Dataset):
         raise data_error("chunks of voters", where=str(target), expected="a folder *.zarr", mend="name it so")
     checked = validate_ballots(ballots.load())
-    with replaced(target) as partial:
+    with atomic_path(target) as partial:
         checked.to_netcdf(partial, engine="h5netcdf")
     return target
-
-
-@contextmanager
-def replaced(target: Path) -> Iterator[Path]:
-    """Yield a path to write to that takes the place of `target` when the block ends, and vanishes if it fails."""
-    partial = target.with_name(f".{secrets.token_hex(4)}-{target.name}")
-    try:
-        yield partial
-        if target.is_dir():
-            old = target.with_name(f".{secrets.token_hex(4)}-{target.name}")
-            target.rename(old)
-            partial.rename(target)
-            shutil.rmtree(old)
-        else:
-            os.replace(partial, target)
-    finally:
-        if partial.is_dir():
-            shutil.rmtree(partial, ignore_errors=True)
-        else:
-            partial.unlink(missing_ok=True)
 
 
 def is_netcdf(path: Path) -> bool:
