@@ -1,5 +1,8 @@
 """The rules an election Dataset keeps, and one clear line for each that is broken."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import xarray as xr
 
@@ -137,3 +140,16 @@ def check_winners(ds: xr.Dataset, where: str) -> None:
                 expected="a label of coordinate 'party', or a party inside 'others'",
                 mend=suggest(str(winner), parties),
             )
+
+
+def in_a_folder(path: str | os.PathLike[str]) -> Path:
+    """The path of a file to write, whose folder is there."""
+    target = Path(path)
+    if not target.parent.is_dir():
+        raise data_error(
+            f"no folder {str(target.parent)!r}",
+            where=str(target),
+            expected="an existing folder",
+            mend="create it first",
+        )
+    return target

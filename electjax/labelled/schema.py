@@ -26,7 +26,16 @@ import numpy as np
 import xarray as xr
 
 import electjax
-from electjax.labelled.checks import NOTA, OTHERS, check_labels, check_votes, check_winners, validate_election
+from electjax.files import atomic_path
+from electjax.labelled.checks import (
+    NOTA,
+    OTHERS,
+    check_labels,
+    check_votes,
+    check_winners,
+    in_a_folder,
+    validate_election,
+)
 from electjax.labelled.errors import (
     ElectionDataError,
     ElectionDataWarning,
@@ -34,7 +43,6 @@ from electjax.labelled.errors import (
     data_warning,
     suggest,
 )
-from electjax.labelled.files import atomic_path, in_a_folder
 
 __all__ = [
     "NOTA",

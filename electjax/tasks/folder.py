@@ -17,7 +17,7 @@ from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
-from electjax.labelled.files import atomic_path
+from electjax.files import atomic_path
 
 CHECKPOINTS = "checkpoints"
 _CONFIG, _FACTS = "config.yaml", "run.json"

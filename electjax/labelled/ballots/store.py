@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from electjax.files import atomic_path
 from electjax.labelled.ballots.schema import VARIABLES, validate_ballots
+from electjax.labelled.checks import in_a_folder
 from electjax.labelled.errors import ElectionDataError, data_error
-from electjax.labelled.files import atomic_path, in_a_folder
 
 _ROWS_PER_FILE = 1 << 16  # a chunk of `stream_ballots` is four of them
 _MAGIC = (b"\x89HDF\r\n\x1a\n", b"CDF\x01", b"CDF\x02", b"CDF\x05")

@@ -7,21 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from electjax.labelled.errors import data_error
-
-
-def in_a_folder(path: str | os.PathLike[str]) -> Path:
-    """The path of a file to write, whose folder is there."""
-    target = Path(path)
-    if not target.parent.is_dir():
-        raise data_error(
-            f"no folder {str(target.parent)!r}",
-            where=str(target),
-            expected="an existing folder",
-            mend="create it first",
-        )
-    return target
-
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
