@@ -11,20 +11,47 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from electjax.schemas import SCHEMAS, BallotsData, CatalogueData, Config, CsvData, Task
-from electjax.tasks.settings import CRITERIA, ModelSettings, Settings, TypesSettings
+from electjax.schemas import (
+    SCHEMAS,
+    BallotsData,
+    BoothsData,
+    CatalogueData,
+    Config,
+    CsvData,
+    GeneratedBooths,
+    MadipurData,
+    Task,
+)
+from electjax.tasks.settings import CRITERIA, DIAGNOSTICS, CalmSettings, ModelSettings, Settings, TypesSettings
 
 POPULARITY = "popularity"  # may be calibrated where a model takes it, and is no parameter of any
 PRIOR_KINDS = ("dirichlet", "around", "levels")
 CHANGES = ("popularity", "swing", "parameters", "districts")  # of a scenario
 _ELECTION_KEYS = ("models", "inference", "engine", "runs", "optimal_runs", "budget", "scenarios")
+_UNUSED = {Task.types: (*_ELECTION_KEYS, "calm"), Task.calm: (*_ELECTION_KEYS, "types")}  # keys, by task
+
+
+class _Kind(NamedTuple):
+    """A kind of data other than returns."""
+
+    name: str
+    schemas: tuple[type, ...]
+    example: str
+
+
+_KIND_OF = {  # by the task that takes it
+    Task.types: _Kind("ballots", (BallotsData,), "data=ballots data.path=my.csv"),
+    Task.calm: _Kind("booths", (BoothsData, GeneratedBooths, MadipurData), "data=booths data.path=my_folder"),
+}
 
 
 class ConfigError(ValueError):
@@ -35,20 +62,33 @@ def register() -> None:
     """Hand the schemas and the resolvers to Hydra; calling it twice does no harm."""
     store = ConfigStore.instance()
     config = OmegaConf.structured(Config)
-    OmegaConf.set_struct(config.scenarios, False)  # a name that is new needs no plus on the command line
-    store.store(name="schema", node=config)
+    store.store(name="schema", node=_open(config))
     for group, nodes in SCHEMAS.items():
         for name, node in nodes.items():
-            store.store(group=f"schema/{group}", name=name, node=node)
+            store.store(group=f"schema/{group}", name=name, node=_open(OmegaConf.structured(node)))
     OmegaConf.register_new_resolver("electjax.stem", _stem, replace=True)
+    OmegaConf.register_new_resolver("electjax.sweep", _in_sweep, replace=True)
     OmegaConf.register_new_resolver("electjax.groups", describe_groups, replace=True)
     OmegaConf.register_new_resolver("electjax.keys", describe_keys, replace=True)
+
+
+def _open(config: DictConfig) -> DictConfig:
+    """Let the user's own names stand in a section that has any: there a new one needs no plus on the command line."""
+    for key in ("scenarios", "rho", "diagnostic_options", "candidates"):
+        if key in config:
+            OmegaConf.set_struct(config[key], False)
+    return config
 
 
 def _stem(without: str = "returns", *, _parent_: DictConfig) -> str:
     """The file name of the `path` beside the key; `without` while there is none, as it is before a sweep."""
     path = OmegaConf.select(_parent_, "path")
     return Path(path).stem if path else without
+
+
+def _in_sweep(job: Any, alone: Any) -> Any:
+    """One value for the jobs of a sweep, which shall be quick, another for a run of its own."""
+    return job if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN else alone
 
 
 def conf_dir() -> Path:
@@ -187,11 +227,11 @@ def to_settings(cfg: DictConfig) -> Settings:
     for key, low in lowest.items():
         _check(key, cfg[key] >= low, f"at least {low}", cfg[key])
     _check("seed", cfg.seed < 2**32, "less than 2^32", cfg.seed)
-    ballots = OmegaConf.get_type(cfg.data) is BallotsData
+    _check_kind(cfg)
     if cfg.task == Task.types:
-        _check("data", ballots, "ballots for task=types, as in data=ballots data.path=my.csv", cfg.data.get("name"))
         return Settings(models={}, seed=cfg.seed, types=_types_settings(cfg))
-    _check("data", not ballots, f"returns for task={cfg.task.name}; ballots are for task=types", "ballots")
+    if cfg.task == Task.calm:
+        return Settings(models={}, seed=cfg.seed, calm=_calm_settings(cfg))
     _check("model", len(cfg.models) > 0, "at least one model, as in model=[dm,dpm]", [])
     options = {key: _plain(value) for key, value in _section(cfg, "inference").items()}
     if "statistics" in options:
@@ -207,6 +247,19 @@ def to_settings(cfg: DictConfig) -> Settings:
         method_options=options,
         scenarios=_scenarios(cfg),
     )
+
+
+def _check_kind(cfg: DictConfig) -> None:
+    """The data are of the kind that the task takes: ballots, booths, or else returns."""
+    given = next((kind for kind in _KIND_OF.values() if OmegaConf.get_type(cfg.data) in kind.schemas), None)
+    wanted = _KIND_OF.get(cfg.task)
+    if wanted is not None:
+        expected = f"{wanted.name} for task={cfg.task.name}, as in {wanted.example}"
+        _check("data", given is wanted, expected, cfg.data.get("name"))
+    elif given is not None:
+        task = next(task for task, kind in _KIND_OF.items() if kind is given)
+        expected = f"returns for task={cfg.task.name}; {given.name} are for task={task.name}"
+        _check("data", False, expected, given.name)
 
 
 def _types_settings(cfg: DictConfig) -> TypesSettings:
@@ -238,9 +291,38 @@ def _types_settings(cfg: DictConfig) -> TypesSettings:
     )
 
 
+def _calm_settings(cfg: DictConfig) -> CalmSettings:
+    """The section of the candidate-aware model; what is left to `fit_calm` by its own defaults is left out."""
+    values = {key: _plain(value) for key, value in _section(cfg, "calm").items() if value is not None}
+    for key, value in values.items():
+        if key.startswith("lambda_"):
+            _check(f"calm.{key}", value >= 0, "at least 0", value)
+    rhos = {"rho_age": values["rho_age"]} | {f"rho.{axis}": rho for axis, rho in values["rho"].items()}
+    for key, rho in rhos.items():
+        _check(f"calm.{key}", 0 <= rho <= 1, "a number between 0 and 1", rho)
+    _check("calm.level", 0 < values["level"] < 1, "a number between 0 and 1", values["level"])
+    _check("calm.holdout", 0 <= values["holdout"] < 1, "a share of at least 0 and below 1", values["holdout"])
+    _check("calm.tower", values["tower"] >= 0, "a rank of at least 0", values["tower"])
+    _check("calm.draws", values["draws"] >= 2, "at least 2", values["draws"])
+    diagnostics = values.pop("diagnostics")
+    known = f"a list of some of {', '.join(DIAGNOSTICS)}"
+    _check("calm.diagnostics", isinstance(diagnostics, list), known, diagnostics)
+    for name in [*diagnostics, *values["diagnostic_options"]]:
+        _check("calm.diagnostics", name in DIAGNOSTICS, known, name)
+    return CalmSettings(
+        axes=values.pop("axes", None),
+        diagnostics=tuple(diagnostics),
+        diagnostic_options=values.pop("diagnostic_options"),
+        candidates=values.pop("candidates"),
+        draws=values.pop("draws"),
+        example=values.pop("example"),
+        options={key: value for key, value in values.items() if value != {}},
+    )
+
+
 def resolved(cfg: DictConfig) -> str:
     """The configuration as yaml, with every value filled in and without what its task has no use for."""
-    unused = _ELECTION_KEYS if cfg.task == Task.types else ("types",)
+    unused = _UNUSED.get(cfg.task, ("types", "calm"))
     values = OmegaConf.to_container(cfg, resolve=True, enum_to_str=True)
     assert isinstance(values, dict)
     return OmegaConf.to_yaml({key: value for key, value in values.items() if key not in unused})
@@ -299,7 +381,8 @@ def explain(error: Exception) -> str | None:
     if not isinstance(inner, AttributeError | KeyError) or not known:
         return f"{key}: {_first_line(inner)}".removeprefix(": ")
     if key == "data.path":
-        return f"{key}: the catalogue has no files; data=csv (returns) or data=ballots (ballots) takes one"
+        takes = "data=csv (returns), data=booths (booths) or data=ballots (ballots) takes one"
+        return f"{key}: this data has no file; {takes}"
     if key == f"models.{model}" and model in SCHEMAS["model"]:
         return f"{key}: this model is not chosen; model=[{','.join([*known, model])}] would choose it"
     close = difflib.get_close_matches(key.rpartition(".")[2], known, n=1)

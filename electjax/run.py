@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hydra
 import platformdirs
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from electjax.config import ConfigError, Task, conf_dir, data_settings, explain, resolved, restore, to_settings
 from electjax.tasks.folder import (
@@ -188,6 +188,7 @@ def run(
 def task_of(task: Task) -> "Callable[[xr.Dataset, Settings, Stages], Result]":
     """The function that does a task."""
     from electjax.tasks.calibrate import calibrate
+    from electjax.tasks.calm import calm
     from electjax.tasks.counterfactual import counterfactual
     from electjax.tasks.simulate import simulate
     from electjax.tasks.types import types
@@ -197,6 +198,7 @@ def task_of(task: Task) -> "Callable[[xr.Dataset, Settings, Stages], Result]":
         Task.simulate: simulate,
         Task.counterfactual: counterfactual,
         Task.types: types,
+        Task.calm: calm,
     }[task]
 
 
@@ -206,17 +208,34 @@ def command_of(overrides: Iterable[str]) -> str:
 
 
 def load_data(cfg: DictConfig, launched: str) -> "xr.Dataset":
-    """The election or the ballots of the data group: a user's file where it has a path."""
+    """The election, ballots or booths of the data group: a user's file where it has a path."""
     import electjax
 
     settings = data_settings(cfg)
     path = Path(launched) / Path(settings.pop("path")).expanduser() if "path" in settings else None
+    if cfg.task == Task.calm:
+        return load_booths(path, cfg.calm.axes, settings)
     if cfg.task == Task.types:
         made = {key: settings.pop(key) for key in ("voters", "seed")}
         name = settings.pop("name")
         ballots = electjax.yuma_like(**made) if path is None else electjax.read_ballots(path, **settings)
         return ballots.assign_attrs(name=name)
     return electjax.load_election(**settings) if path is None else electjax.read_returns(path, **settings)
+
+
+def load_booths(path: Path | None, axes: "DictConfig | None", settings: dict[str, Any]) -> "xr.Dataset":
+    """Booths of a user's folder or file; generated ones where a scale is given; or the document's example."""
+    import electjax
+
+    name = settings.pop("name")
+    own = {} if axes is None else {"axes": OmegaConf.to_container(axes, resolve=True)}
+    if path is not None:
+        booths = electjax.read_booths(path, **own, **settings)
+    elif "scale" in settings:
+        booths = electjax.simulate_booths(**own, **settings)
+    else:
+        booths = electjax.madipur(**settings)
+    return booths.assign_attrs(name=name)
 
 
 def use_compilation_cache() -> None:
@@ -240,11 +259,14 @@ def show_table(result: "Result") -> None:
     """Print the table of results; piped, it is as wide as it needs to be."""
     from rich.console import Console
 
-    from electjax.report import election_table, scenario_table, types_summary
+    from electjax.report import calm_summary, election_table, scenario_table, types_summary
 
     console = Console()
     if not console.is_terminal:
         console = Console(width=200)
+    if "coefficients" in result.metrics:
+        console.print(calm_summary(result.metrics))
+        return
     if "fit" in result.metrics:
         console.print(types_summary(result.metrics))
         return

@@ -10,7 +10,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-Task = Enum("Task", "calibrate simulate counterfactual types")
+Task = Enum("Task", "calibrate simulate counterfactual types calm")
 Engine = Enum("Engine", "leap agent")
 Bookkeeping = Enum("Bookkeeping", "none interleaved by_district")
 PCMBookkeeping = Enum("PCMBookkeeping", "none interleaved")
@@ -45,6 +45,17 @@ Start = Enum("Start", "random votes kmeans")
 Stop = Enum("Stop", "log_likelihood parameters")
 Acceleration = Enum("Acceleration", "squarem none")
 Errors = Enum("Errors", "auto information sandwich cluster none")
+Rest = Enum("Rest", "others drop error")
+Scale = Enum("Scale", "tiny small delhi")
+CalmModel = Enum("CalmModel", "literal recommended")
+Affinity = Enum("Affinity", "shared party hierarchical")
+Mobilisation = Enum("Mobilisation", "none previous model")
+Coding = Enum("Coding", "one_hot reference sum_to_zero")
+Identification = Enum("Identification", "sum_to_zero reference")
+Weighting = Enum("Weighting", "plain size")
+Optimiser = Enum("Optimiser", "newton lbfgs adam")
+Penalties = Enum("Penalties", "given holdout")
+CalmErrors = Enum("CalmErrors", "laplace sandwich none")
 
 
 @dataclass
@@ -91,6 +102,45 @@ class BallotsData:
     invalid: Invalid = Invalid.error
     incomplete: Incomplete = Incomplete.error
     encoding: str = "utf-8-sig"
+
+
+@dataclass
+class BoothsData:
+    """A user's folder (or netCDF file) of booths, cells, votes and candidates."""
+
+    path: str = MISSING
+    name: str = "${electjax.stem:}"
+    rest: Rest = Rest.others
+    rescale: bool = False
+    encoding: str = "utf-8-sig"
+
+
+@dataclass
+class GeneratedBooths:
+    """Booths that are generated from a known truth; None leaves a value to `electjax.simulate_booths`."""
+
+    name: str = MISSING
+    scale: Scale = Scale.small
+    seed: int = 0
+    constituencies: int | None = None
+    booths: int | None = None
+    eta: Any = None
+    eta_sd: float | None = None
+    rho_age: float | None = None
+    xi: float | None = None
+    rho_T: float | None = None
+    rho_P: float | None = None
+    exponent: float | None = None
+    unknown: float | None = None
+    absent: float | None = None
+
+
+@dataclass
+class MadipurData:
+    """The example of calm.md section 10."""
+
+    name: str = MISSING
+    seed: int = 0
 
 
 @dataclass
@@ -261,6 +311,50 @@ class EM:
 
 
 @dataclass
+class Calm:
+    """CALM, the candidate-aware model of booths; None leaves a value to `electjax.fit_calm`."""
+
+    model: CalmModel = CalmModel.literal
+    axes: Any = None
+    use_candidate_affinity: bool = True
+    affinity: Affinity = Affinity.shared
+    rho_age: float = 0.5
+    rho: dict[str, float] = field(default_factory=dict)
+    lambda_T: float = 1.0
+    lambda_P: float = 1.0
+    lambda_beta: float | None = None
+    lambda_b: float | None = None
+    lambda_eta: float | None = None
+    lambda_party: float | None = None
+    lambda_tau: float | None = None
+    tower: int = 0
+    mobilisation: Mobilisation = Mobilisation.none
+    axis_weight: dict[str, float] | None = None
+    booth_effects: bool = True
+    constituency_effects: bool | None = None
+    overdispersed: bool | None = None
+    exponent: float | None = None
+    coding: Coding = Coding.one_hot
+    identification: Identification = Identification.sum_to_zero
+    weighting: Weighting = Weighting.plain
+    project: bool = False
+    epsilon: float = 1e-12
+    method: Optimiser = Optimiser.newton
+    penalties: Penalties = Penalties.given
+    holdout: float = 0.0
+    errors: CalmErrors = CalmErrors.laplace
+    level: float = 0.95
+    tolerance: float | None = None
+    max_steps: int | None = None
+    chunk: int | None = None
+    diagnostics: Any = field(default_factory=list)
+    diagnostic_options: dict[str, Any] = field(default_factory=dict)
+    candidates: dict[str, Any] = field(default_factory=dict)
+    draws: int = 200
+    example: bool = False
+
+
+@dataclass
 class Config:
     """The whole configuration; `conf/config.yaml` says what each key does."""
 
@@ -270,6 +364,7 @@ class Config:
     models: dict[str, Any] = field(default_factory=dict)
     inference: Any = MISSING
     types: Any = MISSING
+    calm: Any = MISSING
     engine: Engine = Engine.leap
     seed: int = 0
     runs: int = 100
@@ -281,8 +376,16 @@ class Config:
 
 
 SCHEMAS: dict[str, dict[str, type]] = {
-    "data": {"catalogue": CatalogueData, "csv": CsvData, "ballots": BallotsData},
+    "data": {
+        "catalogue": CatalogueData,
+        "csv": CsvData,
+        "ballots": BallotsData,
+        "booths": BoothsData,
+        "calm_delhi": GeneratedBooths,
+        "madipur": MadipurData,
+    },
     "model": {"dm": DM, "dpm": DPM, "ecm": ECM, "pcm": PCM, "sim": SIM},
     "inference": {"smc": SMC, "rejection": Rejection, "explore_exploit": ExploreExploit, "exact": Exact},
     "types": {"em": EM},
+    "calm": {"calm": Calm},
 }

@@ -1,5 +1,8 @@
 """Tables, figures and the html report of a run; knows labelled Datasets and no model."""
 
+from electjax.report.calm import booth_scatter, category_heatmap, coefficient_forest, loss_surface
+from electjax.report.calm_diagnostics import permutation_histogram, proximity_curve, stability_strip
+from electjax.report.calm_tables import calm_summary
 from electjax.report.counterfactual import scenario_rows, scenario_seats, scenario_table
 from electjax.report.figures import geography, main_parties, posterior_predictive, seat_distribution, sweep_figure
 from electjax.report.html import calibration_rows, identification_rows, render_report
@@ -22,22 +25,29 @@ from electjax.report.write import run_figures, write_report
 __all__ = [
     "as_html",
     "bivariate_residuals",
+    "booth_scatter",
     "calibration_rows",
     "calibration_trace",
+    "calm_summary",
+    "category_heatmap",
+    "coefficient_forest",
     "coverage_curve",
     "election_table",
     "geography",
     "identification_rows",
     "local_maxima",
+    "loss_surface",
     "main_parties",
     "metrics_rows",
     "model_probabilities",
     "parameter_names",
+    "permutation_histogram",
     "png_bytes",
     "posterior_pairs",
     "posterior_parameters",
     "posterior_predictive",
     "propensities",
+    "proximity_curve",
     "rank_histogram",
     "render_report",
     "run_figures",
@@ -48,6 +58,7 @@ __all__ = [
     "scree",
     "seat_distribution",
     "sharpness",
+    "stability_strip",
     "sweep_figure",
     "tarp_curve",
     "type_shares",

@@ -1,13 +1,14 @@
 """The figures and the report of a run, made from its result tree and metrics."""
 
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
+from electjax.report.calm_html import calm_figures, render_calm
 from electjax.report.counterfactual import scenario_seats
 from electjax.report.figures import geography, main_parties, posterior_predictive, seat_distribution
 from electjax.report.html import calibration_rows, identification_rows, render_report
@@ -43,7 +44,8 @@ def write_report(
     tree
         ``/observed`` and per model ``/default``, ``/optimal``, ``/posterior``, with a node ``geography`` below the
         first three, and ``/counterfactual``; what is absent is left out. Of a run of voter types ``/ballots``,
-        ``/fit``, ``/selection`` and ``/residuals``.
+        ``/fit``, ``/selection`` and ``/residuals``; of the candidate-aware model ``/fit``, ``/margins`` and a node per
+        diagnostic.
     metrics
         The content of ``metrics.json``.
     config_yaml
@@ -54,14 +56,22 @@ def write_report(
     if config_yaml is None:
         config = folder / "config.yaml"
         config_yaml = config.read_text("utf-8") if config.exists() else ""
-    of_types = "fit" in metrics
+    figures, render, own = _parts(tree, metrics)
     pictures = []
-    for drawn in (types_figures if of_types else run_figures)(tree, metrics):
+    for drawn in figures:
         path = save_figure(drawn.figure, folder / "figures" / drawn.file)
         pictures.append((drawn.title, drawn.caption, path.read_bytes()))
-    render, own = (render_types, _types_meta(tree)) if of_types else (render_report, _meta(tree))
     html = render(metrics, pictures, config_yaml, {**own, **(meta or {})})
     (folder / "report.html").write_text(html, "utf-8")
+
+
+def _parts(tree: xr.DataTree, metrics: Metrics) -> tuple[Iterator[ReportFigure], Callable[..., str], dict[str, Any]]:
+    """Figures, the function that makes the page, and what the page says of its origin, for the kind of run."""
+    if "coefficients" in metrics:
+        return calm_figures(tree, metrics), render_calm, _fit_meta(tree, "Booths")
+    if "fit" in metrics:
+        return types_figures(tree, metrics), render_types, _fit_meta(tree, "Ballots")
+    return run_figures(tree, metrics), render_report, _meta(tree)
 
 
 def run_figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
@@ -185,9 +195,9 @@ def _meta(tree: xr.DataTree) -> dict[str, Any]:
     }
 
 
-def _types_meta(tree: xr.DataTree) -> dict[str, Any]:
+def _fit_meta(tree: xr.DataTree, kind: str) -> dict[str, Any]:
     attrs = tree["fit"].attrs
-    source = f"Ballots: {str(attrs['source']).rstrip('.')}." if attrs.get("source") else None
+    source = f"{kind}: {str(attrs['source']).rstrip('.')}." if attrs.get("source") else None
     return {"title": attrs.get("title"), "source": source, "versions": versions()}
 
 

@@ -96,5 +96,10 @@ def plain(value: Any) -> Any:
     return None if isinstance(item, float) and not math.isfinite(item) else item
 
 
+def single_numbers(found: xr.Dataset) -> Metrics:
+    """The variables of a Dataset that have one value."""
+    return {str(name): plain(value) for name, value in found.data_vars.items() if not value.ndim}
+
+
 def _by_party(labelled: xr.Dataset, values: np.ndarray) -> Metrics:
     return {str(party): plain(value) for party, value in zip(labelled["party"].values, values, strict=True)}

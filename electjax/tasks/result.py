@@ -16,8 +16,8 @@ class Result(NamedTuple):
     """Labelled arrays and the table's numbers.
 
     The tree has `/observed`, `/<model>/default`, `/<model>/optimal`, each with a node `geography`, and
-    `/<model>/posterior`, perhaps with `/<model>/prediction` (elections simulated from it). That of the task types has
-    `/fit`, `/selection` and what else was asked for.
+    `/<model>/posterior`, perhaps with `/<model>/prediction` (elections simulated from it). Those of the tasks types
+    and calm have `/fit` and what else was asked for.
     """
 
     tree: xr.DataTree

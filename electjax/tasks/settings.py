@@ -7,6 +7,7 @@ from typing import Any
 
 CHECKPOINTED = frozenset({"smc"})  # methods that can be interrupted and continued
 CRITERIA = ("aic", "bic", "sabic", "caic", "icl")  # that choose a number of types
+DIAGNOSTICS = ("holdout", "placebo", "rho", "mobilisation", "stability", "collinearity")  # of the task calm
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,30 @@ class TypesSettings:
 
 
 @dataclass(frozen=True)
+class CalmSettings:
+    """The candidate-aware model: `options` go to `electjax.fit_calm` by name, and to every diagnostic.
+
+    `diagnostics` are some of `DIAGNOSTICS`, with options of their own by name in `diagnostic_options`. `candidates` are
+    those of another world, by constituency, party and axis; `draws` of the parameters tell how sure its result is.
+    `axes` say how a file is read or what is generated; None: as the file or the generator says. `example` asks for the
+    affinity vectors of the document's example.
+    """
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    axes: Mapping[str, Any] | None = None
+    example: bool = False
+    diagnostics: tuple[str, ...] = ()
+    diagnostic_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    candidates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    draws: int = 200
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything but the election itself.
 
     `checkpoints` is where calibrations are kept while they run, a folder per model; None: nowhere. `scenarios` are
-    those of the task counterfactual, `types` the settings of the task types.
+    those of the task counterfactual, `types` and `calm` the settings of the tasks of these names.
     """
 
     models: Mapping[str, ModelSettings]
@@ -53,3 +73,4 @@ class Settings:
     checkpoints: Path | None = None
     scenarios: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     types: TypesSettings = field(default_factory=TypesSettings)
+    calm: CalmSettings = field(default_factory=CalmSettings)

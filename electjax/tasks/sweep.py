@@ -17,6 +17,7 @@ from matplotlib.image import imread, imsave
 
 from electjax.report import png_bytes, sweep_figure, value_text
 from electjax.tasks.folder import atomic_path
+from electjax.tasks.sweep_calm import best_said, calm_figure, calm_row
 
 
 class Job(NamedTuple):
@@ -49,10 +50,13 @@ def swept_keys(jobs: Sequence[Job]) -> list[str]:
 def sweep_table(jobs: Sequence[Job]) -> pd.DataFrame:
     """One row per job, model and stage (default, optimal): swept keys, parameters, mean seats and the fit.
 
-    A job of voter types has one row: swept keys, the number of types, the fit and the shares of the types.
+    A job of voter types has one row: swept keys, the number of types, the fit and the shares of the types. So has one
+    of the candidate-aware model: swept keys, validation loss, eta and how the fit ended.
     """
     rows = []
     for job in jobs:
+        if "coefficients" in job.metrics:
+            rows.append(({"job": job.number} | _swept(job, jobs), calm_row(job.metrics)))
         if "fit" in job.metrics:
             rows.append(({"job": job.number} | _swept(job, jobs), _types_row(job.metrics)))
         for model, stages in job.metrics.get("models", {}).items():
@@ -88,6 +92,9 @@ def draw_panels(table: pd.DataFrame, jobs: Sequence[Job]) -> np.ndarray:
     label = keys[0] if len(keys) == 1 else "job"
     if "share_1" in table:
         return _types_panels(table, label)
+    if "validation" in table:
+        planted = {job.metrics["truth"].get("rho_age") for job in jobs if "truth" in job.metrics}
+        return imread(BytesIO(png_bytes(calm_figure(table, keys, planted.pop() if len(planted) == 1 else None))))
     known = [job.metrics["observed"]["seats"] for job in jobs if job.metrics]
     same = all(seats == known[0] for seats in known)  # elections may be swept too
     parties = list(dict.fromkeys(party for seats in known for party in seats))
@@ -148,6 +155,8 @@ def sweep_markdown(table: pd.DataFrame, jobs: Sequence[Job]) -> str:
         for row in cells
         if row
     ]
+    best = best_said(table, swept_keys(jobs)) if "validation" in table else ""
+    lines += ["", best] if best else []
     failed = [job for job in jobs if job.error]
     if failed:
         lines += ["", f"{len(failed)} of {len(jobs)} jobs failed:", ""]

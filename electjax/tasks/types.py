@@ -10,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 
 import electjax
 from electjax.report.types import option_names, shares
-from electjax.tasks.metrics import Metrics, plain
+from electjax.tasks.metrics import Metrics, plain, single_numbers
 from electjax.tasks.progress import Stages, silent
 from electjax.tasks.result import Result
 from electjax.tasks.settings import CRITERIA, Settings
@@ -49,9 +49,9 @@ def types(ballots: xr.Dataset, settings: Settings, stage: Stages = silent) -> Re
         "rows": int(fit.attrs["rows"]),
         "offices": ballots.sizes["office"],
         "restarts": int(fit.attrs["restarts"]),
-        "types": {str(count): _plain_row(nodes["/selection"].sel(types=count)) for count in own.counts},
+        "types": {str(count): single_numbers(nodes["/selection"].sel(types=count)) for count in own.counts},
         "fit": fit_metrics(fit) | {"chosen_by": own.choose if selection is not None else chosen},
-        "residuals": _plain_row(nodes["/residuals"]),
+        "residuals": single_numbers(nodes["/residuals"]),
     }
     if own.bootstrap:
         again = nodes["/bootstrap"]
@@ -79,11 +79,6 @@ def choose(selection: xr.Dataset, by: str | int) -> int:
     if not isinstance(by, str):
         return by
     return int(selection["types"].values[int(selection[by].values.argmin())])
-
-
-def _plain_row(found: xr.Dataset) -> Metrics:
-    """The single numbers of a Dataset."""
-    return {str(name): plain(value) for name, value in found.data_vars.items() if not value.ndim}
 
 
 def fit_metrics(fit: xr.Dataset) -> Metrics:

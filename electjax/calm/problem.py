@@ -1,0 +1,273 @@
+"""A CALM fit as a function of two arrays, shared parameters [p] and booth effects [i, q], worked off in chunks of booths."""
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float
+
+from electjax.calm.affinity import Affinity, Standard, build, candidate_features
+from electjax.calm.data import Booths, Frame
+from electjax.calm.design import Design, Hyper, Local, Shared
+from electjax.calm.heads import (
+    CellShares,
+    Terms,
+    Totals,
+    Traits,
+    all_terms,
+    booth_cells,
+    contrast,
+    terms,
+    totals,
+    traits,
+)
+from electjax.calm.objective import Losses, booth_losses, booth_penalty, curvature, penalty
+from electjax.core.arrow import Arrow, Point
+
+T = TypeVar("T")
+
+
+class Problem(NamedTuple):
+    """All that a fit computes with.
+
+    Attributes:
+        booths: in chunks, [chunks, chunk, ...]; rows of weight 0 fill the last.
+        weights: w_ik of the mobilisation, [chunks, chunk, k].
+        cached: standardised affinity of every booth, [chunks, chunk, c, k, d], where the design asks for it.
+    """
+
+    booths: Booths
+    frame: Frame
+    affinity: Affinity
+    traits: Traits
+    hyper: Hyper
+    weights: Float[Array, "n m k"]
+    cached: Float[Array, "n m c k d"] | None
+
+
+def pose(
+    booths: Booths,
+    frame: Frame,
+    hyper: Hyper,
+    design: Design,
+    *,
+    weights: Array,
+    chunk: int,
+    standard: Standard | None = None,
+) -> Problem:
+    """Cut booths into chunks and work out the affinity; `standard` where it comes from an earlier fit."""
+    affinity = build(frame, hyper, design, standard)
+    known = traits(frame, affinity, hyper, design)
+    parts = jax.tree.map(lambda x: in_chunks(jnp.asarray(x), chunk), booths)
+    cached = known.g[parts.constituency] if design.cache == "booth" else None
+    return Problem(
+        parts,
+        jax.tree.map(jnp.asarray, frame),
+        affinity,
+        known,
+        jax.tree.map(jnp.asarray, hyper),
+        in_chunks(jnp.asarray(weights), chunk),
+        cached,
+    )
+
+
+def in_chunks(values: Array, chunk: int) -> Array:
+    """[i, ...] as [chunks, chunk, ...], filled up with zeros."""
+    missing = -values.shape[0] % chunk
+    filled = jnp.pad(values, [(0, missing)] + [(0, 0)] * (values.ndim - 1))
+    return filled.reshape(-1, chunk, *values.shape[1:])
+
+
+def blank(problem: Problem, design: Design) -> Shared:
+    """Shared parameters of a design, all 0."""
+    frame, parties = problem.frame, problem.frame.fielded.shape[1]
+    areas, (_, number), axes = frame.fielded.shape[0], frame.features.shape, frame.scalar.shape[0]
+    rows, free = number + problem.booths.covariates.shape[-1], parties - 1
+    traits_of = candidate_features(frame).shape[-1]
+    zeros = jnp.zeros
+    eta = {"none": None, "party": zeros((parties, axes))}.get(design.affinity, zeros(axes))
+    return Shared(
+        alpha=zeros(()),
+        beta_T=zeros(rows),
+        gamma=zeros(free),
+        beta_P=zeros((rows, free)),
+        eta=eta,
+        eta_constituency=zeros((areas, axes)) if design.affinity == "hierarchical" else None,
+        left=zeros((number, design.tower)) if design.tower else None,
+        right=zeros((traits_of, design.tower)) if design.tower else None,
+        xi=None if design.mobilisation == "none" else zeros(()),
+        effect_T=zeros(areas) if design.constituency_effects else None,
+        effect_P=zeros((areas, free)) if design.constituency_effects else None,
+        dispersion=zeros(2) if design.overdispersed else None,
+    )
+
+
+def unpack(point: Point, problem: Problem, design: Design) -> tuple[Shared, Local | None]:
+    """The parameters that a point stands for; the effects of all booths, filling rows included."""
+    shared = ravel_pytree(blank(problem, design))[1](point.shared)
+    return shared, Local(point.groups[:, 0], point.groups[:, 1:]) if design.booth_effects else None
+
+
+class Chunk(NamedTuple):
+    """Some booths, with the weights of their mobilisation, their effects [m, q] and their own affinity if it is kept."""
+
+    booths: Booths
+    weights: Array
+    effects: Array
+    cached: Array | None
+
+
+def value(point: Point, problem: Problem, design: Design) -> Float[Array, ""]:
+    """The objective of calm.md section 5."""
+    shared, local = unpack(point, problem, design)
+    common = all_terms(shared, problem.traits, problem.frame, design)
+
+    def add(total: Array, chunk: Chunk) -> tuple[Array, None]:
+        lost = _losses(shared, common, chunk, problem, design)
+        both = problem.hyper.lambda_T * lost.turnout + problem.hyper.lambda_P * lost.party
+        return total + chunk.booths.weight @ both, None
+
+    total, _ = jax.lax.scan(jax.checkpoint(add), jnp.zeros(()), _chunks(point, problem))
+    parties = problem.frame.fielded.shape[1]
+    total = total + penalty(shared, problem.hyper, design, parties)
+    if local is not None:
+        basis = contrast(parties, design.identification)
+        total = total + booth_penalty(local, problem.booths.weight.ravel(), problem.hyper, basis)
+    return total
+
+
+def losses(point: Point, problem: Problem, design: Design) -> Losses:
+    """N BCE and T KL of every booth, [i] with filling rows, whatever its weight."""
+    return _of_booths(_losses, point, problem, design)
+
+
+def fitted(point: Point, problem: Problem, design: Design) -> Totals:
+    """Expected totals of every booth, [i] with filling rows."""
+    return _of_booths(_totals, point, problem, design)
+
+
+def cells(point: Point, problem: Problem, design: Design) -> CellShares:
+    """Turnout and choice of every cell of every booth, [i, c] and [i, c, k] with filling rows."""
+    return _of_booths(_cells, point, problem, design)
+
+
+def blocks(point: Point, problem: Problem, design: Design) -> tuple[Arrow, Float[Array, "i p"]]:
+    """The objective with its gradient and Fisher information as an arrow; and each booth's gradient of the shared part."""
+    unravel = ravel_pytree(blank(problem, design))[1]
+    shared, local = unpack(point, problem, design)
+    p, q, hyper = point.shared.shape[0], point.groups.shape[1], problem.hyper
+    parties = problem.frame.fielded.shape[1]
+
+    def rates(vector: Array, effect: Array, row: Booths, own: Traits, weights: Array) -> Array:
+        at = unravel(vector)
+        of = terms(at, own, problem.frame.features, _effects(at, row.constituency), design)
+        one = (effect[0], effect[1:]) if q else None
+        sums = totals(row.sizes, booth_cells(at, of, own, row, one, weights, hyper, design))
+        return jnp.concatenate([sums.turnout[None], sums.shares])
+
+    def lost(at: Array, dispersion: Array | None, row: Booths) -> Array:
+        both = booth_losses(Totals(at[0], at[0], at[1:]), row, dispersion, hyper.epsilon)
+        return row.weight * (hyper.lambda_T * both.turnout + hyper.lambda_P * both.party)
+
+    def of_booth(row: Booths, own: Traits, weights: Array, effect: Array) -> tuple[Array, ...]:
+        at, back = jax.vjp(lambda v, e: rates(v, e, row, own, weights), point.shared, effect)
+        jacobian, own_jacobian = jax.vmap(back)(jnp.eye(at.shape[0]))
+        slope = jax.grad(lost)(at, shared.dispersion, row)
+        of_T, of_P = curvature(Totals(at[0], at[0], at[1:]), row, shared.dispersion, hyper)
+        heavy = (row.weight * jnp.append(of_T, of_P))[:, None] * jacobian
+        own_heavy = (row.weight * jnp.append(of_T, of_P))[:, None] * own_jacobian
+        of_rho = (jnp.zeros(2), jnp.zeros((2, 2)))
+        if shared.dispersion is not None:
+            of_rho = jax.grad(lost, 1)(at, shared.dispersion, row), jax.hessian(lost, 1)(at, shared.dispersion, row)
+        sums = (lost(at, shared.dispersion, row), heavy, jacobian, of_rho)
+        return sums, (
+            slope @ jacobian,
+            of_rho[0],
+            slope @ own_jacobian,
+            own_jacobian.T @ heavy,
+            own_jacobian.T @ own_heavy,
+        )
+
+    def add(total: tuple[Array, ...], chunk: Chunk) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+        own = _own(chunk, problem)
+        (least, heavy, jacobian, of_rho), per = jax.vmap(of_booth)(chunk.booths, own, chunk.weights, chunk.effects)
+        square = heavy.reshape(-1, p).T @ jacobian.reshape(-1, p)
+        return (total[0] + least.sum(), total[1] + square, total[2] + of_rho[1].sum(0)), per
+
+    start = (jnp.zeros(()), jnp.zeros((p, p)), jnp.zeros((2, 2)))
+    (total, square, of_rho), per = jax.lax.scan(add, start, _chunks(point, problem))
+    scores, rho_scores, own_gradient, cross, inner = (x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]) for x in per)
+    if shared.dispersion is not None:  # the means and the dispersion are taken as orthogonal
+        where = jnp.nonzero(_mask(problem, design), size=2)[0]
+        scores = scores.at[:, where].add(rho_scores)
+        square = square.at[jnp.ix_(where, where)].add(_convex(of_rho))
+
+    held = jax.value_and_grad(lambda vector: penalty(unravel(vector), hyper, design, parties))
+    (least, of_penalty), (_, diagonal) = jax.jvp(held, (point.shared,), (jnp.ones(p),))  # sums of squares, all of them
+    square = square + jnp.diag(diagonal)
+    if local is not None:
+        weight = problem.booths.weight.ravel()
+        strength = 2.0 * hyper.lambda_b * jnp.where(weight > 0, weight, 1.0)
+        own_gradient = own_gradient + strength[:, None] * point.groups
+        inner = inner + strength[:, None, None] * jnp.eye(q)
+        least = least + booth_penalty(local, weight, hyper, contrast(parties, design.identification))
+    return Arrow(total + least, scores.sum(0) + of_penalty, own_gradient, square, cross, inner), scores
+
+
+def _chunks(point: Point, problem: Problem) -> Chunk:
+    effects = point.groups.reshape(*problem.booths.weight.shape, point.groups.shape[1])
+    return Chunk(problem.booths, problem.weights, effects, problem.cached)
+
+
+def _own(chunk: Chunk, problem: Problem) -> Traits:
+    own = jax.tree.map(lambda x: x[chunk.booths.constituency], problem.traits)
+    return own if chunk.cached is None else own._replace(g=chunk.cached)
+
+
+def _effects(shared: Shared, area: Array) -> tuple[Array | None, Array | None, Array | None]:
+    of_area = (shared.effect_T, shared.effect_P, shared.eta_constituency)
+    return jax.tree.map(lambda x: x[area], of_area)
+
+
+def _cells(shared: Shared, common: Terms, chunk: Chunk, problem: Problem, design: Design) -> CellShares:
+    own, area = _own(chunk, problem), chunk.booths.constituency
+    if chunk.cached is None:
+        of = jax.tree.map(lambda x: x[area], common)
+    else:
+        of = jax.vmap(lambda o, e: terms(shared, o, problem.frame.features, e, design))(own, _effects(shared, area))
+
+    def one(of: Terms, own: Traits, row: Booths, effect: Array, weights: Array) -> CellShares:
+        pair = (effect[0], effect[1:]) if effect.shape[0] else None
+        return booth_cells(shared, of, own, row, pair, weights, problem.hyper, design)
+
+    return jax.vmap(one)(of, own, chunk.booths, chunk.effects, chunk.weights)
+
+
+def _totals(shared: Shared, common: Terms, chunk: Chunk, problem: Problem, design: Design) -> Totals:
+    return jax.vmap(totals)(chunk.booths.sizes, _cells(shared, common, chunk, problem, design))
+
+
+def _losses(shared: Shared, common: Terms, chunk: Chunk, problem: Problem, design: Design) -> Losses:
+    sums = _totals(shared, common, chunk, problem, design)
+    return jax.vmap(lambda s, row: booth_losses(s, row, shared.dispersion, problem.hyper.epsilon))(sums, chunk.booths)
+
+
+def _of_booths(work: Callable[..., T], point: Point, problem: Problem, design: Design) -> T:
+    """What `work` gives of every booth, chunk by chunk."""
+    shared, _ = unpack(point, problem, design)
+    common = all_terms(shared, problem.traits, problem.frame, design)
+    found = jax.lax.map(lambda chunk: work(shared, common, chunk, problem, design), _chunks(point, problem))
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), found)
+
+
+def _mask(problem: Problem, design: Design) -> Array:
+    """Where the dispersion stands among the shared parameters."""
+    return ravel_pytree(blank(problem, design)._replace(dispersion=jnp.ones(2)))[0]
+
+
+def _convex(matrix: Float[Array, "2 2"]) -> Float[Array, "2 2"]:
+    """The matrix with its eigenvalues made positive."""
+    values, vectors = jnp.linalg.eigh(matrix)
+    return (vectors * jnp.maximum(jnp.abs(values), 1e-6)) @ vectors.T

@@ -1,0 +1,158 @@
+"""Newton's method where many small groups of parameters hang together only through a few shared ones.
+
+The matrix of such a problem is an arrow: a block per group, a border that ties each group to the shared parameters, and the
+shared block. Groups are eliminated by their Schur complement, so a step costs what a pass over the data does.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.linalg import cho_factor, cho_solve
+from jaxtyping import Array, Bool, Float, Int
+
+
+class Arrow(NamedTuple):
+    """A function at a point, with a positive semi-definite stand-in for its Hessian. p shared, g groups of q parameters.
+
+    Attributes:
+        value: the function.
+        gradient: with respect to the shared parameters, [p].
+        group_gradient: [g, q].
+        shared: [p, p].
+        border: [g, q, p].
+        groups: [g, q, q].
+    """
+
+    value: Float[Array, ""]
+    gradient: Float[Array, " p"]
+    group_gradient: Float[Array, "g q"]
+    shared: Float[Array, "p p"]
+    border: Float[Array, "g q p"]
+    groups: Float[Array, "g q q"]
+
+
+class Point(NamedTuple):
+    """Shared parameters [p] and those of the groups [g, q]."""
+
+    shared: Float[Array, " p"]
+    groups: Float[Array, "g q"]
+
+
+class Search(NamedTuple):
+    """Where the search stands.
+
+    Attributes:
+        point, value: the best so far.
+        gradient: its largest slope in units of the curvature there: |gradient| / sqrt(diagonal).
+        decrease: of the value that the last full step promised.
+        damping: added to the diagonal, relative to it.
+        steps: taken so far.
+        done, stuck: converged; no step of any damping went down.
+    """
+
+    point: Point
+    value: Float[Array, ""]
+    gradient: Float[Array, ""]
+    decrease: Float[Array, ""]
+    damping: Float[Array, ""]
+    steps: Int[Array, ""]
+    done: Bool[Array, ""]
+    stuck: Bool[Array, ""]
+
+
+def eliminate(
+    arrow: Arrow, damping: Array | float = 0.0
+) -> tuple[Float[Array, "p p"], Float[Array, " p"], Array, Array]:
+    """Schur complement of the shared parameters and its right-hand side; and the groups' solutions of border and gradient."""
+    if not arrow.groups.shape[1]:
+        return arrow.shared, arrow.gradient, arrow.border, arrow.group_gradient
+    diagonal = jnp.diagonal(arrow.groups, axis1=1, axis2=2)
+    groups = arrow.groups + (damping * diagonal + 1e-12)[:, :, None] * jnp.eye(diagonal.shape[1])
+    factor = jnp.linalg.cholesky(groups)
+    solve = jax.vmap(lambda f, b: cho_solve((f, True), b))
+    border = solve(factor, arrow.border)
+    gradient = solve(factor, arrow.group_gradient[:, :, None])[:, :, 0]
+    flat = arrow.border.reshape(-1, arrow.border.shape[2])
+    schur = arrow.shared - flat.T @ border.reshape(flat.shape)
+    return schur, arrow.gradient - flat.T @ gradient.reshape(-1), border, gradient
+
+
+def solve_arrow(arrow: Arrow, damping: Array | float = 0.0) -> tuple[Point, Float[Array, ""]]:
+    """The step -(H + damping diag H)^-1 gradient, and the decrease of the quadratic model that it promises."""
+    schur, right, border, gradient = eliminate(arrow, damping)
+    scale = jnp.sqrt(jnp.maximum(jnp.diagonal(arrow.shared), 1e-12))  # directions without information stand still
+    ridge = damping + 1e-10
+    schur = schur / (scale[:, None] * scale) + ridge * jnp.eye(scale.shape[0])
+    step = -cho_solve(cho_factor(schur), right / scale) / scale
+    group = -gradient - border @ step
+    promised = -0.5 * (arrow.gradient @ step + (arrow.group_gradient * group).sum())
+    return Point(step, group), promised
+
+
+def begin(point: Point) -> Search:
+    """A search that has not moved yet."""
+    zero = jnp.zeros(())
+    return Search(point, zero + jnp.inf, zero + jnp.inf, zero + jnp.inf, zero, jnp.int32(0), *[jnp.asarray(False)] * 2)
+
+
+def newton_arrow(
+    blocks: Callable[[Point], Arrow],
+    value: Callable[[Point], Float[Array, ""]],
+    start: Search,
+    *,
+    tolerance: Array | float = 1e-9,
+    until: Array | int = 100,
+    trials: int = 12,
+) -> Search:
+    """Minimise by damped steps; a step that does not go down is tried again with more damping.
+
+    Args:
+        blocks: the arrow of a point.
+        value: its value alone.
+        start: from `begin`, or a search to go on with.
+        tolerance: stop when a step promises to lower the value by less than this times 1 + |value|.
+        until: number of steps, all told, to stop at.
+        trials: dampings tried per step.
+    """
+
+    def go_on(state: Search) -> Array:
+        return ~state.done & ~state.stuck & (state.steps < until)
+
+    def step(state: Search) -> Search:
+        arrow = blocks(state.point)
+
+        def unfinished(trial: tuple[Any, ...]) -> Array:
+            return ~trial[0] & (trial[1] < trials)
+
+        def attempt(trial: tuple[Any, ...]) -> tuple[Any, ...]:
+            _, count, damping, *_ = trial
+            move, promised = solve_arrow(arrow, damping)
+            point = jax.tree.map(jnp.add, state.point, move)
+            reached = value(point)
+            # promises below rounding are kept if the value did not rise by more than rounding
+            slack = 1e-14 * (1.0 + jnp.abs(arrow.value)) * 16
+            good = jnp.isfinite(reached) & (arrow.value - reached >= 1e-4 * promised - slack)
+            more = jnp.where(good, damping, jnp.maximum(4.0 * damping, 1e-3))
+            return good, count + 1, more, point, reached, promised
+
+        zero = jnp.zeros(())
+        first = (jnp.asarray(False), jnp.int32(0), state.damping, state.point, arrow.value, zero)
+        good, count, damping, point, reached, promised = jax.lax.while_loop(unfinished, attempt, first)
+        point = jax.tree.map(lambda new, old: jnp.where(good, new, old), point, state.point)
+        slope = jnp.abs(arrow.gradient) / jnp.sqrt(jnp.maximum(jnp.diagonal(arrow.shared), 1e-12))
+        small = promised <= tolerance * (1.0 + jnp.abs(arrow.value))
+        relaxed = jnp.where(count > 1, damping, damping / 8.0)
+        return Search(
+            point,
+            jnp.where(good, reached, arrow.value),
+            slope.max(),
+            promised,
+            jnp.where(relaxed < 1e-6, 0.0, relaxed),
+            state.steps + 1,
+            good & small & (damping < 1e-2),
+            ~good,
+        )
+
+    return jax.lax.while_loop(go_on, step, start)

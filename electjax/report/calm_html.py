@@ -1,0 +1,136 @@
+"""The report of a run of the candidate-aware model: its sentences, its figures and its tables."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import xarray as xr
+
+from electjax.report.calm import booth_scatter, category_heatmap, coefficient_forest
+from electjax.report.calm_diagnostics import diagnostic_figures
+from electjax.report.calm_tables import (
+    affinity_rows,
+    as_html,
+    counterfactual_rows,
+    diagnostic_rows,
+    parameter_rows,
+    truth_rows,
+)
+from electjax.report.page import ReportFigure, RowsSection, render_page
+from electjax.report.tables import Metrics
+
+_NOTE = (
+    "η is the shift in the log odds of a party among people of a cell when its candidate is one standard deviation more"
+    " like them on an axis; pp is what that makes of the party's share, on average over the electors who vote. Raw: the"
+    " same for g as it is, from 0 (nothing in common) to 1 (a full match). Full match: what a candidate like the cell"
+    " adds over an average one."
+)
+_PARAMETERS = "Log odds, but for ρ: the correlation of two electors' choices within a booth."
+_AFFINITY = (
+    "How near the candidate is to people of a cell, on each axis: 1 for a match, less for adjacent categories, 0 for"
+    " none; then standardised over constituencies, cells and parties, as the model takes it."
+)
+_SWAP = (
+    "Expected votes and seats of each party under the fitted model, with the candidates as they are and with others;"
+    " the difference with its interval over draws of the parameters."
+)
+_TRUTH = "These booths were generated, and what they were generated from is known."
+
+
+def calm_figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
+    """All figures of a run of the candidate-aware model, in the order of the report."""
+    fit = tree["fit"].to_dataset()
+    truth = metrics.get("truth", {}).get("parameters", {})
+    if metrics["coefficients"]:
+        known = {name: truth[f"eta[{name}]"]["truth"] for name in metrics["coefficients"] if f"eta[{name}]" in truth}
+        yield ReportFigure(
+            "coefficients.png",
+            "Candidate affinity",
+            "Effect of one standard deviation of affinity on each axis, on the log odds of the party and on its share.",
+            coefficient_forest(metrics["coefficients"], metrics["level"], known),
+        )
+    if tree["margins"].sizes["group"]:
+        yield ReportFigure(
+            "cells.png",
+            "Who votes, and for whom",
+            "Fitted turnout and choice of the electors of each category, in per cent; in brackets the category's share"
+            " of the electors. Each column is shaded from its smallest to its largest value.",
+            category_heatmap(tree["margins"].to_dataset()),
+        )
+    yield ReportFigure(
+        "booths.png",
+        "Booths, observed and fitted",
+        "Turnout and party shares of every booth. Booth effects are part of the fit, so this shows how much of the"
+        " scatter they take up, and is no test; booths kept out have their constituency's mean effect.",
+        booth_scatter(fit),
+    )
+    yield from diagnostic_figures(tree)
+
+
+def render_calm(
+    metrics: Metrics,
+    figures: Sequence[tuple[str, str, bytes]],
+    config_yaml: str,
+    meta: Mapping[str, Any] | None = None,
+) -> str:
+    """The report as html text; arguments as those of `render_report`."""
+    meta = meta or {}
+    return render_page(
+        title=meta.get("title") or metrics["data"],
+        headline=[*headline(metrics), *([meta["source"]] if meta.get("source") else [])],
+        table=as_html(metrics),
+        table_note=_NOTE,
+        before=[
+            RowsSection("affinity", "Cells and candidate", affinity_rows(metrics), note=_AFFINITY),
+            RowsSection("diagnostics", "Is it so?", diagnostic_rows(metrics)),
+            RowsSection("truth", "Against the truth", truth_rows(metrics), _TRUTH, truth_text(metrics)),
+            RowsSection("candidates", "Other candidates", counterfactual_rows(metrics), swap_text(metrics), _SWAP),
+        ],
+        figures=figures,
+        after=[RowsSection("parameters", "Other parameters", parameter_rows(metrics), note=_PARAMETERS)],
+        notes=[*metrics["warnings"], *(meta.get("notes") or [])],
+        command=meta.get("command") or "",
+        config=config_yaml,
+        versions=meta.get("versions") or {},
+    )
+
+
+def headline(metrics: Metrics) -> list[str]:
+    """What was fitted and how it ended, in a few sentences made from the metrics."""
+    where = metrics["constituencies"]
+    sentences = [
+        f"{metrics['booths']:,} booths in {where:,} constituenc{'y' if where == 1 else 'ies'} with"
+        f" {metrics['electors']:,} electors in {metrics['cells']:,} kinds of cells and {metrics['votes']:,} votes for"
+        f" {len(metrics['parties'])} parties, fitted and examined in {metrics['seconds']:.0f} s.",
+        f"The fit {'converged' if metrics['converged'] else 'did not converge'} in {metrics['steps']} steps: objective"
+        f" {metrics['objective']:,.3f}, gradient {metrics['gradient']:.1e}.",
+    ]
+    kept = metrics.get("validation_loss")
+    if kept:
+        sentences.append(
+            f"On booths kept out it loses {kept['turnout']:.5f} per elector in turnout and {kept['party']:.5f} per vote"
+            " in the party shares."
+        )
+    return sentences
+
+
+def truth_text(metrics: Metrics) -> str:
+    """How far the fit is from the truth, in a sentence."""
+    truth = metrics.get("truth")
+    if not truth or not truth["compared"]:
+        return ""
+    said = (
+        f"Of {truth['compared']:,} parameters with a standard error, {truth['within']:.0%} lie within their"
+        f" {metrics['level']:.0%} interval, the furthest {truth['largest_z']:.1f} standard errors off."
+    )
+    if "choice_error" in truth:
+        said += (
+            f" Of cells, the turnout is off by {100 * truth['turnout_error']:.2f} and the choice by"
+            f" {100 * truth['choice_error']:.2f} percentage points on average."
+        )
+    return said
+
+
+def swap_text(metrics: Metrics) -> str:
+    """Which candidates are others, in a sentence."""
+    changes = metrics.get("counterfactual", {}).get("changes", [])
+    return f"Changed: {'; '.join(changes)}." if changes else ""
