@@ -52,6 +52,15 @@ _HOME = {
     "residuals_types": "electjax.labelled.ballots.residuals",
     "bootstrap_types": "electjax.labelled.ballots.bootstrap",
     "yuma_like": "electjax.labelled.ballots.generate",
+    "read_booths": "electjax.labelled.booths.read",
+    "validate_booths": "electjax.labelled.booths.schema",
+    "save_booths": "electjax.labelled.booths.store",
+    "write_booths": "electjax.labelled.booths.store",
+    "simulate_booths": "electjax.labelled.booths.generate",
+    "madipur": "electjax.labelled.booths.example",
+    "fit_calm": "electjax.labelled.booths.fit",
+    "save_calm": "electjax.labelled.booths.fit",
+    "load_calm": "electjax.labelled.booths.fit",
 }
 
 __all__ = ["__version__", *_HOME]  # noqa: PLE0604  (every key of _HOME is a string)

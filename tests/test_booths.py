@@ -1,7 +1,6 @@
 """Booths: a folder read as it stands, every fault named by file, row and column, and cells made of margins."""
 
 import gzip
-import json
 import warnings
 from pathlib import Path
 
@@ -99,13 +98,6 @@ def test_a_folder(booths):
     assert booths["constituency"].values.tolist() == ["Madipur", "Moti Nagar"]
     # Cells in order of their categories, whatever the order of the rows.
     assert booths["cell"].values.tolist() == [
-        "18-35 Muslim",
-        "18-35 Hindu OBC",
-        "18-35 Hindu SC",
-        "36-60 Hindu OBC",
-        "36-60 Hindu SC",
-        "61+ Muslim",
-    ] or booths["cell"].values.tolist() == [
         "18-35 Hindu OBC",
         "18-35 Hindu SC",
         "18-35 Muslim",
@@ -137,7 +129,7 @@ def test_a_folder(booths):
     tenure = booths["candidate_value"].sel(axis="tenure").values
     assert tenure[~np.isnan(tenure)].tolist() == [5, 0]
     assert np.isnan(booths["candidate_value"].drop_sel(axis="tenure").values).all()
-    assert booths["covariate"].values.tolist() == [[1.5], [2.0], [-0.3]]
+    assert booths["covariate_value"].values.tolist() == [[1.5], [2.0], [-0.3]]
     assert booths["village"].values.tolist() == ["Paschim", "Jwala", ""]
     np.testing.assert_array_equal(booths["previous"].values, [[0.5, 0.25], [np.nan] * 2, [0.1, 0.2]])
     assert booths["cell_size"].dtype == np.int32
@@ -164,10 +156,8 @@ def test_netcdf_and_csv_bring_everything_back(booths, tmp_path):
     assert (written / "notes.txt").read_text() == "mine"
     with pytest.raises(ElectionDataError, match="neither a folder nor netCDF"):
         read_booths(written / "notes.txt")
-    assert (
-        "create it first"
-        in pytest.raises(ElectionDataError, save_booths, booths, tmp_path / "x" / "b.nc").value.args[0]
-    )
+    with pytest.raises(ElectionDataError, match="create it first"):
+        save_booths(booths, tmp_path / "x" / "b.nc")
 
 
 def test_spelling_and_packing(booths, tmp_path):
@@ -238,8 +228,9 @@ def test_booths_before_the_poll(tmp_path):
         ("booths", ("7,7", "7,8"), "booths.csv, row 3, column 'polled': 8 votes polled by 7 electors"),
         ("booths", ("10,6", "10,5"), "booths.csv, row 2, column 'polled': 5 votes polled in booth '1', its votes in"
          " votes.csv add up to 6"),
-        ("booths", ("5,0", "5,1"), "booths.csv, row 4, column 'polled': 1 votes polled in booth '3', it has no row in"),
-        ("booths", ("5,0", "0,0"), "booths.csv, row 4, column 'electors': no electors"),
+        ("booths", (",5,0", ",5,1"), "booths.csv, row 4, column 'polled': 1 votes polled in booth '3', it has no row"
+         " in"),
+        ("booths", (",5,0", ",0,0"), "booths.csv, row 4, column 'electors': no electors"),
         ("booths", ("2,Madipur", "1,Madipur"), "booths.csv, row 3, column 'booth': booth '1' of 'Madipur' again, as in"
          " row 2"),
         ("booths", ("polled", "voted"), "booths.csv, row 1, column 'polled': the header has no column 'polled'"),
@@ -248,7 +239,8 @@ def test_booths_before_the_poll(tmp_path):
         ("booths", ("10,6", "1e9999,6"), "booths.csv, row 2, column 'electors': '1e9999' is not a number"),
         ("booths", ("10,6", "9999999999,6"), "'9999999999' is larger than any electorate"),
         ("booths", ("0.5,0.25", "50,25"), "booths.csv, row 2, column 'previous_AAP': found 50; expected a share"),
-        ("booths", ("0.5,0.25", "0.5,0.75"), "booths.csv, row 2, column 'previous_AAP': previous shares add up to 1.25"),
+        ("booths", ("0.5,0.25", "0.5,0.75"), "booths.csv, row 2, column 'previous_AAP': previous shares add up to"
+         " 1.25"),
         ("booths", ("previous_BJP", "previous_BJJP"), "column 'previous_BJJP': unknown party 'BJJP'"),
         ("booths", ("1.5", ""), "booths.csv, row 2, column 'land_rate': blank in 1 row(s)"),
         ("booths", ("1.5", "1,5"), "booths.csv, row 2: 9 cells; expected 8, as in the header"),
@@ -279,10 +271,12 @@ def test_booths_before_the_poll(tmp_path):
          " again, as in row 2"),
         ("candidates", ("\nMadipur,BJP", "\nMadpur,BJP"), "candidates.csv, row 3, column 'constituency': unknown"
          " constituency 'Madpur'; expected a constituency of booths.csv; did you mean Madipur?"),
-        ("candidates", ("Hindu,SC", "Hindu,ST"), "candidates.csv, row 2, column 'caste': unknown category 'ST' of caste"),
+        ("candidates", ("Hindu,SC", "Hindu,ST"), "candidates.csv, row 2, column 'caste': unknown category 'ST' of"
+         " caste"),
         ("candidates", ("SC,5", "SC,five"), "candidates.csv, row 2, column 'tenure': 'five' is not a number"),
         ("candidates", ("\nMoti Nagar,AAP", "\nMadipur,INC"), "no candidate in 'Moti Nagar'"),
-        ("candidates", ("tenure", "years"), "candidates.csv, row 1, column 'tenure': the header has no column 'tenure'"),
+        ("candidates", ("tenure", "years"), "candidates.csv, row 1, column 'tenure': the header has no column"
+         " 'tenure'"),
     ],
 )  # fmt: skip
 def test_faults_name_file_row_and_column(tmp_path, file, change, said):
@@ -301,6 +295,15 @@ def test_faults_of_a_folder(tmp_path):
     extra = scalar.replace("tenure", "sex")
     assert "column 'sex': a column 'sex' that is no axis" in fault(folder(tmp_path / "e", cells=extra))
     assert "found 'all'; expected one of others, drop, error" in fault(tmp_path / "a", rest="all")
+    files = folder(tmp_path / "f")
+    for content, said in (
+        (b"", "empty"),
+        (b"booth,party,votes\n", "no rows"),
+        (b"booth,party,votes\n1,\xe9,2\n", "0xe9"),
+    ):
+        (files / "votes.csv").write_bytes(content)
+        assert "votes.csv" in fault(files)
+        assert said in fault(files)
 
 
 def test_a_category_where_its_axis_does_not_apply(tmp_path):
@@ -309,7 +312,7 @@ def test_a_category_where_its_axis_does_not_apply(tmp_path):
     with pytest.warns(ElectionDataWarning, match=r"cells.csv, column 'caste': .* religion Hindu in 2 row.* is row 5"):
         booths = read_booths(path, axes=AXES)
     assert booths["cell_size"].sel(booth="1", cell="18-35 Muslim") == 2
-    assert "" == booths["cell_category"].sel(cell="18-35 Muslim", axis="caste").item()
+    assert booths["cell_category"].sel(cell="18-35 Muslim", axis="caste").item() == ""
     free = {name: {k: v for k, v in axis.items() if k != "within"} for name, axis in AXES.items()}
     assert "column 'caste': the cell is blank; expected" in fault(path, axes=free)
 
@@ -333,7 +336,7 @@ def broken(booths: xr.Dataset, name: str, value: object, **at: int) -> xr.Datase
         (lambda b: broken(b, "booth_constituency", "Madpur", booth=1), "unknown constituency 'Madpur' of booth '2'"),
         (lambda b: broken(b, "cell_size", 4, booth=0, cell=0), "booth '1': cells add up to"),
         (lambda b: broken(b, "cell_size", -1, booth=0, cell=0), "cell_size(booth='1', cell='18-35 Hindu OBC'): found"),
-        (lambda b: broken(b, "polled", 6.5, booth=0), "polled(booth='1')): found 6.5".replace("))", ")")),
+        (lambda b: broken(b, "polled", 6.5, booth=0), "polled(booth='1'): found 6.5"),
         (lambda b: broken(b, "polled", np.nan, booth=0), "polled(booth='1'): found nan"),
         (lambda b: broken(b, "polled", 5, booth=0), "booth '1': votes add up to 6, 5 are polled"),
         (lambda b: broken(b, "polled", 11, booth=0), "booth '1': 11 votes polled by 10 electors"),
@@ -345,9 +348,10 @@ def broken(booths: xr.Dataset, name: str, value: object, **at: int) -> xr.Datase
         (lambda b: broken(b, "cell_category", "Jain", cell=0, axis=1), "unknown category 'Jain' of religion"),
         (lambda b: broken(b, "candidate_value", 1.0, constituency=0, party=0, axis=0), "found 1;"),
         (lambda b: broken(b, "candidate_value", np.inf, constituency=0, party=0, axis=3), "found inf;"),
-        (lambda b: broken(b, "covariate", np.nan, booth=1), "covariate(booth='2', covariate='land_rate'): found nan"),
-        (lambda b: broken(b, "previous", 0.9, booth=0, party=0), "previous(booth='1', party='AAP')): shares 0.9".replace(
-            "))", ")")),
+        (lambda b: broken(b, "covariate_value", np.nan, booth=1), "covariate_value(booth='2', covariate='land_rate'):"
+         " found nan"),
+        (lambda b: broken(b, "previous", 0.9, booth=0, party=0), "previous(booth='1', party='AAP'): shares"
+         " 0.9"),
     ],
 )  # fmt: skip
 def test_faults_of_a_dataset(booths, change, said):
@@ -373,7 +377,7 @@ def test_what_validation_adds(booths):
         "candidate_category",
         "booth_constituency",
     ):
-        xr.testing.assert_equal(added[name].drop_vars("village", errors="ignore"), booths[name].drop_vars("village"))
+        xr.testing.assert_equal(added[name], booths[name].drop_vars("village", errors="ignore"))
     # Nothing is known of who is fielded where, nor of numbers.
     assert added["fielded"].values.all()
     assert np.isnan(added["candidate_value"].values).all()
@@ -443,8 +447,8 @@ def test_joint_of_margins(tmp_path):
     path = folder(tmp_path / "a", cells=None, margins=no_caste, joint="\n".join(rows))
     with pytest.warns(ElectionDataWarning, match=r"age, religion their odds ratios as in joint.csv"):
         booths = read_booths(path, axes=AXES)
-    caste = booths["cell_size"].groupby(booths["cell_category"].sel(axis="caste").drop_vars("axis")).sum()
-    assert caste.sel(booth="1").values.tolist() == [2, 6, 2]
+    expected = np.outer([4, 4, 2], [6, 2, 2]).ravel() / 10  # Hindus are three to one
+    assert (np.abs(booths["cell_size"].values[0] - expected) < 1).all()
     young = folder(tmp_path / "b", cells=None, margins=no_caste, joint="\n".join(rows[:-1]))
     said = fault(young)  # the seven of booth 2 are young, three of them Muslim
     assert "margins.csv, row 7: no cells have the margins of booth '2': 3 electors are left over" in said
@@ -512,7 +516,8 @@ def test_rounding_forgets_no_small_group():
 
 def test_rolls_of_delhi(tmp_path):
     """Religion and sex of real booths: percentages to margins, margins to cells, nobody lost."""
-    rolls = pd.read_csv(shared("data/india/delhi_rolls_2021.csv")).query("electors_21 > 100").head(300)
+    rolls = pd.read_csv(shared("data/india/delhi_rolls_2021.csv")).query("electors_21 > 100")
+    rolls = rolls.drop_duplicates(["ac_id_09", "booth_id_21"]).head(300)
     names = ["hindu", "muslim", "sikh", "christian"]
     shares = rolls[[f"{name}_percent_21" for name in names]].to_numpy() / 100
     shares = np.column_stack([shares, np.clip(1 - shares.sum(1), 0, None)])
@@ -555,7 +560,6 @@ def test_half_read_is_not_read(tmp_path):
         warnings.simplefilter("error")
         said = fault(path)
     assert "votes.csv, row 4, column 'votes': 'seven' is not a number" in said
-    assert json.loads(axes_json(axes_of(AXES)))["caste"]["within"] == {"religion": "Hindu"}
 
 
 @pytest.mark.slow

@@ -52,9 +52,12 @@ OPTIONS = [
 def test_every_option_composes(option):
     needs = {"data=csv": ["data.path=a.csv"], "data=catalogue": ["data.name=us2016"]}
     needs |= {"data=ballots": ["data.path=a.csv", "task=types"], "data=yuma_like": ["task=types"]}
+    needs |= {"data=booths": ["data.path=a", "task=calm"]}
+    needs |= {f"data={name}": ["task=calm"] for name in ("calm_delhi", "madipur")}
     cfg = composed(option, *needs.get(option, []))
     settings = to_settings(cfg)
-    assert settings.types.options if cfg.task.name == "types" else settings.models
+    own = {"types": settings.types.options, "calm": settings.calm.options}
+    assert own.get(cfg.task.name, settings.models)
     assert data_settings(cfg)["name"]
     assert not OmegaConf.missing_keys(cfg)
 

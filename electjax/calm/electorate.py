@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.special import ndtr, ndtri
 
 from electjax.calm.data import Booths, Frame
 from electjax.core.host import host_generator
@@ -13,8 +14,9 @@ from electjax.core.host import host_generator
 def draw_electors(
     key: jax.Array, number: int, *, total: int | None = None, mean: float = 1080.0, sd: float = 230.0
 ) -> Int[np.ndarray, " i"]:
-    """Electors of the booths of a constituency, mostly between 300 and 1,600, adding up to `total` if given."""
-    sizes = np.clip(host_generator(key).normal(mean, sd, number), 300, 1600)
+    """Electors of the booths of a constituency, from 300 to 1,600, or a bit more or less to add up to `total`."""
+    least, most = ndtr((np.array([300.0, 1600.0]) - mean) / sd)
+    sizes = mean + sd * ndtri(host_generator(key).uniform(least, most, number))
     if total is None:
         return np.rint(sizes).astype(np.int64)
     bounds = np.rint(np.cumsum(sizes) * (total / sizes.sum())).astype(np.int64)

@@ -212,7 +212,7 @@ def draw_cell_votes(
 def parameters(truth: Truth, design: Design, constituency: Int[np.ndarray, " i"]) -> tuple[Shared, Local]:
     """The truth as a model holds it: where a fit may start, or what it is compared with.
 
-    Without constituency effects, these are part of the booth effects. Terms that only the model has are None.
+    Without constituency effects these are part of the booth effects, which is the same but for a context.
     """
     basis = np.asarray(contrast(len(truth.gamma), design.identification))
 

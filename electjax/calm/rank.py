@@ -94,6 +94,8 @@ def rank_sentence(rank: Rank, axes: Sequence[str], parties: Sequence[str] | None
         return None
     if rank.identified.ndim == 1:
         names = [f"eta[{axes[d]}]" for (d,) in np.argwhere(~rank.identified)]
+    elif not rank.identified.any():
+        names = ["eta of every party and axis"]
     else:
         who = parties or [str(k + 1) for k in range(len(rank.identified))]
         names = [f"eta[{who[k]}, {axes[d]}]" for k, d in np.argwhere(~rank.identified)]
@@ -145,7 +147,8 @@ def _left(rows: _Rows, effects: bool) -> _Left:
         _, around = _explain(rows.x[:, :1], g, rows)
         varying = np.einsum("r,rke->e", rows.weight, around**2)
     more, residual = _explain(x, g, rows)
-    return _Left(rank + more, scale, varying, np.einsum("r,rke,rkh->eh", rows.weight, residual, residual))
+    gram = np.tensordot(rows.weight[:, None, None] * residual, residual, axes=((0, 1), (0, 1)))
+    return _Left(rank + more, scale, varying, gram)
 
 
 def _explain(x: np.ndarray, g: np.ndarray, rows: _Rows) -> tuple[int, np.ndarray]:
@@ -164,9 +167,9 @@ def _explain(x: np.ndarray, g: np.ndarray, rows: _Rows) -> tuple[int, np.ndarray
     kept &= value > 0
     inverse = (vector[:, kept] / value[kept]) @ vector[:, kept].T / np.outer(size, size)
     for _ in range(2):  # again for what rounding left
-        moment = np.einsum("r,rf,rke->kfe", rows.weight, x, g).reshape(parties * width, -1)
-        slope = (inverse @ moment).reshape(parties, width, -1)
-        g = g - _between(np.einsum("rf,kfe->rke", x, slope), rows.fielded)
+        moment = np.tensordot(rows.weight[:, None] * x, g, axes=(0, 0)).swapaxes(0, 1)  # [k, f, e]
+        slope = (inverse @ moment.reshape(parties * width, -1)).reshape(parties, width, -1)
+        g = g - _between(np.tensordot(x, slope, axes=(1, 1)), rows.fielded)
     return int(kept.sum()), g
 
 

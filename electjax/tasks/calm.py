@@ -182,19 +182,19 @@ def recovery(fit: xr.Dataset, booths: xr.Dataset) -> Metrics | None:
     rows: Metrics = {}
     compared: list[np.ndarray] = []
     for name in ("eta", "xi", "rho_T", "rho_P", "beta_T", "beta_P"):
-        truth = booths.get(f"true_{name}")
+        truth = _truth_of(name, booths)
         if truth is None or name not in fit or set(truth.dims) != set(fit[name].dims):
             continue
         error = fit.get(f"{name}_se", fit[name] * np.nan)
         truth, value, error = xr.align(truth, fit[name], error, join="inner")
-        value, error = value.transpose(*truth.dims), error.transpose(*truth.dims)
-        known = np.isfinite(error.values) & (error.values > 0)
-        z = np.where(known, (value.values - truth.values) / np.where(known, error.values, 1.0), np.nan)
-        compared.append(z[known].ravel())
-        if truth.ndim < 2 and name not in ("beta_T", "beta_P"):
-            labels = [f"{name}[{label}]" for label in truth[truth.dims[0]].values] if truth.ndim else [name]
-            for label, numbers in zip(labels, zip(*map(np.ravel, (truth, value, error, z)), strict=True), strict=True):
-                rows[label] = dict(zip(("truth", "estimate", "se", "z"), map(plain, numbers), strict=True))
+        compare = xr.Dataset({"truth": truth, "estimate": value, "se": error.where(error > 0)})
+        compare["z"] = (value - truth) / compare["se"]
+        compared.append(compare["z"].values[np.isfinite(compare["z"].values)])
+        if name.startswith("beta"):
+            continue
+        each = [(name, compare)] if not truth.dims else []
+        each += [(f"{name}[{label}]", compare.sel({dim: label})) for dim in truth.dims for label in truth[dim].values]
+        rows |= {label: single_numbers(one) for label, one in each}
     z = np.concatenate(compared) if compared else np.zeros(0)
     found: Metrics = {
         "parameters": rows,
@@ -205,9 +205,17 @@ def recovery(fit: xr.Dataset, booths: xr.Dataset) -> Metrics | None:
     weight = fit["electors"]
     for name in ("turnout", "choice"):
         if f"true_{name}" in booths:
-            gap = np.abs(fit[name] - booths[f"true_{name}"])
+            gap = abs(fit[name] - booths[f"true_{name}"])
             found[f"{name}_error"] = plain(gap.weighted(weight.fillna(0)).mean())
     return found | _planted(booths)
+
+
+def _truth_of(name: str, booths: xr.Dataset) -> xr.DataArray | None:
+    """A parameter that was planted: a variable of the booths, or one of the numbers beside them."""
+    said = json.loads(booths.attrs.get("truth", "{}"))
+    if f"true_{name}" in booths:
+        return booths[f"true_{name}"]
+    return xr.DataArray(float(said[name])) if isinstance(said.get(name), int | float) else None
 
 
 def _planted(booths: xr.Dataset) -> Metrics:

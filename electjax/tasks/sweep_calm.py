@@ -88,7 +88,7 @@ def calm_figure(table: pd.DataFrame, keys: Sequence[str], planted: float | None)
     ranked = ranking(table, keys)
     names = settings_swept(table, keys)
     if len(ranked) < 2:
-        etas = {name.removeprefix("eta_"): table[name].tolist() for name in table if str(name).startswith("eta_")}
+        etas = {str(name).removeprefix("eta_"): table[name].tolist() for name in table if str(name).startswith("eta_")}
         label = keys[0] if len(keys) == 1 else "job"
         return sweep_figure(table[label].tolist(), etas, label=label, ylabel="η per SD", whole=False)
     levels = {name: sorted({row.values[i] for row in ranked}, key=_order) for i, name in enumerate(names)}

@@ -143,8 +143,8 @@ def _candidates(
     """Traits of the candidates, categories [a, k, d] and values of scalar axes [a, k, d].
 
     A category r times as frequent in the constituency as in the whole is r^0.5 times as likely; a party's own lean to
-    categories multiplies that. Where candidates are not listed to be different from electors, they are drawn half from
-    all categories alike.
+    categories multiplies that. Where candidates are not listed to be different from electors, a quarter of them is
+    drawn from all categories alike.
     """
     rng = host_generator(key)
     shape = (*fielded.shape, len(axes))
@@ -154,7 +154,7 @@ def _candidates(
             values[..., d] = np.where(fielded, rng.normal(size=fielded.shape), np.nan)
             continue
         table = CANDIDATES.get(axis.name, {})
-        level = 0.5 * people + 0.5 / len(people)
+        level = 0.75 * people + 0.25 / len(people)
         if all(label in table for label in axis.categories):
             level = np.array([table[label] for label in axis.categories])
         lean = rng.normal(0.0, LEAN, (fielded.shape[1], len(people)))

@@ -8,6 +8,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from scipy.special import expit, softmax
@@ -22,8 +24,6 @@ from electjax.labelled.booths.axes import (
     axes_json,
     axes_of,
     axis_names,
-    candidate_codes,
-    candidate_values,
     cell_labels,
     codes_of,
     every_cell,
@@ -31,7 +31,12 @@ from electjax.labelled.booths.axes import (
     kernel_arrays,
     rho_of,
 )
+from electjax.labelled.booths.codec import encode_booths
 from electjax.labelled.booths.schema import validate_booths
+from electjax.labelled.errors import data_error
+
+_build = jax.jit(build, static_argnames="design")
+_raw = jax.jit(raw)
 
 CONSTITUENCY, PARTY = "Madipur", "BJP"
 CANDIDATES = {
@@ -81,15 +86,13 @@ def madipur(seed: int = 0, *, booths: int = 12) -> xr.Dataset:
     sizes = rng.multinomial(rng.integers(600, 1500, size=booths), rng.dirichlet(400 * mix / mix.sum(), size=booths))
     parties = list(CANDIDATES)
     names = cell_labels(labels)
+    traits = np.array([[_labels(CANDIDATES[party], axes) for party in parties]])
     ds = xr.Dataset(
         {
             "cell_size": (("booth", "cell"), sizes.astype(np.int32)),
             "electors": ("booth", sizes.sum(axis=1, dtype=np.int64)),
             "cell_category": (("cell", "axis"), labels),
-            "candidate_category": (
-                ("constituency", "party", "axis"),
-                [[_labels(CANDIDATES[party], axes) for party in parties]],
-            ),
+            "candidate_category": (("constituency", "party", "axis"), traits),
             "fielded": (("constituency", "party"), np.ones((1, len(parties)), bool)),
             "true_eta": ("axis", _TRUTH["eta"]),
             "true_gamma": ("party", _TRUTH["gamma"]),
@@ -113,8 +116,10 @@ def madipur(seed: int = 0, *, booths: int = 12) -> xr.Dataset:
             "electjax_version": electjax.__version__,
         },
     )
+    frame = _frame_of(labels, traits, axes)._replace(presence=(sizes > 0).sum(axis=0, dtype=float)[None])
     with double_precision():
-        g = np.asarray(build(_frame(ds, axes), Hyper(rho_of(axes), np.full(4, 0.25)), Design()).g[0])  # type: ignore[arg-type]
+        hyper = Hyper(jnp.asarray(rho_of(axes)), jnp.full(len(axes), 1 / len(axes)))
+        g = np.asarray(_build(frame, hyper, design=Design()).g[0])
     utility = np.array(_TRUTH["gamma"]) + g @ np.array(_TRUTH["eta"])
     sd_T, sd_P = _TRUTH["booth_sd"]
     pi = expit(_TRUTH["alpha"] + rng.normal(0, sd_T, (booths, 1)))
@@ -141,9 +146,16 @@ def madipur_table(data: xr.Dataset | None = None, rho: float | None = None) -> x
         `eta(axis)` and `boost(cell)` = eta'g, the log-odds that the candidate gains.
 
     Raises:
-        ElectionDataError: axes without a category of the example, or rho outside [0, 1].
+        ElectionDataError: axes without a category of the example, rho outside [0, 1], or a fit whose g is projected.
     """
     data = madipur() if data is None else data
+    if "g_projection" in data:
+        raise data_error(
+            "g is projected off the cell features",
+            where="madipur_table",
+            expected="g as section 10 shows it",
+            mend="fit with project=False",
+        )
     axes = axes_of(data.attrs["axes"])
     values = {} if rho is None else {"age": rho}
     if rho is None and "rho" in data:
@@ -154,10 +166,10 @@ def madipur_table(data: xr.Dataset | None = None, rho: float | None = None) -> x
         if "g_mean" in data:
             standard = Standard(*(data[name].sel(axis=axis_names(axes)).values for name in ("g_mean", "g_sd")))
         else:
-            weights = np.full(len(axes), 1 / len(axes))
-            standard = build(_frame(data, axes), Hyper(near, weights), Design()).standard  # type: ignore[arg-type]
+            weights = jnp.full(len(axes), 1 / len(axes))
+            standard = _build(encode_booths(data).frame, Hyper(jnp.asarray(near), weights), design=Design()).standard
         own = np.array([[_labels(CANDIDATES[PARTY], axes)]])
-        found = raw(_frame_of(labels, codes_of(own, axes), np.zeros(own.shape), axes), near)[0, :, 0]
+        found = _raw(_frame_of(labels, own, axes), near)[0, :, 0]
         table = xr.Dataset(
             {
                 "raw": (("cell", "axis"), np.asarray(found)),
@@ -182,33 +194,22 @@ def _labels(traits: dict[str, str], axes: Sequence[Axis]) -> list[str]:
     return [traits.get(axis.name, "") for axis in axes]
 
 
-def _frame(booths: xr.Dataset, axes: Sequence[Axis]) -> Frame:
-    """What g needs: each cell counts once for every booth that has it."""
-    labels = booths["cell_category"].sel(axis=axis_names(axes)).transpose("cell", "axis").values
-    frame = _frame_of(labels, candidate_codes(booths, axes), candidate_values(booths, axes), axes)
-    sizes = booths["cell_size"].transpose("booth", "cell").values
-    area = booths["booth_constituency"].values
-    own = (area == booths["constituency"].values[:, None]).astype(float)
-    fielded = booths["fielded"].transpose("constituency", "party").values
-    return frame._replace(fielded=fielded, presence=own @ (sizes > 0), electors=own @ sizes)
-
-
-def _frame_of(labels: np.ndarray, candidates: np.ndarray, values: np.ndarray, axes: Sequence[Axis]) -> Frame:
-    """Cells and candidates without features, all of whom count once."""
-    cells, (places, parties, _) = codes_of(labels, axes), candidates.shape
+def _frame_of(labels: np.ndarray, traits: np.ndarray, axes: Sequence[Axis]) -> Frame:
+    """Cells [c, d] and candidates [a, k, d] by their labels, without features; all count once."""
+    cells, candidates = codes_of(labels, axes), codes_of(traits, axes)
     kernels = kernel_arrays(axes)
-    everywhere = np.ones((places, len(cells)))
+    everywhere = np.ones((len(candidates), len(cells)))
     return Frame(
         features=np.zeros((len(cells), 0)),
         cell_codes=cells,
         candidate_codes=candidates,
-        candidate_values=values,
+        candidate_values=np.zeros(candidates.shape),
         scalar=kernels.scalar,
         fixed=kernels.fixed,
         band=kernels.band,
         cell_gate=gate_of(cells, axes),
         candidate_gate=gate_of(candidates, axes),
-        fielded=np.ones((places, parties), bool),
+        fielded=np.ones(candidates.shape[:2], bool),
         presence=everywhere,
         electors=everywhere,
     )

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from scipy.special import logit
@@ -32,6 +34,8 @@ from electjax.labelled.errors import data_error, suggest
 ETA = {"age": 0.2, "religion": 0.35, "caste": 0.3, "income": 0.15}  # per standard deviation of g
 OTHERWISE = 0.2  # eta of any other axis
 COVARIATE_SD = 0.1  # of the coefficients of covariates
+
+_build = partial(jax.jit, static_argnames="design")(build)
 
 
 class Scale(NamedTuple):
@@ -143,21 +147,22 @@ def simulate_booths(
         unknown=unknown,
         absent=absent,
     )
+    encoded = encode_booths(found)
+    arrays, frame = encoded.booths, encoded.frame
+    features = [*encoded.labels.features, *encoded.labels.covariates]
+    weight = _by_axis(axis_weight, given, 1.0, "axis_weight")
     with double_precision():
-        encoded = encode_booths(found)
-        arrays, frame = (jax.tree.map(np.asarray, each) for each in (encoded.booths, encoded.frame))
-        weight = _by_axis(axis_weight, given, 1.0, "axis_weight")
-        hyper = Hyper(rho=jax.numpy.asarray(rho_of(given, near)), axis_weight=jax.numpy.asarray(weight / weight.sum()))
-        affinity = jax.tree.map(np.asarray, build(frame, hyper, Design(weighting=_weighting(weighting))))
-    level = np.log(_shares(shares, parties))
+        hyper = Hyper(rho=jnp.asarray(rho_of(given, near)), axis_weight=jnp.asarray(weight / weight.sum()))
+        affinity = jax.tree.map(np.asarray, _build(frame, hyper, Design(weighting=_weighting(weighting))))
+    level, effect = np.log(_shares(shares, parties)), _by_axis(eta, given, ETA, "eta")
     truth = _parameters(
         next(keys),
         arrays,
         frame,
-        encoded.features,
+        features,
         alpha=float(logit(turnout)),
         gamma=level - level.mean(),
-        eta=_by_axis(eta, given, ETA, "eta"),
+        eta=effect,
         eta_sd=eta_sd,
         coefficient_sd=coefficient_sd,
         booth_sd=booth_sd,
@@ -182,14 +187,14 @@ def simulate_booths(
         polled=("booth", votes.sum(axis=1)),
         previous=(("booth", "party"), arrays.previous),
     )
-    found = found.assign(_truth(truth, expected, cells_of(arrays, frame, affinity.g, truth), eta_sd)).assign_coords(
-        feature=np.array(encoded.features, dtype=np.str_)
+    found = found.assign(_truth(truth, effect, expected, cells_of(arrays, frame, affinity.g, truth))).assign_coords(
+        feature=np.array(features, dtype=np.str_)
     )
     scalars = {
         "scale": scale,
         "seed": seed,
         **{name: float(getattr(truth, name)) for name in ("alpha", "xi", "exponent", "rho_T", "rho_P")},
-        "eta": dict(zip(axis_names(given), truth.eta.mean(axis=0).tolist(), strict=True)),
+        "eta": dict(zip(axis_names(given), effect.tolist(), strict=True)),
         "eta_sd": eta_sd,
         "rho": dict(zip(axis_names(given), rho_of(given, near).tolist(), strict=True)),
         "axis_weight": dict(zip(axis_names(given), truth.axis_weight.tolist(), strict=True)),
@@ -203,6 +208,29 @@ def simulate_booths(
     }
     found.attrs["truth"] = json.dumps(scalars)
     return validate_booths(found)
+
+
+def truth_of(booths: xr.Dataset) -> Truth:
+    """The truth of generated booths as arrays: `electjax.calm.generate` draws more votes from it."""
+    scalars = json.loads(booths.attrs["truth"])
+    areas = booths.sizes["constituency"]
+    eta = booths["true_eta"].values
+    return Truth(
+        alpha=scalars["alpha"],
+        beta_T=booths["true_beta_T"].values,
+        gamma=booths["true_gamma"].values,
+        beta_P=booths["true_beta_P"].transpose("feature", "party").values,
+        eta=booths["true_eta_constituency"].values if "true_eta_constituency" in booths else np.tile(eta, (areas, 1)),
+        xi=scalars["xi"],
+        effect_T=booths["true_effect_T"].values,
+        effect_P=booths["true_effect_P"].values,
+        b_T=booths["true_b_T"].values,
+        b_P=booths["true_b_P"].values,
+        axis_weight=np.array([scalars["axis_weight"][name] for name in booths["axis"].values.tolist()]),
+        exponent=scalars["exponent"],
+        rho_T=scalars["rho_T"],
+        rho_P=scalars["rho_P"],
+    )
 
 
 def _scale(name: str, constituencies: int | None, booths: int | None) -> tuple[Scale, xr.Dataset | None]:
@@ -292,13 +320,13 @@ def _previous(key: jax.Array, shares: np.ndarray) -> np.ndarray:
     return np.asarray(odds / odds.sum(axis=1, keepdims=True))
 
 
-def _truth(truth: Truth, expected: Expected, inside: tuple[np.ndarray, np.ndarray], eta_sd: float) -> dict[str, Any]:
+def _truth(truth: Truth, eta: np.ndarray, expected: Expected, inside: tuple[np.ndarray, np.ndarray]) -> dict[str, Any]:
     found: dict[str, Any] = {
         "true_alpha": truth.alpha,
         "true_beta_T": ("feature", truth.beta_T),
         "true_gamma": ("party", truth.gamma),
         "true_beta_P": (("feature", "party"), truth.beta_P),
-        "true_eta": ("axis", truth.eta.mean(axis=0)),
+        "true_eta": ("axis", eta),
         "true_xi": truth.xi,
         "true_effect_T": ("constituency", truth.effect_T),
         "true_effect_P": (("constituency", "party"), truth.effect_P),
@@ -309,7 +337,7 @@ def _truth(truth: Truth, expected: Expected, inside: tuple[np.ndarray, np.ndarra
         "true_turnout": (("constituency", "cell"), inside[0]),
         "true_choice": (("constituency", "cell", "party"), inside[1]),
     }
-    if eta_sd:
+    if (truth.eta != eta).any():
         found["true_eta_constituency"] = (("constituency", "axis"), truth.eta)
     return found
 

@@ -150,7 +150,7 @@ def _dataset(
     if roll.previous:
         ds["previous"] = (("booth", "party"), _previous(roll, candidates.parties))
     if roll.covariates:
-        ds["covariate"] = (("booth", "covariate"), np.column_stack(list(roll.covariates.values())))
+        ds["covariate_value"] = (("booth", "covariate"), np.column_stack(list(roll.covariates.values())))
         ds = ds.assign_coords(covariate=strings(roll.covariates))
     notes = {note: ("booth", texts) for note, texts in roll.notes.items() if note not in ds.variables}
     return ds.assign_coords(notes)

@@ -11,7 +11,7 @@
 | `candidate_value` | constituency, party, axis | the candidate's number on a scalar axis, NaN where unknown |
 | `fielded` | constituency, party | whether the party has a candidate; it has no votes elsewhere |
 | `previous` | booth, party | shares at the previous election, NaN where unknown; optional |
-| `covariate` | booth, covariate | numbers, optional |
+| `covariate_value` | booth, covariate | numbers, optional |
 
 All dims have labels, different from each other; `booth_constituency(booth)` is the constituency of a booth. Attributes:
 `name`, `source` and `axes`, the JSON of `electjax.labelled.booths.axes`. Generated booths also carry the truth.
@@ -37,7 +37,7 @@ _DIMS: dict[str, tuple[str, ...]] = {
     "candidate_value": ("constituency", "party", "axis"),
     "fielded": ("constituency", "party"),
     "previous": ("booth", "party"),
-    "covariate": ("booth", "covariate"),
+    "covariate_value": ("booth", "covariate"),
     "booth_constituency": ("booth",),
 }
 _NEEDED = ("cell_size", "votes", "cell_category", "candidate_category", "booth_constituency")
@@ -51,7 +51,7 @@ _ATTRS: dict[str, dict[str, str]] = {
     "candidate_value": {"long_name": "value of the candidate on a scalar axis", "units": "of the axis"},
     "fielded": {"long_name": "whether the party has a candidate", "units": "1"},
     "previous": {"long_name": "share at the previous election", "units": "1"},
-    "covariate": {"long_name": "covariate of the booth", "units": "of the covariate"},
+    "covariate_value": {"long_name": "covariate of the booth", "units": "of the covariate"},
     "booth_constituency": {"long_name": "constituency of the booth", "units": "constituency label"},
 }
 BUILD = "build it with read_booths or simulate_booths"
@@ -267,13 +267,13 @@ def _check_totals(ds: xr.Dataset, where: str) -> None:
 
 
 def _check_numbers(ds: xr.Dataset, where: str) -> None:
-    if "covariate" in ds:
-        ds["covariate"] = ds["covariate"].astype(np.float64)
-        bad = ~np.isfinite(ds["covariate"].values)
+    if "covariate_value" in ds:
+        ds["covariate_value"] = ds["covariate_value"].astype(np.float64)
+        bad = ~np.isfinite(ds["covariate_value"].values)
         if bad.any():
             raise data_error(
-                f"found {ds['covariate'].values[bad][0]}",
-                where=f"{where}, covariate({_spot(ds, 'covariate', bad)})",
+                f"found {ds['covariate_value'].values[bad][0]}",
+                where=f"{where}, covariate_value({_spot(ds, 'covariate_value', bad)})",
                 expected="finite numbers",
                 mend="fill it in, or leave the covariate out",
             )

@@ -107,9 +107,9 @@ def _booths(ds: xr.Dataset) -> pd.DataFrame:
         known = ~np.isnan(ds["previous"].values).all(axis=0)
         parties = ds["party"].values.tolist()
         columns |= {f"previous_{parties[k]}": ds["previous"].values[:, k] for k in np.flatnonzero(known)}
-    if "covariate" in ds:
-        names = ds["covariate"].coords["covariate"].values.tolist()
-        columns |= {str(name): ds["covariate"].values[:, q] for q, name in enumerate(names)}
+    if "covariate_value" in ds:
+        names = ds["covariate"].values.tolist()
+        columns |= {name: ds["covariate_value"].values[:, q] for q, name in enumerate(names)}
     for name, coord in ds.coords.items():
         if coord.dims == ("booth",) and coord.dtype.kind == "U" and name not in ("booth", "booth_constituency"):
             columns[str(name)] = coord.values

@@ -56,8 +56,10 @@ def read_table(path: Path, encoding: str) -> Batch:
     except (pd.errors.ParserError, pd.errors.EmptyDataError):
         return Records(path, encoding).whole()
     regular = len(frame) == text.count("\n") + 1 and text.count(delimiter) == len(frame) * (frame.shape[1] - 1)
-    if not regular or len(frame) < 2 or "\0" in text:
+    if not regular or "\0" in text:
         return Records(path, encoding).whole()
+    if len(frame) < 2:
+        raise data_error("no rows after the header", where=path.name, expected="rows", mend="check the file")
     names = unique_names([clean(str(frame[p].iloc[0])) for p in frame])
     columns = (_column(name, frame[p].iloc[1:]) for p, name in enumerate(names))
     return Batch(path.name, np.arange(2, len(frame) + 1), tuple(columns))

@@ -1,0 +1,268 @@
+"""What a diagnostic is made of: fits that leave booths or terms out, and comparisons with a standard error.
+
+All fits of a diagnostic have the same shapes. Booths that are left out have weight 0 and terms that are left out see zeros,
+so one compiled program serves them all, and each begins where the last one ended.
+"""
+
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+from scipy.stats import chi2
+
+from electjax.calm.affinity import Standard
+from electjax.calm.data import Booths, Frame
+from electjax.calm.design import Design, Hyper, Shared
+from electjax.calm.directions import directions, inverse_of
+from electjax.calm.estimate import EPOCHS, SETTLED, first_point, first_weights, frozen_weights, information, newton
+from electjax.calm.heads import Traits
+from electjax.calm.objective import Losses, booth_losses, entropy
+from electjax.calm.placebo import eta_place
+from electjax.calm.problem import Problem, fitted, pose
+from electjax.calm.unseen import with_mean_effects
+from electjax.core.arrow import Point, begin
+from electjax.core.host import host_generator
+
+
+class Fit(NamedTuple):
+    """A fit of a problem; `problem` has the weights of the mobilisation that the fit came to."""
+
+    point: Point
+    problem: Problem
+    value: float
+    steps: int
+    converged: bool
+
+
+class Paired(NamedTuple):
+    """Mean losses per unit without and with something, and what it gains: the difference with its standard error."""
+
+    without: float
+    with_it: float
+    gain: float
+    se: float
+
+    @property
+    def z(self) -> float:
+        return self.gain / self.se if self.se > 0 else 0.0
+
+
+class Parts(NamedTuple):
+    """eta of each group of booths, all else shared by the groups.
+
+    Attributes:
+        eta, se: [g, d]; NaN where a group does not tell.
+        mean: of the groups, weighted as their errors suggest, [d].
+        q, degrees, p_value: of the same eta in all groups: chi-squared with so many degrees of freedom, [d].
+    """
+
+    eta: Float[np.ndarray, "g d"]
+    se: Float[np.ndarray, "g d"]
+    mean: Float[np.ndarray, " d"]
+    q: Float[np.ndarray, " d"]
+    degrees: Int[np.ndarray, " d"]
+    p_value: Float[np.ndarray, " d"]
+
+
+# ------------------------------------------------------------------------------------ fits
+
+
+@partial(jax.jit, static_argnames=("design", "chunk"))
+def posed(
+    booths: Booths,
+    frame: Frame,
+    hyper: Hyper,
+    weight: Float[Array, " i"],
+    standard: Standard | None = None,
+    *,
+    design: Design,
+    chunk: int,
+) -> Problem:
+    """A problem in which each booth counts `weight` times; g is standardised over those that count.
+
+    Covariates stay standardised as they come, which matters to their penalty only.
+    """
+    area, number = jnp.asarray(booths.constituency), frame.fielded.shape[0]
+    counted = (jnp.asarray(booths.sizes) > 0) * (weight > 0)[:, None]
+    booths = booths._replace(weight=weight)
+    frame = frame._replace(
+        presence=jax.ops.segment_sum(counted.astype(weight.dtype), area, number),
+        electors=jax.ops.segment_sum(jnp.asarray(booths.sizes) * weight[:, None], area, number),
+    )
+    weights = first_weights(booths, frame)
+    return pose(booths, frame, hyper, replace(design, cache="none"), weights=weights, chunk=chunk, standard=standard)
+
+
+def solve(
+    problem: Problem, design: Design, start: Point | None = None, *, tolerance: float = 1e-9, max_steps: int = 200
+) -> Fit:
+    """Fit by Newton's method from `start`, in epochs where the mobilisation takes the model's own shares."""
+    point = first_point(problem, design) if start is None else start
+    steps = 0
+    for _ in range(EPOCHS if design.mobilisation == "model" else 1):
+        search = newton(problem, begin(point), design, tolerance, jnp.int32(max_steps))
+        point, steps = search.point, steps + int(search.steps)
+        if design.mobilisation != "model":
+            break
+        new = frozen_weights(point, problem, design)
+        if float(jnp.abs(new - problem.weights).max()) < SETTLED:
+            break
+        problem = problem._replace(weights=new)
+    return Fit(point, problem, float(search.value), steps, bool(search.done))
+
+
+def without_affinity(problem: Problem) -> Problem:
+    """The problem without what candidates add to the choice: eta and the towers stay 0."""
+    own = problem.traits
+    return problem._replace(traits=own._replace(g=0.0 * own.g, z=0.0 * own.z))
+
+
+def without_mobilisation(problem: Problem) -> Problem:
+    """The problem without what candidates add to the turnout: xi stays 0."""
+    return problem._replace(traits=problem.traits._replace(m=0.0 * problem.traits.m))
+
+
+def folds_of(area: Int[np.ndarray, " i"], folds: int, key: Array) -> Int[np.ndarray, " i"]:
+    """A fold for every booth, of equal sizes within a constituency; -1, never held out, where it has a single booth."""
+    generator = host_generator(key)
+    fold = np.full(len(area), -1)
+    for a in np.unique(area):
+        own = generator.permutation(np.flatnonzero(area == a))
+        if len(own) > 1:
+            fold[own] = (np.arange(len(own)) + generator.integers(folds)) % folds
+    return fold
+
+
+# ------------------------------------------------------------------------------------ comparisons
+
+
+@partial(jax.jit, static_argnames="design")
+def unseen_losses(point: Point, problem: Problem, design: Design) -> Losses:
+    """N BCE above that of a perfect fit and T KL of every booth, [i] with filling rows.
+
+    A booth of weight 0 has the mean effect of its constituency. Overdispersed models are judged by the same measure.
+    """
+    rows = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), problem.booths)
+    sums = fitted(with_mean_effects(point, problem), problem, design)
+    lost = jax.vmap(lambda s, row: booth_losses(s, row, None, problem.hyper.epsilon))(sums, rows)
+    return Losses(lost.turnout - jax.vmap(entropy)(rows), lost.party)
+
+
+def paired(
+    without: Float[np.ndarray, " n"],
+    with_it: Float[np.ndarray, " n"],
+    size: Float[np.ndarray, " n"],
+    cluster: Int[np.ndarray, " n"],
+) -> Paired:
+    """Compare losses of the same booths per elector (or vote), clustered by constituency.
+
+    Args:
+        without, with_it: summed losses of each booth.
+        size: its electors, or its votes.
+        cluster: its constituency; where there is but one, booths are taken as independent.
+    """
+    whole = size.sum()
+    names, place = np.unique(cluster, return_inverse=True)
+    if len(names) < 2:
+        names, place = np.arange(len(size)), np.arange(len(size))
+    gain = (without - with_it).sum() / whole
+    residual = np.bincount(place.ravel(), (without - with_it) - gain * size)  # of a ratio of two sums
+    number = len(names)
+    se = np.sqrt((residual**2).sum() * number / max(number - 1, 1)) / whole
+    return Paired(float(without.sum() / whole), float(with_it.sum() / whole), float(gain), float(se))
+
+
+# ------------------------------------------------------------------------------------ stability
+
+
+@partial(jax.jit, static_argnames=("design", "groups"))
+def _by_group(point: Point, problem: Problem, design: Design, group: Array, groups: int) -> tuple[Array, ...]:
+    def more(shared: Shared, own: Traits, step: Array) -> tuple[Shared, Traits]:
+        assert shared.eta is not None
+        return shared._replace(eta=shared.eta + step), own
+
+    axes = problem.frame.scalar.shape[0]
+    return directions(point, problem, design, more, size=axes, group=group, groups=groups)
+
+
+def group_etas(
+    point: Point, problem: Problem, design: Design, group: Int[np.ndarray, " i"], groups: int, *, least: float = 1e-6
+) -> Parts:
+    """eta of each group of booths by one Newton step from a common eta, all other parameters shared and moving along.
+
+    The groups' estimates hang together through what they share; Q takes their whole covariance.
+
+    Args:
+        point: a fit with an eta that the parties share.
+        group: of every booth.
+        least: of the information that a group has about an eta, the part that must not be explained by all else.
+    """
+    filling = problem.booths.weight.size - len(group)
+    found = _by_group(point, problem, design, jnp.pad(jnp.asarray(group), (0, filling)), groups)
+    known = np.asarray(information(point, problem, design).shared)
+    axes = found.score.shape[1]
+    first = eta_place(problem, design)
+    rest = np.delete(np.arange(len(known)), np.arange(first, first + axes))
+    border = np.asarray(found.border)[:, :, rest].reshape(groups * axes, -1)
+    square = np.zeros((groups, axes, groups, axes))
+    square[np.arange(groups), :, np.arange(groups)] = found.square
+    square = square.reshape(groups * axes, -1)
+    curve = square - border @ np.asarray(inverse_of(jnp.asarray(known[np.ix_(rest, rest)]))) @ border.T
+    told = _told(curve, np.diag(square), least)
+    covariance = np.full_like(curve, np.nan)
+    inside = np.ix_(told, told)
+    covariance[inside] = np.linalg.inv(curve[inside])
+    eta = np.full(groups * axes, np.nan)
+    eta[told] = covariance[inside] @ np.asarray(found.score).ravel()[told]
+    common = np.asarray(point.shared)[first : first + axes]
+    eta = eta.reshape(groups, axes) + common
+    covariance = covariance.reshape(groups, axes, groups, axes)
+    rows = [_heterogeneity(eta[:, d], covariance[:, d, :, d]) for d in range(axes)]
+    mean, q, degrees = (np.array(x) for x in zip(*rows, strict=True))
+    se = np.sqrt(np.einsum("gdgd->gd", covariance))
+    return Parts(eta, se, mean, q, degrees, chi2.sf(q, np.maximum(degrees, 1)))
+
+
+def _told(curve: np.ndarray, own: np.ndarray, least: float) -> np.ndarray:
+    """Which directions the data tell, the worst left out one by one."""
+    told = np.diag(curve) > least * np.maximum(own, 1e-300)
+    told &= own > 1e-10 * own.max(initial=0.0)
+    while told.any():
+        inside = np.flatnonzero(told)
+        scale = np.sqrt(own[inside])
+        value, vector = np.linalg.eigh(curve[np.ix_(inside, inside)] / np.outer(scale, scale))
+        if value[0] > least:
+            break
+        told[inside[np.abs(vector[:, 0]).argmax()]] = False
+    return told
+
+
+def _heterogeneity(eta: np.ndarray, covariance: np.ndarray) -> tuple[float, float, int]:
+    """Mean by generalised least squares, Q, and its degrees of freedom."""
+    known = np.isfinite(eta)
+    if known.sum() < 1:
+        return np.nan, np.nan, 0
+    inverse = np.linalg.inv(covariance[np.ix_(known, known)])
+    weight = inverse.sum(axis=0)
+    mean = weight @ eta[known] / weight.sum()
+    apart = eta[known] - mean
+    return float(mean), float(apart @ inverse @ apart), int(known.sum()) - 1
+
+
+def left_out(
+    point: Point, problem: Problem, design: Design, group: Int[np.ndarray, " i"], groups: int
+) -> Float[np.ndarray, "g p"]:
+    """Shared parameters without each group of booths, by the infinitesimal jackknife: for groups that are small parts."""
+    known = information(point, problem, design)
+    scores = np.zeros((groups, point.shared.shape[0]))
+    np.add.at(scores, group, np.asarray(known.scores)[: len(group)])
+    return np.asarray(point.shared) + scores @ np.asarray(inverse_of(known.shared))
+
+
+def trained(weight: Float[np.ndarray, " i"], out: Bool[np.ndarray, " i"]) -> Float[Array, " i"]:
+    """Weights with those of some booths 0."""
+    return jnp.asarray(np.where(out, 0.0, weight))

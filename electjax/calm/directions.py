@@ -1,0 +1,111 @@
+"""Score and information of directions that a model does not have, at a point where all else is fitted.
+
+What a direction would change is followed through the heads of every booth, and the booth's own effects are eliminated.
+So one pass says what any number of further fits would find, up to one Newton step: parameters of each group of booths, or
+another distribution of candidates' traits.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jax.scipy.linalg import cho_solve
+from jaxtyping import Array, Float, Int
+
+from electjax.calm.data import Booths
+from electjax.calm.design import Design, Shared
+from electjax.calm.heads import Totals, Traits, booth_cells, terms, totals
+from electjax.calm.objective import booth_losses, curvature
+from electjax.calm.problem import Chunk, Problem, blank
+from electjax.core.arrow import Point
+
+Perturb = Callable[[Shared, Traits, Array], tuple[Shared, Traits]]
+
+
+class Directions(NamedTuple):
+    """M directions in each of G groups of booths, the booths' effects eliminated.
+
+    Attributes:
+        score: slope of the log-likelihood, [g, m].
+        border: information that a direction has in common with the shared parameters, [g, m, p].
+        square: information about the directions, [g, m, m].
+    """
+
+    score: Float[Array, "g m"]
+    border: Float[Array, "g m p"]
+    square: Float[Array, "g m m"]
+
+
+def directions(
+    point: Point,
+    problem: Problem,
+    design: Design,
+    perturb: Perturb,
+    *,
+    size: int,
+    group: Int[Array, " i"],
+    groups: int,
+) -> Directions:
+    """Score and information of what `perturb` changes, summed over groups of booths.
+
+    Args:
+        perturb: from shared parameters, a constituency's traits and a step of length `size` to both as the step leaves
+            them; a step of zeros leaves the model as it is.
+        group: of every booth, filling rows included.
+    """
+    unravel = ravel_pytree(blank(problem, design))[1]
+    width, hyper = point.groups.shape[1], problem.hyper
+    dispersion = unravel(point.shared).dispersion
+
+    def rates(vector: Array, effect: Array, step: Array, row: Booths, own: Traits, weights: Array) -> Array:
+        at, mine = perturb(unravel(vector), own, step)
+        effects = jax.tree.map(lambda x: x[row.constituency], (at.effect_T, at.effect_P, at.eta_constituency))
+        of = terms(at, mine, problem.frame.features, effects, design)
+        one = (effect[0], effect[1:]) if width else None
+        sums = totals(row.sizes, booth_cells(at, of, mine, row, one, weights, hyper, design))
+        return jnp.concatenate([sums.turnout[None], sums.shares])
+
+    def lost(at: Array, row: Booths) -> Array:
+        both = booth_losses(Totals(at[0], at[0], at[1:]), row, dispersion, hyper.epsilon)
+        return row.weight * (hyper.lambda_T * both.turnout + hyper.lambda_P * both.party)
+
+    def of_booth(row: Booths, own: Traits, weights: Array, effect: Array) -> tuple[Array, Array, Array]:
+        step = jnp.zeros(size, point.shared.dtype)
+        at, back = jax.vjp(lambda v, e, s: rates(v, e, s, row, own, weights), point.shared, effect, step)
+        of_shared, of_effect, of_step = jax.vmap(back)(jnp.eye(at.shape[0]))
+        slope = -jax.grad(lost)(at, row)
+        of_T, of_P = curvature(Totals(at[0], at[0], at[1:]), row, dispersion, hyper)
+        heavy = (row.weight * jnp.append(of_T, of_P))[:, None] * of_step
+        score, border, square = slope @ of_step, heavy.T @ of_shared, heavy.T @ of_step
+        if not width:
+            return score, border, square
+        strength = 2.0 * hyper.lambda_b * jnp.where(row.weight > 0, row.weight, 1.0)
+        weighted = (row.weight * jnp.append(of_T, of_P))[:, None] * of_effect
+        inner = of_effect.T @ weighted + (strength + 1e-12) * jnp.eye(width)
+        tie = cho_solve((jnp.linalg.cholesky(inner), True), of_effect.T @ heavy)  # [q, m]
+        left = slope @ of_effect - strength * effect  # 0 where the effects are fitted
+        return score - left @ tie, border - tie.T @ (weighted.T @ of_shared), square - tie.T @ (of_effect.T @ heavy)
+
+    def add(total: Directions, chunk: tuple[Chunk, Array]) -> tuple[Directions, None]:
+        some, place = chunk
+        own = jax.tree.map(lambda x: x[some.booths.constituency], problem.traits)
+        found = jax.vmap(of_booth)(some.booths, own, some.weights, some.effects)
+        return Directions(*(t.at[place].add(x) for t, x in zip(total, found, strict=True))), None
+
+    p = point.shared.shape[0]
+    zero = Directions(jnp.zeros((groups, size)), jnp.zeros((groups, size, p)), jnp.zeros((groups, size, size)))
+    effects = point.groups.reshape(*problem.booths.weight.shape, width)
+    parts = Chunk(problem.booths, problem.weights, effects, None)
+    return jax.lax.scan(add, zero, (parts, group.reshape(problem.booths.weight.shape)))[0]
+
+
+def inverse_of(matrix: Float[Array, "p p"]) -> Float[Array, "p p"]:
+    """Inverse of an information matrix on its own scale; what it says nothing of is left out rather than infinite."""
+    scale = jnp.sqrt(jnp.maximum(jnp.diagonal(matrix), 0.0))
+    scale = jnp.where(scale > 1e-10 * scale.max(), scale, jnp.inf)
+    value, vector = jnp.linalg.eigh(matrix / jnp.outer(scale, scale))
+    kept = value > 1e-11
+    root = jnp.where(kept, vector / jnp.sqrt(jnp.where(kept, value, 1.0)), 0.0) / scale[:, None]
+    return root @ root.T

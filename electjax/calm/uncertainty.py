@@ -1,0 +1,331 @@
+"""How sure a CALM fit is: Laplace and sandwich covariances, the delta method, and draws.
+
+The information about the shared parameters has the booth effects eliminated (`estimate.Information`), so that its
+inverse is their marginal covariance in the Laplace approximation; a booth's own effects are normal given the shared
+parameters. Where the information is singular (the gauge of the two-tower term; coefficients without a penalty that the
+data do not tell apart) a generalised inverse stands in, and what moves along a flat direction has no standard error.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from jax.scipy.linalg import cho_solve, solve_triangular
+from jaxtyping import Array, Float, Int, Key
+
+from electjax.calm.affinity import Standard, full_match
+from electjax.calm.data import Booths, Tensor
+from electjax.calm.design import Design, Shared
+from electjax.calm.estimate import Information
+from electjax.calm.heads import contrast
+from electjax.calm.problem import Problem, blank, cells, in_chunks
+from electjax.core.arrow import Point
+
+FLAT = 1e-11  # curvature below which a direction is flat; every parameter has 1 of its own
+LOADS = 1e-3  # part of a quantity's gradient along flat directions that leaves it without a standard error
+FEW_CLUSTERS = 20  # below this many the sandwich is too sure of itself
+PERCENT = 100.0
+
+
+class Covariance(NamedTuple):
+    """Covariance of the shared parameters, and where nothing tells them apart.
+
+    Attributes:
+        matrix: [p, p], of the identified part.
+        root: [p, p] with root root' = matrix.
+        flat: directions along which the objective is flat, of length 1 in units of `scale`, [p, n].
+        scale: root of each parameter's own information, [p].
+    """
+
+    matrix: Float[np.ndarray, "p p"]
+    root: Float[np.ndarray, "p p"]
+    flat: Float[np.ndarray, "p n"]
+    scale: Float[np.ndarray, " p"]
+
+
+class Laplace(NamedTuple):
+    """The normal approximation of the posterior, ready to be drawn from.
+
+    Attributes:
+        mean: where it is centred.
+        root: of the covariance of the shared parameters, [p, p].
+        ties: a booth's effects move by -ties times what the shared parameters move by, [i, q, p].
+        spread: root of the covariance of a booth's effects given the shared parameters, [i, q, q].
+    """
+
+    mean: Point
+    root: Float[Tensor, "p p"]
+    ties: Float[Tensor, "i q p"]
+    spread: Float[Tensor, "i q q"]
+
+
+class Reported(NamedTuple):
+    """The shared parameters as they are reported, or their standard errors; None where the design has no such term.
+
+    Attributes:
+        alpha, beta_T [f+q], xi: as they are.
+        gamma, beta_P: of all parties, [k] and [f+q, k].
+        eta: [d], or [k, d] per party, per standard deviation of g.
+        eta_raw: per unit of g, eta / sd; NaN where g does not vary.
+        eta_pp: average change of a party's share in percentage points if its g is one standard deviation higher.
+        boost: of a full match, eta (1 - mean) / sd.
+        eta_constituency: of each constituency, [a, d].
+        tower: U [f, z], whatever its factors.
+        effect_T, effect_P: of constituencies, [a] and [a, k].
+        rho_T, rho_P: correlation of two electors of a booth.
+    """
+
+    alpha: Any
+    beta_T: Any
+    gamma: Any
+    beta_P: Any
+    eta: Any = None
+    eta_raw: Any = None
+    eta_pp: Any = None
+    boost: Any = None
+    eta_constituency: Any = None
+    tower: Any = None
+    xi: Any = None
+    effect_T: Any = None
+    effect_P: Any = None
+    rho_T: Any = None
+    rho_P: Any = None
+
+
+# ------------------------------------------------------------------------------------ covariances
+
+
+def laplace_covariance(information: Information) -> Covariance:
+    """The inverse of the information, booth effects eliminated: covariance of the shared parameters.
+
+    It is that of the penalised likelihood, lambda |v|^2 being a normal prior of variance 1 / (2 lambda).
+    """
+    curve = np.asarray(information.shared, dtype=np.float64)
+    curve = (curve + curve.T) / 2
+    own = np.diag(curve)
+    told = own > 1e-14 * own.max(initial=0.0)
+    scale = np.sqrt(np.where(told, own, 1.0))
+    values, vectors = np.linalg.eigh(curve / np.outer(scale, scale))
+    kept = values > FLAT
+    root = np.zeros_like(curve)
+    root[:, kept] = vectors[:, kept] / np.sqrt(values[kept]) / scale[:, None]
+    return Covariance(root @ root.T, root, vectors[:, ~kept], scale)
+
+
+def sandwich_covariance(information: Information, clusters: Int[np.ndarray, " i"]) -> Covariance:
+    """H^-1 (G / (G - 1) sum_c S_c S_c') H^-1 with S_c the sum of the scores of a cluster's booths.
+
+    Right, for many clusters, whatever the variance of a booth's totals and however those of a cluster hang together.
+    Penalties are taken as given. Effects of a cluster itself have no such error: its own score determines them.
+
+    Args:
+        information: at the solution.
+        clusters: of each booth, such as its constituency; booths without a score (of weight 0) are of none.
+
+    Raises:
+        ValueError: fewer than two clusters.
+    """
+    scores = np.asarray(information.scores, dtype=np.float64)[: len(clusters)]
+    counts = scores.any(axis=1)
+    _, place = np.unique(np.asarray(clusters)[counts], return_inverse=True)
+    number = int(place.max(initial=-1)) + 1
+    if number < 2:
+        raise ValueError(
+            f"sandwich errors: {number} constituency with votes; expected at least 2 to see how much they scatter:"
+            " use laplace"
+        )
+    sums = np.zeros((number, scores.shape[1]))
+    np.add.at(sums, place.reshape(-1), scores[counts])
+    bread = laplace_covariance(information)
+    root = bread.matrix @ sums.T * np.sqrt(number / (number - 1))
+    # a square root of the same matrix, so that draws take one form
+    left, size, _ = np.linalg.svd(root, full_matrices=False)
+    square = np.zeros_like(bread.matrix)
+    square[:, : len(size)] = left * size
+    return Covariance(root @ root.T, square, bread.flat, bread.scale)
+
+
+def cluster_warning(clusters: Int[np.ndarray, " n"]) -> str | None:
+    """What to say of too few clusters; None where there are enough."""
+    number = len(np.unique(clusters))
+    if number >= FEW_CLUSTERS:
+        return None
+    return (
+        f"sandwich errors from {number} constituencies are too small by chance more often than not:"
+        f" they want {FEW_CLUSTERS} or more"
+    )
+
+
+def booth_covariance(information: Information, covariance: Covariance) -> Float[Array, "i q q"]:
+    """Covariance of each booth's effects: given the shared parameters, plus what these do not know."""
+    ties, spread = _ties(information)
+    moved = ties @ jnp.asarray(covariance.root)
+    return spread @ jnp.swapaxes(spread, 1, 2) + moved @ jnp.swapaxes(moved, 1, 2)
+
+
+def booth_errors(information: Information, covariance: Covariance, design: Design, parties: int) -> tuple[Array, Array]:
+    """Standard errors of b_T [i] and of b_P of all parties [i, k]."""
+    matrix = booth_covariance(information, covariance)
+    basis = contrast(parties, design.identification)
+    of_P = jnp.einsum("kh,ihg,kg->ik", basis, matrix[:, 1:, 1:], basis)
+    return jnp.sqrt(matrix[:, 0, 0]), jnp.sqrt(jnp.maximum(of_P, 0.0))
+
+
+# ------------------------------------------------------------------------------------ delta method
+
+
+def delta_method(
+    function: Callable[[Array], Any], vector: Float[Array, " p"], covariance: Covariance, *, batch: int = 16
+) -> Any:
+    """Standard errors of `function(vector)`, in the same shape, as numpy arrays.
+
+    0 for what no parameter changes, NaN where the value is NaN or moves along a flat direction.
+
+    Args:
+        function: from the flat shared parameters to arrays.
+        vector: the flat shared parameters.
+        batch: gradients worked out at a time.
+    """
+    value, jacobian = jax.jit(lambda v: _jacobian(function, v, batch))(vector)
+    value, jacobian = np.asarray(ravel_pytree(value)[0]), np.asarray(jacobian)
+    error = np.linalg.norm(jacobian @ covariance.root, axis=1)
+    if covariance.flat.size:
+        own = jacobian / covariance.scale
+        loose = np.linalg.norm(own @ covariance.flat, axis=1) > LOADS * np.linalg.norm(own, axis=1)
+        error = np.where(loose, np.nan, error)
+    error = np.where(np.isnan(value), np.nan, error)
+    leaves, tree = jax.tree.flatten(jax.eval_shape(function, vector))
+    parts = np.split(error, np.cumsum([leaf.size for leaf in leaves])[:-1])
+    return jax.tree.unflatten(tree, [part.reshape(leaf.shape) for part, leaf in zip(parts, leaves, strict=True)])
+
+
+def _jacobian(function: Callable[[Array], Any], vector: Array, batch: int) -> tuple[Any, Array]:
+    flat, back = jax.vjp(lambda v: ravel_pytree(function(v))[0], vector)
+    rows = jax.lax.map(lambda m: back(jax.nn.one_hot(m, flat.size))[0], jnp.arange(flat.size), batch_size=batch)
+    return function(vector), rows
+
+
+def reported(
+    vector: Float[Array, " p"], problem: Problem, design: Design, middle: tuple[Problem, Array] | None = None
+) -> Reported:
+    """The reported parameters as a function of the flat ones, to be read and to be differentiated.
+
+    Args:
+        vector: flat shared parameters.
+        problem: what was fitted.
+        middle: `average_booths`, in which eta_pp is measured; by default there is no eta_pp.
+    """
+    own: Shared = ravel_pytree(blank(problem, design))[1](vector)
+    basis = contrast(problem.frame.fielded.shape[1], design.identification)
+    found = Reported(own.alpha, own.beta_T, basis @ own.gamma, own.beta_P @ basis.T, xi=own.xi)
+    if own.eta is not None:
+        standard: Standard = problem.affinity.standard
+        varies = jnp.asarray(standard.sd) > 0
+        raw = jnp.where(varies, own.eta / jnp.where(varies, standard.sd, 1.0), jnp.nan)
+        found = found._replace(eta=own.eta, eta_raw=raw, boost=own.eta * full_match(standard))
+        if own.eta_constituency is not None:
+            found = found._replace(eta_constituency=own.eta + own.eta_constituency)
+        if middle is not None:
+            each = own.eta[None] if own.eta_constituency is None else (own.eta + own.eta_constituency)[:, None]
+            found = found._replace(eta_pp=_percentage_points(each, vector, middle, design))
+    if own.left is not None and own.right is not None:
+        found = found._replace(tower=own.left @ own.right.T)
+    if own.effect_T is not None and own.effect_P is not None:
+        found = found._replace(effect_T=own.effect_T, effect_P=own.effect_P @ basis.T)
+    if own.dispersion is not None:
+        rho_T, rho_P = jax.nn.sigmoid(own.dispersion)
+        found = found._replace(rho_T=rho_T, rho_P=rho_P)
+    return found
+
+
+def average_booths(problem: Problem, groups: Float[Array, "i q"]) -> tuple[Problem, Float[Array, "a q"]]:
+    """A booth for each constituency with all its electors, and the mean of its booths' covariates, weights and effects.
+
+    `problem.cells` of it is the turnout and the choice of a constituency's cells at its mean booth effect.
+    """
+    frame, areas = problem.frame, problem.frame.fielded.shape[0]
+    rows: Booths = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), problem.booths)
+    total = jnp.maximum(jax.ops.segment_sum(rows.weight, rows.constituency, areas), 1e-30)[:, None]
+
+    def mean(values: Tensor) -> Array:
+        return (
+            jax.ops.segment_sum(jnp.asarray(values) * jnp.asarray(rows.weight)[:, None], rows.constituency, areas)
+            / total
+        )
+
+    parties = frame.fielded.shape[1]
+    some = Booths(
+        jnp.asarray(frame.electors),
+        jnp.zeros(areas),
+        jnp.zeros((areas, parties)),
+        jnp.arange(areas, dtype=rows.constituency.dtype),
+        mean(rows.covariates),
+        mean(rows.previous),
+        jnp.ones(areas),
+    )
+    weights = mean(problem.weights.reshape(-1, parties))
+    parts = jax.tree.map(lambda x: in_chunks(x, areas), (some, weights))
+    cached = None if problem.cached is None else problem.traits.g[None]
+    return problem._replace(booths=parts[0], weights=parts[1], cached=cached), mean(groups)
+
+
+def average_effect(
+    eta: Float[Array, "a k d"], choice: Float[Array, "a c k"], voters: Float[Array, "a c"]
+) -> tuple[Float[Array, " d"], Float[Array, "k d"]]:
+    """Percentage points that a party gains if its own g is one standard deviation higher (section 8), over all voters.
+
+    A party with the share theta of a cell comes to the share that has logit theta + eta there. The mean over the voters
+    and the parties that stand; and each party's own.
+    """
+    stands = choice > 0
+    logit = jnp.log(jnp.where(stands, choice, 0.5)) - jnp.log1p(-jnp.where(stands, choice, 0.5))
+    gain = jax.nn.sigmoid(logit[..., None] + eta[:, None]) - jnp.where(stands, choice, 0.5)[..., None]
+    weight = (stands * voters[:, :, None])[..., None]
+    summed, total = (weight * gain).sum(axis=(0, 1)), weight.sum(axis=(0, 1))
+    each = summed / jnp.maximum(total, 1e-30)
+    return PERCENT * summed.sum(axis=0) / jnp.maximum(total.sum(axis=0), 1e-30), PERCENT * each
+
+
+def _percentage_points(eta: Array, vector: Array, middle: tuple[Problem, Array], design: Design) -> Array:
+    problem, effects = middle
+    found = cells(Point(vector, effects), problem, design)
+    areas, parties = problem.frame.fielded.shape
+    spread = jnp.broadcast_to(eta, (areas, parties, eta.shape[-1]))
+    mean, each = average_effect(spread, found.theta, jnp.asarray(problem.frame.electors) * found.pi)
+    return each if design.affinity == "party" else mean
+
+
+# ------------------------------------------------------------------------------------ draws
+
+
+def laplace(point: Point, information: Information, covariance: Covariance) -> Laplace:
+    """The posterior's normal approximation around a point; `covariance` may be another than its own inverse."""
+    return Laplace(point, jnp.asarray(covariance.root), *_ties(information))
+
+
+def draw(key: Key[Array, ""], posterior: Laplace) -> Point:
+    """One draw of all parameters; may be mapped over keys."""
+    of_shared, of_groups = jax.random.split(key)
+    mean = posterior.mean
+    moved = jnp.asarray(posterior.root) @ jax.random.normal(of_shared, mean.shared.shape, mean.shared.dtype)
+    noise = jax.random.normal(of_groups, mean.groups.shape, mean.groups.dtype)
+    own = jnp.einsum("iqr,ir->iq", jnp.asarray(posterior.spread), noise) - jnp.asarray(posterior.ties) @ moved
+    return Point(mean.shared + moved, mean.groups + own)
+
+
+@jax.jit
+def _ties(information: Information) -> tuple[Array, Array]:
+    """G^-1 B of every booth, and a root of G^-1."""
+    width = information.groups.shape[1]
+    if not width:
+        return information.border, information.groups
+    eye = jnp.eye(width)
+
+    def one(inner: Array, border: Array) -> tuple[Array, Array]:
+        factor = jnp.linalg.cholesky(inner + 1e-12 * eye)
+        return cho_solve((factor, True), border), solve_triangular(factor, eye, lower=True, trans=1)
+
+    return jax.vmap(one)(information.groups, information.border)

@@ -1,0 +1,196 @@
+"""Booths to arrays, with the labels that stay outside."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+import xarray as xr
+
+from electjax.calm.data import Booths, Frame
+from electjax.labelled.booths.axes import (
+    Axis,
+    axes_of,
+    candidate_codes,
+    candidate_values,
+    cell_codes,
+    gate_of,
+    kernel_arrays,
+    trait_labels,
+)
+from electjax.labelled.booths.schema import place, strings, validate_booths
+from electjax.labelled.errors import data_error, suggest
+
+Coding = Literal["one_hot", "reference", "sum_to_zero"]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What the axes of the arrays are called."""
+
+    booths: tuple[str, ...]
+    constituencies: tuple[str, ...]
+    cells: tuple[str, ...]
+    parties: tuple[str, ...]
+    axes: tuple[str, ...]
+    features: tuple[str, ...]  # of cells
+    covariates: tuple[str, ...]  # of booths
+    traits: tuple[str, ...]  # of candidates
+    trait_columns: tuple[int, ...]  # where these stand in the arrays
+
+
+class Scale(NamedTuple):
+    """How booth covariates were standardised: (x - mean) / sd, over the training booths."""
+
+    mean: np.ndarray
+    sd: np.ndarray
+
+
+class Encoded(NamedTuple):
+    """Booths as arrays."""
+
+    booths: Booths
+    frame: Frame
+    axes: tuple[Axis, ...]
+    labels: Labels
+    scale: Scale
+
+
+def encode_booths(
+    booths: xr.Dataset,
+    *,
+    coding: Coding = "one_hot",
+    covariates: Sequence[str] | None = None,
+    axes: object = None,
+    train: np.ndarray | None = None,
+    scale: Scale | None = None,
+    checked: bool = False,
+) -> Encoded:
+    """Check booths and turn them into arrays.
+
+    Args:
+        coding: of the cell features: a column per category; all but an axis's first category; or columns that add up
+            to zero over the categories of an axis.
+        covariates: those of the booths to use; all by default. They are standardised over the training booths.
+        axes: other axes than those in the attributes of the booths (see `axes_of`).
+        train: whether a booth counts, [booth]; all do by default. The others get weight 0 and enter no statistics.
+        scale: of an earlier fit, for the covariates.
+        checked: the booths passed `validate_booths` before.
+
+    Raises:
+        ElectionDataError: invalid booths, or an unknown covariate.
+    """
+    data = booths if checked else validate_booths(booths)
+    described = axes_of(data.attrs["axes"] if axes is None else axes)  # type: ignore[arg-type]
+    number = data.sizes["booth"]
+    weight = np.ones(number) if train is None else np.asarray(train, dtype=float)
+    constituencies = strings(data["constituency"].values)
+    index = {label: i for i, label in enumerate(constituencies)}
+    area = np.array([index[label] for label in strings(data["booth_constituency"].values)], dtype=np.int32)
+    sizes = data["cell_size"].transpose("booth", "cell").values.astype(float)
+    codes, candidates = cell_codes(data, described), candidate_codes(data, described)
+    features, names = cell_features(codes, described, coding)
+    values, used = _covariates(data, covariates)
+    scale = scale or _scale_of(values, weight)
+    previous = np.zeros((number, data.sizes["party"]))
+    if "previous" in data:
+        previous = np.nan_to_num(data["previous"].transpose("booth", "party").values.astype(float))
+    columns, traits = trait_labels(described)
+    arrays = Booths(
+        sizes=sizes,
+        polled=data["polled"].values.astype(float),
+        votes=data["votes"].transpose("booth", "party").values.astype(float),
+        constituency=area,
+        covariates=(values - scale.mean) / scale.sd,
+        previous=previous,
+        weight=weight,
+    )
+    kernels = kernel_arrays(described)
+    frame = Frame(
+        features=features,
+        cell_codes=codes,
+        candidate_codes=candidates,
+        candidate_values=candidate_values(data, described),
+        scalar=kernels.scalar,
+        fixed=kernels.fixed,
+        band=kernels.band,
+        cell_gate=gate_of(codes, described),
+        candidate_gate=gate_of(candidates, described),
+        fielded=data["fielded"].transpose("constituency", "party").values.astype(bool),
+        presence=_summed((sizes > 0) * (weight > 0)[:, None], area, len(constituencies)),
+        electors=_summed(sizes * weight[:, None], area, len(constituencies)),
+    )
+    labels = Labels(
+        booths=tuple(strings(data["booth"].values)),
+        constituencies=tuple(constituencies),
+        cells=tuple(strings(data["cell"].values)),
+        parties=tuple(strings(data["party"].values)),
+        axes=tuple(axis.name for axis in described),
+        features=tuple(names),
+        covariates=tuple(used),
+        traits=tuple(traits),
+        trait_columns=tuple(int(column) for column in columns),
+    )
+    return Encoded(arrays, frame, described, labels, scale)
+
+
+def cell_features(codes: np.ndarray, axes: Sequence[Axis], coding: Coding = "one_hot") -> tuple[np.ndarray, list[str]]:
+    """x_c: a block of columns per axis, and their names such as "religion[Hindu]" (calm.md section 0).
+
+    A cell to which an axis does not apply has zeros in its block.
+    """
+    if coding not in get_args(Coding):
+        known = get_args(Coding)
+        raise data_error(
+            f"no coding {coding!r}", where="coding", expected=" or ".join(known), mend=suggest(str(coding), known)
+        )
+    columns, names = [np.zeros((len(codes), 0))], []
+    for d, axis in enumerate(axes):
+        if axis.kernel == "scalar":
+            continue
+        block = (codes[:, [d]] == np.arange(len(axis.categories))).astype(float)
+        labels = [f"{axis.name}[{label}]" for label in axis.categories]
+        if coding != "one_hot":
+            base = block[:, :1] if coding == "sum_to_zero" else 0.0
+            block, labels = block[:, 1:] - base, labels[1:]
+        columns.append(block)
+        names += labels
+    return np.concatenate(columns, axis=1), names
+
+
+def rho_values(axes: Sequence[Axis], given: Mapping[str, float]) -> dict[str, float]:
+    """Values of rho without those of axes that these booths do not have."""
+    ordinal = {axis.name for axis in axes if axis.kernel == "ordinal"}
+    return {name: value for name, value in given.items() if name in ordinal}
+
+
+def _covariates(data: xr.Dataset, wanted: Sequence[str] | None) -> tuple[np.ndarray, list[str]]:
+    """Values [i, q] and names of the covariates to use."""
+    there = strings(data["covariate"].values).tolist() if "covariate_value" in data else []
+    used = there if wanted is None else [str(name) for name in wanted]
+    for name in used:
+        if name not in there:
+            raise data_error(
+                f"no covariate {name!r}",
+                where=place(data),
+                expected="covariates of the booths",
+                mend=suggest(name, there) if there else "these booths have none",
+            )
+    if not used:
+        return np.zeros((data.sizes["booth"], 0)), []
+    values = data["covariate_value"].transpose("booth", "covariate").values
+    return values[:, [there.index(name) for name in used]].astype(float), used
+
+
+def _scale_of(values: np.ndarray, weight: np.ndarray) -> Scale:
+    total = max(weight.sum(), 1.0)
+    mean = weight @ values / total
+    sd = np.sqrt(weight @ (values - mean) ** 2 / total)
+    return Scale(mean, np.where(sd > 0, sd, 1.0))
+
+
+def _summed(values: np.ndarray, area: np.ndarray, number: int) -> np.ndarray:
+    """Sums over the booths of each constituency."""
+    total = np.zeros((number, values.shape[1]))
+    np.add.at(total, area, values)
+    return total

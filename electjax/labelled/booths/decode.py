@@ -1,0 +1,250 @@
+"""A CALM fit with labels: parameters by their name in the source, cells, booths, and what it takes to predict."""
+
+import json
+import warnings
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+import electjax
+from electjax.calm.design import Design, Shared
+from electjax.calm.estimate import Estimate
+from electjax.calm.heads import contrast
+from electjax.calm.objective import booth_losses, entropy
+from electjax.calm.problem import blank, cells, fitted
+from electjax.calm.uncertainty import average_booths, booth_errors, delta_method, reported
+from electjax.core.arrow import Point
+from electjax.core.host import double_precision
+from electjax.labelled.booths.axes import axes_json
+from electjax.labelled.booths.codec import Labels
+from electjax.labelled.booths.schema import place
+
+if TYPE_CHECKING:
+    from electjax.labelled.booths.fit import Fitted
+
+CONVENTIONS = "electjax calm"
+SOURCE = "candidate-aware aggregated likelihood model (CALM)"
+
+_LOGIT = "log-odds"
+_MEANING = {
+    "alpha": ("intercept of the turnout, alpha_0", _LOGIT),
+    "beta_T": ("coefficient in the turnout", _LOGIT),
+    "gamma": ("party intercept", _LOGIT),
+    "beta_P": ("coefficient in the party choice", _LOGIT),
+    "eta": ("candidate affinity, per standard deviation of g", _LOGIT),
+    "eta_raw": ("candidate affinity, per unit of g", _LOGIT),
+    "eta_pp": ("average effect of one standard deviation of a party's g on its share", "percentage points"),
+    "boost": ("eta (1 - mean) / sd: a full match on the standardised scale", _LOGIT),
+    "eta_constituency": ("candidate affinity of the constituency, per standard deviation of g", _LOGIT),
+    "tower": ("U of the two-tower term x'Uz", _LOGIT),
+    "xi": ("mobilisation: effect of m_ic on the turnout", _LOGIT),
+    "effect_T": ("constituency effect on the turnout", _LOGIT),
+    "effect_P": ("constituency effect on the party choice", _LOGIT),
+    "rho_T": ("correlation of two electors of a booth, turnout", "1"),
+    "rho_P": ("correlation of two voters of a booth, party choice", "1"),
+    "b_T": ("booth effect on the turnout", _LOGIT),
+    "b_P": ("booth effect on the party choice", _LOGIT),
+}
+
+
+def decode_fit(fit: "Fitted", booths: xr.Dataset) -> xr.Dataset:
+    """The Dataset that `fit_calm` returns."""
+    data, found, design = fit.encoded, fit.found, fit.options.design
+    labels, number = data.labels, len(data.labels.booths)
+    with double_precision():
+        middle = average_booths(found.problem, found.point.groups)
+
+        def values_of(vector: jax.Array) -> Any:
+            return reported(vector, found.problem, design, middle)
+
+        values = values_of(found.point.shared)
+        errors = None if fit.covariance is None else delta_method(values_of, found.point.shared, fit.covariance)
+        ds = xr.Dataset(coords=_coords(booths, labels))
+        for name, leaf in zip(values._fields, values, strict=True):
+            if leaf is None:
+                continue
+            leaf, dims = np.asarray(leaf), _dims(name, np.ndim(leaf))
+            error = None if errors is None else np.asarray(getattr(errors, name))
+            if name == "tower":
+                columns = list(labels.trait_columns)
+                leaf, error = leaf[:, columns], None if error is None else error[:, columns]
+            ds[name] = _variable(dims, leaf, name)
+            if error is not None:
+                ds[f"{name}_se"] = _variable(dims, error, name, "standard error: ")
+        ds = _add_effects(ds, fit, number)
+        average, of_area = middle[0], Point(found.point.shared, middle[1])
+        known = cells(of_area, average, replace(design, cache="none"))
+        areas = len(labels.constituencies)
+        ds["turnout"] = (("constituency", "cell"), np.asarray(known.pi)[:areas], _attrs("turnout of the cell, pi"))
+        ds["choice"] = (("constituency", "cell", "party"), np.asarray(known.theta)[:areas], _attrs("choice, theta"))
+        sums = jax.tree.map(lambda x: np.asarray(x)[:number], fitted(found.point, found.problem, design))
+        free = np.asarray(found.point.shared)
+        likelihood = _log_likelihood(found, design)
+    counted = {"long_name": "electors of the cell in the training booths", "units": "electors"}
+    ds["electors"] = (("constituency", "cell"), np.asarray(data.frame.electors), counted)
+    ds["fitted_turnout"] = ("booth", sums.turnout, _attrs("expected turnout of the booth"))
+    ds["fitted_share"] = (("booth", "party"), sums.shares, _attrs("expected share among the votes of the booth"))
+    electors, cast = data.booths.sizes.sum(1), np.asarray(data.booths.votes).sum(1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ds["observed_turnout"] = ("booth", data.booths.polled / electors, _attrs("turnout of the booth"))
+        ds["observed_share"] = (("booth", "party"), data.booths.votes / cast, _attrs("share of the votes of the booth"))
+    ds["booth_electors"] = ("booth", electors, {"long_name": "electors", "units": "electors"})
+    ds["held_out"] = ("booth", fit.held, _attrs("whether the booth was kept out of the fit"))
+    if design.mobilisation != "none":
+        weights = np.asarray(found.weights)
+        ds["mobilisation_weight"] = (("booth", "party"), weights, _attrs("w_ik: weight of the party's candidate"))
+    standard, hyper = found.affinity.standard, found.problem.hyper
+    ds["g_mean"] = ("axis", np.asarray(standard.mean), _attrs("mean of g over the training set"))
+    ds["g_sd"] = ("axis", np.asarray(standard.sd), _attrs("standard deviation of g over the training set"))
+    if standard.projection is not None:
+        ds["g_projection"] = (("party", "regressor", "axis"), np.asarray(standard.projection))
+    ds["rho"] = ("axis", np.asarray(hyper.rho), _attrs("proximity of adjacent categories"))
+    ds["axis_weight"] = ("axis", np.asarray(hyper.axis_weight), _attrs("weight of the axis in the mobilisation"))
+    ds["covariate_mean"] = ("covariate", np.asarray(data.scale.mean), _attrs("mean over the training booths"))
+    ds["covariate_sd"] = ("covariate", np.asarray(data.scale.sd), _attrs("standard deviation over the training booths"))
+    names = theta_labels(blank(found.problem, design), labels)
+    ds = ds.assign_coords(theta=names)
+    ds["theta_value"] = ("theta", free, _attrs("free shared parameters"))
+    if fit.covariance is not None:
+        ds = ds.assign_coords(theta_=names)
+        ds["theta_covariance"] = (("theta", "theta_"), fit.covariance.matrix, _attrs("covariance of theta_value"))
+    ds["trace"] = ("step", np.array(found.trace), _attrs("objective after each step"))
+    ds.attrs = _attributes(fit, booths, likelihood)
+    for note in fit.notes:
+        warnings.warn(f"fit_calm: {note}", UserWarning, stacklevel=3)
+    return ds
+
+
+def theta_labels(shared: Shared, labels: Labels) -> list[str]:
+    """A name per free parameter, in their order: "eta[age]", "beta_P[religion[Hindu], 2]"."""
+    parties = [str(k + 1) for k in range(len(labels.parties) - 1)]  # free directions, one fewer than parties
+    size = shared.right.shape[0] if shared.right is not None else 0
+    trait = dict(zip(labels.trait_columns, labels.traits, strict=True))
+    sides: dict[str, list[list[str]]] = {
+        "beta_T": [[*labels.features, *labels.covariates]],
+        "gamma": [parties],
+        "beta_P": [[*labels.features, *labels.covariates], parties],
+        "eta": [list(labels.axes)],
+        "eta_constituency": [list(labels.constituencies), list(labels.axes)],
+        "left": [
+            list(labels.features),
+            [str(r + 1) for r in range(0 if shared.left is None else shared.left.shape[1])],
+        ],
+        "right": [
+            [trait.get(z, f"trait {z}") for z in range(size)],
+            [str(r + 1) for r in range(0 if shared.right is None else shared.right.shape[1])],
+        ],
+        "effect_T": [list(labels.constituencies)],
+        "effect_P": [list(labels.constituencies), parties],
+        "dispersion": [["turnout", "party"]],
+    }
+    if shared.eta is not None and shared.eta.ndim == 2:
+        sides["eta"] = [list(labels.parties), list(labels.axes)]
+    found = []
+    for name, leaf in zip(shared._fields, shared, strict=True):
+        if leaf is not None:
+            for index in np.ndindex(*np.shape(leaf)):
+                at = ", ".join(side[i] for side, i in zip(sides.get(name, []), index, strict=True))
+                found.append(f"{name}[{at}]" if index else name)
+    return found
+
+
+def _coords(booths: xr.Dataset, labels: Labels) -> dict[str, Any]:
+    coords: dict[str, Any] = {
+        "booth": list(labels.booths),
+        "constituency": list(labels.constituencies),
+        "cell": list(labels.cells),
+        "party": list(labels.parties),
+        "axis": list(labels.axes),
+        "feature": [*labels.features, *labels.covariates],
+        "covariate": list(labels.covariates),
+        "booth_constituency": ("booth", booths["booth_constituency"].values),
+        "cell_category": (("cell", "axis"), booths["cell_category"].sel(axis=list(labels.axes)).values),
+    }
+    text = {name: np.array(value, dtype=np.str_) for name, value in coords.items() if isinstance(value, list)}
+    return coords | text
+
+
+def _dims(name: str, ndim: int) -> tuple[str, ...]:
+    if name in ("eta", "eta_raw", "eta_pp", "boost"):
+        return ("party", "axis")[2 - ndim :]
+    return {
+        "beta_T": ("feature",),
+        "gamma": ("party",),
+        "beta_P": ("feature", "party"),
+        "eta_constituency": ("constituency", "axis"),
+        "tower": ("cell_feature", "trait"),
+        "effect_T": ("constituency",),
+        "effect_P": ("constituency", "party"),
+    }.get(name, ())
+
+
+def _variable(dims: tuple[str, ...], values: np.ndarray, name: str, prefix: str = "") -> xr.Variable:
+    meaning, units = _MEANING[name]
+    return xr.Variable(dims, values, {"long_name": prefix + meaning, "units": units})
+
+
+def _attrs(meaning: str) -> dict[str, str]:
+    return {"long_name": meaning, "units": "1"}
+
+
+def _add_effects(ds: xr.Dataset, fit: "Fitted", number: int) -> xr.Dataset:
+    """Booth effects of all K parties, and names of the two-tower term's sides."""
+    labels, design = fit.encoded.labels, fit.options.design
+    if "tower" in ds:
+        sides = {"cell_feature": np.array(labels.features, np.str_), "trait": np.array(labels.traits, np.str_)}
+        ds = ds.assign_coords(sides)
+    if not design.booth_effects:
+        return ds
+    basis = np.asarray(contrast(len(labels.parties), design.identification))
+    groups = np.asarray(fit.found.point.groups)[:number]
+    ds["b_T"] = _variable(("booth",), groups[:, 0], "b_T")
+    ds["b_P"] = _variable(("booth", "party"), groups[:, 1:] @ basis.T, "b_P")
+    if fit.covariance is not None and fit.information is not None:
+        of_T, of_P = booth_errors(fit.information, fit.covariance, design, len(labels.parties))
+        ds["b_T_se"] = _variable(("booth",), np.asarray(of_T)[:number], "b_T", "standard error: ")
+        ds["b_P_se"] = _variable(("booth", "party"), np.asarray(of_P)[:number], "b_P", "standard error: ")
+    return ds
+
+
+def _log_likelihood(found: Estimate, design: Design) -> float:
+    """Binomial and multinomial log-likelihood (or its overdispersed form) of the training booths, up to a constant."""
+    problem = found.problem
+    rows = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), problem.booths)
+    sums = fitted(found.point, problem, design)
+    lost = jax.vmap(lambda s, row: booth_losses(s, row, found.shared.dispersion, problem.hyper.epsilon))(sums, rows)
+    above = lost.turnout - jax.vmap(entropy)(rows) + lost.party
+    return -float(jnp.sum(rows.weight * above))
+
+
+def _attributes(fit: "Fitted", booths: xr.Dataset, likelihood: float) -> dict[str, Any]:
+    found, options = fit.found, fit.options
+    attrs = {
+        "conventions": CONVENTIONS,
+        "model": SOURCE,
+        "name": str(booths.attrs.get("name", "")),
+        "source": place(booths),
+        "objective": found.value,
+        "log_likelihood": likelihood,
+        "gradient": found.gradient,
+        "steps": found.steps,
+        "converged": int(found.converged),
+        "parameters": int(np.asarray(found.point.shared).size),
+        "booths": int((~fit.held).sum()),
+        "options": options.json(),
+        "axes": axes_json(fit.encoded.axes),
+        "errors": options.errors,
+        "level": options.level,
+        "exponent": options.context_exponent,
+        "seed": options.seed,
+        "validation": json.dumps(fit.validation),
+        "warnings": json.dumps(fit.notes),
+        "electjax_version": electjax.__version__,
+    }
+    if fit.rank is not None:
+        attrs |= {"rank": fit.rank.with_g, "rank_without_affinity": fit.rank.without}
+    return attrs

@@ -1,0 +1,248 @@
+"""`electjax.fit_calm`: turnout and party choice of demographic cells, and what candidates' traits add, from booth totals."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+from jax.flatten_util import ravel_pytree
+
+from electjax.calm.affinity import Standard
+from electjax.calm.design import Design, Shared
+from electjax.calm.estimate import Estimate, Information, estimate, information
+from electjax.calm.objective import booth_losses, entropy
+from electjax.calm.problem import blank, fitted, pose
+from electjax.calm.rank import Rank, affinity_rank, rank_sentence
+from electjax.calm.split import held_out
+from electjax.calm.uncertainty import Covariance, cluster_warning, laplace_covariance, sandwich_covariance
+from electjax.calm.unseen import with_mean_effects
+from electjax.core.host import double_precision
+from electjax.files import atomic_path
+from electjax.labelled.booths.codec import Encoded, encode_booths
+from electjax.labelled.booths.decode import CONVENTIONS, decode_fit, theta_labels
+from electjax.labelled.booths.options import Options, options_of
+from electjax.labelled.booths.read import read_booths
+from electjax.labelled.booths.schema import validate_booths
+from electjax.labelled.checks import in_a_folder
+from electjax.labelled.errors import data_error
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fit before it gets labels."""
+
+    encoded: Encoded
+    options: Options
+    found: Estimate
+    information: Information | None
+    covariance: Covariance | None
+    rank: Rank | None
+    held: np.ndarray  # [booth]
+    validation: dict[str, float]
+    notes: list[str]
+
+
+def fit_calm(
+    booths: xr.Dataset | str | os.PathLike[str],
+    *,
+    start: xr.Dataset | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+    **options: Any,
+) -> xr.Dataset:
+    """Fit CALM to booth totals (calm.md, all sections).
+
+    Args:
+        booths: a Dataset of booths, or the path of what `read_booths` reads.
+        start: an earlier fit of the same terms to begin with.
+        progress: called with steps done, most steps, and what is being done.
+        **options: the fields of `electjax.labelled.booths.options.Options`, such as model, rho_age, lambda_eta,
+            mobilisation, tower, overdispersed, holdout, errors.
+
+    Returns:
+        Parameters by their name in the source, each with <name>_se where errors are asked for: alpha, beta_T(feature),
+        gamma(party), beta_P(feature, party), eta(axis) or eta(party, axis), eta_constituency(constituency, axis), xi,
+        tower(trait_feature, trait), effect_T(constituency), effect_P(constituency, party), b_T(booth), b_P(booth, party),
+        rho_T, rho_P; eta_raw and eta_pp: eta per unit of g and in percentage points per SD of it.
+        What standardises g: g_mean(axis), g_sd(axis). Cells at the mean of their constituency:
+        turnout(constituency, cell), choice(constituency, cell, party). Booths: fitted_turnout, fitted_share, and what was
+        observed. theta_value(theta) with theta_covariance(theta, theta_): the free parameters. trace(step).
+        attrs: objective, log_likelihood, gradient, steps, converged, rank, validation, warnings, options and axes as JSON.
+
+    Raises:
+        ElectionDataError: invalid booths or options, or a start with other terms.
+    """
+    chosen = options_of(options)
+    if isinstance(booths, xr.Dataset):
+        booths = validate_booths(booths)
+    else:
+        booths = read_booths(booths)
+    if chosen.penalties == "holdout":
+        from electjax.labelled.booths.penalties import choose_penalties  # it fits, too
+
+        chosen = choose_penalties(booths, chosen, progress=progress)
+    return decode_fit(fit_arrays(booths, chosen, start=start, progress=progress), booths)
+
+
+def fit_arrays(
+    booths: xr.Dataset,
+    options: Options,
+    *,
+    start: xr.Dataset | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Fitted:
+    """`fit_calm` on booths that are valid, without labels."""
+    data = encode_booths(
+        booths,
+        coding=options.coding,
+        covariates=options.covariates,
+        axes=options.axes,
+        checked=True,  # type: ignore[arg-type]
+    )
+    held = held_out(data.booths.constituency, options.holdout, jax.random.key(options.seed))
+    if held.any():
+        data = encode_booths(
+            booths,
+            coding=options.coding,  # type: ignore[arg-type]
+            covariates=options.covariates,
+            axes=options.axes,
+            train=~held,
+            checked=True,
+        )
+    design, hyper = options.design, options.hyper(data.axes)
+    with double_precision():
+        found = estimate(
+            data.booths,
+            data.frame,
+            hyper,
+            design,
+            method=options.method,  # type: ignore[arg-type]
+            start=None if start is None else shared_of(start, data, options),
+            tolerance=options.tolerance,
+            max_steps=options.max_steps,
+            chunk=options.chunk,
+            batch=options.batch,
+            learning_rate=options.learning_rate,
+            seed=options.seed,
+            progress=None if progress is None else lambda done, most: progress(done, most, "fit"),
+        )
+        if held.any():
+            found = found._replace(point=with_mean_effects(found.point, found.problem))
+        notes = []
+        if not found.converged:
+            notes.append(
+                f"the optimiser ({options.method}) stopped after {found.steps} steps before it converged; "
+                "raise max_steps, or the penalties"
+            )
+        known, covariance, rank = None, None, None
+        if options.errors != "none":
+            known = information(found.point, found.problem, design)
+            if options.errors == "laplace":
+                covariance = laplace_covariance(known)
+                if options.lambda_T != 1 or options.lambda_P != 1:
+                    notes.append(
+                        "lambda_T or lambda_P is not 1: the objective is no log-likelihood, nor are its standard errors"
+                    )
+            else:
+                covariance = sandwich_covariance(known, data.booths.constituency)
+                few = cluster_warning(data.booths.constituency[~held])
+                notes += [] if few is None else [few]
+        if design.affinity in ("shared", "party"):
+            by_party = design.affinity == "party"
+            rank = affinity_rank(
+                data.frame,
+                np.asarray(found.affinity.g),
+                effects=design.constituency_effects and options.lambda_constituency == 0,
+                by_party=by_party,
+            )
+            said = rank_sentence(rank, data.labels.axes, data.labels.parties)
+            notes += [] if said is None else [said]
+        validation = _validation(found, design, held) if held.any() else {}
+    return Fitted(data, options, found, known, covariance, rank, held, validation, notes)
+
+
+def save_calm(fit: xr.Dataset, path: str | os.PathLike[str]) -> Path:
+    """Write a fit to a netCDF file, whole or not at all; `load_calm` gives it back bit by bit."""
+    target = in_a_folder(path)
+    _check_fit(fit)
+    with atomic_path(target) as partial:
+        fit.to_netcdf(partial, engine="h5netcdf")
+    return target
+
+
+def load_calm(path: str | os.PathLike[str]) -> xr.Dataset:
+    """A fit that `save_calm` wrote."""
+    if not Path(path).is_file():
+        raise data_error("no such file", where=str(path), expected="a fit written by save_calm", mend="check the path")
+    with xr.open_dataset(path, engine="h5netcdf") as opened:
+        fit = opened.load()
+    return _check_fit(fit)
+
+
+def is_calm(fit: object) -> bool:
+    """Whether something is the result of `fit_calm`."""
+    return isinstance(fit, xr.Dataset) and fit.attrs.get("conventions") == CONVENTIONS
+
+
+def shared_of(fit: xr.Dataset, data: Encoded, options: Options) -> Shared:
+    """The shared parameters of an earlier fit, for booths with the same features, parties and constituencies.
+
+    Raises:
+        ElectionDataError: its parameters are others.
+    """
+    _check_fit(fit)
+    with double_precision():
+        zero = blank(
+            pose(
+                jax.tree.map(lambda x: x[:1], data.booths),
+                data.frame,
+                options.hyper(data.axes),
+                options.design,
+                weights=data.booths.votes[:1],
+                chunk=1,
+            ),
+            options.design,
+        )
+        flat, unravel = ravel_pytree(zero)
+        wanted, have = theta_labels(zero, data.labels), [str(label) for label in fit["theta"].values]
+        if wanted != have:
+            odd = sorted(set(wanted) ^ set(have))
+            raise data_error(
+                f"its parameters differ, as {odd[0] if odd else 'their order'}",
+                where="the earlier fit",
+                expected=f"the {len(flat)} parameters of these options and booths",
+                mend="use the same terms, axes, parties and constituencies",
+            )
+        return unravel(np.asarray(fit["theta_value"].values))  # type: ignore[no-any-return]
+
+
+def standard_of_fit(fit: xr.Dataset) -> Standard:
+    """The statistics that standardise g at prediction, as they were at the fit."""
+    projection = fit["g_projection"].values if "g_projection" in fit else None
+    return Standard(fit["g_mean"].values, fit["g_sd"].values, projection)
+
+
+def _check_fit(fit: xr.Dataset) -> xr.Dataset:
+    if not is_calm(fit):
+        raise data_error("no CALM fit", where="fit", expected="the result of fit_calm", mend="make it with fit_calm")
+    return fit
+
+
+def _validation(found: Estimate, design: Design, held: np.ndarray) -> dict[str, float]:
+    """Losses of the booths kept out: N BCE per elector above that of a perfect fit, T KL per vote, and both per elector."""
+    sums = fitted(found.point, found.problem, design)
+    rows = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), found.problem.booths)
+    lost = jax.vmap(lambda s, row: booth_losses(s, row, None, found.problem.hyper.epsilon))(sums, rows)
+    number = len(held)
+    turnout = np.asarray(lost.turnout - jax.vmap(entropy)(rows))[:number][held]
+    party = np.asarray(lost.party)[:number][held]
+    electors, votes = (np.asarray(x)[:number][held].sum() for x in (rows.sizes.sum(1), rows.votes.sum(1)))
+    return {
+        "turnout": float(turnout.sum() / electors),
+        "party": float(party.sum() / votes),
+        "total": float((turnout.sum() + party.sum()) / electors),
+        "booths": int(held.sum()),
+    }
