@@ -220,9 +220,13 @@ def pytorch(small):
     point = first_point(problem, design)
     short = jax.tree.map(lambda x: x.astype(jnp.float32) if x.dtype == jnp.float64 else x, (point, problem))
 
+    def in_single(_):
+        with jax.enable_x64(False):
+            return float(jax.block_until_ready(gradient(*short, design))[0])
+
     work = {
-        "electjax": lambda _: float(gradient(point, problem, design)[0].block_until_ready()),
-        "electjax, float32": lambda _: float(gradient(*short, design)[0].block_until_ready()),
+        "electjax": lambda _: float(jax.block_until_ready(gradient(point, problem, design))[0]),
+        "electjax, float32": in_single,
     }
     for name, dense in (("PyTorch", True), ("PyTorch, sparing", False)):
         for dtype in (torch.float64, torch.float32):

@@ -7,7 +7,7 @@ import os
 
 from jaxtyping import install_import_hook
 
-install_import_hook(("electjax.core", "electjax.simulators", "electjax.voter_types"), "beartype.beartype")
+install_import_hook(("electjax.core", "electjax.simulators", "electjax.voter_types", "electjax.calm"), "beartype.beartype")
 
 if os.environ.get("ELECTJAX_CACHE"):
     from electjax.run import use_compilation_cache

@@ -4,12 +4,11 @@ Sizes: I booths, A constituencies, C cells, K parties, D axes, F cell features, 
 axis with most, Z features of a candidate.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from jaxtyping import Array, Bool, Float, Int
-from numpy import ndarray
+from jaxtyping import Bool, Float, Int
 
-Tensor = Array | ndarray
+Tensor = Any  # an array of numpy, as it comes, or of jax, as it is computed with
 
 
 class Booths(NamedTuple):

@@ -11,17 +11,16 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 from scipy.stats import chi2
 
 from electjax.calm.affinity import Standard
 from electjax.calm.data import Booths, Frame
 from electjax.calm.design import Design, Hyper, Shared
-from electjax.calm.directions import directions, inverse_of
+from electjax.calm.directions import Directions, directions, eta_place, inverse_of
 from electjax.calm.estimate import EPOCHS, SETTLED, first_point, first_weights, frozen_weights, information, newton
 from electjax.calm.heads import Traits
 from electjax.calm.objective import Losses, booth_losses, entropy
-from electjax.calm.placebo import eta_place
 from electjax.calm.problem import Problem, fitted, pose
 from electjax.calm.unseen import with_mean_effects
 from electjax.core.arrow import Point, begin
@@ -180,7 +179,7 @@ def paired(
 
 
 @partial(jax.jit, static_argnames=("design", "groups"))
-def _by_group(point: Point, problem: Problem, design: Design, group: Array, groups: int) -> tuple[Array, ...]:
+def _by_group(point: Point, problem: Problem, design: Design, group: Array, groups: int) -> Directions:
     def more(shared: Shared, own: Traits, step: Array) -> tuple[Shared, Traits]:
         assert shared.eta is not None
         return shared._replace(eta=shared.eta + step), own
@@ -262,7 +261,3 @@ def left_out(
     np.add.at(scores, group, np.asarray(known.scores)[: len(group)])
     return np.asarray(point.shared) + scores @ np.asarray(inverse_of(known.shared))
 
-
-def trained(weight: Float[np.ndarray, " i"], out: Bool[np.ndarray, " i"]) -> Float[Array, " i"]:
-    """Weights with those of some booths 0."""
-    return jnp.asarray(np.where(out, 0.0, weight))

@@ -109,3 +109,12 @@ def inverse_of(matrix: Float[Array, "p p"]) -> Float[Array, "p p"]:
     kept = value > 1e-11
     root = jnp.where(kept, vector / jnp.sqrt(jnp.where(kept, value, 1.0)), 0.0) / scale[:, None]
     return root @ root.T
+
+
+def eta_place(problem: Problem, design: Design, axis: int = 0) -> int:
+    """Where the shared eta of an axis stands among the shared parameters: after alpha, beta_T, gamma and beta_P."""
+    rows, free = (
+        problem.frame.features.shape[1] + problem.booths.covariates.shape[-1],
+        problem.frame.fielded.shape[1] - 1,
+    )
+    return 1 + rows + free + rows * free + axis

@@ -1,8 +1,8 @@
 """Fit CALM: parameters that minimise the objective, and the information about them.
 
-Newton's method on the arrow of the Fisher information is the default: it needs some ten passes where L-BFGS, which is here
-too, needs hundreds. Adam takes booths in random chunks. Mobilisation weighted by the model's own shares is fitted in epochs:
-the weights of an epoch are the fitted shares of the one before (calm.md section 4), held constant while it lasts.
+Newton's method on the arrow of the Fisher information is the default; L-BFGS, over all booths, and Adam, over random
+chunks of them, are here too. Mobilisation weighted by the model's own shares is fitted in epochs: the weights of an
+epoch are the fitted shares of the one before (calm.md section 4), held constant while it lasts.
 """
 
 from collections.abc import Callable
@@ -106,9 +106,9 @@ def estimate(
     point = first_point(problem, design, start=start, effects=effects, seed=seed)
     trace: list[float] = []
     steps = 0
-    run = {"newton": _newton, "lbfgs": _lbfgs, "adam": partial(_adam, batch=batch, rate=learning_rate, seed=seed)}[
-        method
-    ]
+    adam = partial(_adam, batch=batch, rate=learning_rate, seed=seed)
+    methods: dict[str, Callable[..., Search]] = {"newton": _newton, "lbfgs": _lbfgs, "adam": adam}
+    run = methods[method]
     for _ in range(EPOCHS if design.mobilisation == "model" else 1):
         search = run(problem, point, design, tolerance, max_steps, trace, progress)
         point, steps = search.point, steps + int(search.steps)
@@ -137,7 +137,7 @@ def estimate(
 
 
 def first_weights(booths: Booths, frame: Frame) -> Float[Array, "i k"]:
-    """Weights of the mobilisation at epoch 0: previous shares, else the shares of the constituency's training booths."""
+    """Weights of the mobilisation at epoch 0: previous shares, else those of the constituency's training booths."""
     area, fielded = jnp.asarray(booths.constituency), jnp.asarray(frame.fielded)
     votes = jnp.asarray(booths.votes) * jnp.asarray(booths.weight)[:, None]
     summed = jax.ops.segment_sum(votes, area, num_segments=fielded.shape[0])

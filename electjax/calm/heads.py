@@ -3,8 +3,8 @@
     logit pi_ic = alpha_0 + b_i^(T) + x_ic' beta_T + xi m_ic
     nu_ic,k     = gamma_k + b_ik^(P) + x_ic' beta_P,k + eta' g_ic,k + x_c' U z_k,    theta_ic = softmax(nu_ic)
 
-x_ic holds the features of the cell and the covariates of the booth. All that a constituency's booths share is worked out
-once, in `Terms`; a booth adds its own shift. So nothing of size booth x cell x party x axis is ever held.
+x_ic holds the features of the cell and the covariates of the booth. All that a constituency's booths share is worked
+out once, in `Terms`; a booth adds its own shift. So nothing of size booth x cell x party x axis is ever held.
 """
 
 from typing import NamedTuple
@@ -156,7 +156,7 @@ def totals(sizes: Float[Array, " c"], cells: CellShares) -> Totals:
 def mobilisation_weights(
     shares: Float[Array, "i k"], fielded: Bool[Array, "i k"], otherwise: Float[Array, "i k"]
 ) -> Float[Array, "i k"]:
-    """w_ik: shares of the parties that stand, adding up to one; `otherwise` where nothing is known (calm.md section 4)."""
+    """w_ik: shares of the parties that stand, scaled to 1; `otherwise` where nothing is known (calm.md section 4)."""
     known = jnp.where(fielded, shares, 0.0)
     known = jnp.where(known.sum(axis=1, keepdims=True) > 0, known, jnp.where(fielded, otherwise, 0.0))
     total = known.sum(axis=1, keepdims=True)

@@ -4,9 +4,9 @@
         + lambda_beta |beta|^2 + lambda_b |b|^2 + lambda_eta |eta|^2 + ...
 
 With lambda_T = lambda_P = 1 this is, up to a constant, the negative log-likelihood of T_i ~ Binomial(N_i, t_hat_i) and
-V_i ~ Multinomial(T_i, p_hat_i), and a penalty lambda |v|^2 is a normal prior of variance 1 / (2 lambda). Overdispersed, the
-two are beta-binomial and Dirichlet-multinomial with the same means and a correlation rho_T, rho_P between electors of a
-booth; as both tend to 0, the loss tends to the one above. alpha_0, gamma and xi are not penalised.
+V_i ~ Multinomial(T_i, p_hat_i), and a penalty lambda |v|^2 is a normal prior of variance 1 / (2 lambda). Overdispersed,
+the two are beta-binomial and Dirichlet-multinomial with the same means and a correlation rho_T, rho_P between electors
+of a booth; as both tend to 0, the loss tends to the one above. alpha_0, gamma and xi are not penalised.
 """
 
 from typing import NamedTuple

@@ -29,7 +29,7 @@ from electjax.calm.affinity import (
 )
 from electjax.calm.data import Frame
 from electjax.calm.design import Design, Shared
-from electjax.calm.directions import Directions, directions, inverse_of
+from electjax.calm.directions import Directions, directions, eta_place, inverse_of
 from electjax.calm.estimate import information, newton
 from electjax.calm.heads import Traits
 from electjax.calm.problem import Problem
@@ -171,12 +171,6 @@ def refitted(
         return Statistics(eta, error, jnp.where(error > 0, eta / jnp.where(error > 0, error, 1.0), 0.0))
 
     return jax.lax.map(fit, z, batch_size=batch)
-
-
-def eta_place(problem: Problem, design: Design, axis: int = 0) -> int:
-    """Where the shared eta of an axis stands among the shared parameters: after alpha, beta_T, gamma and beta_P."""
-    rows, free = problem.frame.features.shape[1] + problem.booths.covariates.shape[-1], problem.frame.fielded.shape[1] - 1
-    return 1 + rows + free + rows * free + axis
 
 
 def permutations(

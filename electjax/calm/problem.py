@@ -1,7 +1,7 @@
-"""A CALM fit as a function of two arrays, shared parameters [p] and booth effects [i, q], worked off in chunks of booths."""
+"""A CALM fit as a function of shared parameters [p] and booth effects [i, q], worked off in chunks of booths."""
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -111,7 +111,7 @@ def unpack(point: Point, problem: Problem, design: Design) -> tuple[Shared, Loca
 
 
 class Chunk(NamedTuple):
-    """Some booths, with the weights of their mobilisation, their effects [m, q] and their own affinity if it is kept."""
+    """Some booths, the weights of their mobilisation, their effects [m, q], and their own affinity if it is kept."""
 
     booths: Booths
     weights: Array
@@ -154,7 +154,7 @@ def cells(point: Point, problem: Problem, design: Design) -> CellShares:
 
 
 def blocks(point: Point, problem: Problem, design: Design) -> tuple[Arrow, Float[Array, "i p"]]:
-    """The objective with its gradient and Fisher information as an arrow; and each booth's gradient of the shared part."""
+    """The objective with its gradient and Fisher information as an arrow; and each booth's shared gradient."""
     unravel = ravel_pytree(blank(problem, design))[1]
     shared, local = unpack(point, problem, design)
     p, q, hyper = point.shared.shape[0], point.groups.shape[1], problem.hyper
@@ -171,7 +171,7 @@ def blocks(point: Point, problem: Problem, design: Design) -> tuple[Arrow, Float
         both = booth_losses(Totals(at[0], at[0], at[1:]), row, dispersion, hyper.epsilon)
         return row.weight * (hyper.lambda_T * both.turnout + hyper.lambda_P * both.party)
 
-    def of_booth(row: Booths, own: Traits, weights: Array, effect: Array) -> tuple[Array, ...]:
+    def of_booth(row: Booths, own: Traits, weights: Array, effect: Array) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         at, back = jax.vjp(lambda v, e: rates(v, e, row, own, weights), point.shared, effect)
         jacobian, own_jacobian = jax.vmap(back)(jnp.eye(at.shape[0]))
         slope = jax.grad(lost)(at, shared.dispersion, row)
@@ -190,7 +190,7 @@ def blocks(point: Point, problem: Problem, design: Design) -> tuple[Arrow, Float
             own_jacobian.T @ own_heavy,
         )
 
-    def add(total: tuple[Array, ...], chunk: Chunk) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+    def add(total: tuple[Any, ...], chunk: Chunk) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         own = _own(chunk, problem)
         (least, heavy, jacobian, of_rho), per = jax.vmap(of_booth)(chunk.booths, own, chunk.weights, chunk.effects)
         square = heavy.reshape(-1, p).T @ jacobian.reshape(-1, p)

@@ -7,7 +7,7 @@ from electjax.core.host import host_generator
 
 
 def held_out(area: np.ndarray, share: float, key: jax.Array) -> np.ndarray:
-    """Choose a share of the booths of every constituency at random, [i]; at least one booth of each stays in the fit."""
+    """Choose a share of the booths of every constituency at random, [i]; at least one of each stays in the fit."""
     generator = host_generator(key)
     out = np.zeros(len(area), bool)
     for a in np.unique(area):

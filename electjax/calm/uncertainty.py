@@ -17,11 +17,11 @@ from jax.scipy.linalg import cho_solve, solve_triangular
 from jaxtyping import Array, Float, Int, Key
 
 from electjax.calm.affinity import Standard, full_match
-from electjax.calm.data import Booths, Tensor
+from electjax.calm.data import Tensor
 from electjax.calm.design import Design, Shared
 from electjax.calm.estimate import Information
 from electjax.calm.heads import contrast
-from electjax.calm.problem import Problem, blank, cells, in_chunks
+from electjax.calm.problem import Problem, blank, cells
 from electjax.core.arrow import Point
 
 FLAT = 1e-11  # curvature below which a direction is flat; every parameter has 1 of its own
@@ -209,14 +209,14 @@ def _jacobian(function: Callable[[Array], Any], vector: Array, batch: int) -> tu
 
 
 def reported(
-    vector: Float[Array, " p"], problem: Problem, design: Design, middle: tuple[Problem, Array] | None = None
+    vector: Float[Array, " p"], problem: Problem, design: Design, middle: tuple[Point, Problem] | None = None
 ) -> Reported:
     """The reported parameters as a function of the flat ones, to be read and to be differentiated.
 
     Args:
         vector: flat shared parameters.
         problem: what was fitted.
-        middle: `average_booths`, in which eta_pp is measured; by default there is no eta_pp.
+        middle: `unseen.constituencies`, whose cells eta_pp is measured in; by default there is no eta_pp.
     """
     own: Shared = ravel_pytree(blank(problem, design))[1](vector)
     basis = contrast(problem.frame.fielded.shape[1], design.identification)
@@ -241,37 +241,6 @@ def reported(
     return found
 
 
-def average_booths(problem: Problem, groups: Float[Array, "i q"]) -> tuple[Problem, Float[Array, "a q"]]:
-    """A booth for each constituency with all its electors, and the mean of its booths' covariates, weights and effects.
-
-    `problem.cells` of it is the turnout and the choice of a constituency's cells at its mean booth effect.
-    """
-    frame, areas = problem.frame, problem.frame.fielded.shape[0]
-    rows: Booths = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), problem.booths)
-    total = jnp.maximum(jax.ops.segment_sum(rows.weight, rows.constituency, areas), 1e-30)[:, None]
-
-    def mean(values: Tensor) -> Array:
-        return (
-            jax.ops.segment_sum(jnp.asarray(values) * jnp.asarray(rows.weight)[:, None], rows.constituency, areas)
-            / total
-        )
-
-    parties = frame.fielded.shape[1]
-    some = Booths(
-        jnp.asarray(frame.electors),
-        jnp.zeros(areas),
-        jnp.zeros((areas, parties)),
-        jnp.arange(areas, dtype=rows.constituency.dtype),
-        mean(rows.covariates),
-        mean(rows.previous),
-        jnp.ones(areas),
-    )
-    weights = mean(problem.weights.reshape(-1, parties))
-    parts = jax.tree.map(lambda x: in_chunks(x, areas), (some, weights))
-    cached = None if problem.cached is None else problem.traits.g[None]
-    return problem._replace(booths=parts[0], weights=parts[1], cached=cached), mean(groups)
-
-
 def average_effect(
     eta: Float[Array, "a k d"], choice: Float[Array, "a c k"], voters: Float[Array, "a c"]
 ) -> tuple[Float[Array, " d"], Float[Array, "k d"]]:
@@ -289,12 +258,13 @@ def average_effect(
     return PERCENT * summed.sum(axis=0) / jnp.maximum(total.sum(axis=0), 1e-30), PERCENT * each
 
 
-def _percentage_points(eta: Array, vector: Array, middle: tuple[Problem, Array], design: Design) -> Array:
-    problem, effects = middle
-    found = cells(Point(vector, effects), problem, design)
+def _percentage_points(eta: Array, vector: Array, middle: tuple[Point, Problem], design: Design) -> Array:
+    point, problem = middle
+    found = cells(point._replace(shared=vector), problem, design)
     areas, parties = problem.frame.fielded.shape
     spread = jnp.broadcast_to(eta, (areas, parties, eta.shape[-1]))
-    mean, each = average_effect(spread, found.theta, jnp.asarray(problem.frame.electors) * found.pi)
+    voters = jnp.asarray(problem.frame.electors) * found.pi[:areas]
+    mean, each = average_effect(spread, found.theta[:areas], voters)
     return each if design.affinity == "party" else mean
 
 

@@ -1,13 +1,17 @@
-"""Booths that a fit has not seen.
+"""Booths that a fit has not seen, and whole constituencies taken as one booth.
 
-A booth without an effect of its own gets the mean effect of its constituency's training booths; where there are none, 0.
+A booth without an effect of its own gets the mean effect of its constituency's training booths, or 0 without any.
 """
+
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
-from electjax.calm.problem import Problem
+from electjax.calm.data import Booths
+from electjax.calm.design import Design
+from electjax.calm.problem import Problem, in_chunks, pose
 from electjax.core.arrow import Point
 
 
@@ -21,6 +25,32 @@ def with_mean_effects(point: Point, problem: Problem) -> Point:
     seen = problem.booths.weight.ravel() > 0
     area = problem.booths.constituency.ravel()
     return point._replace(groups=jnp.where(seen[:, None], point.groups, mean_effects(point, problem)[area]))
+
+
+def constituencies(point: Point, problem: Problem, design: Design) -> tuple[Point, Problem]:
+    """Each constituency's training booths as one: all their cells, their mean effect, covariates and weights."""
+    rows = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), problem.booths)
+    areas, parties = problem.frame.fielded.shape
+
+    def total(values: Float[jax.Array, "i v"]) -> Float[jax.Array, "a v"]:
+        return jax.ops.segment_sum(rows.weight[:, None] * values, rows.constituency, num_segments=areas)
+
+    whole = Booths(
+        sizes=problem.frame.electors,
+        polled=total(rows.polled[:, None])[:, 0],
+        votes=total(rows.votes),
+        constituency=jnp.arange(areas, dtype=rows.constituency.dtype),
+        covariates=_means(rows.covariates, problem),
+        previous=_means(rows.previous, problem),
+        weight=jnp.ones(areas),
+    )
+    weights = _means(problem.weights.reshape(-1, parties), problem)
+    chunk = min(areas, problem.weights.shape[1])
+    standard = problem.affinity.standard
+    plain = replace(design, cache="none")
+    made = pose(whole, problem.frame, problem.hyper, plain, weights=weights, chunk=chunk, standard=standard)
+    effects = in_chunks(mean_effects(point, problem), chunk)
+    return point._replace(groups=effects.reshape(effects.shape[0] * chunk, point.groups.shape[1])), made
 
 
 def _means(values: Float[jax.Array, "i v"], problem: Problem) -> Float[jax.Array, "a v"]:

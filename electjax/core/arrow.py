@@ -1,7 +1,7 @@
 """Newton's method where many small groups of parameters hang together only through a few shared ones.
 
-The matrix of such a problem is an arrow: a block per group, a border that ties each group to the shared parameters, and the
-shared block. Groups are eliminated by their Schur complement, so a step costs what a pass over the data does.
+The matrix of such a problem is an arrow: a block per group, a border that ties each group to the shared parameters, and
+the shared block. Groups are eliminated by their Schur complement, so a step costs what a pass over the data does.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 
 class Arrow(NamedTuple):
-    """A function at a point, with a positive semi-definite stand-in for its Hessian. p shared, g groups of q parameters.
+    """A function at a point, and a positive semi-definite stand-in for its Hessian; p shared, g groups of q each.
 
     Attributes:
         value: the function.
@@ -65,7 +65,7 @@ class Search(NamedTuple):
 def eliminate(
     arrow: Arrow, damping: Array | float = 0.0
 ) -> tuple[Float[Array, "p p"], Float[Array, " p"], Array, Array]:
-    """Schur complement of the shared parameters and its right-hand side; and the groups' solutions of border and gradient."""
+    """Schur complement of the shared parameters, its right-hand side; G^-1 border and G^-1 gradient of the groups."""
     if not arrow.groups.shape[1]:
         return arrow.shared, arrow.gradient, arrow.border, arrow.group_gradient
     diagonal = jnp.diagonal(arrow.groups, axis1=1, axis2=2)

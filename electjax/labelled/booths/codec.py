@@ -59,7 +59,7 @@ class Encoded(NamedTuple):
 def encode_booths(
     booths: xr.Dataset,
     *,
-    coding: Coding = "one_hot",
+    coding: str = "one_hot",
     covariates: Sequence[str] | None = None,
     axes: object = None,
     train: np.ndarray | None = None,
@@ -134,7 +134,7 @@ def encode_booths(
     return Encoded(arrays, frame, described, labels, scale)
 
 
-def cell_features(codes: np.ndarray, axes: Sequence[Axis], coding: Coding = "one_hot") -> tuple[np.ndarray, list[str]]:
+def cell_features(codes: np.ndarray, axes: Sequence[Axis], coding: str = "one_hot") -> tuple[np.ndarray, list[str]]:
     """x_c: a block of columns per axis, and their names such as "religion[Hindu]" (calm.md section 0).
 
     A cell to which an axis does not apply has zeros in its block.

@@ -16,8 +16,8 @@ from electjax.calm.estimate import Estimate
 from electjax.calm.heads import contrast
 from electjax.calm.objective import booth_losses, entropy
 from electjax.calm.problem import blank, cells, fitted
-from electjax.calm.uncertainty import average_booths, booth_errors, delta_method, reported
-from electjax.core.arrow import Point
+from electjax.calm.uncertainty import booth_errors, delta_method, reported
+from electjax.calm.unseen import constituencies
 from electjax.core.host import double_precision
 from electjax.labelled.booths.axes import axes_json
 from electjax.labelled.booths.codec import Labels
@@ -56,7 +56,7 @@ def decode_fit(fit: "Fitted", booths: xr.Dataset) -> xr.Dataset:
     data, found, design = fit.encoded, fit.found, fit.options.design
     labels, number = data.labels, len(data.labels.booths)
     with double_precision():
-        middle = average_booths(found.problem, found.point.groups)
+        middle = constituencies(found.point, found.problem, design)
 
         def values_of(vector: jax.Array) -> Any:
             return reported(vector, found.problem, design, middle)
@@ -67,17 +67,13 @@ def decode_fit(fit: "Fitted", booths: xr.Dataset) -> xr.Dataset:
         for name, leaf in zip(values._fields, values, strict=True):
             if leaf is None:
                 continue
-            leaf, dims = np.asarray(leaf), _dims(name, np.ndim(leaf))
-            error = None if errors is None else np.asarray(getattr(errors, name))
-            if name == "tower":
-                columns = list(labels.trait_columns)
-                leaf, error = leaf[:, columns], None if error is None else error[:, columns]
-            ds[name] = _variable(dims, leaf, name)
-            if error is not None:
-                ds[f"{name}_se"] = _variable(dims, error, name, "standard error: ")
+            dims, columns = _dims(name, np.ndim(leaf)), list(labels.trait_columns) if name == "tower" else slice(None)
+            ds[name] = _variable(dims, np.asarray(leaf)[..., columns] if dims else np.asarray(leaf), name)
+            if errors is not None:
+                error = np.asarray(getattr(errors, name))
+                ds[f"{name}_se"] = _variable(dims, error[..., columns] if dims else error, name, "standard error: ")
         ds = _add_effects(ds, fit, number)
-        average, of_area = middle[0], Point(found.point.shared, middle[1])
-        known = cells(of_area, average, replace(design, cache="none"))
+        known = cells(*middle, replace(design, cache="none"))
         areas = len(labels.constituencies)
         ds["turnout"] = (("constituency", "cell"), np.asarray(known.pi)[:areas], _attrs("turnout of the cell, pi"))
         ds["choice"] = (("constituency", "cell", "party"), np.asarray(known.theta)[:areas], _attrs("choice, theta"))
@@ -122,7 +118,8 @@ def decode_fit(fit: "Fitted", booths: xr.Dataset) -> xr.Dataset:
 def theta_labels(shared: Shared, labels: Labels) -> list[str]:
     """A name per free parameter, in their order: "eta[age]", "beta_P[religion[Hindu], 2]"."""
     parties = [str(k + 1) for k in range(len(labels.parties) - 1)]  # free directions, one fewer than parties
-    size = shared.right.shape[0] if shared.right is not None else 0
+    size, rank = (0, 0) if shared.right is None else shared.right.shape
+    towers = [str(r + 1) for r in range(rank)]
     trait = dict(zip(labels.trait_columns, labels.traits, strict=True))
     sides: dict[str, list[list[str]]] = {
         "beta_T": [[*labels.features, *labels.covariates]],
@@ -130,14 +127,8 @@ def theta_labels(shared: Shared, labels: Labels) -> list[str]:
         "beta_P": [[*labels.features, *labels.covariates], parties],
         "eta": [list(labels.axes)],
         "eta_constituency": [list(labels.constituencies), list(labels.axes)],
-        "left": [
-            list(labels.features),
-            [str(r + 1) for r in range(0 if shared.left is None else shared.left.shape[1])],
-        ],
-        "right": [
-            [trait.get(z, f"trait {z}") for z in range(size)],
-            [str(r + 1) for r in range(0 if shared.right is None else shared.right.shape[1])],
-        ],
+        "left": [list(labels.features), towers],
+        "right": [[trait.get(z, f"trait {z}") for z in range(size)], towers],
         "effect_T": [list(labels.constituencies)],
         "effect_P": [list(labels.constituencies), parties],
         "dispersion": [["turnout", "party"]],

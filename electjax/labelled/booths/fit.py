@@ -1,12 +1,13 @@
-"""`electjax.fit_calm`: turnout and party choice of demographic cells, and what candidates' traits add, from booth totals."""
+"""`electjax.fit_calm`: turnout and choice of demographic cells, and the pull of candidates, from booth totals."""
 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jax.flatten_util import ravel_pytree
@@ -65,21 +66,19 @@ def fit_calm(
     Returns:
         Parameters by their name in the source, each with <name>_se where errors are asked for: alpha, beta_T(feature),
         gamma(party), beta_P(feature, party), eta(axis) or eta(party, axis), eta_constituency(constituency, axis), xi,
-        tower(trait_feature, trait), effect_T(constituency), effect_P(constituency, party), b_T(booth), b_P(booth, party),
-        rho_T, rho_P; eta_raw and eta_pp: eta per unit of g and in percentage points per SD of it.
+        tower(cell_feature, trait), effect_T(constituency), effect_P(constituency, party), b_T(booth),
+        b_P(booth, party), rho_T, rho_P; eta_raw and eta_pp: eta per unit of g, and in percentage points per SD of it.
         What standardises g: g_mean(axis), g_sd(axis). Cells at the mean of their constituency:
-        turnout(constituency, cell), choice(constituency, cell, party). Booths: fitted_turnout, fitted_share, and what was
-        observed. theta_value(theta) with theta_covariance(theta, theta_): the free parameters. trace(step).
-        attrs: objective, log_likelihood, gradient, steps, converged, rank, validation, warnings, options and axes as JSON.
+        turnout(constituency, cell), choice(constituency, cell, party). Booths: fitted_turnout, fitted_share, and what
+        was observed. theta_value(theta) with theta_covariance(theta, theta_): the free parameters. trace(step).
+        attrs: objective, log_likelihood, gradient, steps, converged, rank, validation, warnings; options and axes as
+        JSON.
 
     Raises:
         ElectionDataError: invalid booths or options, or a start with other terms.
     """
     chosen = options_of(options)
-    if isinstance(booths, xr.Dataset):
-        booths = validate_booths(booths)
-    else:
-        booths = read_booths(booths)
+    booths = validate_booths(booths) if isinstance(booths, xr.Dataset) else read_booths(booths)
     if chosen.penalties == "holdout":
         from electjax.labelled.booths.penalties import choose_penalties  # it fits, too
 
@@ -95,23 +94,11 @@ def fit_arrays(
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Fitted:
     """`fit_calm` on booths that are valid, without labels."""
-    data = encode_booths(
-        booths,
-        coding=options.coding,
-        covariates=options.covariates,
-        axes=options.axes,
-        checked=True,  # type: ignore[arg-type]
-    )
+    how: dict[str, Any] = {"coding": options.coding, "covariates": options.covariates, "axes": options.axes}
+    data = encode_booths(booths, checked=True, **how)
     held = held_out(data.booths.constituency, options.holdout, jax.random.key(options.seed))
     if held.any():
-        data = encode_booths(
-            booths,
-            coding=options.coding,  # type: ignore[arg-type]
-            covariates=options.covariates,
-            axes=options.axes,
-            train=~held,
-            checked=True,
-        )
+        data = encode_booths(booths, checked=True, train=~held, **how)
     design, hyper = options.design, options.hyper(data.axes)
     with double_precision():
         found = estimate(
@@ -216,7 +203,7 @@ def shared_of(fit: xr.Dataset, data: Encoded, options: Options) -> Shared:
                 expected=f"the {len(flat)} parameters of these options and booths",
                 mend="use the same terms, axes, parties and constituencies",
             )
-        return unravel(np.asarray(fit["theta_value"].values))  # type: ignore[no-any-return]
+        return cast(Shared, unravel(jnp.asarray(fit["theta_value"].values)))
 
 
 def standard_of_fit(fit: xr.Dataset) -> Standard:
@@ -232,7 +219,7 @@ def _check_fit(fit: xr.Dataset) -> xr.Dataset:
 
 
 def _validation(found: Estimate, design: Design, held: np.ndarray) -> dict[str, float]:
-    """Losses of the booths kept out: N BCE per elector above that of a perfect fit, T KL per vote, and both per elector."""
+    """Losses of the booths kept out: N BCE above that of a perfect fit per elector, T KL per vote, both per elector."""
     sums = fitted(found.point, found.problem, design)
     rows = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), found.problem.booths)
     lost = jax.vmap(lambda s, row: booth_losses(s, row, None, found.problem.hyper.epsilon))(sums, rows)

@@ -3,8 +3,9 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
+import jax
 import numpy as np
 
 from electjax.calm.design import Design, Hyper
@@ -33,13 +34,13 @@ class Options:
     """Options of `fit_calm`, with the notation of calm.md.
 
     Attributes:
-        model: literal: the source's; recommended: overdispersed booth totals, constituency effects instead of booth effects,
-            and a contextual exponent. Each of these can also be set by itself.
+        model: literal: the source's; recommended: overdispersed booth totals, constituency effects instead of booth
+            effects, and a contextual exponent. Each of these can also be set by itself.
         use_candidate_affinity: whether eta'g enters the party head (section 3).
         affinity: eta shared by the parties, one per party, or hierarchical over constituencies (sections 3, 11).
         rho_age: proximity of adjacent age categories (section 2); `rho` does it for any ordinal axis by name.
         tower: rank of x' U z, 0 for none (sections 3, 11).
-        mobilisation: xi m_ic in the turnout: none, with weights from previous shares, or from the model's own (section 4).
+        mobilisation: xi m_ic in the turnout: none, weighted by previous shares, or by the model's own (section 4).
         axis_weight: w_A, w_R, ... by axis; made to add up to 1. All equal by default.
         raw_mobilisation: m_ic from g as it is.
         booth_effects, constituency_effects: random effects in both heads.
@@ -53,8 +54,9 @@ class Options:
         covariates: names of the booth covariates to use; None: all.
         axes: other axes or kernels than those of the booths.
         lambda_T, lambda_P: weights of the losses (section 5).
-        lambda_beta, lambda_b, lambda_eta, lambda_party, lambda_tau, lambda_tower, lambda_constituency: L2 penalties of
-            beta, b, eta, party-specific eta_k, constituencies' eta around the shared one, P and Q, constituency effects.
+        lambda_beta, lambda_b, lambda_eta, lambda_party, lambda_tau, lambda_tower, lambda_constituency: L2 penalties
+            of beta, b, eta, party-specific eta_k, constituencies' eta around the shared one, P and Q, and
+            constituency effects.
         epsilon: added to shares under a logarithm.
         penalties: as given, or lambda_eta, lambda_beta and lambda_b chosen on held-out booths.
         holdout: share of the booths of each constituency that are kept out of the fit, for validation.
@@ -152,8 +154,8 @@ class Options:
             )
         strengths = {name: np.float64(getattr(self, name)) for name in Hyper._fields if name.startswith("lambda_")}
         return Hyper(
-            rho=rho_of(axes, given),
-            axis_weight=weight / weight.sum(),
+            rho=cast(jax.Array, rho_of(axes, given)),
+            axis_weight=cast(jax.Array, weight / weight.sum()),
             epsilon=np.float64(self.epsilon),
             exponent=np.float64(self.context_exponent),
             **strengths,
@@ -214,6 +216,6 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | np.number) and not isinstance(value, bool) and bool(np.isfinite(value))
 
 
-def _check(good: bool, name: str, value: Any, expected: str, mend: str) -> None:
+def _check(good: bool | np.bool_, name: str, value: Any, expected: str, mend: str) -> None:
     if not good:
         raise data_error(f"found {value!r}", where=f"fit_calm({name}=)", expected=expected, mend=mend)

@@ -1,0 +1,63 @@
+"""Penalties of a CALM fit, chosen on booths held out within their constituency."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import jax
+import numpy as np
+import xarray as xr
+
+from electjax.calm.penalties import search_penalties
+from electjax.calm.split import held_out
+from electjax.core.host import double_precision
+from electjax.labelled.booths.codec import encode_booths
+from electjax.labelled.booths.options import Options
+from electjax.labelled.errors import data_error, data_warning
+
+SHARE = 0.2  # of the booths that the fit may see
+
+
+def choose_penalties(
+    booths: xr.Dataset, options: Options, *, progress: Callable[[int, int, str], None] | None = None
+) -> Options:
+    """The options with the penalties at which held-out booths are predicted best.
+
+    Args:
+        booths: valid booths.
+        options: with the penalties to begin with. Booths that `holdout` keeps out of the fit are not looked at.
+
+    Raises:
+        ElectionDataError: no constituency has booths enough to hold one out.
+    """
+    data = encode_booths(
+        booths, coding=options.coding, covariates=options.covariates, axes=options.axes, checked=True  # type: ignore[arg-type]
+    )
+    area, key = data.booths.constituency, jax.random.key(options.seed)
+    kept = np.flatnonzero(~held_out(area, options.holdout, key))
+    out = np.zeros(len(area), bool)
+    out[kept] = held_out(np.asarray(area)[kept], SHARE, jax.random.fold_in(key, 1))
+    if not out.any():
+        raise data_error(
+            "no constituency has a booth to spare",
+            where="fit_calm(penalties='holdout')",
+            expected="3 booths or more in some constituency",
+            mend="give the penalties, with penalties='given'",
+        )
+    weight = np.zeros(len(area))
+    weight[kept] = 1.0
+    with double_precision():
+        found = search_penalties(
+            jax.tree.map(jax.numpy.asarray, data.booths._replace(weight=weight)),
+            data.frame,
+            options.hyper(data.axes),
+            options.design,
+            out[None],
+            tolerance=options.tolerance,
+            max_steps=options.max_steps,
+            chunk=options.chunk,
+            progress=None if progress is None else lambda done, most: progress(done, most, "penalties"),
+        )
+    for name in found.edge:
+        data_warning(f"{name} went to the end of its range", where="penalties chosen on held-out booths")
+    chosen = {name: float(getattr(found.hyper, name)) for name in found.names}
+    return replace(options, penalties="given", **chosen)
