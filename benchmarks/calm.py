@@ -7,12 +7,13 @@ Every part runs in a process of its own on two cores, in double precision unless
 
 generate: `electjax.simulate_booths("delhi")`, seconds and peak memory. literal, recommended: `electjax.fit_calm` from
 that Dataset to estimates with standard errors, the first fit of the process with compilation and the second without;
-peak memory of the process; how far eta is from the truth. evaluation: the objective with its gradient, and a Newton
-step's arrow of the information, at 1,000 to a million booths (copies of Delhi), in chunks. doubling: the same with
-twice the cells, and with twice the parties. pytorch: one objective and gradient beside the document's pseudocode in
-PyTorch (`torch_calm.py`, which says how to install it), dense and sparing, float32 and float64; ratios are medians
-over rounds in turn. pytorch_fit: seconds until the objective is within a distance of its minimum, from the same
-start; PyTorch with L-BFGS and with Adam.
+peak memory of the process; how far eta is from the truth (the literal model knows neither constituency effects nor
+overdispersion, which these data have, so its standard errors are too small). evaluation: the objective with its
+gradient, and a Newton step's arrow of the information, at 1,000 to a million booths (copies of Delhi), in chunks.
+doubling: the same with twice the cells, and with twice the parties. pytorch: one objective and gradient beside the
+document's pseudocode in PyTorch (`torch_calm.py`, which says how to install it), dense and sparing, float32 and
+float64; ratios are medians over rounds in turn. pytorch_fit: seconds until the objective is within a distance of its
+minimum, from the same start; PyTorch with L-BFGS and with Adam.
 """
 
 import json

@@ -297,11 +297,11 @@ def _calm_settings(cfg: DictConfig) -> CalmSettings:
     for key, value in values.items():
         if key.startswith("lambda_"):
             _check(f"calm.{key}", value >= 0, "at least 0", value)
-    rhos = {"rho_age": values["rho_age"]} | {f"rho.{axis}": rho for axis, rho in values["rho"].items()}
+    rhos = {"rho_age": values.get("rho_age", 0.0)} | {f"rho.{axis}": rho for axis, rho in values["rho"].items()}
     for key, rho in rhos.items():
         _check(f"calm.{key}", 0 <= rho <= 1, "a number between 0 and 1", rho)
     _check("calm.level", 0 < values["level"] < 1, "a number between 0 and 1", values["level"])
-    _check("calm.holdout", 0 <= values["holdout"] < 1, "a share of at least 0 and below 1", values["holdout"])
+    _check("calm.holdout", 0 <= values["holdout"] <= 0.9, "a share from 0 to 0.9", values["holdout"])
     _check("calm.tower", values["tower"] >= 0, "a rank of at least 0", values["tower"])
     _check("calm.draws", values["draws"] >= 2, "at least 2", values["draws"])
     diagnostics = values.pop("diagnostics")
@@ -310,7 +310,6 @@ def _calm_settings(cfg: DictConfig) -> CalmSettings:
     for name in [*diagnostics, *values["diagnostic_options"]]:
         _check("calm.diagnostics", name in DIAGNOSTICS, known, name)
     return CalmSettings(
-        axes=values.pop("axes", None),
         diagnostics=tuple(diagnostics),
         diagnostic_options=values.pop("diagnostic_options"),
         candidates=values.pop("candidates"),

@@ -48,12 +48,13 @@ Errors = Enum("Errors", "auto information sandwich cluster none")
 Rest = Enum("Rest", "others drop error")
 Scale = Enum("Scale", "tiny small delhi")
 CalmModel = Enum("CalmModel", "literal recommended")
-Affinity = Enum("Affinity", "shared party hierarchical")
+Affinity = Enum("Affinity", "none shared party hierarchical")
 Mobilisation = Enum("Mobilisation", "none previous model")
 Coding = Enum("Coding", "one_hot reference sum_to_zero")
 Identification = Enum("Identification", "sum_to_zero reference")
 Weighting = Enum("Weighting", "plain size")
 Optimiser = Enum("Optimiser", "newton lbfgs adam")
+Cache = Enum("Cache", "none booth")
 Penalties = Enum("Penalties", "given holdout")
 CalmErrors = Enum("CalmErrors", "laplace sandwich none")
 
@@ -312,41 +313,48 @@ class EM:
 
 @dataclass
 class Calm:
-    """CALM, the candidate-aware model of booths; None leaves a value to `electjax.fit_calm`."""
+    """CALM, the candidate-aware model of booths; None is as `model`, or the booths, have it."""
 
     model: CalmModel = CalmModel.literal
     axes: Any = None
     use_candidate_affinity: bool = True
     affinity: Affinity = Affinity.shared
-    rho_age: float = 0.5
+    rho_age: float | None = None
     rho: dict[str, float] = field(default_factory=dict)
     lambda_T: float = 1.0
     lambda_P: float = 1.0
-    lambda_beta: float | None = None
-    lambda_b: float | None = None
-    lambda_eta: float | None = None
-    lambda_party: float | None = None
-    lambda_tau: float | None = None
+    lambda_beta: float = 0.1
+    lambda_b: float = 8.0
+    lambda_eta: float = 0.01
+    lambda_party: float = 1.0
+    lambda_tau: float = 10.0
+    lambda_tower: float = 1.0
+    lambda_constituency: float = 0.1
     tower: int = 0
     mobilisation: Mobilisation = Mobilisation.none
-    axis_weight: dict[str, float] | None = None
-    booth_effects: bool = True
+    axis_weight: dict[str, float] = field(default_factory=dict)
+    raw_mobilisation: bool = False
+    booth_effects: bool | None = None
     constituency_effects: bool | None = None
     overdispersed: bool | None = None
     exponent: float | None = None
+    covariates: Any = None
     coding: Coding = Coding.one_hot
     identification: Identification = Identification.sum_to_zero
     weighting: Weighting = Weighting.plain
     project: bool = False
     epsilon: float = 1e-12
     method: Optimiser = Optimiser.newton
+    tolerance: float = 1e-9
+    max_steps: int = 200
+    chunk: int = 128
+    batch: int = 8
+    learning_rate: float = 0.02
+    cache: Cache = Cache.none
     penalties: Penalties = Penalties.given
     holdout: float = 0.0
     errors: CalmErrors = CalmErrors.laplace
     level: float = 0.95
-    tolerance: float | None = None
-    max_steps: int | None = None
-    chunk: int | None = None
     diagnostics: Any = field(default_factory=list)
     diagnostic_options: dict[str, Any] = field(default_factory=dict)
     candidates: dict[str, Any] = field(default_factory=dict)

@@ -1,13 +1,23 @@
 """While the tests run, every annotated array shape and type of the core and the simulators is checked.
 
-With ELECTJAX_CACHE set, compiled programs are kept there and shared by the processes that test.
+Programs are compiled with few optimisations, which takes half the time and makes none of the small runs here slow;
+set XLA_FLAGS, to nothing for instance, to test them as users compile them. With ELECTJAX_CACHE set, compiled programs
+are kept there and shared by the processes that test.
 """
 
 import os
+from importlib.metadata import version
 
 from jaxtyping import install_import_hook
 
-install_import_hook(("electjax.core", "electjax.simulators", "electjax.voter_types", "electjax.calm"), "beartype.beartype")
+# XLA ends the process at a flag that it does not know: these are known to the versions named
+if (0, 6) <= tuple(int(part) for part in version("jaxlib").split(".")[:2]) < (0, 11):
+    quick = "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1"
+    os.environ.setdefault("XLA_FLAGS", quick + " --xla_llvm_disable_expensive_passes=true")
+
+install_import_hook(
+    ("electjax.core", "electjax.simulators", "electjax.voter_types", "electjax.calm"), "beartype.beartype"
+)
 
 if os.environ.get("ELECTJAX_CACHE"):
     from electjax.run import use_compilation_cache

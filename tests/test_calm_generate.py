@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from scipy import stats
+from scipy.special import expit, logit
 
 import electjax
 from electjax.calm.affinity import build
@@ -313,8 +314,11 @@ def _of(feature, row, names):
 
 
 def test_truth_gives_what_is_expected_by_hand(odd):
-    rate, share, _ = _by_hand(odd)
+    rate, share, turnout = _by_hand(odd)
     np.testing.assert_allclose(odd["true_rate"], rate, rtol=1e-12)
+    # a constituency's cells are those of a booth with its mean effects, covariates and weights
+    mean = np.stack([logit(rows).mean(axis=0) for rows in np.split(turnout, 4)])
+    np.testing.assert_allclose(odd["true_turnout"], expit(mean), rtol=1e-12)
     np.testing.assert_allclose(odd["true_share"], share, rtol=1e-11, atol=1e-14)
 
 

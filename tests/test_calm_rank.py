@@ -80,10 +80,14 @@ def test_booth_totals_tell_less_than_cells():
         booths = Booths(sizes, nothing[:, 0], nothing, area, np.zeros((number, 0)), nothing, np.ones(number))
         found = affinity_rank(frame, g, booths=booths)
         mix = [(a, n / n.sum(), n.sum()) for a, n in zip(area, sizes, strict=True)]
-        free, own, _ = dense(frame, g, mix=mix)
+        free, own, intercepts = dense(frame, g, mix=mix)
         assert found.without == np.linalg.matrix_rank(free, tol=1e-8)
         assert found.with_g - found.without == told
         assert found.with_g == np.linalg.matrix_rank(np.concatenate([free, own], axis=1), tol=1e-8)
+        if told:
+            left = (residual(own[:, 0], np.concatenate([free, own[:, 1:]], axis=1)) ** 2).sum()
+            expected = (residual(own[:, 0], intercepts) ** 2).sum() / left
+            assert variance_inflation(frame, g, booths=booths)[0] == pytest.approx(expected, rel=1e-6)
         held_out = affinity_rank(frame, g, booths=booths._replace(weight=(np.arange(number) < 2) * 1.0))
         assert not held_out.identified.any()
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,6 +20,7 @@ from command_line import run
 from rich.console import Console
 
 import electjax
+from electjax.run import use_compilation_cache
 from electjax.tasks import folder as folders
 from electjax.tasks.metrics import most_frequent, plain, simulation_metrics
 from electjax.tasks.progress import show_progress
@@ -102,6 +104,7 @@ def write_returns(path: Path, *rows: str) -> Path:
 
 
 GOOD = ("a,X,100", "a,Y,50", "b,X,10", "b,Y,60")
+CACHED = ("persistent_cache_min_compile_time_secs", "persistent_cache_min_entry_size_bytes")
 SMALL = ("runs=5", "optimal_runs=6", "budget=50", "report=false")
 
 
@@ -482,22 +485,23 @@ def test_progress_is_plain_lines_off_a_terminal_and_a_bar_when_forced():
     assert "40/100" in live.export_text()
 
 
-@pytest.mark.parametrize(("setting", "expected"), [("kept", "kept"), ("off", "None"), (None, "user/electjax/jax")])
-def test_where_compiled_code_is_kept(tmp_path, setting, expected):
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("JAX_COMPILATION")}
-    environment |= {"XDG_CACHE_HOME": str(tmp_path / "user")}
-    environment.pop("ELECTJAX_CACHE", None)
-    if setting:
-        environment["ELECTJAX_CACHE"] = setting
-    code = "import electjax.run as run, jax; run.use_compilation_cache(); "
-    code += "print(jax.config.jax_compilation_cache_dir)"
-    command = [sys.executable, "-c", code]
-    root = str(Path(electjax.__file__).parents[1])
-    environment["PYTHONPATH"] = os.pathsep.join([root, environment.get("PYTHONPATH", "")])
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
-    found = done.stdout.strip()
+@pytest.mark.parametrize(("setting", "expected"), [("kept", "kept"), ("off", None), ("", "user/electjax/jax")])
+def test_where_compiled_code_is_kept(tmp_path, monkeypatch, setting, expected):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ELECTJAX_CACHE", setting)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    names = [f"jax_{name}" for name in ("compilation_cache_dir", *CACHED)]
+    before = {name: getattr(jax.config, name) for name in names}
+    try:
+        jax.config.update("jax_compilation_cache_dir", None)
+        use_compilation_cache()
+        found = jax.config.jax_compilation_cache_dir
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
     if sys.platform.startswith("linux"):
-        assert found == (expected if expected == "None" else str(tmp_path / expected))
+        assert found == (None if expected is None else str(tmp_path / expected))
 
 
 # ------------------------------------------------------------------------------------ the real thing

@@ -27,6 +27,8 @@ from electjax.core.polling import BOOKKEEPING, largest_remainder
 from electjax.simulators import SIMULATORS, get_simulator, list_models
 from electjax.simulators.base import DISTRICTS, ENGINES, PARTIES, Outcome, check_options, make_plan, simulate_runs
 
+ELECTION = contest((3, 3), (0.2, 0.3, 0.5), (1, 2, 3))
+CALL: dict[str, Any] = {"runs": 2**11, "batch": 2**8}
 THETA = np.array([0.54, 0.385, 0.043, 0.032])
 
 
@@ -67,10 +69,9 @@ def quick(model: str, options: dict[str, Any]) -> Any:
 @pytest.mark.parametrize(("model", "options"), [quick(*variant) for variant in VARIANTS])
 def test_contract(model: str, options: dict[str, Any], engine: str) -> None:
     """Shapes, types, sums that hold, winners and margins of the votes, and runs that depend on nothing else."""
-    election = contest((3, 3), (0.2, 0.3, 0.5), (1, 2, 3))
-    runs, batch = 2**11, 2**8
-    shared = {"options": options, "engine": engine, "batch": batch}
-    result = outcomes(model, election, runs=runs, seed=7, **shared)
+    election, runs = ELECTION, CALL["runs"]
+    shared = CALL | {"options": options, "engine": engine}
+    result = outcomes(model, election, seed=7, **shared)
     assert result.votes.shape == (runs, 2, 3)
     assert result.winner.shape == result.margin.shape == (runs, 2)
     assert result.summary.seats.shape == result.summary.vote_fraction.shape == (runs, 3)
@@ -92,12 +93,12 @@ def test_contract(model: str, options: dict[str, Any], engine: str) -> None:
     assert np.allclose(result.margin[cast > 0], (won / np.maximum(cast, 1))[cast > 0])
     assert np.all(np.isnan(result.margin[cast == 0]))
     # another seed and another run give other votes
-    other = outcomes(model, election, runs=runs, seed=8, **shared)
+    other = outcomes(model, election, seed=8, **shared)
     assert np.any(other.votes != result.votes)
     assert len(np.unique(result.votes, axis=0)) > 2
     # the same seed repeats, and run r is the same wherever it stands among the others
     turned = np.roll(np.arange(runs), 1234)
-    moved = outcomes(model, election, runs=turned, seed=7, **shared)
+    moved = outcomes(model, election, seed=7, **(shared | {"runs": turned}))
     assert same(moved, at_runs(result, turned))
 
 
@@ -113,11 +114,11 @@ SWEEPS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("model", SIMULATORS)
 def test_a_sweep_compiles_once(model: str) -> None:
     """Values are traced: eight sets of them, and a program for the first."""
-    election = contest((30, 50), (0.2, 0.3, 0.5))
+    options = next(options for name, options in VARIANTS if name == model)  # where values are single, the contract's
 
     def run(index: int) -> np.ndarray:
         params = {name: values[index] for name, values in SWEEPS[model].items()}
-        return outcomes(model, election, runs=8, params=params, batch=8, seed=index).votes
+        return outcomes(model, ELECTION, **CALL, params=params, options=options, seed=index).votes
 
     run(0)
     before = simulate_runs._cache_size()

@@ -280,7 +280,7 @@ def test_threads_and_settings_change_neither_result_nor_program(known, monkeypat
     again = electjax.calibrate(known, "dpm", **search)
     for name, how in itertools.product(("gamma", "weight", "distance", "optimal_gamma"), (found, again)):
         np.testing.assert_array_equal(how[name], found[name])
-    electjax.calibrate(known, "dpm", **(search | {"priors": {"gamma": (0.01, 0.9)}, "move": "mcmc", "quantile": 0.7}))
+    electjax.calibrate(known, "dpm", **(search | {"priors": {"gamma": (0.01, 0.9)}, "move": "mcmc", "budget": 3000}))
     electjax.calibrate(
         known, "dpm", **(search | {"method": "rejection", "budget": 3000, "params": {"prior_mass": 1.0}})
     )

@@ -462,7 +462,7 @@ def as_ballots(profiles: Profiles) -> xr.Dataset:
 def chosen() -> tuple[xr.Dataset, xr.Dataset, xr.Dataset]:
     """Ballots of two types, the comparison of one and two types, and the fit of two."""
     ballots = as_ballots(two_types(5, 300))
-    return ballots, select_types(ballots, [2, 1], restarts=8, blrt=19, blrt_starts=4), fit_types(ballots, 2, restarts=8)
+    return ballots, select_types(ballots, [2, 1], restarts=8, blrt=39, blrt_starts=4), fit_types(ballots, 2, restarts=8)
 
 
 def test_select_types_puts_the_fits_beside_each_other(chosen):
@@ -475,7 +475,7 @@ def test_select_types_puts_the_fits_beside_each_other(chosen):
     assert float(two["df"]) == 2**5 - 1 - 11
     ratio = 2 * float(table["log_likelihood"][1] - table["log_likelihood"][0])
     assert float(two["blrt_ratio"]) == pytest.approx(ratio)
-    assert float(two["blrt_p"]) == pytest.approx(1 / 20)
+    assert float(two["blrt_p"]) == pytest.approx(1 / 40)
     assert np.isnan(table["blrt_p"][0])
     assert table["blrt_ratios"].dims == ("types", "replicate")
     assert all("long_name" in table[name].attrs for name in ("g2", "bivariate", "blrt_p"))

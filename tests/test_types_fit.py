@@ -79,7 +79,7 @@ def test_a_fit_is_a_start_and_a_reference(best):
     assert again.attrs["log_likelihood"] == pytest.approx(best.attrs["log_likelihood"], abs=1e-8)
     assert again.sizes["start"] == 1
     turned = best.isel(type=[2, 0, 1])
-    like = fit(ballots, 3, reference=turned, errors="none")
+    like = fit(ballots, 3, restarts=30, reference=turned, errors="none")
     np.testing.assert_allclose(like["mu"].values, turned["mu"].values, atol=1e-4)
 
 
@@ -116,6 +116,11 @@ def test_a_start_of_another_size_is_refused(best):
 
 def test_clusters_of_a_file_count_as_those_of_a_dataset(tmp_path):
     ballots = ballots_of(drawn()[0]).assign(cluster=("voter", np.arange(300) % 60))
-    held, read = fit(ballots), fit(electjax.save_ballots(ballots, tmp_path / "ballots.nc"))
+    path = electjax.save_ballots(ballots, tmp_path / "ballots.nc")
+    held, read = fit(ballots), fit(path)
     assert held.attrs["errors"] == read.attrs["errors"] == "cluster"
     np.testing.assert_allclose(read["mu_se"].values, held["mu_se"].values)
+    sources = {"held": ballots, "read": path, "alone": ballots.drop_vars("cluster")}
+    moved = {name: electjax.bootstrap_types(held, source, replicates=2) for name, source in sources.items()}
+    np.testing.assert_allclose(moved["read"]["mu"].values, moved["held"]["mu"].values)
+    assert not np.allclose(moved["alone"]["mu"].values, moved["held"]["mu"].values)

@@ -1,7 +1,7 @@
 """What a diagnostic is made of: fits that leave booths or terms out, and comparisons with a standard error.
 
-All fits of a diagnostic have the same shapes. Booths that are left out have weight 0 and terms that are left out see zeros,
-so one compiled program serves them all, and each begins where the last one ended.
+All fits of a diagnostic have the same shapes. Booths that are left out have weight 0 and terms that are left out see
+zeros, so one compiled program serves them all, and each begins where the last one ended.
 """
 
 from dataclasses import replace
@@ -21,7 +21,7 @@ from electjax.calm.directions import Directions, directions, eta_place, inverse_
 from electjax.calm.estimate import EPOCHS, SETTLED, first_point, first_weights, frozen_weights, information, newton
 from electjax.calm.heads import Traits
 from electjax.calm.objective import Losses, booth_losses, entropy
-from electjax.calm.problem import Problem, fitted, pose
+from electjax.calm.problem import Problem, fitted, in_rows, pose
 from electjax.calm.unseen import with_mean_effects
 from electjax.core.arrow import Point, begin
 from electjax.core.host import host_generator
@@ -47,6 +47,7 @@ class Paired(NamedTuple):
 
     @property
     def z(self) -> float:
+        """The gain in standard errors."""
         return self.gain / self.se if self.se > 0 else 0.0
 
 
@@ -145,7 +146,7 @@ def unseen_losses(point: Point, problem: Problem, design: Design) -> Losses:
 
     A booth of weight 0 has the mean effect of its constituency. Overdispersed models are judged by the same measure.
     """
-    rows = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), problem.booths)
+    rows = in_rows(problem.booths)
     sums = fitted(with_mean_effects(point, problem), problem, design)
     lost = jax.vmap(lambda s, row: booth_losses(s, row, None, problem.hyper.epsilon))(sums, rows)
     return Losses(lost.turnout - jax.vmap(entropy)(rows), lost.party)
@@ -255,9 +256,8 @@ def _heterogeneity(eta: np.ndarray, covariance: np.ndarray) -> tuple[float, floa
 def left_out(
     point: Point, problem: Problem, design: Design, group: Int[np.ndarray, " i"], groups: int
 ) -> Float[np.ndarray, "g p"]:
-    """Shared parameters without each group of booths, by the infinitesimal jackknife: for groups that are small parts."""
+    """Shared parameters without each group, by the infinitesimal jackknife: right for groups that are small parts."""
     known = information(point, problem, design)
     scores = np.zeros((groups, point.shared.shape[0]))
     np.add.at(scores, group, np.asarray(known.scores)[: len(group)])
     return np.asarray(point.shared) + scores @ np.asarray(inverse_of(known.shared))
-

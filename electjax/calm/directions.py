@@ -1,8 +1,8 @@
 """Score and information of directions that a model does not have, at a point where all else is fitted.
 
-What a direction would change is followed through the heads of every booth, and the booth's own effects are eliminated.
-So one pass says what any number of further fits would find, up to one Newton step: parameters of each group of booths, or
-another distribution of candidates' traits.
+What a direction would change is followed through the heads of every booth, and the booth's own effects are
+eliminated. So one pass says what any number of further fits would find, up to one Newton step: parameters of each
+group of booths, or another distribution of candidates' traits.
 """
 
 from collections.abc import Callable
@@ -51,8 +51,8 @@ def directions(
     """Score and information of what `perturb` changes, summed over groups of booths.
 
     Args:
-        perturb: from shared parameters, a constituency's traits and a step of length `size` to both as the step leaves
-            them; a step of zeros leaves the model as it is.
+        perturb: from shared parameters, a constituency's traits and a step of length `size` to both as the step
+            leaves them; a step of zeros leaves the model as it is.
         group: of every booth, filling rows included.
     """
     unravel = ravel_pytree(blank(problem, design))[1]

@@ -81,9 +81,9 @@ def estimate(
     start: Shared | None = None,
     effects: Local | None = None,
     standard: Standard | None = None,
-    tolerance: float = 1e-10,
+    tolerance: float = 1e-6,
     max_steps: int = 200,
-    chunk: int = 128,
+    chunk: int = 64,
     batch: int = 8,
     learning_rate: float = 0.02,
     seed: int = 0,
@@ -95,7 +95,7 @@ def estimate(
         method: newton; lbfgs, full batch; adam, over `batch` random chunks of booths a step.
         start, effects: where to begin; by default the shares of the whole, and no effect of anything.
         standard: statistics that standardise g; by default those of the training booths.
-        tolerance: stop when a step promises to lower the objective by less than this times 1 + |objective|.
+        tolerance: stop when a step promises to lower the objective by less than this; it is a log-likelihood.
         max_steps: most steps of the optimiser, in every epoch of the mobilisation.
         chunk: booths worked off at a time.
         progress: called with steps done and most steps.
@@ -286,8 +286,8 @@ def _lbfgs(
         point, state, reached, slope = _lbfgs_steps(problem, point, state, design, jnp.int32(turn))
         steps += turn
         trace.append(float(reached))
-        # ten steps that gain less than ten times the tolerance, or that cannot be told from rounding
-        done = len(trace) > 1 and trace[-2] - trace[-1] <= 10 * tolerance * (1 + abs(trace[-1]))
+        # ten steps that gain less than ten times the tolerance, or than rounding
+        done = len(trace) > 1 and trace[-2] - trace[-1] <= 10 * tolerance + 1e-14 * abs(trace[-1])
         if progress is not None:
             progress(steps, max_steps)
     return begin(point)._replace(
@@ -359,5 +359,5 @@ def _adam(
         value=_value(problem, point, design),
         gradient=size,
         steps=jnp.int32(turns * 50),
-        done=size <= jnp.sqrt(tolerance) * (1.0 + jnp.abs(trace[-1])),
+        done=size <= jnp.sqrt(tolerance * (1.0 + abs(trace[-1]))),
     )

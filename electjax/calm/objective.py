@@ -97,7 +97,8 @@ def curvature(
 
 
 def _times_log(count: Array, share: Array) -> Array:
-    return count * jnp.log(share)
+    """count log(share), 0 where nothing was counted, whatever the share; so are its slopes."""
+    return jnp.where(count > 0, count * jnp.log(jnp.where(count > 0, share, 1.0)), 0.0)
 
 
 def _polya(counts: Float[Array, " k"], shares: Float[Array, " k"], rho: Float[Array, ""]) -> Float[Array, ""]:
@@ -105,7 +106,8 @@ def _polya(counts: Float[Array, " k"], shares: Float[Array, " k"], rho: Float[Ar
     size = 1.0 / rho - 1.0
     concentration = size * shares
     whole = concentration.sum()
-    rising = gammaln(counts + concentration) - gammaln(concentration)
+    own = jnp.where(counts > 0, concentration, 1.0)  # what is not counted has no part in it, a share of 0 neither
+    rising = jnp.where(counts > 0, gammaln(counts + own) - gammaln(own), 0.0)
     return rising.sum() - (gammaln(counts.sum() + whole) - gammaln(whole))
 
 

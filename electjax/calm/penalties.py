@@ -1,12 +1,12 @@
 """Penalties chosen by what they do for booths that the fit has not seen.
 
 From the penalties as given, one after the other is moved along a grid on the log scale for as long as booths held out
-within their constituency are predicted better; then again with half the step. Every fit begins where the best one so far
-ended, in one compiled program.
+within their constituency are predicted better; then again with half the step. Every fit begins where the best one so
+far ended, in one compiled program.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -79,12 +79,15 @@ def search_penalties(
     known: dict[tuple[float, ...], float] = {}
     best: list[Point | None] = [None] * len(out)
 
+    def at_powers(powers: np.ndarray) -> Hyper:
+        values: dict[str, Any] = {name: np.float64(10.0**power) for name, power in zip(names, powers, strict=True)}
+        return hyper._replace(**values)
+
     def loss_of(moves: tuple[float, ...]) -> float:
         """Loss at powers of ten away from what was given; the fits are kept if they are the best."""
         if moves in known:
             return known[moves]
-        values = dict(zip(names, 10.0 ** (given + np.array(moves)), strict=True))
-        at = hyper._replace(**{name: np.float64(value) for name, value in values.items()})
+        at = at_powers(given + np.array(moves))
         points, loss = [], 0.0
         for fold, own in enumerate(out):
             problem = posed(booths, frame, at, jnp.asarray(np.where(own, 0.0, weight)), design=design, chunk=chunk)
@@ -113,7 +116,6 @@ def search_penalties(
                     at = moved
                 if at != start:
                     break  # what helps in one direction does not in the other
-    chosen = {name: np.float64(10.0 ** (g + m)) for name, g, m in zip(names, given, at, strict=True)}
     tried = 10.0 ** (given + np.array(list(known)))
     edge = tuple(name for name, move in zip(names, at, strict=True) if abs(move) > RANGE - min(STEPS))
-    return Choice(hyper._replace(**chosen), names, tried, np.array(list(known.values())), edge)
+    return Choice(at_powers(given + np.array(at)), names, tried, np.array(list(known.values())), edge)

@@ -1,13 +1,14 @@
 """Would shuffled candidates do as well? A permutation test of one axis of the candidates' affinity (calm.md section 9).
 
-A candidate's traits on an axis are a vector z_ak, and g_ack = h_c' z_ak is linear in it. At the fit without the axis, the
-score and the information of each entry of every z_ak are worked out once; those of any shuffled candidates are sums of
-them. The efficient score U of eta on the axis and its variance V, every other parameter eliminated, then give
+A candidate's traits on an axis are a vector z_ak, and g_ack = h_c' z_ak is linear in it. At the fit without the axis,
+the score and the information of each entry of every z_ak are worked out once; those of any shuffled candidates are
+sums of them. The efficient score U of eta on the axis and its variance V, every other parameter eliminated, then give
 
     z = U / sqrt(V),    eta = U / (V + 2 lambda_eta),
 
-the test statistic and one Newton step from eta = 0, for thousands of permutations at once. Permutations are compared by z:
-some shuffled candidates are told apart from the parties better than others, so that eta itself is not equally sure.
+the test statistic and one Newton step from eta = 0, for thousands of permutations at once. Permutations are compared
+by z: some shuffled candidates are told apart from the parties better than others, so that eta itself is not equally
+sure.
 """
 
 from functools import partial
@@ -27,7 +28,7 @@ from electjax.calm.affinity import (
     standardise,
     weights_of,
 )
-from electjax.calm.data import Frame
+from electjax.calm.data import Frame, Tensor
 from electjax.calm.design import Design, Shared
 from electjax.calm.directions import Directions, directions, eta_place, inverse_of
 from electjax.calm.estimate import information, newton
@@ -37,11 +38,11 @@ from electjax.core.arrow import Point, begin
 
 
 class Statistics(NamedTuple):
-    """Of one axis: eta per standard deviation of g, its standard error, and the test statistic. 0 where nothing is told."""
+    """Of one axis: eta per standard deviation of g, its standard error, the test statistic. 0 where nothing is told."""
 
-    eta: Float[Array, "*n"]
-    se: Float[Array, "*n"]
-    z: Float[Array, "*n"]
+    eta: Float[Tensor, "*n"]
+    se: Float[Tensor, "*n"]
+    z: Float[Tensor, "*n"]
 
 
 class Placebo(NamedTuple):
@@ -51,7 +52,7 @@ class Placebo(NamedTuple):
         of: score and information of the entries of z, per constituency; the entries of a party stand together.
         inverse: of the information about all other shared parameters, [p, p].
         first, second: sums over cells of h and h h', weighted as the standardisation does, [a, l] and [a, l, l].
-        count: weight of all (i, c, k).
+        total: weight of all (i, c, k).
         penalty: lambda_eta.
     """
 
@@ -59,7 +60,7 @@ class Placebo(NamedTuple):
     inverse: Float[Array, "p p"]
     first: Float[Array, "a l"]
     second: Float[Array, "a l l"]
-    count: Float[Array, ""]
+    total: Float[Array, ""]
     penalty: Float[Array, ""]
 
 
@@ -134,8 +135,8 @@ def scored(placebo: Placebo, z: Float[Array, "n a k l"], *, batch: int = 64) -> 
 
 def _score(placebo: Placebo, z: Float[Array, "a k l"]) -> Statistics:
     flat = z.reshape(z.shape[0], -1)
-    mean = jnp.einsum("al,akl->", placebo.first, z) / placebo.count
-    variance = jnp.einsum("akl,alm,akm->", z, placebo.second, z) / placebo.count - mean**2
+    mean = jnp.einsum("al,akl->", placebo.first, z) / placebo.total
+    variance = jnp.einsum("akl,alm,akm->", z, placebo.second, z) / placebo.total - mean**2
     of = placebo.of
     score = (of.score * flat).sum()
     cross = jnp.einsum("amp,am->p", of.border, flat)
@@ -173,7 +174,7 @@ def refitted(
     return jax.lax.map(fit, z, batch_size=batch)
 
 
-def permutations(
+def shuffles(
     groups: Int[np.ndarray, " n"], moving: Bool[np.ndarray, " n"], count: int, generator: np.random.Generator
 ) -> Int[np.ndarray, "count n"]:
     """Index arrays that shuffle the places that move within their groups and leave the others."""
@@ -185,7 +186,7 @@ def permutations(
     return found
 
 
-def p_value(observed: Array, permuted: Float[Array, "*n b"]) -> Float[np.ndarray, "*n"]:
+def p_value(observed: Tensor | float, permuted: Float[Tensor, " b"]) -> float:
     """Two-sided: how many permutations are as far from 0, the real candidates counted in, (1 + b) / (1 + B)."""
-    far = np.abs(np.asarray(permuted)) >= np.abs(np.asarray(observed))[..., None] * (1.0 - 1e-9)  # but for rounding
-    return (1.0 + far.sum(axis=-1)) / (1.0 + np.shape(permuted)[-1])
+    far = np.abs(np.asarray(permuted)) >= np.abs(np.asarray(observed)) * (1.0 - 1e-9)  # but for rounding
+    return float((1 + far.sum()) / (1 + far.size))

@@ -1,6 +1,7 @@
 """A CALM fit as a function of shared parameters [p] and booth effects [i, q], worked off in chunks of booths."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -26,7 +27,7 @@ from electjax.calm.heads import (
 from electjax.calm.objective import Losses, booth_losses, booth_penalty, curvature, penalty
 from electjax.core.arrow import Arrow, Point
 
-T = TypeVar("T")
+Tree = TypeVar("Tree")
 
 
 class Problem(NamedTuple):
@@ -77,7 +78,12 @@ def in_chunks(values: Array, chunk: int) -> Array:
     """[i, ...] as [chunks, chunk, ...], filled up with zeros."""
     missing = -values.shape[0] % chunk
     filled = jnp.pad(values, [(0, missing)] + [(0, 0)] * (values.ndim - 1))
-    return filled.reshape(-1, chunk, *values.shape[1:])
+    return filled.reshape(filled.shape[0] // chunk, chunk, *values.shape[1:])
+
+
+def in_rows(chunks: Tree) -> Tree:
+    """Arrays [chunks, chunk, ...] as [i, ...], filling rows included."""
+    return jax.tree.map(lambda x: x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]), chunks)
 
 
 def blank(problem: Problem, design: Design) -> Shared:
@@ -138,16 +144,19 @@ def value(point: Point, problem: Problem, design: Design) -> Float[Array, ""]:
     return total
 
 
+@partial(jax.jit, static_argnames="design")
 def losses(point: Point, problem: Problem, design: Design) -> Losses:
     """N BCE and T KL of every booth, [i] with filling rows, whatever its weight."""
     return _of_booths(_losses, point, problem, design)
 
 
+@partial(jax.jit, static_argnames="design")
 def fitted(point: Point, problem: Problem, design: Design) -> Totals:
     """Expected totals of every booth, [i] with filling rows."""
     return _of_booths(_totals, point, problem, design)
 
 
+@partial(jax.jit, static_argnames="design")
 def cells(point: Point, problem: Problem, design: Design) -> CellShares:
     """Turnout and choice of every cell of every booth, [i, c] and [i, c, k] with filling rows."""
     return _of_booths(_cells, point, problem, design)
@@ -198,7 +207,7 @@ def blocks(point: Point, problem: Problem, design: Design) -> tuple[Arrow, Float
 
     start = (jnp.zeros(()), jnp.zeros((p, p)), jnp.zeros((2, 2)))
     (total, square, of_rho), per = jax.lax.scan(add, start, _chunks(point, problem))
-    scores, rho_scores, own_gradient, cross, inner = (x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]) for x in per)
+    scores, rho_scores, own_gradient, cross, inner = in_rows(per)
     if shared.dispersion is not None:  # the means and the dispersion are taken as orthogonal
         where = jnp.nonzero(_mask(problem, design), size=2)[0]
         scores = scores.at[:, where].add(rho_scores)
@@ -254,12 +263,12 @@ def _losses(shared: Shared, common: Terms, chunk: Chunk, problem: Problem, desig
     return jax.vmap(lambda s, row: booth_losses(s, row, shared.dispersion, problem.hyper.epsilon))(sums, chunk.booths)
 
 
-def _of_booths(work: Callable[..., T], point: Point, problem: Problem, design: Design) -> T:
+def _of_booths(work: Callable[..., Tree], point: Point, problem: Problem, design: Design) -> Tree:
     """What `work` gives of every booth, chunk by chunk."""
     shared, _ = unpack(point, problem, design)
     common = all_terms(shared, problem.traits, problem.frame, design)
     found = jax.lax.map(lambda chunk: work(shared, common, chunk, problem, design), _chunks(point, problem))
-    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), found)
+    return in_rows(found)
 
 
 def _mask(problem: Problem, design: Design) -> Array:

@@ -161,7 +161,7 @@ def cluster_warning(clusters: Int[np.ndarray, " n"]) -> str | None:
 
 def booth_covariance(information: Information, covariance: Covariance) -> Float[Array, "i q q"]:
     """Covariance of each booth's effects: given the shared parameters, plus what these do not know."""
-    ties, spread = _ties(information)
+    ties, spread = given_shared(information.border, information.groups)
     moved = ties @ jnp.asarray(covariance.root)
     return spread @ jnp.swapaxes(spread, 1, 2) + moved @ jnp.swapaxes(moved, 1, 2)
 
@@ -273,7 +273,7 @@ def _percentage_points(eta: Array, vector: Array, middle: tuple[Point, Problem],
 
 def laplace(point: Point, information: Information, covariance: Covariance) -> Laplace:
     """The posterior's normal approximation around a point; `covariance` may be another than its own inverse."""
-    return Laplace(point, jnp.asarray(covariance.root), *_ties(information))
+    return Laplace(point, jnp.asarray(covariance.root), *given_shared(information.border, information.groups))
 
 
 def draw(key: Key[Array, ""], posterior: Laplace) -> Point:
@@ -287,15 +287,15 @@ def draw(key: Key[Array, ""], posterior: Laplace) -> Point:
 
 
 @jax.jit
-def _ties(information: Information) -> tuple[Array, Array]:
-    """G^-1 B of every booth, and a root of G^-1."""
-    width = information.groups.shape[1]
+def given_shared(border: Float[Array, "i q p"], groups: Float[Array, "i q q"]) -> tuple[Array, Array]:
+    """Ties of each booth's effects to the shared parameters, and a root of their covariance given these."""
+    width = groups.shape[1]
     if not width:
-        return information.border, information.groups
+        return border, groups
     eye = jnp.eye(width)
 
-    def one(inner: Array, border: Array) -> tuple[Array, Array]:
+    def one(edge: Array, inner: Array) -> tuple[Array, Array]:
         factor = jnp.linalg.cholesky(inner + 1e-12 * eye)
-        return cho_solve((factor, True), border), solve_triangular(factor, eye, lower=True, trans=1)
+        return cho_solve((factor, True), edge), solve_triangular(factor, eye, lower=True, trans=1)
 
-    return jax.vmap(one)(information.groups, information.border)
+    return jax.vmap(one)(border, groups)

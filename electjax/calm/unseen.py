@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from electjax.calm.data import Booths
 from electjax.calm.design import Design
-from electjax.calm.problem import Problem, in_chunks, pose
+from electjax.calm.problem import Problem, in_chunks, in_rows, pose
 from electjax.core.arrow import Point
 
 
@@ -29,7 +29,7 @@ def with_mean_effects(point: Point, problem: Problem) -> Point:
 
 def constituencies(point: Point, problem: Problem, design: Design) -> tuple[Point, Problem]:
     """Each constituency's training booths as one: all their cells, their mean effect, covariates and weights."""
-    rows = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), problem.booths)
+    rows = in_rows(problem.booths)
     areas, parties = problem.frame.fielded.shape
 
     def total(values: Float[jax.Array, "i v"]) -> Float[jax.Array, "a v"]:

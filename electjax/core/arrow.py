@@ -102,7 +102,7 @@ def newton_arrow(
     value: Callable[[Point], Float[Array, ""]],
     start: Search,
     *,
-    tolerance: Array | float = 1e-9,
+    tolerance: Array | float = 1e-6,
     until: Array | int = 100,
     trials: int = 12,
 ) -> Search:
@@ -112,7 +112,7 @@ def newton_arrow(
         blocks: the arrow of a point.
         value: its value alone.
         start: from `begin`, or a search to go on with.
-        tolerance: stop when a step promises to lower the value by less than this times 1 + |value|.
+        tolerance: stop when a step promises to lower the value by less than this (or than rounding allows).
         until: number of steps, all told, to stop at.
         trials: dampings tried per step.
     """
@@ -122,6 +122,7 @@ def newton_arrow(
 
     def step(state: Search) -> Search:
         arrow = blocks(state.point)
+        rounding = 1e-14 * (1.0 + jnp.abs(arrow.value))
 
         def unfinished(trial: tuple[Any, ...]) -> Array:
             return ~trial[0] & (trial[1] < trials)
@@ -131,9 +132,8 @@ def newton_arrow(
             move, promised = solve_arrow(arrow, damping)
             point = jax.tree.map(jnp.add, state.point, move)
             reached = value(point)
-            # promises below rounding are kept if the value did not rise by more than rounding
-            slack = 1e-14 * (1.0 + jnp.abs(arrow.value)) * 16
-            good = jnp.isfinite(reached) & (arrow.value - reached >= 1e-4 * promised - slack)
+            # a promise below rounding is kept if the value did not rise by more than that
+            good = jnp.isfinite(reached) & (arrow.value - reached >= 1e-4 * promised - 10.0 * rounding)
             more = jnp.where(good, damping, jnp.maximum(4.0 * damping, 1e-3))
             return good, count + 1, more, point, reached, promised
 
@@ -142,7 +142,7 @@ def newton_arrow(
         good, count, damping, point, reached, promised = jax.lax.while_loop(unfinished, attempt, first)
         point = jax.tree.map(lambda new, old: jnp.where(good, new, old), point, state.point)
         slope = jnp.abs(arrow.gradient) / jnp.sqrt(jnp.maximum(jnp.diagonal(arrow.shared), 1e-12))
-        small = promised <= tolerance * (1.0 + jnp.abs(arrow.value))
+        small = promised <= tolerance + rounding
         relaxed = jnp.where(count > 1, damping, damping / 8.0)
         return Search(
             point,

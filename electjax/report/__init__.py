@@ -1,7 +1,7 @@
 """Tables, figures and the html report of a run; knows labelled Datasets and no model."""
 
 from electjax.report.calm import booth_scatter, category_heatmap, coefficient_forest, loss_surface
-from electjax.report.calm_diagnostics import permutation_histogram, proximity_curve, stability_strip
+from electjax.report.calm_diagnostics import gain_strip, permutation_histogram, proximity_curve, stability_strip
 from electjax.report.calm_tables import calm_summary
 from electjax.report.counterfactual import scenario_rows, scenario_seats, scenario_table
 from electjax.report.figures import geography, main_parties, posterior_predictive, seat_distribution, sweep_figure
@@ -33,6 +33,7 @@ __all__ = [
     "coefficient_forest",
     "coverage_curve",
     "election_table",
+    "gain_strip",
     "geography",
     "identification_rows",
     "local_maxima",

@@ -12,6 +12,7 @@ from electjax.report.calm_tables import (
     as_html,
     counterfactual_rows,
     diagnostic_rows,
+    holdout_rows,
     parameter_rows,
     truth_rows,
 )
@@ -32,6 +33,11 @@ _AFFINITY = (
 _SWAP = (
     "Expected votes and seats of each party under the fitted model, with the candidates as they are and with others;"
     " the difference with its interval over draws of the parameters."
+)
+_HOLDOUT = (
+    "Losses of booths that were kept out of the fit, with and without a term: KL of the party shares, and BCE of the"
+    " turnout above that of a perfect fit. Differences are paired booth by booth, their standard errors clustered by"
+    " constituency. A booth that was kept out has the mean booth effect of its constituency."
 )
 _TRUTH = "These booths were generated, and what they were generated from is known."
 
@@ -82,6 +88,7 @@ def render_calm(
         before=[
             RowsSection("affinity", "Cells and candidate", affinity_rows(metrics), note=_AFFINITY),
             RowsSection("diagnostics", "Is it so?", diagnostic_rows(metrics)),
+            RowsSection("holdout", "Booths kept out", holdout_rows(metrics), note=_HOLDOUT),
             RowsSection("truth", "Against the truth", truth_rows(metrics), _TRUTH, truth_text(metrics)),
             RowsSection("candidates", "Other candidates", counterfactual_rows(metrics), swap_text(metrics), _SWAP),
         ],

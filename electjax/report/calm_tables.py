@@ -119,6 +119,23 @@ def diagnostic_rows(metrics: Metrics) -> Rows:
     return [{"diagnostic": name, "verdict": verdict} for name, verdict in verdicts(metrics)]
 
 
+def holdout_rows(metrics: Metrics) -> Rows:
+    """One row per diagnostic and measure that compares booths kept out with and without a term."""
+    return [
+        {
+            "term": {"holdout": "candidate affinity", "mobilisation": "mobilisation"}[name],
+            "loss": f"{measure} per {'vote' if measure == 'KL' else 'elector'}",
+            "without": number(row["without"], 6),
+            "with": number(row["with"], 6),
+            "gain": with_error(row["gain"], row["gain_se"], 6, signed=True),
+            "z": number(row["gain_z"], 1, signed=True),
+        }
+        for name in ("holdout", "mobilisation")
+        for measure, row in metrics["diagnostics"].get(name, {}).items()
+        if measure in ("KL", "BCE")
+    ]
+
+
 def verdicts(metrics: Metrics) -> Iterator[tuple[str, str]]:
     """What each diagnostic says."""
     for name, found in metrics["diagnostics"].items():

@@ -38,12 +38,14 @@ def calm(booths: xr.Dataset, settings: Settings, stage: Stages = silent) -> Resu
     own, seed = settings.calm, settings.seed
     with warnings.catch_warnings():  # the fit says what is to be said, below
         warnings.simplefilter("ignore", UserWarning)
-        fit = electjax.fit_calm(booths, seed=seed, progress=stage("fit"), **own.options)
-        nodes = {"/fit": fit, "/margins": fitted_margins(fit, booths)}
+        said = stage("fit")
+        fit = electjax.fit_calm(booths, seed=seed, progress=said, **own.options)
+        said(1, 1, f"{fit.attrs['steps']} steps")
+        nodes = {"/fit": fit, "/margins": fitted_margins(fit)}
         for name in own.diagnostics:
             said = stage(name)
-            verb = getattr(electjax, VERBS[name])
-            nodes[f"/{name}"] = verb(booths, **diagnostic_options(name, own, fit, seed))
+            verb, watched = getattr(electjax, VERBS[name]), {} if name == "collinearity" else {"progress": said}
+            nodes[f"/{name}"] = verb(booths, **diagnostic_options(name, own, fit, seed), **watched)
             said(1, 1, "")
         if own.candidates:
             said = stage("other candidates")
@@ -54,10 +56,7 @@ def calm(booths: xr.Dataset, settings: Settings, stage: Stages = silent) -> Resu
     if own.example:
         nodes["/affinity"] = electjax.madipur_table(fit)
         metrics["affinity"] = affinity_metrics(nodes["/affinity"])
-    metrics["diagnostics"] = {
-        name: {"verdict": str(nodes[f"/{name}"].attrs.get("verdict", ""))} | single_numbers(nodes[f"/{name}"])
-        for name in own.diagnostics
-    }
+    metrics["diagnostics"] = {name: diagnostic_metrics(nodes[f"/{name}"]) for name in own.diagnostics}
     notes = json.loads(fit.attrs["warnings"])
     for note in notes:
         warnings.warn(note, stacklevel=1)
@@ -69,7 +68,7 @@ def diagnostic_options(name: str, own: CalmSettings, fit: xr.Dataset, seed: int)
     """What a diagnostic is called with: the model as it was fitted, at the penalties that were chosen for it."""
     options = {key: value for key, value in own.options.items() if key not in _FIT_ONLY}
     if own.options.get("penalties") == "holdout":
-        chosen = json.loads(fit.attrs["hyper"])
+        chosen = json.loads(fit.attrs["options"])
         options |= {key: value for key, value in chosen.items() if key.startswith("lambda_")}
     seeded = {} if name == "collinearity" else {"seed": seed}
     return options | seeded | dict(own.diagnostic_options.get(name, {}))
@@ -93,10 +92,20 @@ def calm_metrics(fit: xr.Dataset, booths: xr.Dataset) -> Metrics:
         "converged": bool(fit.attrs["converged"]),
         "scatter": scatter(fit),
     }
-    if "validation_loss" in fit.attrs:
-        found["validation_loss"] = json.loads(fit.attrs["validation_loss"])
+    validation = json.loads(fit.attrs["validation"])
+    found |= {"validation_loss": validation} if validation else {}
     truth = recovery(fit, booths)
     return found if truth is None else found | {"truth": truth}
+
+
+def diagnostic_metrics(found: xr.Dataset) -> Metrics:
+    """The verdict of a diagnostic, its single numbers, and what booths that were held out gain, by measure."""
+    metrics: Metrics = {"verdict": str(found.attrs["verdict"])} | single_numbers(found)
+    for measure in found["measure"].values if "gain" in found else []:
+        own = found.sel(measure=measure)
+        loss = {str(model): plain(own["loss"].sel(model=model)) for model in found["model"].values}
+        metrics[str(measure)] = loss | {name: plain(own[name]) for name in ("gain", "gain_se", "gain_z")}
+    return metrics
 
 
 def affinity_metrics(table: xr.Dataset) -> list[Metrics]:
@@ -181,8 +190,8 @@ def recovery(fit: xr.Dataset, booths: xr.Dataset) -> Metrics | None:
     reach = norm.ppf(0.5 + float(fit.attrs["level"]) / 2)
     rows: Metrics = {}
     compared: list[np.ndarray] = []
-    for name in ("eta", "xi", "rho_T", "rho_P", "beta_T", "beta_P"):
-        truth = _truth_of(name, booths)
+    for name in ("eta", "xi", "beta_T", "beta_P"):
+        truth = booths.get(f"true_{name}")
         if truth is None or name not in fit or set(truth.dims) != set(fit[name].dims):
             continue
         error = fit.get(f"{name}_se", fit[name] * np.nan)
@@ -208,14 +217,6 @@ def recovery(fit: xr.Dataset, booths: xr.Dataset) -> Metrics | None:
             gap = abs(fit[name] - booths[f"true_{name}"])
             found[f"{name}_error"] = plain(gap.weighted(weight.fillna(0)).mean())
     return found | _planted(booths)
-
-
-def _truth_of(name: str, booths: xr.Dataset) -> xr.DataArray | None:
-    """A parameter that was planted: a variable of the booths, or one of the numbers beside them."""
-    said = json.loads(booths.attrs.get("truth", "{}"))
-    if f"true_{name}" in booths:
-        return booths[f"true_{name}"]
-    return xr.DataArray(float(said[name])) if isinstance(said.get(name), int | float) else None
 
 
 def _planted(booths: xr.Dataset) -> Metrics:

@@ -41,17 +41,15 @@ class CalmSettings:
 
     `diagnostics` are some of `DIAGNOSTICS`, with options of their own by name in `diagnostic_options`. `candidates` are
     those of another world, by constituency, party and axis; `draws` of the parameters tell how sure its result is.
-    `axes` say how a file is read or what is generated; None: as the file or the generator says. `example` asks for the
-    affinity vectors of the document's example.
+    `example` asks for the affinity vectors of the document's example.
     """
 
     options: Mapping[str, Any] = field(default_factory=dict)
-    axes: Mapping[str, Any] | None = None
-    example: bool = False
     diagnostics: tuple[str, ...] = ()
     diagnostic_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     candidates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     draws: int = 200
+    example: bool = False
 
 
 @dataclass(frozen=True)

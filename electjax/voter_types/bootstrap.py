@@ -7,7 +7,7 @@ they show is its own spread and not that of other local maxima.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ from electjax.voter_types.mixture import Types, log_likelihood
 from electjax.voter_types.profiles import Profiles, are_counts
 from electjax.voter_types.rows import Rows, lay_out
 from electjax.voter_types.simulate import expand, simulate_profiles
-from electjax.voter_types.stacks import inside, stack_rows
+from electjax.voter_types.stacks import inside, mapped_axes, stack_rows
 from electjax.voter_types.uncertainty import Quantities, Values, averages, quantities
 
 LANES = 64
@@ -75,7 +75,7 @@ def nonparametric_bootstrap(
     rows = lay_out(profiles)
     start = inside(types, rows)
     width = max(1, min(lanes, replicates, HOLD // (4 * len(profiles.code) * types.gamma.shape[1])))
-    axes = _axes("weight")
+    axes = mapped_axes("weight")
 
     def batch(numbers: np.ndarray) -> Rows:
         drawn = np.stack([draw_weights(jax.random.fold_in(key, int(i)), profiles, units) for i in numbers])
@@ -111,7 +111,7 @@ def parametric_bootstrap(
         # few different numbers of rows: each is a compilation
         return stack_rows(parts, -(-max(len(part.code) for part in parts) // 256) * 256)
 
-    axes = _axes("weight", "group", "cells", "block")
+    axes = mapped_axes("weight", "group", "cells", "block")
     return _fit(types, start, batch, axes, replicates, width, tolerance, max_maps, ridge, progress)
 
 
@@ -130,12 +130,6 @@ def draw_weights(key: Array, profiles: Profiles, units: sparse.csr_matrix | None
         )
     number = profiles.voters.sum()
     return random.multinomial(number, profiles.voters / number) * profiles.weight / np.maximum(profiles.voters, 1)
-
-
-def _axes(*mapped: str) -> Rows:
-    """Which arrays of the rows differ between replicates, as `vmap` wants to know."""
-    flags: list[Any] = [0 if name in mapped else None for name in Rows._fields]
-    return Rows(*flags)
 
 
 def _fit(

@@ -54,7 +54,7 @@ def draw_start(key: Array, rows: Rows, *, types: int, kind: str, shared: bool = 
     share = margin / jnp.maximum(margin.sum((-1, -2), keepdims=True), 1e-300)
     spread = rows.mask / jnp.maximum(rows.mask.sum((-1, -2), keepdims=True), 1)
     counts = counts + 0.5 * share + 0.5 * spread  # no probability starts at zero: EM would never leave it
-    before = _even(np.ones((types, 1, 1)), rows.mask, rows, shared=shared)
+    before = even_types(np.ones((types, 1, 1)), rows.mask, rows, shared=shared)
     return maximise_choice(counts, before, rows.mask, rows.x, rounds=3)
 
 
@@ -64,10 +64,10 @@ def random_starts(key: Array, rows: Rows, *, types: int, restarts: int, shared: 
     offices, _, options = rows.mask.shape
     shape = (types, 1 if shared else offices, options)
     noise = [np.random.default_rng([*words, i]).exponential(size=shape) for i in range(restarts)]
-    return _even(np.stack(noise), np.asarray(rows.mask), rows, shared=shared)
+    return even_types(np.stack(noise), np.asarray(rows.mask), rows, shared=shared)
 
 
-def _even(noise: np.ndarray, mask: Any, rows: Rows, *, shared: bool) -> Types:
+def even_types(noise: np.ndarray, mask: Any, rows: Rows, *, shared: bool) -> Types:
     """Equal shares, and probabilities in proportion to positive numbers [..., K, J or 1, O]; in numpy if `mask` is."""
     allowed = mask.any(1).any(0, keepdims=True) if shared else mask.any(1)
     chance = noise * (allowed + 1e-30 * ~allowed)

@@ -14,6 +14,7 @@ from electjax.voter_types.acceleration import Walk, begin, squarem_cycle
 from electjax.voter_types.mixture import LOG_ZERO, Types
 from electjax.voter_types.newton import objective_of
 from electjax.voter_types.profiles import NOTHING, Profiles
+from electjax.voter_types.restarts import even_types
 from electjax.voter_types.rows import PATTERNS, Rows
 
 HOLD = 1 << 26  # most votes of the data sets at hand
@@ -112,10 +113,8 @@ def one_set(rows: Rows, index: int) -> Rows:
 
 def random_types(random: np.random.Generator, like: Types, rows: Rows) -> Types:
     """Equal shares, and every probability vector uniform on the simplex; shapes are those of `like`."""
-    gamma = np.zeros(like.gamma.shape)
-    gamma = gamma - np.log(gamma.shape[1]) if len(gamma) == 1 else gamma
-    mu = np.where(_allowed(like, rows), random.standard_exponential(like.log_mu.shape), 0.0)
-    return host_types(gamma, normalised(_log(mu)), np.zeros(like.delta.shape))
+    mask = np.asarray(rows.mask)
+    return even_types(random.standard_exponential(like.log_mu.shape), mask, rows, shared=_shared(like, rows))
 
 
 def inside(types: Types, rows: Rows) -> Types:
@@ -134,7 +133,12 @@ def host_types(gamma: Any, log_mu: Any, delta: Any) -> Types:
 def _allowed(like: Types, rows: Rows) -> np.ndarray:
     """The options that are on some menu, [J', O]; J' = 1 where all offices share their intercepts."""
     allowed = np.asarray(rows.mask.any(axis=1))
-    return np.asarray(allowed.any(axis=0))[None] if like.log_mu.shape[1] < len(allowed) else allowed
+    return np.asarray(allowed.any(axis=0))[None] if _shared(like, rows) else allowed
+
+
+def _shared(like: Types, rows: Rows) -> bool:
+    """Whether all offices share their intercepts."""
+    return like.log_mu.shape[1] < len(rows.mask)
 
 
 def _log(mu: np.ndarray) -> np.ndarray:
@@ -217,7 +221,7 @@ def _advance(
         )
         return walk, objective_of(walk.types, own, ridge)
 
-    return jax.vmap(few, in_axes=(0, _axes(rows)))(walk, own)
+    return jax.vmap(few, in_axes=(0, mapped_axes(*_mapped(rows))))(walk, own)
 
 
 def _mapped(rows: Rows) -> tuple[str, ...]:
@@ -225,5 +229,7 @@ def _mapped(rows: Rows) -> tuple[str, ...]:
     return ("weight", "group", "cells" if rows.cells is not None else "block")
 
 
-def _axes(rows: Rows) -> Rows:
-    return Rows(**{name: 0 if name in _mapped(rows) else None for name in Rows._fields})  # type: ignore[arg-type]
+def mapped_axes(*mapped: str) -> Rows:
+    """Which arrays of the rows differ between data sets, as `vmap` wants to know."""
+    flags: list[Any] = [0 if name in mapped else None for name in Rows._fields]
+    return Rows(*flags)

@@ -13,6 +13,7 @@ import electjax
 from electjax.core.host import double_precision
 from electjax.labelled.ballots.codec import Encoded
 from electjax.labelled.ballots.decode import CONVENTIONS, DIMS
+from electjax.labelled.ballots.fit import held_ballots
 from electjax.labelled.ballots.residuals import fitted_arrays
 from electjax.labelled.ballots.schema import check_choice
 from electjax.labelled.errors import data_error
@@ -63,6 +64,7 @@ def bootstrap_types(
     ):
         if not good:
             raise data_error(f"found {value}", where=f"bootstrap_types({name}=)", expected=expected, mend="correct it")
+    ballots = held_ballots(ballots)
     types, encoded = fitted_arrays(fit, ballots)
     data, ridge = encoded.profiles, float(fit.attrs.get("ridge", 0.0))
     key = jax.random.key(seed)

@@ -30,6 +30,7 @@ from electjax.voter_types.restarts import STARTS, Way
 from electjax.voter_types.rows import Rows, lay_out
 from electjax.voter_types.uncertainty import Covariance, cluster_pairs, covariance
 
+Ballots = xr.Dataset | str | os.PathLike[str] | Iterable[xr.Dataset]
 Start = Literal["random", "votes", "kmeans"]
 Criterion = Literal["log_likelihood", "parameters"]
 Acceleration = Literal["squarem", "none"]
@@ -50,7 +51,7 @@ class Fitted(NamedTuple):
 
 
 def fit_types(
-    ballots: xr.Dataset | str | os.PathLike[str] | Iterable[xr.Dataset],
+    ballots: Ballots,
     types: int = 3,
     restarts: int = 100,
     seed: int = 0,
@@ -118,8 +119,7 @@ def fit_types(
     """
     if not 0 < level < 1:
         raise data_error(f"found {level}", where="fit_types(level=)", expected="between 0 and 1", mend="as in .95")
-    if isinstance(ballots, str | os.PathLike) and not is_zarr(Path(ballots)):
-        ballots = read_ballots(ballots)
+    ballots = held_ballots(ballots)
     fitted = fit_arrays(
         encoded_ballots(ballots, covariates, unique=collapse),
         ballots if isinstance(ballots, xr.Dataset) else None,
@@ -195,6 +195,7 @@ def fit_arrays(
                 mend="pass the same number",
             )
         given, restarts = own._replace(gamma=cast(jax.Array, np.linalg.solve(basis, own.gamma))), 1
+    how, clusters = _kind_of_errors(errors, encoded, ballots)
     with double_precision():
         rows = lay_out(data)
         found = estimate(
@@ -216,7 +217,6 @@ def fit_arrays(
             order = match_types(found.types, other)
             found = found._replace(types=reorder(found.types, order))
         free = find_free(found.types, data)
-        how, clusters = _kind_of_errors(errors, encoded, ballots)
         spread = None
         if how != "none":
             spread = covariance(found.types, rows, data, free, kind=how, clusters=clusters, ridge=ridge)
@@ -239,20 +239,23 @@ def fit_arrays(
     return Fitted(encoded, found, rows, basis, free, spread, how, notes)
 
 
+def held_ballots(ballots: Ballots) -> Ballots:
+    """What is in a file, where it is one that is held whole; whatever else is given stays as it is."""
+    return read_ballots(ballots) if isinstance(ballots, str | os.PathLike) and not is_zarr(Path(ballots)) else ballots
+
+
 def encoded_ballots(
-    ballots: xr.Dataset | str | os.PathLike[str] | Iterable[xr.Dataset],
+    ballots: Ballots,
     covariates: Sequence[str] | bool | None = None,
     *,
     unique: bool = True,
 ) -> Encoded:
     """Ballots as unique rows, from wherever they are; what is too large to hold is read in chunks."""
+    ballots = held_ballots(ballots)
     if isinstance(ballots, xr.Dataset):
         return encode_ballots(ballots, covariates, unique=unique)
     if isinstance(ballots, str | os.PathLike):
-        path = Path(ballots)
-        if not is_zarr(path):
-            return encode_ballots(read_ballots(path), covariates, unique=unique)
-        return encode_stream(stream_ballots(path), covariates)
+        return encode_stream(stream_ballots(ballots), covariates)
     return encode_stream(cast("Iterable[xr.Dataset]", ballots), covariates)
 
 

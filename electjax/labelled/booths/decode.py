@@ -15,7 +15,7 @@ from electjax.calm.design import Design, Shared
 from electjax.calm.estimate import Estimate
 from electjax.calm.heads import contrast
 from electjax.calm.objective import booth_losses, entropy
-from electjax.calm.problem import blank, cells, fitted
+from electjax.calm.problem import cells, fitted, in_rows
 from electjax.calm.uncertainty import booth_errors, delta_method, reported
 from electjax.calm.unseen import constituencies
 from electjax.core.host import double_precision
@@ -102,7 +102,7 @@ def decode_fit(fit: "Fitted", booths: xr.Dataset) -> xr.Dataset:
     ds["axis_weight"] = ("axis", np.asarray(hyper.axis_weight), _attrs("weight of the axis in the mobilisation"))
     ds["covariate_mean"] = ("covariate", np.asarray(data.scale.mean), _attrs("mean over the training booths"))
     ds["covariate_sd"] = ("covariate", np.asarray(data.scale.sd), _attrs("standard deviation over the training booths"))
-    names = theta_labels(blank(found.problem, design), labels)
+    names = theta_labels(found.shared, labels)
     ds = ds.assign_coords(theta=names)
     ds["theta_value"] = ("theta", free, _attrs("free shared parameters"))
     if fit.covariance is not None:
@@ -205,7 +205,7 @@ def _add_effects(ds: xr.Dataset, fit: "Fitted", number: int) -> xr.Dataset:
 def _log_likelihood(found: Estimate, design: Design) -> float:
     """Binomial and multinomial log-likelihood (or its overdispersed form) of the training booths, up to a constant."""
     problem = found.problem
-    rows = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), problem.booths)
+    rows = in_rows(problem.booths)
     sums = fitted(found.point, problem, design)
     lost = jax.vmap(lambda s, row: booth_losses(s, row, found.shared.dispersion, problem.hyper.epsilon))(sums, rows)
     above = lost.turnout - jax.vmap(entropy)(rows) + lost.party

@@ -48,10 +48,12 @@ class Setting:
 
     @property
     def electors(self) -> np.ndarray:
+        """Of each booth."""
         return np.asarray(self.booths.sizes.sum(axis=1))
 
     @property
     def votes(self) -> np.ndarray:
+        """Of each booth."""
         return np.asarray(self.booths.votes.sum(axis=1))
 
     def posed(self, out: np.ndarray | None = None, hyper: Hyper | None = None, standard: Standard | None = None) -> Any:
@@ -105,9 +107,8 @@ def setting_of(booths: Any, options: Mapping[str, Any], progress: Progress | Non
     data = validate_booths(booths) if isinstance(booths, xr.Dataset) else read_booths(booths)
     if chosen.penalties == "holdout":
         chosen = choose_penalties(data, chosen, progress=progress)
-    found = encode_booths(
-        data, coding=chosen.coding, covariates=chosen.covariates, axes=chosen.axes, checked=True  # type: ignore[arg-type]
-    )
+    given: dict[str, Any] = {"coding": chosen.coding, "covariates": chosen.covariates, "axes": chosen.axes}
+    found = encode_booths(data, checked=True, **given)
     design = replace(chosen.design, cache="none", **forced)
     arrays, frame = jax.tree.map(jnp.asarray, (found.booths, found.frame))
     return Setting(data, chosen, found.labels, arrays, frame, design, chosen.hyper(found.axes))
@@ -127,9 +128,13 @@ def need_affinity(setting: Setting, verb: str) -> None:
 def check_split(verb: str, share: float, folds: int | None, setting: Setting) -> None:
     """A share that leaves some booths on both sides, or a number of folds."""
     if folds is None and not 0 < share < 1:
-        raise data_error(f"found {share!r}", where=f"{verb}(share=)", expected="a share above 0 and below 1", mend="as in 0.2")
+        raise data_error(
+            f"found {share!r}", where=f"{verb}(share=)", expected="a share above 0 and below 1", mend="as in 0.2"
+        )
     if folds is not None and (isinstance(folds, bool) or int(folds) != folds or folds < 2):
-        raise data_error(f"found {folds!r}", where=f"{verb}(folds=)", expected="a whole number of at least 2", mend="as in 5")
+        raise data_error(
+            f"found {folds!r}", where=f"{verb}(folds=)", expected="a whole number of at least 2", mend="as in 5"
+        )
     if (np.bincount(setting.area) < 2).all():
         raise data_error(
             "no constituency has two booths",
@@ -170,5 +175,5 @@ def paired_variables(found: Mapping[str, Paired]) -> dict[str, Any]:
 
 
 def compared(one: Paired) -> str:
-    """A gain in words: 0.00123 (standard error 0.0002, z = 6.1)."""
-    return f"{one.gain:.3g} (standard error {one.se:.2g}, z = {one.z:.1f})"
+    """The size of a gain in words: 0.00123 (standard error 0.0002, z = 6.1)."""
+    return f"{abs(one.gain):.3g} (standard error {one.se:.2g}, z = {one.z:.1f})"

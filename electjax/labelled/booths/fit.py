@@ -16,7 +16,7 @@ from electjax.calm.affinity import Standard
 from electjax.calm.design import Design, Shared
 from electjax.calm.estimate import Estimate, Information, estimate, information
 from electjax.calm.objective import booth_losses, entropy
-from electjax.calm.problem import blank, fitted, pose
+from electjax.calm.problem import blank, fitted, in_rows, pose
 from electjax.calm.rank import Rank, affinity_rank, rank_sentence
 from electjax.calm.split import held_out
 from electjax.calm.uncertainty import Covariance, cluster_warning, laplace_covariance, sandwich_covariance
@@ -221,7 +221,7 @@ def _check_fit(fit: xr.Dataset) -> xr.Dataset:
 def _validation(found: Estimate, design: Design, held: np.ndarray) -> dict[str, float]:
     """Losses of the booths kept out: N BCE above that of a perfect fit per elector, T KL per vote, both per elector."""
     sums = fitted(found.point, found.problem, design)
-    rows = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), found.problem.booths)
+    rows = in_rows(found.problem.booths)
     lost = jax.vmap(lambda s, row: booth_losses(s, row, None, found.problem.hyper.epsilon))(sums, rows)
     number = len(held)
     turnout = np.asarray(lost.turnout - jax.vmap(entropy)(rows))[:number][held]

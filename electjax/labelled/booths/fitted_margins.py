@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 
-def fitted_margins(fit: xr.Dataset, booths: xr.Dataset) -> xr.Dataset:
+def fitted_margins(fit: xr.Dataset) -> xr.Dataset:
     """Fitted turnout and choice by category of each axis, over all constituencies.
 
     A category's turnout is the mean over its electors, its choice the mean over those who are expected to vote, both at
@@ -12,7 +12,6 @@ def fitted_margins(fit: xr.Dataset, booths: xr.Dataset) -> xr.Dataset:
 
     Args:
         fit: by `electjax.fit_calm`.
-        booths: with the categories of the cells.
 
     Returns:
         `turnout(group)`, `choice(group, party)`, `electors(group)` and, as shares of an axis, `weight(group)`; a group
@@ -23,9 +22,9 @@ def fitted_margins(fit: xr.Dataset, booths: xr.Dataset) -> xr.Dataset:
     choice = np.nan_to_num(fit["choice"].transpose("constituency", "cell", "party").values)
     votes = np.einsum("ac,ack->ck", voters, choice)
     electors, voters = electors.sum(0), voters.sum(0)
-    labels = booths["cell_category"].sel(cell=fit["cell"]).transpose("cell", "axis").values.astype(str)
+    labels = fit["cell_category"].transpose("cell", "axis").values.astype(str)
     rows = []
-    for d, axis in enumerate(booths["axis"].values):
+    for d, axis in enumerate(fit["axis"].values):
         for category in dict.fromkeys(label for label in labels[:, d] if label):
             own = labels[:, d] == category
             size, voting = electors[own].sum(), voters[own].sum()

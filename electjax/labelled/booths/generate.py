@@ -322,12 +322,12 @@ def _previous(key: jax.Array, shares: np.ndarray) -> np.ndarray:
 
 def _truth(truth: Truth, eta: np.ndarray, expected: Expected, inside: tuple[np.ndarray, np.ndarray]) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "true_alpha": truth.alpha,
+        "true_alpha": ((), truth.alpha),
         "true_beta_T": ("feature", truth.beta_T),
         "true_gamma": ("party", truth.gamma),
         "true_beta_P": (("feature", "party"), truth.beta_P),
         "true_eta": ("axis", eta),
-        "true_xi": truth.xi,
+        "true_xi": ((), truth.xi),
         "true_effect_T": ("constituency", truth.effect_T),
         "true_effect_P": (("constituency", "party"), truth.effect_P),
         "true_b_T": ("booth", truth.b_T),
@@ -339,7 +339,13 @@ def _truth(truth: Truth, eta: np.ndarray, expected: Expected, inside: tuple[np.n
     }
     if (truth.eta != eta).any():
         found["true_eta_constituency"] = (("constituency", "axis"), truth.eta)
-    return found
+    shares = ("true_rate", "true_share", "true_turnout", "true_choice")
+    return {
+        name: xr.Variable(
+            dims, values, {"long_name": name.replace("_", " "), "units": "1" if name in shares else "log-odds"}
+        )
+        for name, (dims, values) in found.items()
+    }
 
 
 def _by_axis(given: Any, axes: Sequence[Axis], otherwise: Mapping[str, float] | float, name: str) -> np.ndarray:

@@ -8,7 +8,9 @@ import numpy as np
 import xarray as xr
 
 from electjax.calm.diagnose import Fit, Paired, paired, unseen_losses, without_affinity, without_mobilisation
-from electjax.calm.problem import Problem
+from electjax.calm.directions import inverse_of
+from electjax.calm.estimate import information, names
+from electjax.calm.problem import Problem, unpack
 from electjax.core.host import double_precision
 from electjax.labelled.booths.diagnosis import (
     SURE,
@@ -36,8 +38,8 @@ def holdout_calm(
     """Predict held-out booths with and without what candidates add to the party choice (calm.md section 9).
 
     Booths are held out within their constituency, whose mean booth effect they get. KL of the party shares counts by
-    votes, BCE of the turnout by electors and above that of a perfect fit; differences are paired booth by booth, their
-    standard errors clustered by constituency. Both fits are of the same penalties.
+    votes, BCE of the turnout by electors and above that of a perfect fit; differences are paired booth by booth,
+    their standard errors clustered by constituency. Both fits are of the same penalties.
 
     Args:
         booths: a Dataset of booths, or the path of what `read_booths` reads.
@@ -47,7 +49,8 @@ def holdout_calm(
         **options: those of `fit_calm`.
 
     Returns:
-        `loss(model, measure)`, `gain(measure)` = without less with, `gain_se`, `gain_z`; `booth_gain(booth, measure)`, NaN
+        `loss(model, measure)`, `gain(measure)` = without less with, `gain_se`, `gain_z`; `booth_gain(booth,
+            measure)`, NaN
         where a booth was not held out; `constituency_gain(constituency, measure)`; `held_out(booth)`. attrs: verdict.
 
     Raises:
@@ -74,8 +77,8 @@ def mobilisation_calm(
 ) -> xr.Dataset:
     """Predict the turnout of held-out booths with and without the mobilisation xi m_ic (calm.md sections 4 and 9).
 
-    As `holdout_calm`; what decides is the BCE of the turnout weighted by N. Where the options have no mobilisation, it is
-    weighted by previous shares.
+    As `holdout_calm`; what decides is the BCE of the turnout weighted by N. Where the options have no mobilisation,
+    it is weighted by previous shares.
 
     Returns:
         The same as `holdout_calm`, and `xi` with `xi_se` from all booths.
@@ -104,7 +107,7 @@ def _compare(
     seed: int,
     progress: Progress | None,
 ) -> tuple[dict[str, tuple[np.ndarray, Paired]], np.ndarray, list[Fit]]:
-    """Losses of held-out booths without and with something; how often each was held out; the fits, that of all first."""
+    """Losses of held-out booths without and with something; which were held out; the fits, that of all booths first."""
     number = len(setting.area)
     losses = {name: np.zeros((2, number)) for name in MEASURES}
     held, steps = np.zeros(number, bool), 2 * (folds or 1) + 1
@@ -146,7 +149,11 @@ def _dataset(
         {
             **paired_variables({name: one for name, (_, one) in found.items()}),
             "booth_gain": (("booth", "measure"), gain, {"long_name": "gain of a held-out booth", **unit}),
-            "constituency_gain": (("constituency", "measure"), of_area, {"long_name": "gain of its held-out booths", **unit}),
+            "constituency_gain": (
+                ("constituency", "measure"),
+                of_area,
+                {"long_name": "gain of its held-out booths", **unit},
+            ),
             "held_out": ("booth", held, {"long_name": "whether the booth was held out", "units": "1"}),
         },
         coords={
@@ -166,18 +173,13 @@ def _split_attrs(share: float, folds: int | None, seed: int) -> dict[str, Any]:
 
 
 def _told(what: str, measure: str, one: Paired) -> str:
-    if one.z > SURE:
-        return f"With {what} held-out booths are predicted better: {measure} falls by {compared(one)}."
-    if one.z < -SURE:
-        return f"With {what} held-out booths are predicted worse: {measure} falls by {compared(one)}, that is, it rises."
-    return f"{what.capitalize()} makes no clear difference to held-out booths: {measure} falls by {compared(one)}."
+    change = f"{measure} {'falls' if one.gain >= 0 else 'rises'} by {compared(one)}"
+    if abs(one.z) > SURE:
+        return f"With {what} held-out booths are predicted {'better' if one.gain > 0 else 'worse'}: {change}."
+    return f"{what.capitalize()} makes no clear difference to held-out booths: {change}."
 
 
 def _xi(fit: Fit, setting: Setting) -> tuple[float, float]:
-    from electjax.calm.directions import inverse_of
-    from electjax.calm.estimate import information, names
-    from electjax.calm.problem import unpack
-
     shared, _ = unpack(fit.point, fit.problem, setting.design)
     place = names(shared).index("xi")
     inverse = inverse_of(information(fit.point, fit.problem, setting.design).shared)

@@ -61,7 +61,7 @@ class Options:
         penalties: as given, or lambda_eta, lambda_beta and lambda_b chosen on held-out booths.
         holdout: share of the booths of each constituency that are kept out of the fit, for validation.
         method: newton, lbfgs or adam; the last takes `batch` random chunks of booths a step.
-        tolerance, max_steps: of the optimiser.
+        tolerance, max_steps: of the optimiser; it stops when a step promises to lower the objective by less.
         chunk: booths worked off at a time.
         cache: keep g of every booth (booth), or gather it chunk by chunk (none).
         errors: laplace, sandwich (clustered by constituency) or none.
@@ -101,9 +101,9 @@ class Options:
     penalties: str = "given"
     holdout: float = 0.0
     method: str = "newton"
-    tolerance: float = 1e-9
+    tolerance: float = 1e-6
     max_steps: int = 200
-    chunk: int = 128
+    chunk: int = 64
     batch: int = 8
     learning_rate: float = 0.02
     cache: str = "none"

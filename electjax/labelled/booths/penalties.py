@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import jax
 import numpy as np
@@ -29,9 +30,8 @@ def choose_penalties(
     Raises:
         ElectionDataError: no constituency has booths enough to hold one out.
     """
-    data = encode_booths(
-        booths, coding=options.coding, covariates=options.covariates, axes=options.axes, checked=True  # type: ignore[arg-type]
-    )
+    given: dict[str, Any] = {"coding": options.coding, "covariates": options.covariates, "axes": options.axes}
+    data = encode_booths(booths, checked=True, **given)
     area, key = data.booths.constituency, jax.random.key(options.seed)
     kept = np.flatnonzero(~held_out(area, options.holdout, key))
     out = np.zeros(len(area), bool)
@@ -59,5 +59,5 @@ def choose_penalties(
         )
     for name in found.edge:
         data_warning(f"{name} went to the end of its range", where="penalties chosen on held-out booths")
-    chosen = {name: float(getattr(found.hyper, name)) for name in found.names}
+    chosen: dict[str, Any] = {name: float(getattr(found.hyper, name)) for name in found.names}
     return replace(options, penalties="given", **chosen)

@@ -1,0 +1,273 @@
+"""A CALM fit and booths, brought together: what prediction, counterfactuals and the bootstrap begin with."""
+
+import os
+from dataclasses import dataclass, replace
+from typing import Any, get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from electjax.calm.data import Frame
+from electjax.calm.design import Design
+from electjax.calm.estimate import first_weights
+from electjax.calm.heads import contrast, mobilisation_weights
+from electjax.calm.predict import Effects, Transfer, expected, posed, tied, transfer
+from electjax.calm.problem import Problem, blank
+from electjax.calm.uncertainty import Laplace
+from electjax.core.arrow import Point
+from electjax.labelled.booths.axes import Axis, axes_of
+from electjax.labelled.booths.codec import Encoded, Scale, encode_booths
+from electjax.labelled.booths.decode import theta_labels
+from electjax.labelled.booths.fit import is_calm, standard_of_fit
+from electjax.labelled.booths.options import Options, read_options
+from electjax.labelled.booths.read import read_booths
+from electjax.labelled.booths.schema import place, validate_booths
+from electjax.labelled.errors import data_error, suggest
+
+OF_A_CONSTITUENCY = ("effect_T[", "effect_P[", "eta_constituency[")  # parameters that a new constituency lacks
+SAME = 1e-8  # largest change of a fitted share at which a booth is the one of the fit
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Booths as the problem that a fit poses of them.
+
+    Attributes:
+        booths: checked, parties in the order of the fit.
+        point: the parameters of the fit, its booths' effects in free directions.
+        to: where these booths find theirs.
+        areas: place of each constituency in the fit, -1 for none.
+    """
+
+    fit: xr.Dataset
+    booths: xr.Dataset
+    encoded: Encoded
+    options: Options
+    design: Design
+    problem: Problem
+    point: Point
+    to: Transfer
+    areas: np.ndarray
+
+
+def basis_of(fit: xr.Dataset, booths: xr.Dataset | str | os.PathLike[str]) -> Basis:
+    """Bring a fit and booths together. In double precision: call it under `double_precision`.
+
+    Raises:
+        ElectionDataError: no fit, invalid booths, or axes, parties or covariates that are not those of the fit.
+    """
+    if not is_calm(fit):
+        raise data_error("no CALM fit", where="fit", expected="the result of fit_calm", mend="give the fit first")
+    booths = validate_booths(booths) if isinstance(booths, xr.Dataset) else read_booths(booths)
+    options, axes = read_options(fit.attrs["options"]), axes_of(fit.attrs["axes"])
+    _same_axes(booths, axes)
+    booths = _with_parties(booths, _labels(fit, "party"))
+    covariates = _labels(fit, "covariate") if "covariate" in fit.coords else []
+    encoded = encode_booths(
+        booths,
+        coding=options.coding,
+        covariates=covariates,
+        axes=axes,
+        scale=Scale(fit["covariate_mean"].values, fit["covariate_sd"].values),
+        checked=True,
+    )
+    areas = _place(encoded.labels.constituencies, _labels(fit, "constituency"))
+    encoded = replace_frame(encoded, encoded.frame._replace(electors=_electors(fit, encoded, areas)))
+    design = replace(options.design, cache="none")
+    own = _place(encoded.labels.booths, _labels(fit, "booth"))
+    problem = pose_basis(fit, encoded, options, design, own, areas)
+    of = _place(_texts(fit["booth_constituency"]), _labels(fit, "constituency"))
+    to = transfer(
+        _parameters(fit, encoded, problem, design),
+        own,
+        areas[np.asarray(encoded.booths.constituency)],
+        of,
+        ~fit["held_out"].values.astype(bool),
+        fit.sizes["constituency"],
+    )
+    return Basis(fit, booths, encoded, options, design, problem, _point(fit, design), to, areas)
+
+
+def pose_basis(
+    fit: xr.Dataset, encoded: Encoded, options: Options, design: Design, own: np.ndarray, areas: np.ndarray
+) -> Problem:
+    """The problem of booths with the hyperparameters, the standardisation and the weights of a fit."""
+    hyper = options.hyper(encoded.axes)._replace(
+        rho=jnp.asarray(fit["rho"].values), axis_weight=jnp.asarray(fit["axis_weight"].values)
+    )
+    weights = _weights(fit, encoded, design, own, areas)
+    chunk = min(options.chunk, len(own))
+    return posed(
+        encoded.booths, encoded.frame, hyper, design, weights=weights, chunk=chunk, standard=standard_of_fit(fit)
+    )
+
+
+def replace_frame(encoded: Encoded, frame: Frame) -> Encoded:
+    """The same booths with other candidates, or electors."""
+    return encoded._replace(frame=frame)
+
+
+def posterior_of(basis: Basis) -> tuple[Laplace, int]:
+    """The normal approximation of the fit's posterior, and how many of its booths keep their ties to the rest.
+
+    Ties of a booth's effects to the shared parameters are not part of a fit: they are worked out from booths that come
+    with the electors, votes and candidates of the fit. Effects of other booths are drawn by themselves, from their
+    standard errors, which makes intervals wider than they need be.
+
+    Raises:
+        ElectionDataError: a fit without errors.
+    """
+    fit = basis.fit
+    if "theta_covariance" not in fit:
+        raise data_error(
+            "a fit without standard errors",
+            where="draws",
+            expected="a fit with errors",
+            mend="fit with errors='laplace'",
+        )
+    value, vector = np.linalg.eigh(fit["theta_covariance"].values)
+    root = jnp.asarray(vector * np.sqrt(np.maximum(value, 0.0)))
+    number, width = basis.point.groups.shape
+    if not width:
+        empty = jnp.zeros((number, 0, basis.point.shared.shape[0]))
+        return Laplace(basis.point, root, empty, jnp.zeros((number, 0, 0))), 0
+    form = contrast(fit.sizes["party"], basis.design.identification)
+    of_P = jnp.einsum("kh,ik,kg->ihg", form, jnp.asarray(fit["b_P_se"].values) ** 2, form)
+    spread = jnp.zeros((number, width, width)).at[:, 0, 0].set(jnp.asarray(fit["b_T_se"].values))
+    spread = spread.at[:, 1:, 1:].set(jnp.linalg.cholesky(of_P + 1e-12 * jnp.eye(width - 1)))
+    same = _same(basis)
+    ties, spread = tied(basis.point, basis.to, basis.problem, same, spread, design=basis.design)
+    return Laplace(basis.point, root, ties, spread), int(same.sum())
+
+
+def check_draws(verb: str, draws: int, level: float, effects: str = "known") -> None:
+    """Refuse arguments out of range."""
+    known = get_args(Effects)
+    for name, value, good, wanted in (
+        ("draws", draws, isinstance(draws, int | np.integer) and draws >= 0, "a whole number, 0 for no intervals"),
+        ("level", level, 0 < level < 1, "a share between 0 and 1"),
+        ("booth_effects", effects, effects in known, " or ".join(known)),
+    ):
+        if not good:
+            raise data_error(f"found {value!r}", where=f"{verb}({name}=)", expected=wanted, mend="correct it")
+
+
+def bounds(level: float) -> dict[str, float]:
+    """Suffixes of the ends of an interval, and the quantiles they are."""
+    return {"low": (1 - level) / 2, "high": (1 + level) / 2}
+
+
+def _same(basis: Basis) -> np.ndarray:
+    """Whether a booth has the electors and votes polled of the fit, and comes out as it did there, [i]."""
+    fit, to, own = basis.fit, basis.to, np.asarray(basis.to.own)
+    found = expected(basis.point, to, basis.problem, basis.design, "known")
+    data = basis.encoded.booths
+    electors = np.asarray(data.sizes).sum(axis=1)
+    turnout = np.asarray(data.polled) / np.maximum(electors, 1.0)
+    near = np.abs(np.asarray(found.turnout) - fit["fitted_turnout"].values[own]) < SAME
+    near &= (np.abs(np.asarray(found.shares) - _by_party(fit, "fitted_share")[own]) < SAME).all(axis=1)
+    near &= (electors == fit["booth_electors"].values[own]) & (turnout == fit["observed_turnout"].values[own])
+    return np.asarray(near & (own >= 0))
+
+
+def _parameters(fit: xr.Dataset, encoded: Encoded, problem: Problem, design: Design) -> np.ndarray:
+    """Place of each free parameter among those of the fit; -1 for those of a constituency that it has not seen."""
+    known = {label: n for n, label in enumerate(_labels(fit, "theta"))}
+    wanted = theta_labels(blank(problem, design), encoded.labels)
+    for label in wanted:
+        if label not in known and not label.startswith(OF_A_CONSTITUENCY):
+            raise data_error(
+                f"the fit has no {label}",
+                where="booths",
+                expected="the axes, covariates and parties of the fit",
+                mend=suggest(label, list(known)),
+            )
+    return np.array([known.get(label, -1) for label in wanted], dtype=np.int32)
+
+
+def _point(fit: xr.Dataset, design: Design) -> Point:
+    shared = jnp.asarray(fit["theta_value"].values)
+    if not design.booth_effects:
+        return Point(shared, jnp.zeros((fit.sizes["booth"], 0)))
+    form = contrast(fit.sizes["party"], design.identification)
+    free = jnp.asarray(_by_party(fit, "b_P")) @ form  # a left inverse of spreading them to all parties
+    return Point(shared, jnp.concatenate([jnp.asarray(fit["b_T"].values)[:, None], free], axis=1))
+
+
+def _weights(fit: xr.Dataset, encoded: Encoded, design: Design, own: np.ndarray, areas: np.ndarray) -> Any:
+    """w_ik: of the fit for its own booths, or previous shares where these are given; else the constituency's mean."""
+    if design.mobilisation == "none":
+        return first_weights(encoded.booths, encoded.frame)
+    fitted, area = _by_party(fit, "mobilisation_weight"), np.asarray(encoded.booths.constituency)
+    of = _place(_texts(fit["booth_constituency"]), _labels(fit, "constituency"))
+    total = np.zeros((fit.sizes["constituency"], fitted.shape[1]))
+    np.add.at(total, of, fitted)
+    mean = np.where(areas[area][:, None] >= 0, total[areas[area]], total.sum(axis=0))
+    known = np.where(own[:, None] >= 0, fitted[own], 0.0)
+    if design.mobilisation == "previous":
+        given = np.asarray(encoded.booths.previous)
+        known = np.where(given.sum(axis=1, keepdims=True) > 0, given, known)
+    stands = np.asarray(encoded.frame.fielded)[area]
+    return mobilisation_weights(jnp.asarray(known), jnp.asarray(stands), jnp.asarray(mean))
+
+
+def _electors(fit: xr.Dataset, encoded: Encoded, areas: np.ndarray) -> np.ndarray:
+    """Electors of the cells of each constituency: of the training booths where the fit knows it."""
+    cell = _place(encoded.labels.cells, _labels(fit, "cell"))
+    values = fit["electors"].transpose("constituency", "cell").values[areas][:, cell]
+    known = np.where((areas >= 0)[:, None] & (cell >= 0), values, 0.0)
+    use = known.sum(axis=1, keepdims=True) > 0
+    return np.where(use, known, np.asarray(encoded.frame.electors))
+
+
+def _same_axes(booths: xr.Dataset, axes: tuple[Axis, ...]) -> None:
+    here = {axis.name: axis.categories for axis in axes_of(booths.attrs["axes"])}
+    there = {axis.name: axis.categories for axis in axes}
+    if here == there:
+        return
+    odd = sorted(set(here) ^ set(there)) or [name for name in there if here[name] != there[name]]
+    raise data_error(
+        f"the axes differ from the fit's in {odd[0]}",
+        where=place(booths),
+        expected="; ".join(f"{name}: {', '.join(labels) or 'scalar'}" for name, labels in there.items()),
+        mend="read the booths with the axes of the fit (fit.attrs['axes'])",
+    )
+
+
+def _with_parties(booths: xr.Dataset, parties: list[str]) -> xr.Dataset:
+    """Booths with the parties in the order of the fit."""
+    here = _labels(booths, "party")
+    odd = [name for name in here if name not in parties] + [name for name in parties if name not in here]
+    if odd:
+        raise data_error(
+            f"party {odd[0]!r} is only in the {'booths' if odd[0] in here else 'fit'}",
+            where=place(booths),
+            expected=f"the parties of the fit: {', '.join(parties)}",
+            mend="rename or pool parties; one that does not stand has fielded false",
+        )
+    return booths.sel(party=parties)
+
+
+def _by_party(fit: xr.Dataset, name: str) -> np.ndarray:
+    return np.asarray(fit[name].transpose("booth", "party").values)
+
+
+def _labels(data: xr.Dataset, dim: str) -> list[str]:
+    return _texts(data[dim])
+
+
+def _texts(values: xr.DataArray) -> list[str]:
+    return [str(value) for value in values.values]
+
+
+def _place(wanted: Any, known: list[str]) -> np.ndarray:
+    """Place of each label among those known; -1 for none."""
+    index = {label: n for n, label in enumerate(known)}
+    return np.array([index.get(label, -1) for label in wanted], dtype=np.int32)
+
+
+def start_key(seed: int) -> jax.Array:
+    """The key of the draws."""
+    return jax.random.key(seed)

@@ -1,0 +1,76 @@
+"""How much of candidate affinity do cell features and parties explain already? (calm.md section 6: collinearity)"""
+
+import os
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+
+from electjax.calm.rank import affinity_rank, rank_sentence, variance_inflation
+from electjax.core.host import double_precision
+from electjax.labelled.booths.diagnosis import need_affinity, setting_of
+from electjax.labelled.errors import data_error
+
+HIGH = 10.0  # variance inflation from which the data tell little
+
+
+def collinearity_calm(booths: xr.Dataset | str | os.PathLike[str], **options: Any) -> xr.Dataset:
+    """Rank with and without g, and variance inflation of its components (calm.md section 6).
+
+    Args:
+        booths: a Dataset of booths, or the path of what `read_booths` reads.
+        **options: those of `fit_calm`. With `affinity="party"` the components are by party and axis.
+
+    Returns:
+        `rank_without`, `rank_with`; `identified(axis)`, whether data rather than penalty choose a component of eta;
+        `variance_inflation(axis)`, 1 / (1 - R^2) given the features times party and the other components, as if cells
+            were
+        observed; `variance_inflation_booths(axis)`, the same of booth means, which is what booth totals can tell;
+        inf where all is explained. attrs: verdict; sentences, one line each.
+
+    Raises:
+        ElectionDataError: invalid booths or options.
+    """
+    setting = setting_of(booths, options)
+    need_affinity(setting, "collinearity_calm")
+    by_party = setting.design.affinity == "party"
+    if setting.design.affinity == "none":
+        raise data_error("no eta", where="collinearity_calm(affinity=)", expected="an eta", mend="leave affinity out")
+    with double_precision():
+        problem = setting.posed()
+        g, frame = np.asarray(problem.affinity.g), jax.tree.map(np.asarray, problem.frame)
+    flat = jax.tree.map(np.asarray, setting.booths)
+    # a penalty holds constituency effects unless it is 0
+    effects = setting.design.constituency_effects and setting.options.lambda_constituency == 0
+    given: dict[str, Any] = {"effects": effects, "by_party": by_party}
+    rank = affinity_rank(frame, g, **given)
+    cells = variance_inflation(frame, g, **given)
+    totals = variance_inflation(frame, g, booths=flat, **given)
+    axes, parties = list(setting.labels.axes), list(setting.labels.parties)
+    said = rank_sentence(rank, axes, parties)
+    sentences = [] if said is None else [said[0].upper() + said[1:] + "." if not said.startswith("eta") else f"{said}."]
+    for place in np.argwhere(rank.identified & (totals > HIGH)):
+        name = axes[place[-1]] if not by_party else f"{parties[place[0]]}, {axes[place[-1]]}"
+        sentences.append(
+            f"eta[{name}] is told by little: cell features, parties and the other components explain "
+            f"{100 * (1 - 1 / totals[tuple(place)]):.1f} % of its component of g in the booths "
+            f"(variance inflation {totals[tuple(place)]:.3g})."
+        )
+    verdict = " ".join(sentences) or (
+        f"The data tell every component of eta: g adds {rank.with_g - rank.without} to a rank of {rank.without}, "
+        f"and the largest variance inflation is {totals.max():.2g}."
+    )
+    dims = ("party", "axis") if by_party else ("axis",)
+    plain = {"units": "1"}
+    return xr.Dataset(
+        {
+            "rank_without": ((), rank.without, {"long_name": "rank without g", **plain}),
+            "rank_with": ((), rank.with_g, {"long_name": "rank with g", **plain}),
+            "identified": (dims, rank.identified, {"long_name": "whether the data tell it", **plain}),
+            "variance_inflation": (dims, cells, {"long_name": "variance inflation over cells", **plain}),
+            "variance_inflation_booths": (dims, totals, {"long_name": "variance inflation over booths", **plain}),
+        },
+        coords={"axis": axes} | ({"party": parties} if by_party else {}),
+        attrs=setting.attrs(verdict, [], sentences=sentences),
+    )

@@ -1,0 +1,210 @@
+"""Is eta the same everywhere? (calm.md section 9: coefficient stability across assemblies)"""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+
+from electjax.calm.diagnose import Fit, Parts, group_etas, left_out
+from electjax.calm.directions import eta_place
+from electjax.calm.rank import affinity_rank
+from electjax.core.host import double_precision
+from electjax.labelled.booths.diagnosis import Progress, Setting, eta_of, need_affinity, setting_of
+from electjax.labelled.errors import data_error, suggest
+
+REFITS = 12  # groups up to which leaving each out is fitted anew
+SMALL = 0.05
+
+
+def stability_calm(
+    booths: xr.Dataset | str | os.PathLike[str],
+    *,
+    by: str | Mapping[str, str] | xr.DataArray = "constituency",
+    refit: bool | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    **options: Any,
+) -> xr.Dataset:
+    """Compare eta between groups of booths, and leave each group out (calm.md section 9).
+
+    A group's eta is its own while the groups share all else: one Newton step from the common fit, from the scores and
+    the information of its booths. Q tells whether the groups differ by more than their errors. Groups of several
+    constituencies, such as elections, are fitted alone, too, with all parameters their own. eta is shared by the
+    parties and by the constituencies of a group, whatever `affinity` says, and stays on the scale of the common g.
+
+    Args:
+        booths: a Dataset of booths, or the path of what `read_booths` reads.
+        by: "constituency"; a coordinate or variable over booths or constituencies, such as "election"; or labels of
+            all constituencies, as a mapping or a DataArray.
+        refit: fit anew without each group, and each alone; otherwise leave groups out by the infinitesimal jackknife,
+            which is right for small parts. None: where there are 12 groups or fewer.
+        seed: not used; there is nothing random.
+        **options: those of `fit_calm`.
+
+    Returns:
+        `eta(axis)`, `eta_se`; `group_eta(group, axis)`, `group_eta_se`, NaN where a group does not tell;
+            `without(group,
+        axis)`; with `refit`, `alone(group, axis)` and `alone_se`, NaN where the penalty alone would choose;
+        `spread(axis)`, sd of the groups' eta, and `typical_se(axis)`, the root mean square of their errors;
+        `Q(axis)`, `Q_degrees`, `Q_p_value`, and `I2(axis)`, the part of the spread that the errors do not explain.
+        attrs: verdict.
+
+    Raises:
+        ElectionDataError: invalid booths or options, an unknown grouping, or fewer than two groups.
+    """
+    asked = options | {"seed": seed, "affinity": "none" if options.get("affinity") == "none" else "shared"}
+    setting = setting_of(booths, asked, progress)
+    need_affinity(setting, "stability_calm")
+    if setting.design.affinity == "none":
+        raise data_error("no eta", where="stability_calm(affinity=)", expected="an eta", mend="leave affinity out")
+    labels, group = _groups(setting, by)
+    again = len(labels) <= REFITS if refit is None else refit
+    with double_precision():
+        fit = setting.solve(setting.posed())
+        eta, error = eta_of(fit, setting.design, setting)
+        parts = group_etas(fit.point, fit.problem, setting.design, group, len(labels))
+        fits, found = [fit], dict[str, np.ndarray]()
+        if again:
+            more, found = _refitted(setting, fit, group, len(labels), progress)
+            fits += more
+        else:
+            first = eta_place(fit.problem, setting.design)
+            moved = left_out(fit.point, fit.problem, setting.design, group, len(labels))
+            found["without"] = moved[:, first : first + len(eta)]
+    return _dataset(setting, labels, by, eta, error, parts, found, fits)
+
+
+def _refitted(
+    setting: Setting, fit: Fit, group: np.ndarray, groups: int, progress: Progress | None
+) -> tuple[list[Fit], dict[str, np.ndarray]]:
+    """eta without each group and, if it has several constituencies, of each alone, on the scale of the common g."""
+    axes, design, standard = len(setting.labels.axes), setting.design, fit.problem.affinity.standard
+    without, alone, alone_se = np.full((3, groups, axes), np.nan)
+    fits = []
+    for n in range(groups):
+        inside = group == n
+        one = setting.solve(setting.posed(inside, standard=standard), fit.point)
+        without[n], _ = eta_of(one, design, setting)
+        fits.append(one)
+        if len(np.unique(setting.area[inside])) > 1:
+            problem = setting.posed(~inside, standard=standard)
+            told = affinity_rank(problem.frame, problem.traits.g, booths=_flat(problem.booths)).identified
+            if told.any():
+                own = setting.solve(problem, fit.point)
+                value, error = eta_of(own, design, setting)
+                alone[n], alone_se[n] = np.where(told, value, np.nan), np.where(told, error, np.nan)
+                fits.append(own)
+        if progress is not None:
+            progress(n + 1, groups, "groups left out")
+    found = {"without": without}
+    return fits, found | ({"alone": alone, "alone_se": alone_se} if np.isfinite(alone).any() else {})
+
+
+def _dataset(
+    setting: Setting,
+    labels: list[str],
+    by: Any,
+    eta: np.ndarray,
+    error: np.ndarray,
+    parts: Parts,
+    found: dict[str, np.ndarray],
+    fits: list[Fit],
+) -> xr.Dataset:
+    axes = list(setting.labels.axes)
+    known = np.isfinite(parts.eta)
+    count = known.sum(axis=0)
+    enough = count > 1
+    centred = np.where(known, parts.eta - np.nansum(parts.eta, axis=0) / np.maximum(count, 1), 0.0)
+    spread = np.where(enough, np.sqrt((centred**2).sum(axis=0) / np.maximum(count - 1, 1)), np.nan)
+    typical = np.where(enough, np.sqrt(np.nansum(parts.se**2, axis=0) / np.maximum(count, 1)), np.nan)
+    q, degrees = parts.q, parts.degrees
+    excess = np.where(q > 0, np.maximum(0.0, 1.0 - degrees / np.where(q > 0, q, 1.0)), 0.0)
+    odd = [axis for axis, p, some in zip(axes, parts.p_value, enough, strict=True) if some and p < SMALL / len(axes)]
+    far = np.nanmax(np.abs(found["without"] - eta) / np.where(error > 0, error, np.nan))
+    name = by if isinstance(by, str) else "group"
+    same = (
+        f"eta[{', '.join(odd)}] differs between groups by more than the standard errors explain"
+        if odd
+        else ("eta differs between groups by no more than the standard errors explain")
+    )
+    moved = f"leaving any one out moves eta by at most {far:.2g} standard errors"
+    verdict = f"Over {len(labels)} groups by {name}, {same}; {moved}."
+    unit, plain = {"units": "log-odds per standard deviation of g"}, {"units": "1"}
+    variables: dict[str, Any] = {
+        "eta": ("axis", eta, {"long_name": "eta of all booths", **unit}),
+        "eta_se": ("axis", error, {"long_name": "its standard error", **unit}),
+        "group_eta": (("group", "axis"), parts.eta, {"long_name": "eta of the group", **unit}),
+        "group_eta_se": (("group", "axis"), parts.se, {"long_name": "its standard error", **unit}),
+        "spread": ("axis", spread, {"long_name": "sd of the groups' eta", **unit}),
+        "typical_se": ("axis", typical, {"long_name": "root mean square of their standard errors", **unit}),
+        "Q": ("axis", np.where(enough, q, np.nan), {"long_name": "heterogeneity statistic", **plain}),
+        "Q_degrees": ("axis", np.maximum(degrees, 0), {"long_name": "its degrees of freedom", **plain}),
+        "Q_p_value": ("axis", np.where(enough, parts.p_value, np.nan), {"long_name": "p-value of Q", **plain}),
+        "I2": ("axis", np.where(enough, excess, np.nan), {"long_name": "part of Q beyond chance", **plain}),
+    }
+    said = {"without": "eta without the group", "alone": "eta of the group alone", "alone_se": "its standard error"}
+    variables |= {key: (("group", "axis"), values, {"long_name": said[key], **unit}) for key, values in found.items()}
+    refit = int(len(fits) > 1)
+    return xr.Dataset(
+        variables, coords={"axis": axes, "group": labels}, attrs=setting.attrs(verdict, fits, by=name, refit=refit)
+    )
+
+
+def _groups(setting: Setting, by: Any) -> tuple[list[str], np.ndarray]:
+    """Labels of the groups, in the order of the constituencies or booths, and the group of every booth."""
+    data, areas = setting.data, list(setting.labels.constituencies)
+    if isinstance(by, str) and by == "constituency":
+        named = np.array(areas, dtype=object)[setting.area]
+    else:
+        named = _labels(by, data, areas)[setting.area] if not _by_booth(by, data) else _over_booths(by, data)
+    kinds = list(dict.fromkeys(named.tolist()))
+    if len(kinds) < 2:
+        raise data_error(
+            f"found {len(kinds)} group", where="stability_calm(by=)", expected="2 or more", mend="group otherwise"
+        )
+    index = {label: n for n, label in enumerate(kinds)}
+    return kinds, np.array([index[label] for label in named.tolist()], np.int32)
+
+
+def _by_booth(by: Any, data: xr.Dataset) -> bool:
+    values = data[by] if isinstance(by, str) and by in data.variables else by
+    return isinstance(values, xr.DataArray) and values.dims == ("booth",)
+
+
+def _over_booths(by: Any, data: xr.Dataset) -> np.ndarray:
+    values = data[by] if isinstance(by, str) else by
+    if "booth" in values.coords:
+        values = values.sel(booth=data["booth"])
+    return np.asarray(values.values.astype(str), dtype=object)
+
+
+def _labels(by: Any, data: xr.Dataset, areas: list[str]) -> np.ndarray:
+    """A label for each constituency."""
+    if isinstance(by, str):
+        if by not in data.variables or data[by].dims != ("constituency",):
+            there = [str(name) for name in data.variables if data[name].dims in (("booth",), ("constituency",))]
+            raise data_error(
+                f"no grouping {by!r}",
+                where="stability_calm(by=)",
+                expected="constituency, or a coordinate over booths or constituencies",
+                mend=suggest(by, ["constituency", *there]),
+            )
+        by = data[by]
+    if isinstance(by, xr.DataArray):
+        by = dict(zip(map(str, by["constituency"].values), map(str, by.values), strict=True))
+    missing = [area for area in areas if area not in by]
+    if missing:
+        raise data_error(
+            f"no label for {missing[0]}",
+            where="stability_calm(by=)",
+            expected="one for every constituency",
+            mend="add it",
+        )
+    return np.array([str(by[area]) for area in areas], dtype=object)
+
+
+def _flat(booths: Any) -> Any:
+    return jax.tree.map(lambda x: np.asarray(x).reshape(-1, *x.shape[2:]), booths)

@@ -1,0 +1,395 @@
+"""Diagnostics of CALM: held-out booths, placebo, rho curve, mobilisation, stability, collinearity, penalties."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.stats import chi2, kstest, norm
+
+from electjax.calm import diagnose as dg
+from electjax.calm import placebo as pl
+from electjax.calm.directions import eta_place
+from electjax.calm.estimate import information, names
+from electjax.calm.generate import Truth, expect
+from electjax.calm.problem import blocks, unpack
+from electjax.core.arrow import eliminate
+from electjax.core.host import double_precision
+from electjax.labelled.booths.collinearity import collinearity_calm
+from electjax.labelled.booths.curves import rho_curve_calm
+from electjax.labelled.booths.diagnosis import eta_of, setting_of
+from electjax.labelled.booths.generate import simulate_booths
+from electjax.labelled.booths.holdout import holdout_calm, mobilisation_calm
+from electjax.labelled.booths.options import options_of
+from electjax.labelled.booths.penalties import choose_penalties
+from electjax.labelled.booths.placebo import placebo_calm
+from electjax.labelled.booths.stability import stability_calm
+from electjax.labelled.errors import ElectionDataError
+
+AGE, CASTE = 0, 2
+NONE = {"age": 0.0, "religion": 0.0, "caste": 0.0, "income": 0.0}
+PLANTED = {"age": 0.3, "religion": 0.4, "caste": 0.5, "income": 0.2}
+SIZE = {"constituencies": 6, "booths": 8, "constituency_sd": (0.0, 0.0), "rho_T": 0.0, "rho_P": 0.0}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def double():
+    with double_precision():
+        yield
+
+
+def simulated(**options):
+    """The same 48 booths of 24 cells, with other parameters; draws without overdispersion."""
+    return simulate_booths("tiny", seed=3, **(SIZE | {"eta": PLANTED} | options))
+
+
+@pytest.fixture(scope="module")
+def null():
+    return simulated(eta=NONE)
+
+
+@pytest.fixture(scope="module")
+def planted():
+    return simulated()
+
+
+class Redraw:
+    """Votes of the same booths drawn again, with new booth effects of the size that lambda_b expects."""
+
+    def __init__(self, booths, eta):
+        self.data, self.setting = booths, setting_of(booths, {})
+        arrays, self.frame = jax.tree.map(np.asarray, (self.setting.booths, self.setting.frame))
+        self.arrays, self.eta = arrays, np.broadcast_to(eta, (len(self.frame.fielded), 4))
+        self.g = np.asarray(self.setting.posed().traits.g)
+        self.sd = float((2 * self.setting.hyper.lambda_b) ** -0.5)
+
+    def __call__(self, rng):
+        parties = self.arrays.votes.shape[1]
+        effects = rng.normal(0.0, self.sd, self.arrays.votes.shape)
+        none = np.zeros(len(self.frame.fielded))
+        truth = Truth(
+            alpha=float(self.data["true_alpha"]),
+            beta_T=self.data["true_beta_T"].values,
+            gamma=self.data["true_gamma"].values,
+            beta_P=self.data["true_beta_P"].values,
+            eta=self.eta,
+            xi=0.0,
+            effect_T=none,
+            effect_P=np.zeros((len(none), parties)),
+            b_T=rng.normal(0.0, self.sd, len(effects)),
+            b_P=effects - effects.mean(axis=1, keepdims=True),
+            axis_weight=np.full(4, 0.25),
+        )
+        expected = expect(self.arrays, self.frame, self.g, truth)
+        polled = rng.binomial(self.arrays.sizes.sum(axis=1).astype(int), expected.turnout)
+        votes = rng.multinomial(polled, expected.shares)
+        booths = self.setting.booths._replace(polled=jnp.asarray(polled, float), votes=jnp.asarray(votes, float))
+        object.__setattr__(self.setting, "booths", booths)
+        return self.setting
+
+
+# ------------------------------------------------------------------------------------ placebo
+
+
+@pytest.fixture(scope="module")
+def without_caste(planted):
+    """Setting, problem, and the fit without caste."""
+    setting = setting_of(planted, {})
+    problem = setting.posed()
+    return setting, problem, setting.solve(pl.without_axis(problem, CASTE))
+
+
+def test_entries_of_traits_make_up_the_affinity(without_caste):
+    setting, problem, _ = without_caste
+    for axis in range(4):
+        z, h = pl.traits_of(setting.frame, axis), pl.nearness(setting.frame, setting.hyper.rho, axis)
+        np.testing.assert_allclose(jnp.einsum("cl,akl->ack", h, z), problem.affinity.raw[..., axis], atol=1e-12)
+        again = pl.with_traits(problem, z, axis, setting.design).traits.g
+        np.testing.assert_allclose(again, problem.traits.g, atol=1e-12)
+
+
+def test_statistics_of_shuffled_candidates_are_the_step_that_the_whole_model_would_take(without_caste):
+    """Sums over entries of z against the score and the information of the model with the shuffled g in it."""
+    setting, problem, fit = without_caste
+    z = pl.traits_of(setting.frame, CASTE)
+    order = pl.shuffles(np.zeros(24, int), np.ones(24, bool), 2, np.random.default_rng(0))
+    candidates = jnp.concatenate([z[None], z.reshape(24, -1)[order].reshape(2, *z.shape)])
+    found = pl.scored(pl.prepare(fit.point, fit.problem, setting.design, CASTE), candidates)
+    place = eta_place(problem, setting.design, CASTE)
+    assert names(unpack(fit.point, problem, setting.design)[0])[place] == "eta[2]"
+    for n, one in enumerate(candidates):
+        own = pl.with_traits(problem, one, CASTE, setting.design)
+        arrow, _ = jax.jit(blocks, static_argnums=2)(fit.point, own, setting.design)
+        schur, slope, _, _ = eliminate(arrow)
+        inverse = np.linalg.inv(schur)
+        np.testing.assert_allclose(found.eta[n], -(inverse @ slope)[place], rtol=1e-5)
+        np.testing.assert_allclose(found.se[n], np.sqrt(inverse[place, place]), rtol=1e-6)
+        held = 2 * float(setting.hyper.lambda_eta) * found.se[n] ** 2  # part of the information that the penalty is
+        np.testing.assert_allclose(found.z[n], found.eta[n] / found.se[n] / np.sqrt(1 - held), rtol=1e-6)
+
+
+def test_shuffles_stay_within_their_groups():
+    groups = np.array([0, 0, 0, 1, 1, 2, 0, 1])
+    moving = np.array([1, 1, 1, 1, 1, 1, 0, 1], bool)
+    found = pl.shuffles(groups, moving, 600, np.random.default_rng(1))
+    assert (np.sort(found, axis=1) == np.arange(8)).all()
+    assert (groups[found] == groups).all()
+    assert (found[:, [5, 6]] == [5, 6]).all()
+    counts = np.bincount(found[:, 0], minlength=8)[:3]  # each of three in turn, 200 times give or take
+    assert abs(counts - 200).max() < 4 * np.sqrt(600 * 2 / 9)
+
+
+def test_p_value_counts_the_real_candidates():
+    assert pl.p_value(-2.0, np.array([1.0, -3.0, 2.0, 0.0])) == pytest.approx(3 / 5)
+    assert pl.p_value(5.0, np.zeros(99)) == pytest.approx(0.01)
+
+
+def test_null_p_values_are_uniform_and_refits_agree(null):
+    """The candidates stay as they are, parties' leanings and all; votes and booth effects are drawn anew."""
+    draw, rng = Redraw(null, np.zeros(4)), np.random.default_rng(5)
+    setting = draw.setting
+    religion = np.asarray(setting.frame.candidate_codes)[..., 1].ravel()
+    moving = np.asarray(setting.frame.candidate_gate)[..., CASTE].ravel()
+    z = np.asarray(pl.traits_of(setting.frame, CASTE))
+    order = np.concatenate([np.arange(24)[None], pl.shuffles(religion, moving, 99, rng)])
+    candidates = jnp.asarray(z.reshape(24, -1)[order].reshape(-1, *z.shape))
+    p, scores, limits, start = [], [], {"tolerance": 1e-9, "max_steps": 50}, None
+    for n in range(150):
+        fit = draw(rng).solve(pl.without_axis(setting.posed(), CASTE), start)
+        start = fit.point
+        found = pl.scored(pl.prepare(fit.point, fit.problem, setting.design, CASTE), candidates)
+        p.append(pl.p_value(found.z[0], found.z[1:]))
+        scores.append(float(found.z[0]))
+        if n < 2:
+            again = pl.refitted(fit.problem, fit.point, candidates, setting.design, CASTE, batch=10, **limits)
+            np.testing.assert_allclose(again.eta, found.eta, atol=0.15 * float(np.max(found.se)))
+            assert abs(pl.p_value(again.z[0], again.z[1:]) - p[-1]) <= 0.05
+    # multiples of 1 / 100 are as good as continuous for 150 of them
+    assert kstest(np.array(p) - 0.005, "uniform").pvalue > 0.01
+    assert kstest(scores, norm.cdf).pvalue > 0.01
+
+
+def test_planted_effect_is_far_from_that_of_shuffled_candidates(planted, null):
+    found = placebo_calm(planted, permutations=199, seed=1)
+    assert found["p_value"] == pytest.approx(1 / 200)
+    assert abs(found["permuted_mean"]) < 0.5 * found["permuted_sd"]
+    assert found["eta"] > found["permuted_eta"].max()
+    assert found["z"] > 1.5 * abs(found["permuted_z"]).max()
+    assert found["eta_fit"] == pytest.approx(PLANTED["caste"], abs=3 * float(found["eta_fit_se"]))
+    again = placebo_calm(planted, permutations=19, seed=1, refit=True)
+    assert again["p_value"] == pytest.approx(1 / 20)
+    assert again["eta"] == pytest.approx(float(found["eta_fit"]), abs=1e-6)
+    assert "more than chance" in found.attrs["verdict"]
+    assert "more than chance" in again.attrs["verdict"]
+    assert placebo_calm(null, permutations=99, seed=1)["p_value"] > 0.05
+
+
+def test_placebo_says_what_cannot_be_shuffled(planted):
+    alike = planted.copy(deep=True)
+    alike["candidate_category"].loc[{"axis": "income"}] = "Low"
+    with pytest.raises(ElectionDataError, match="all have the same income"):
+        placebo_calm(alike, axis="income")
+    with pytest.raises(ElectionDataError, match=r"placebo_calm\(axis=\).*did you mean caste"):
+        placebo_calm(planted, axis="cast")
+    with pytest.raises(ElectionDataError, match=r"placebo_calm\(within=\)"):
+        placebo_calm(planted, within="caste")
+    with pytest.raises(ElectionDataError, match="no candidate affinity"):
+        placebo_calm(planted, use_candidate_affinity=False)
+
+
+# ------------------------------------------------------------------------------------ held-out booths
+
+
+def test_paired_difference_is_that_of_a_ratio_of_sums():
+    rng = np.random.default_rng(0)
+    without, with_it, cluster = rng.gamma(2.0, size=40), rng.gamma(2.0, size=40), np.repeat(np.arange(8), 5)
+    found = dg.paired(without, with_it, np.full(40, 2.0), cluster)
+    means = (without - with_it).reshape(8, 5).mean(axis=1) / 2  # of equal sizes: the mean of the clusters' means
+    assert found.gain == pytest.approx(means.mean()) == pytest.approx(found.without - found.with_it)
+    assert found.se == pytest.approx(means.std(ddof=1) / np.sqrt(8))
+    alone = dg.paired(without, with_it, np.full(40, 2.0), np.zeros(40, int))
+    assert alone.se == pytest.approx((without - with_it).std(ddof=1) / 2 / np.sqrt(40))
+
+
+def test_folds_hold_every_booth_out_once():
+    area = np.array([0] * 7 + [1] * 4 + [2])
+    fold = dg.folds_of(area, 3, jax.random.key(0))
+    assert (fold[area < 2] >= 0).all()
+    assert fold[-1] == -1
+    counts = [np.bincount(fold[area == a], minlength=3) for a in (0, 1)]
+    assert all(c.max() - c.min() <= 1 for c in counts)
+
+
+def test_unseen_booths_get_the_mean_effect_of_their_constituency(planted):
+    setting = setting_of(planted, {})
+    out = np.arange(48) % 8 == 0
+    fit = setting.solve(setting.posed(out))
+    assert np.abs(np.asarray(fit.point.groups)[out]).max() < 1e-8  # nothing but the penalty holds them
+    effects = np.array(fit.point.groups)
+    for a in range(6):
+        own = setting.area == a
+        effects[own & out] = effects[own & ~out].mean(axis=0)
+    lost = dg.unseen_losses(fit.point, fit.problem, setting.design)
+    by_hand = dg.fitted(fit.point._replace(groups=jnp.asarray(effects)), fit.problem, setting.design)
+    votes, shares = np.asarray(setting.booths.votes), np.asarray(by_hand.shares)
+    np.testing.assert_allclose(lost.party, (votes * np.log(votes / setting.votes[:, None] / shares)).sum(1), rtol=1e-6)
+    observed, t = np.asarray(setting.booths.polled) / setting.electors, np.asarray(by_hand.turnout)
+    bce = -(observed * np.log(t / observed) + (1 - observed) * np.log((1 - t) / (1 - observed)))
+    np.testing.assert_allclose(lost.turnout, setting.electors * bce, rtol=1e-6)
+
+
+def test_held_out_booths_gain_by_planted_affinity_only(planted, null):
+    found = holdout_calm(planted, folds=4)
+    assert found["gain_z"].sel(measure="KL") > 3
+    assert found["held_out"].all()
+    assert found.attrs["fits"] == 9
+    assert "better" in found.attrs["verdict"]
+    np.testing.assert_allclose(
+        found["loss"].sel(model="without") - found["loss"].sel(model="with"), found["gain"], atol=1e-12
+    )
+    size = planted["votes"].sum("party").values
+    np.testing.assert_allclose(
+        np.average(found["booth_gain"].sel(measure="KL"), weights=size), found["gain"].sel(measure="KL")
+    )
+    nothing = holdout_calm(null, folds=4)
+    assert nothing["gain_z"].sel(measure="KL") < 2
+    assert abs(nothing["gain"].sel(measure="KL")) < 0.1 * found["gain"].sel(measure="KL")
+    once = holdout_calm(planted, share=0.25, seed=2)
+    assert once["held_out"].groupby(planted["booth_constituency"]).sum().values.tolist() == [2] * 6
+    assert np.isnan(once["booth_gain"].where(~once["held_out"], drop=True)).all()
+
+
+def test_held_out_booths_gain_by_planted_mobilisation_only(null):
+    found = mobilisation_calm(simulated(xi=1.5), folds=4)
+    assert found["gain_z"].sel(measure="BCE") > 2
+    assert "better" in found.attrs["verdict"]
+    assert found["xi"] == pytest.approx(1.5, abs=3 * float(found["xi_se"]))
+    nothing = mobilisation_calm(null, folds=4)
+    assert nothing["gain_z"].sel(measure="BCE") < 2
+    assert nothing["xi"] == pytest.approx(0.0, abs=3 * float(nothing["xi_se"]))
+
+
+def test_splits_that_make_no_sense_are_refused(planted):
+    for wrong in ({"share": 0.0}, {"share": 1.0}, {"folds": 1}):
+        with pytest.raises(ElectionDataError, match=next(iter(wrong))):
+            holdout_calm(planted, **wrong)
+    with pytest.raises(ElectionDataError, match="no constituency has two booths"):
+        holdout_calm(planted.isel(booth=slice(None, None, 8)))
+
+
+# ------------------------------------------------------------------------------------ rho
+
+
+def test_planted_rho_is_recovered():
+    for rho in (0.2, 0.7):
+        booths = simulated(eta=PLANTED | {"age": 0.8}, rho_age=rho)
+        found = rho_curve_calm(booths, values=(0.0, 0.2, 0.45, 0.7, 0.95), folds=2)
+        assert found["best_objective"] == pytest.approx(rho)
+        assert found["best"] == pytest.approx(rho, abs=0.26)
+        assert found["refined"] == pytest.approx(rho, abs=0.1)
+        assert found["excess"].sel(rho=found["best"]) == 0
+        assert f"{float(found['best']):g} for age" in found.attrs["verdict"]
+
+
+def test_rho_is_of_ordinal_axes(planted):
+    with pytest.raises(ElectionDataError, match="kernel of 'religion' is match"):
+        rho_curve_calm(planted, axis="religion")
+    with pytest.raises(ElectionDataError, match=r"numbers in \[0, 1\]"):
+        rho_curve_calm(planted, values=(0.5, 1.5))
+
+
+# ------------------------------------------------------------------------------------ stability
+
+
+def test_spread_of_groups_is_judged_rightly(planted):
+    """The same eta everywhere: Q is chi-squared, and the estimates of groups scatter as their errors say."""
+    draw, rng = Redraw(planted, np.array(list(PLANTED.values()))), np.random.default_rng(2)
+    setting, group = draw.setting, np.array([0, 0, 1, 1, 2, 2])[draw.setting.area]
+    q, z, start = [], [], None
+    for _ in range(60):
+        fit = draw(rng).solve(setting.posed(), start)
+        start = fit.point
+        parts = dg.group_etas(fit.point, fit.problem, setting.design, group, 3)
+        assert (parts.degrees == 2).all()
+        q.append(parts.q)
+        z.append((parts.eta - draw.eta[0]) / parts.se)
+    q, z = np.array(q), np.array(z)
+    # 60 replicates of mean 2 and variance 4, and of mean square 1 and variance 2
+    assert (abs(q.mean(axis=0) - 2) < 4 * np.sqrt(4 / 60)).all()
+    assert (abs((z**2).mean(axis=0) - 1) < 4 * np.sqrt(2 / 60)).all()
+    assert kstest(chi2.sf(q, 2).ravel(), "uniform").pvalue > 0.01
+
+
+def test_leaving_groups_out_in_one_step_is_near_to_refits(planted):
+    found = stability_calm(planted, refit=True)
+    quick = stability_calm(planted, refit=False)
+    assert dict(found.sizes) == {"axis": 4, "group": 6}
+    assert found.attrs["fits"] == 7
+    moved, guessed = (d["without"] - d["eta"] for d in (found, quick))
+    assert np.corrcoef(moved.values.ravel(), guessed.values.ravel())[0, 1] > 0.9
+    np.testing.assert_array_equal(found["group_eta"], quick["group_eta"])
+    label = dict(
+        zip(planted["constituency"].values.tolist(), ["2013", "2013", "2013", "2015", "2015", "2015"], strict=True)
+    )
+    halves = stability_calm(planted, by=label)
+    assert halves["group"].values.tolist() == ["2013", "2015"]
+    # of two halves, leaving one out is fitting the other alone
+    np.testing.assert_allclose(halves["alone"].values, halves["without"].values[::-1], atol=1e-6)
+    coordinate = planted.assign_coords(election=("constituency", list(label.values())))
+    np.testing.assert_array_equal(stability_calm(coordinate, by="election")["alone"], halves["alone"])
+
+
+def test_groups_that_differ_are_found():
+    booths = simulated(eta_sd=0.4)
+    found = stability_calm(booths, refit=False)
+    assert found["Q_p_value"].min() < 1e-3
+    assert found["I2"].max() > 0.5
+    assert "differs between groups by more" in found.attrs["verdict"]
+    with pytest.raises(ElectionDataError, match="no grouping 'electon'"):
+        stability_calm(booths, by="electon")
+    with pytest.raises(ElectionDataError, match="found 1 group"):
+        stability_calm(booths, by=dict.fromkeys(booths["constituency"].values.tolist(), "all"))
+
+
+# ------------------------------------------------------------------------------------ collinearity, penalties
+
+
+def test_collinearity_is_told_in_words(planted):
+    found = collinearity_calm(planted)
+    assert found["rank_with"] - found["rank_without"] == 4
+    assert found["identified"].all()
+    assert (found["variance_inflation_booths"] >= 1).all()
+    assert "tell every component" in found.attrs["verdict"]
+    one = planted.isel(booth=planted["booth_constituency"].values == planted["constituency"].values[0])
+    alone = collinearity_calm(one.sel(constituency=planted["constituency"].values[:1]))
+    assert alone["rank_with"] == alone["rank_without"]
+    assert not alone["identified"].any()
+    assert np.isinf(alone["variance_inflation"]).all()
+    assert "chosen by the penalty alone" in alone.attrs["verdict"]
+    assert collinearity_calm(planted, affinity="party")["identified"].dims == ("party", "axis")
+
+
+def test_penalties_are_chosen_on_held_out_booths(planted):
+    given = options_of({"lambda_beta": 1000.0, "lambda_eta": 1000.0, "holdout": 0.25})
+    chosen = choose_penalties(planted, given)
+    assert chosen.penalties == "given"
+    assert chosen.lambda_T == 1.0
+    assert chosen.lambda_eta < 1000.0
+    assert chosen.lambda_beta < 1000.0
+    before, after = (
+        holdout_calm(planted, lambda_eta=o.lambda_eta, lambda_beta=o.lambda_beta, lambda_b=o.lambda_b, folds=4)
+        for o in (given, chosen)
+    )
+    assert after["loss"].sel(model="with", measure="KL") < before["loss"].sel(model="with", measure="KL")
+    with pytest.raises(ElectionDataError, match="no constituency has a booth to spare"):
+        choose_penalties(planted.isel(booth=slice(None, None, 8)), given)
+
+
+def test_fit_and_diagnostics_agree_on_eta(planted):
+    """The errors of `eta_of` are those of the inverse information."""
+    setting = setting_of(planted, {})
+    fit = setting.solve(setting.posed())
+    eta, error = eta_of(fit, setting.design, setting)
+    inverse = np.linalg.inv(information(fit.point, fit.problem, setting.design).shared)
+    place = eta_place(fit.problem, setting.design)
+    np.testing.assert_allclose(error, np.sqrt(np.diag(inverse))[place : place + 4], rtol=1e-6)
+    assert (abs(eta - list(PLANTED.values())) < 4 * error).all()
