@@ -25,7 +25,7 @@ def cells_of():
 
 
 def draw(areas=3, per=4, parties=3, electors=300, seed=0, covariates=2, gaps=True, weights=None):
-    """Booths and a frame: four axes of every kind; unknown traits, a party that does not stand, cells that are missing."""
+    """Booths, and a frame of four axes of every kind, with unknown traits, an absent party and missing cells."""
     rng = np.random.default_rng(seed)
     codes = cells_of()
     counts = (AGES, FAITHS, CASTES)
@@ -126,7 +126,7 @@ def kernel(frame, rho, a, c, k, d):
 
 
 def affinity(booths, frame, hyper, design):
-    """g standardised [a, c, k, d] and raw, with its mean and standard deviation over (i, c, k) of the training booths."""
+    """g standardised [a, c, k, d] and raw, and its mean and sd over (i, c, k) of the training booths."""
     areas, parties, axes = frame.candidate_codes.shape
     number = len(frame.cell_codes)
     raw = np.zeros((areas, number, parties, axes))
@@ -245,8 +245,8 @@ def first_weights(booths, frame):
     for i, a in enumerate(booths.constituency):
         mine = booths.previous[i] * frame.fielded[a]
         if mine.sum() == 0:
-            same = (booths.constituency == a) & (booths.weight > 0)
-            mine = booths.votes[same].sum(axis=0) * frame.fielded[a]
+            same = booths.constituency == a
+            mine = booths.weight[same] @ booths.votes[same] * frame.fielded[a]
         found[i] = mine / mine.sum()
     return found
 
@@ -255,7 +255,7 @@ def first_weights(booths, frame):
 
 
 def losses(rates, p, booths):
-    """N BCE and T KL of each booth (section 5), or minus the log-probabilities of the overdispersed model plus a constant."""
+    """N BCE and T KL of each booth (section 5); overdispersed, minus the log-probabilities up to a constant."""
     turnout, party = [], []
     for i in range(len(booths.polled)):
         N, T, V = booths.sizes[i].sum(), booths.polled[i], booths.votes[i]

@@ -18,7 +18,8 @@ from electjax import report
 from electjax.labelled.booths.fitted_margins import fitted_margins
 from electjax.labelled.booths.options import Options
 from electjax.tasks import sweep_calm
-from electjax.tasks.calm import calm_metrics, coefficients, recovery
+from electjax.tasks.calm import everywhere
+from electjax.tasks.calm_metrics import calm_metrics, coefficients, recovery, swap_metrics
 
 PARTIES, AXES = ["A", "B", "others"], ["age", "caste"]
 CELLS = [("young", "X"), ("young", ""), ("old", "X"), ("old", "")]

@@ -35,7 +35,7 @@ def draw_cells(
     electors: Int[np.ndarray, " i"],
     mix: Float[np.ndarray, " c"],
     codes: Int[np.ndarray, "c d"],
-    tilts: Sequence[Float[np.ndarray, "i l"]],
+    tilts: Sequence[Float[np.ndarray, "i _"]],
 ) -> Int[np.ndarray, "i c"]:
     """Integer cell sizes of each booth.
 

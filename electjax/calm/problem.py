@@ -24,7 +24,7 @@ from electjax.calm.heads import (
     totals,
     traits,
 )
-from electjax.calm.objective import Losses, booth_losses, booth_penalty, curvature, penalty
+from electjax.calm.objective import Losses, booth_losses, booth_penalty, curvature, entropy, penalty
 from electjax.core.arrow import Arrow, Point
 
 Tree = TypeVar("Tree")
@@ -145,9 +145,18 @@ def value(point: Point, problem: Problem, design: Design) -> Float[Array, ""]:
 
 
 @partial(jax.jit, static_argnames="design")
+@partial(jax.jit, static_argnames="design")
 def losses(point: Point, problem: Problem, design: Design) -> Losses:
     """N BCE and T KL of every booth, [i] with filling rows, whatever its weight."""
     return _of_booths(_losses, point, problem, design)
+
+
+@partial(jax.jit, static_argnames="design")
+@partial(jax.jit, static_argnames="design")
+def log_likelihood(point: Point, problem: Problem, design: Design) -> Float[Array, ""]:
+    """That of the booths' totals, measured from binomial and multinomial totals that are met exactly."""
+    rows, lost = in_rows(problem.booths), losses(point, problem, design)
+    return -rows.weight @ (lost.turnout - jax.vmap(entropy)(rows) + lost.party)
 
 
 @partial(jax.jit, static_argnames="design")
@@ -156,6 +165,7 @@ def fitted(point: Point, problem: Problem, design: Design) -> Totals:
     return _of_booths(_totals, point, problem, design)
 
 
+@partial(jax.jit, static_argnames="design")
 @partial(jax.jit, static_argnames="design")
 def cells(point: Point, problem: Problem, design: Design) -> CellShares:
     """Turnout and choice of every cell of every booth, [i, c] and [i, c, k] with filling rows."""
@@ -187,9 +197,9 @@ def blocks(point: Point, problem: Problem, design: Design) -> tuple[Arrow, Float
         of_T, of_P = curvature(Totals(at[0], at[0], at[1:]), row, shared.dispersion, hyper)
         heavy = (row.weight * jnp.append(of_T, of_P))[:, None] * jacobian
         own_heavy = (row.weight * jnp.append(of_T, of_P))[:, None] * own_jacobian
-        of_rho = (jnp.zeros(2), jnp.zeros((2, 2)))
+        of_rho = (jnp.zeros(2), jnp.zeros(2))
         if shared.dispersion is not None:
-            of_rho = jax.grad(lost, 1)(at, shared.dispersion, row), jax.hessian(lost, 1)(at, shared.dispersion, row)
+            of_rho = _slope_and_bend(lambda two: lost(at, two, row), shared.dispersion)
         sums = (lost(at, shared.dispersion, row), heavy, jacobian, of_rho)
         return sums, (
             slope @ jacobian,
@@ -205,13 +215,13 @@ def blocks(point: Point, problem: Problem, design: Design) -> tuple[Arrow, Float
         square = heavy.reshape(-1, p).T @ jacobian.reshape(-1, p)
         return (total[0] + least.sum(), total[1] + square, total[2] + of_rho[1].sum(0)), per
 
-    start = (jnp.zeros(()), jnp.zeros((p, p)), jnp.zeros((2, 2)))
+    start = (jnp.zeros(()), jnp.zeros((p, p)), jnp.zeros(2))
     (total, square, of_rho), per = jax.lax.scan(add, start, _chunks(point, problem))
     scores, rho_scores, own_gradient, cross, inner = in_rows(per)
     if shared.dispersion is not None:  # the means and the dispersion are taken as orthogonal
         where = jnp.nonzero(_mask(problem, design), size=2)[0]
         scores = scores.at[:, where].add(rho_scores)
-        square = square.at[jnp.ix_(where, where)].add(_convex(of_rho))
+        square = square.at[where, where].add(jnp.maximum(jnp.abs(of_rho), 1e-6))
 
     held = jax.value_and_grad(lambda vector: penalty(unravel(vector), hyper, design, parties))
     (least, of_penalty), (_, diagonal) = jax.jvp(held, (point.shared,), (jnp.ones(p),))  # sums of squares, all of them
@@ -276,7 +286,10 @@ def _mask(problem: Problem, design: Design) -> Array:
     return ravel_pytree(blank(problem, design)._replace(dispersion=jnp.ones(2)))[0]
 
 
-def _convex(matrix: Float[Array, "2 2"]) -> Float[Array, "2 2"]:
-    """The matrix with its eigenvalues made positive."""
-    values, vectors = jnp.linalg.eigh(matrix)
-    return (vectors * jnp.maximum(jnp.abs(values), 1e-6)) @ vectors.T
+def _slope_and_bend(function: Callable[[Array], Array], at: Float[Array, " 2"]) -> tuple[Array, Array]:
+    """First and second derivatives in each of two numbers that do not interact.
+
+    The second are differences of the first: a polygamma function takes XLA longer to compile than all the rest.
+    """
+    slope, step = jax.grad(function), 1e-3
+    return slope(at), (slope(at + step) - slope(at - step)) / (2.0 * step)

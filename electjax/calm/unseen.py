@@ -4,6 +4,7 @@ A booth without an effect of its own gets the mean effect of its constituency's 
 """
 
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +21,7 @@ def mean_effects(point: Point, problem: Problem) -> Float[jax.Array, "a q"]:
     return _means(point.groups, problem)
 
 
+@jax.jit
 def with_mean_effects(point: Point, problem: Problem) -> Point:
     """The point with the mean effect of its constituency for each booth of weight 0."""
     seen = problem.booths.weight.ravel() > 0
@@ -27,6 +29,7 @@ def with_mean_effects(point: Point, problem: Problem) -> Point:
     return point._replace(groups=jnp.where(seen[:, None], point.groups, mean_effects(point, problem)[area]))
 
 
+@partial(jax.jit, static_argnames="design")
 def constituencies(point: Point, problem: Problem, design: Design) -> tuple[Point, Problem]:
     """Each constituency's training booths as one: all their cells, their mean effect, covariates and weights."""
     rows = in_rows(problem.booths)

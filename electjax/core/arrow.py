@@ -2,6 +2,9 @@
 
 The matrix of such a problem is an arrow: a block per group, a border that ties each group to the shared parameters, and
 the shared block. Groups are eliminated by their Schur complement, so a step costs what a pass over the data does.
+
+Where the matrix only stands in for the Hessian (Fisher scoring), steps converge linearly, slowly along directions that
+the data hardly tell. So the last few steps correct it, as L-BFGS corrects a multiple of the identity.
 """
 
 from collections.abc import Callable
@@ -40,13 +43,23 @@ class Point(NamedTuple):
     groups: Float[Array, "g q"]
 
 
+class Memory(NamedTuple):
+    """The last m steps and the changes of the gradient along them, [m, p + g q], newest last; where the last began."""
+
+    steps: Float[Array, "m n"]
+    changes: Float[Array, "m n"]
+    point: Float[Array, " n"]
+    gradient: Float[Array, " n"]
+
+
 class Search(NamedTuple):
     """Where the search stands.
 
     Attributes:
         point, value: the best so far.
+        memory: of the steps that led there.
         gradient: its largest slope in units of the curvature there: |gradient| / sqrt(diagonal).
-        decrease: of the value that the last full step promised.
+        decrease: of the value that the last step promised.
         damping: added to the diagonal, relative to it.
         steps: taken so far.
         done, stuck: converged; no step of any damping went down.
@@ -54,6 +67,7 @@ class Search(NamedTuple):
 
     point: Point
     value: Float[Array, ""]
+    memory: Memory
     gradient: Float[Array, ""]
     decrease: Float[Array, ""]
     damping: Float[Array, ""]
@@ -91,10 +105,12 @@ def solve_arrow(arrow: Arrow, damping: Array | float = 0.0) -> tuple[Point, Floa
     return Point(step, group), promised
 
 
-def begin(point: Point) -> Search:
+def begin(point: Point, *, memory: int = 10) -> Search:
     """A search that has not moved yet."""
-    zero = jnp.zeros(())
-    return Search(point, zero + jnp.inf, zero + jnp.inf, zero + jnp.inf, zero, jnp.int32(0), *[jnp.asarray(False)] * 2)
+    zero, flat = jnp.zeros(()), jnp.zeros(point.shared.size + point.groups.size)
+    past = jnp.zeros((memory, flat.size))
+    still = [jnp.asarray(False)] * 2
+    return Search(point, zero + jnp.inf, Memory(past, past, flat, flat), zero, zero, zero, jnp.int32(0), *still)
 
 
 def newton_arrow(
@@ -106,7 +122,7 @@ def newton_arrow(
     until: Array | int = 100,
     trials: int = 12,
 ) -> Search:
-    """Minimise by damped steps; a step that does not go down is tried again with more damping.
+    """Minimise by damped steps; one that does not go down is tried again without memory and with more damping.
 
     Args:
         blocks: the arrow of a point.
@@ -114,7 +130,7 @@ def newton_arrow(
         start: from `begin`, or a search to go on with.
         tolerance: stop when a step promises to lower the value by less than this (or than rounding allows).
         until: number of steps, all told, to stop at.
-        trials: dampings tried per step.
+        trials: steps tried from a point.
     """
 
     def go_on(state: Search) -> Array:
@@ -122,6 +138,7 @@ def newton_arrow(
 
     def step(state: Search) -> Search:
         arrow = blocks(state.point)
+        memory = _remember(state, arrow)
         rounding = 1e-14 * (1.0 + jnp.abs(arrow.value))
 
         def unfinished(trial: tuple[Any, ...]) -> Array:
@@ -129,12 +146,12 @@ def newton_arrow(
 
         def attempt(trial: tuple[Any, ...]) -> tuple[Any, ...]:
             _, count, damping, *_ = trial
-            move, promised = solve_arrow(arrow, damping)
+            move, promised = _corrected(arrow, memory, damping, use=count == 0)
             point = jax.tree.map(jnp.add, state.point, move)
             reached = value(point)
             # a promise below rounding is kept if the value did not rise by more than that
-            good = jnp.isfinite(reached) & (arrow.value - reached >= 1e-4 * promised - 10.0 * rounding)
-            more = jnp.where(good, damping, jnp.maximum(4.0 * damping, 1e-3))
+            good = jnp.isfinite(reached) & (promised > 0) & (arrow.value - reached >= 1e-4 * promised - 10.0 * rounding)
+            more = jnp.where(good | (count == 0), damping, jnp.maximum(4.0 * damping, 1e-3))
             return good, count + 1, more, point, reached, promised
 
         zero = jnp.zeros(())
@@ -142,17 +159,58 @@ def newton_arrow(
         good, count, damping, point, reached, promised = jax.lax.while_loop(unfinished, attempt, first)
         point = jax.tree.map(lambda new, old: jnp.where(good, new, old), point, state.point)
         slope = jnp.abs(arrow.gradient) / jnp.sqrt(jnp.maximum(jnp.diagonal(arrow.shared), 1e-12))
-        small = promised <= tolerance + rounding
         relaxed = jnp.where(count > 1, damping, damping / 8.0)
         return Search(
             point,
             jnp.where(good, reached, arrow.value),
+            memory,
             slope.max(),
             promised,
             jnp.where(relaxed < 1e-6, 0.0, relaxed),
             state.steps + 1,
-            good & small & (damping < 1e-2),
+            good & (promised <= tolerance + rounding) & (damping < 1e-2),
             ~good,
         )
 
     return jax.lax.while_loop(go_on, step, start)
+
+
+def _flat(shared: Array, groups: Array) -> Array:
+    return jnp.concatenate([shared, groups.ravel()])
+
+
+def _remember(state: Search, arrow: Arrow) -> Memory:
+    """The memory with the step that led here; one along which the gradient did not rise is left out."""
+    here, slope = _flat(*state.point), _flat(arrow.gradient, arrow.group_gradient)
+    memory = state.memory
+    step, change = here - memory.point, slope - memory.gradient
+    good = (state.steps > 0) & (step @ change > 1e-12 * jnp.linalg.norm(step) * jnp.linalg.norm(change))
+
+    def append(past: Array, new: Array) -> Array:
+        return jnp.where(good, jnp.concatenate([past[1:], new[None]]), past)
+
+    return Memory(append(memory.steps, step), append(memory.changes, change), here, slope)
+
+
+def _corrected(arrow: Arrow, memory: Memory, damping: Array, use: Array) -> tuple[Point, Float[Array, ""]]:
+    """The step of the two-loop recursion of L-BFGS around the arrow, and the decrease that it promises."""
+    slope = _flat(arrow.gradient, arrow.group_gradient)
+    product = (memory.steps * memory.changes).sum(axis=1)
+    rate = jnp.where(use & (product > 0), 1.0 / jnp.where(product > 0, product, 1.0), 0.0)
+
+    def back(rest: Array, pair: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+        step, change, own = pair
+        part = own * (step @ rest)
+        return rest - part * change, part
+
+    rest, parts = jax.lax.scan(back, slope, (memory.steps, memory.changes, rate), reverse=True)
+    size = arrow.gradient.shape[0]
+    groups = rest[size:].reshape(arrow.group_gradient.shape)
+    solved, _ = solve_arrow(arrow._replace(gradient=rest[:size], group_gradient=groups), damping)
+
+    def forth(move: Array, pair: tuple[Array, ...]) -> tuple[Array, None]:
+        step, change, own, part = pair
+        return move + (part - own * (change @ move)) * step, None
+
+    move, _ = jax.lax.scan(forth, -_flat(*solved), (memory.steps, memory.changes, rate, parts))
+    return Point(-move[:size], -move[size:].reshape(groups.shape)), 0.5 * (slope @ move)

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from electjax.labelled.codec import provenance, with_units
-from electjax.labelled.predict import posterior_basis, run_key, set_basis, simulate_basis
+from electjax.labelled.predict import RUNS, is_calm, posterior_basis, refuse, run_key, set_basis, simulate_basis
 from electjax.labelled.scenario import BASELINE, Basis, change
 from electjax.simulators.base import Outcome
 
@@ -18,13 +18,17 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 def counterfactual(
     election: xr.Dataset,
     posterior: xr.Dataset,
-    scenarios: Mapping[str, Mapping[str, Any]],
+    scenarios: Mapping[str, Mapping[str, Any]] | None = None,
     *,
-    runs: int = 1000,
+    runs: int | None = None,
     seed: int = 0,
     progress: Callable[[int, int, str], None] | None = None,
+    **calm: Any,
 ) -> xr.Dataset:
     """Simulate an election as a posterior has it, and as it would have been under each scenario.
+
+    With a fit of `fit_calm` and booths in the place of the first two: votes and seats if other `candidates` had stood,
+    with the options of `electjax.labelled.booths.counterfactual.counterfactual_calm`.
 
     All scenarios share their draws from the posterior and their random numbers: run r of one is to be compared with run
     r of another, and a scenario that changes nothing gives the baseline's numbers.
@@ -39,7 +43,7 @@ def counterfactual(
                         from labels to these, such as {"eta": {"BJP": 0.9}}
             districts   number of districts, of the same electors; sizes follow the quantiles of the old ones and
                         parameters stay what they are in a district
-        runs: simulated elections per scenario.
+        runs: simulated elections per scenario, 1000 by default.
 
     Returns:
         Dataset over `scenario`, whose first is "baseline": seats and vote_fraction(scenario, run, party), mwm and
@@ -52,8 +56,15 @@ def counterfactual(
         ValueError: no scenario, or one that is not possible, named in one line; a posterior without draws.
         ElectionDataError: an invalid election.
     """
+    if is_calm(election):
+        from electjax.labelled.booths.counterfactual import counterfactual_calm
+
+        refuse(runs=runs, scenarios=scenarios)
+        return counterfactual_calm(election, posterior, seed=seed, progress=progress, **calm)
+    refuse(**calm)
+    runs, named = RUNS if runs is None else runs, _named(scenarios)
     basis, draw = posterior_basis(election, posterior, runs=runs, seed=seed)
-    bases = {BASELINE: basis} | {name: change(basis, name, spec) for name, spec in _named(scenarios).items()}
+    bases = {BASELINE: basis} | {name: change(basis, name, spec) for name, spec in named.items()}
     done: dict[str, Outcome] = {}
     for name, changed in bases.items():
         done[name] = simulate_basis(run_key(seed), changed, runs=runs, keep_votes=False)
@@ -75,7 +86,7 @@ def counterfactual(
             "party": basis.encoded.parties,
         },
         attrs=provenance(election, basis.simulator, basis.options, seed)
-        | {"engine": basis.engine, "scenarios": json.dumps(scenarios, default=_plain)},
+        | {"engine": basis.engine, "scenarios": json.dumps(named, default=_plain)},
     )
     if basis.simulator.takes_popularity:
         shares = np.stack([changed.popularity.mean(axis=0) for changed in bases.values()])
@@ -121,7 +132,7 @@ def seat_statistics(seats: xr.DataArray, districts: xr.DataArray) -> xr.Dataset:
     )
 
 
-def _named(scenarios: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
+def _named(scenarios: Mapping[str, Mapping[str, Any]] | None) -> Mapping[str, Mapping[str, Any]]:
     if not isinstance(scenarios, Mapping) or not scenarios:
         example = "{'more districts': {'districts': 140}}"
         raise ValueError(f"scenarios: found {scenarios!r}; expected at least one, such as {example}")

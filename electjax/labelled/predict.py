@@ -17,17 +17,23 @@ from electjax.labelled.simulate import Progress, decode_runs, in_chunks, runs_a_
 from electjax.simulators import get_simulator
 from electjax.simulators.base import Outcome, check_options, make_plan, simulate_runs
 
+RUNS = 1000
+
 
 def predict(
     election: xr.Dataset,
     posterior: xr.Dataset,
     *,
-    runs: int = 1000,
+    runs: int | None = None,
     seed: int = 0,
     params: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
+    **calm: Any,
 ) -> xr.Dataset:
     """Simulate elections with parameters drawn from a posterior: the posterior predictive distribution.
+
+    With a fit of `fit_calm` and booths in the place of the first two: what it expects of them, with the options of
+    `electjax.labelled.booths.predict.predict_calm`, such as booth_effects and draws.
 
     Model, options, engine and fixed parameters are those of the calibration. A draw is used in proportion to its weight
     (systematic resampling), the draws in random order.
@@ -35,7 +41,7 @@ def predict(
     Args:
         election: the election to simulate: the one of the calibration, or another with the same parties.
         posterior: the result of `calibrate`.
-        runs: number of simulated elections. Run r depends on the seed and its draw alone.
+        runs: number of simulated elections, 1000 by default. Run r depends on the seed and its draw alone.
         params: parameters that get another value: a number, {"add": x} or {"times": x}, an array, or a mapping from
             labels to these, such as {"eta": {"BJP": 0.9}}.
 
@@ -47,6 +53,13 @@ def predict(
         ValueError: no draws, labels that differ from the election's, an unknown parameter or a value out of range.
         ElectionDataError: an invalid election.
     """
+    if is_calm(election):
+        from electjax.labelled.booths.predict import predict_calm
+
+        refuse(runs=runs, params=params)
+        return predict_calm(election, posterior, seed=seed, progress=progress, **calm)
+    refuse(**calm)
+    runs = RUNS if runs is None else runs
     basis, draw = posterior_basis(election, posterior, runs=runs, seed=seed)
     basis = change_parameters(basis, params or {})
     whole = simulate_basis(run_key(seed), basis, runs=runs, progress=progress)
@@ -61,6 +74,18 @@ def predict(
         if len(dims) == values.ndim - 1:
             dataset[name] = (("run", *dims), values, posterior[name].attrs)
     return with_units(dataset)
+
+
+def is_calm(data: object) -> bool:
+    """Whether something is what `fit_calm` returned."""
+    return isinstance(data, xr.Dataset) and data.attrs.get("conventions") == "electjax calm"
+
+
+def refuse(**given: Any) -> None:
+    """Refuse options that belong to the other kind of model."""
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(f"{name}={value!r}: no option of this kind of model; expected those of its documentation")
 
 
 def run_key(seed: int) -> Key[Array, ""]:

@@ -77,7 +77,7 @@ def booth_scatter(fit: xr.Dataset) -> Figure:
     for party in parties:
         at = {"party": party}
         pairs.append((party, fit["observed_share"].sel(at).values, fit["fitted_share"].sel(at).values))
-    columns = min(len(pairs), 4)
+    columns = len(pairs) if len(pairs) < 6 else 4
     with look():
         figure = new_figure(2.4 * columns + 0.4, 2.5 * -(-len(pairs) // columns) + 0.2)
         grid = figure.subplots(-(-len(pairs) // columns), columns, squeeze=False)

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from electjax.report.draw import histogram, legend, line, observed_line, patch
 from electjax.report.page import ReportFigure
-from electjax.report.style import BLUE, INK, VERMILION, look, new_figure, percent, sample_bins
+from electjax.report.style import BLUE, INK, VERMILION, look, new_figure, percent, sample_bins, whole_numbers
 
 _TITLE = "Diagnostics"
 
@@ -112,7 +112,7 @@ def stability_strip(stability: xr.Dataset) -> Figure:
         # a group that tells nothing has an interval of any width
         low, high = np.nanquantile(value, [0.01, 0.99]) if np.isfinite(value).any() else (-1.0, 1.0)
         margin = 0.25 * max(high - low, 0.1)
-        ax.set_xlim(min(low, common.min()) - margin, max(high, common.max()) + margin)
+        ax.set_xlim(min(low, (common - width).min()) - margin, max(high, (common + width).max()) + margin)
         ax.set_yticks(-np.arange(len(names)), names)
         ax.tick_params(axis="y", length=0)
         ax.grid(axis="y", visible=False)
@@ -140,4 +140,5 @@ def gain_strip(holdout: xr.Dataset, measure: str = "KL") -> Figure:
         ax.axhline(float(holdout["gain"].sel(measure=measure)), color=VERMILION, lw=1.6, ls=(0, (5, 2)))
         ax.set(xlabel="constituency, by gain", ylabel=f"gain in {measure}, nats per vote")
         ax.margins(x=0.01)
+        whole_numbers(ax)
     return figure

@@ -10,10 +10,13 @@ from electjax.report.calm_diagnostics import diagnostic_figures
 from electjax.report.calm_tables import (
     affinity_rows,
     as_html,
+    candidate_of,
     counterfactual_rows,
     diagnostic_rows,
     holdout_rows,
     parameter_rows,
+    place_rows,
+    swaps_of,
     truth_rows,
 )
 from electjax.report.page import ReportFigure, RowsSection, render_page
@@ -27,7 +30,7 @@ _NOTE = (
 )
 _PARAMETERS = "Log odds, but for ρ: the correlation of two electors' choices within a booth."
 _AFFINITY = (
-    "How near the candidate is to people of a cell, on each axis: 1 for a match, less for adjacent categories, 0 for"
+    "How near a candidate is to people of a cell, on each axis: 1 for a match, less for adjacent categories, 0 for"
     " none; then standardised over constituencies, cells and parties, as the model takes it."
 )
 _SWAP = (
@@ -86,11 +89,12 @@ def render_calm(
         table=as_html(metrics),
         table_note=_NOTE,
         before=[
-            RowsSection("affinity", "Cells and candidate", affinity_rows(metrics), note=_AFFINITY),
+            RowsSection("affinity", "Cells and candidate", affinity_rows(metrics), candidate_of(metrics), _AFFINITY),
             RowsSection("diagnostics", "Is it so?", diagnostic_rows(metrics)),
             RowsSection("holdout", "Booths kept out", holdout_rows(metrics), note=_HOLDOUT),
             RowsSection("truth", "Against the truth", truth_rows(metrics), _TRUTH, truth_text(metrics)),
             RowsSection("candidates", "Other candidates", counterfactual_rows(metrics), swap_text(metrics), _SWAP),
+            RowsSection("places", "Where they stand", place_rows(metrics)),
         ],
         figures=figures,
         after=[RowsSection("parameters", "Other parameters", parameter_rows(metrics), note=_PARAMETERS)],
@@ -139,5 +143,5 @@ def truth_text(metrics: Metrics) -> str:
 
 def swap_text(metrics: Metrics) -> str:
     """Which candidates are others, in a sentence."""
-    changes = metrics.get("counterfactual", {}).get("changes", [])
-    return f"Changed: {'; '.join(changes)}." if changes else ""
+    changes = swaps_of(metrics)
+    return f"Changed: {changes}." if changes else ""

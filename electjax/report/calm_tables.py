@@ -21,6 +21,7 @@ _HEADINGS = {
     "g_mean": "mean g",
     "g_sd": "SD g",
 }
+_MOST_PLACES = 12
 DIAGNOSTICS = {
     "holdout": "booths kept out",
     "placebo": "placebo",
@@ -38,13 +39,12 @@ def calm_summary(metrics: Metrics) -> Group:
     for title, rows in (
         (f"{data}: candidate affinity, coefficients and their standard errors", coefficient_rows(metrics)),
         (f"{data}: against the truth", truth_rows(metrics)),
-        (f"{data}: affinity g of cells and candidate", affinity_rows(metrics)),
-        (f"{data}: other candidates", counterfactual_rows(metrics)),
+        (f"{data}: affinity g with {candidate_of(metrics)}", affinity_rows(metrics)),
+        (f"{data}: other candidates ({swaps_of(metrics)})", counterfactual_rows(metrics)),
     ):
         if rows:
             parts.append(_table(title, rows))
-    said = [f"{name}: {verdict}" for name, verdict in verdicts(metrics)]
-    parts += [Text(line) for line in [*said, *metrics["warnings"]]]
+    parts += [Text(f"{name}: {verdict}") for name, verdict in verdicts(metrics)]
     return Group(*parts)
 
 
@@ -87,14 +87,42 @@ def truth_rows(metrics: Metrics) -> Rows:
 def affinity_rows(metrics: Metrics) -> Rows:
     """One row per cell that is named: its g, as it is and standardised."""
     rows = []
-    for cell in metrics.get("affinity", []):
+    for cell in metrics.get("affinity", {}).get("cells", []):
         row = {"cell": cell["cell"]}
         for name, value in cell["raw"].items():
-            row[f"g {name}"] = number(value, 3)
+            row[f"g {name}"] = f"{value:g}"
         for name, value in cell["standardised"].items():
             row[f"{name}, SD"] = number(value, 3, signed=True)
         rows.append(row | ({"η'g": number(cell["boost"], 3, signed=True)} if "boost" in cell else {}))
     return rows
+
+
+def candidate_of(metrics: Metrics) -> str:
+    """Whose affinity the rows of `affinity_rows` tell."""
+    return str(metrics.get("affinity", {}).get("candidate", ""))
+
+
+def swaps_of(metrics: Metrics) -> str:
+    """Which candidates are others."""
+    return "; ".join(metrics.get("counterfactual", {}).get("changes", []))
+
+
+def place_rows(metrics: Metrics) -> Rows:
+    """One row per constituency with another candidate and party: its votes; none where it is the only one."""
+    places = metrics.get("counterfactual", {}).get("places", {})
+    if metrics["constituencies"] == 1:
+        return []
+    return [
+        {
+            "constituency": place,
+            "party": party,
+            "votes": number(row["votes"]["before"], 0),
+            "then": number(row["votes"]["after"], 0),
+            "change": with_interval(*(row["votes"]["change"][key] for key in ("value", "low", "high")), digits=0),
+        }
+        for place, parties in list(places.items())[:_MOST_PLACES]
+        for party, row in parties.items()
+    ]
 
 
 def counterfactual_rows(metrics: Metrics) -> Rows:
@@ -105,11 +133,11 @@ def counterfactual_rows(metrics: Metrics) -> Rows:
     rows = []
     for party, row in found["parties"].items():
         cells = {"party": party}
-        for name, digits in (("votes", 0), ("seats", 2)):
-            cells[name] = number(row[name]["before"], digits)
-            cells[f"{name}, then"] = number(row[name]["after"], digits)
+        for name in ("votes", "seats"):
+            cells[name] = number(row[name]["before"], 0)
+            cells[f"{name}, then"] = number(row[name]["after"], 0)
             change = row[name]["change"]
-            cells[f"change of {name}"] = with_interval(change["value"], change["low"], change["high"], digits)
+            cells[f"change of {name}"] = with_interval(change["value"], change["low"], change["high"], digits=0)
         rows.append(cells)
     return rows
 
@@ -147,7 +175,7 @@ def with_error(value: float | None, error: float | None, digits: int, *, signed:
     return number(value, digits, signed=signed) + ("" if error is None else f" ± {error:.{digits}f}")
 
 
-def with_interval(value: float | None, low: float | None, high: float | None, digits: int) -> str:
+def with_interval(value: float | None, low: float | None, high: float | None, *, digits: int) -> str:
     """A change and its interval: +12 (+3 to +21)."""
     ends = "" if low is None or high is None else f" ({low:+,.{digits}f} to {high:+,.{digits}f})"
     return number(value, digits, signed=True) + ends

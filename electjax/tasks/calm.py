@@ -3,16 +3,16 @@
 import json
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import xarray as xr
-from scipy.stats import norm
 
 import electjax
+from electjax.labelled.booths.axes import axes_of
+from electjax.labelled.booths.counterfactual import changes_of, swap_candidates
 from electjax.labelled.booths.fitted_margins import fitted_margins
-from electjax.tasks.metrics import Metrics, plain, single_numbers
+from electjax.tasks.calm_metrics import affinity_metrics, calm_metrics, diagnostic_metrics, swap_metrics
 from electjax.tasks.progress import Stages, silent
 from electjax.tasks.result import Result
 from electjax.tasks.settings import CalmSettings, Settings
@@ -25,6 +25,7 @@ VERBS = {  # by the name of a diagnostic in the settings
     "stability": "stability_calm",
     "collinearity": "collinearity_calm",
 }
+EVERYWHERE = "*"  # stands for every constituency among other candidates
 _FIT_ONLY = ("errors", "holdout", "penalties")  # options that a diagnostic sets itself
 
 
@@ -36,6 +37,10 @@ def calm(booths: xr.Dataset, settings: Settings, stage: Stages = silent) -> Resu
     """
     started = time.perf_counter()
     own, seed = settings.calm, settings.seed
+    candidates = everywhere(own.candidates, booths)
+    if candidates:  # what is not possible is refused before anything is fitted
+        axes = axes_of(own.options.get("axes") or booths.attrs["axes"])
+        swap_candidates(booths, changes_of(candidates, axes), axes)
     with warnings.catch_warnings():  # the fit says what is to be said, below
         warnings.simplefilter("ignore", UserWarning)
         said = stage("fit")
@@ -47,15 +52,19 @@ def calm(booths: xr.Dataset, settings: Settings, stage: Stages = silent) -> Resu
             verb, watched = getattr(electjax, VERBS[name]), {} if name == "collinearity" else {"progress": said}
             nodes[f"/{name}"] = verb(booths, **diagnostic_options(name, own, fit, seed), **watched)
             said(1, 1, "")
-        if own.candidates:
+        if candidates:
             said = stage("other candidates")
-            options: dict[str, Any] = {"draws": own.draws, "seed": seed, "level": fit.attrs["level"]}
-            nodes["/counterfactual"] = electjax.counterfactual(fit, booths, candidates=own.candidates, **options)
+            options: dict[str, Any] = {"draws": own.draws, "seed": seed, "level": fit.attrs["level"], "progress": said}
+            if fit.attrs["errors"] == "none":
+                options["draws"] = 0  # nothing to draw from
+            nodes["/counterfactual"] = electjax.counterfactual(fit, booths, candidates=candidates, **options)
             said(1, 1, "")
     metrics = calm_metrics(fit, booths)
     if own.example:
         nodes["/affinity"] = electjax.madipur_table(fit)
         metrics["affinity"] = affinity_metrics(nodes["/affinity"])
+    if candidates:
+        metrics["counterfactual"] = swap_metrics(nodes["/counterfactual"], own.candidates)
     metrics["diagnostics"] = {name: diagnostic_metrics(nodes[f"/{name}"]) for name in own.diagnostics}
     notes = json.loads(fit.attrs["warnings"])
     for note in notes:
@@ -74,152 +83,12 @@ def diagnostic_options(name: str, own: CalmSettings, fit: xr.Dataset, seed: int)
     return options | seeded | dict(own.diagnostic_options.get(name, {}))
 
 
-def calm_metrics(fit: xr.Dataset, booths: xr.Dataset) -> Metrics:
-    """What was fitted and what came out, as plain numbers."""
-    found: Metrics = {
-        "data": str(booths.attrs.get("name", "booths")),
-        "booths": booths.sizes["booth"],
-        "constituencies": booths.sizes["constituency"],
-        "cells": booths.sizes["cell"],
-        "parties": [str(party) for party in booths["party"].values],
-        "electors": int(booths["electors"].sum()),
-        "votes": int(booths["polled"].sum()),
-        "level": float(fit.attrs["level"]),
-        "coefficients": coefficients(fit),
-        "parameters": parameters(fit),
-        **{name: plain(fit.attrs[name]) for name in ("objective", "log_likelihood", "gradient") if name in fit.attrs},
-        "steps": int(fit.attrs["steps"]),
-        "converged": bool(fit.attrs["converged"]),
-        "scatter": scatter(fit),
-    }
-    validation = json.loads(fit.attrs["validation"])
-    found |= {"validation_loss": validation} if validation else {}
-    truth = recovery(fit, booths)
-    return found if truth is None else found | {"truth": truth}
-
-
-def diagnostic_metrics(found: xr.Dataset) -> Metrics:
-    """The verdict of a diagnostic, its single numbers, and what booths that were held out gain, by measure."""
-    metrics: Metrics = {"verdict": str(found.attrs["verdict"])} | single_numbers(found)
-    for measure in found["measure"].values if "gain" in found else []:
-        own = found.sel(measure=measure)
-        loss = {str(model): plain(own["loss"].sel(model=model)) for model in found["model"].values}
-        metrics[str(measure)] = loss | {name: plain(own[name]) for name in ("gain", "gain_se", "gain_z")}
-    return metrics
-
-
-def affinity_metrics(table: xr.Dataset) -> list[Metrics]:
-    """g of named cells, as it is and standardised, by axis; and what the candidate gains there in log odds."""
-    rows = []
-    for cell in table["cell"].values:
-        own = table.sel(cell=cell)
-        row: Metrics = {"cell": str(cell)}
-        for name in ("raw", "standardised"):
-            row[name] = {str(axis): plain(own[name].sel(axis=axis)) for axis in table["axis"].values}
-        rows.append(row | ({"boost": plain(own["boost"])} if "boost" in own else {}))
-    return rows
-
-
-def coefficients(fit: xr.Dataset) -> Metrics:
-    """eta by component, such as "age" or "BJP: age".
-
-    Per standard deviation of g in log odds, with its interval; for g as it is (`raw`); as the average effect on a
-    party's share in percentage points; and what a full match adds over an average one (`boost`).
-    """
-    if "eta" not in fit:
-        return {}
-    reach = norm.ppf(0.5 + float(fit.attrs["level"]) / 2)
-    found: Metrics = {}
-    for label, where in _components(fit["eta"]):
-        row = {"eta": plain(fit["eta"].sel(where))}
-        for name in ("eta_se", "eta_raw", "eta_raw_se", "eta_pp", "eta_pp_se", "boost", "g_mean", "g_sd"):
-            if name in fit:
-                known = {dim: at for dim, at in where.items() if dim in fit[name].dims}
-                row[name] = plain(fit[name].sel(known))
-        error = row.get("eta_se")
-        for end, sign in (("low", -1), ("high", 1)):
-            row[end] = None if error is None or row["eta"] is None else row["eta"] + sign * reach * error
-        found[label] = row
+def everywhere(candidates: Mapping[str, Any], booths: xr.Dataset) -> dict[str, Any]:
+    """Other candidates with those of "*" put into every constituency where their party stands."""
+    found = {place: parties for place, parties in candidates.items() if place != EVERYWHERE}
+    for party, traits in (candidates.get(EVERYWHERE) or {}).items():
+        for place in map(str, booths["constituency"].values):
+            known = party not in booths["party"].values or bool(booths["fielded"].sel(constituency=place, party=party))
+            if known and party not in (found.get(place) or {}):  # a party that is not known is refused below
+                found[place] = {**(found.get(place) or {}), party: traits}
     return found
-
-
-def _components(values: xr.DataArray) -> Iterator[tuple[str, dict[str, str]]]:
-    """Labels of the entries of a coefficient, and where they stand."""
-    parties = values["party"].values if "party" in values.dims else [None]
-    for party in parties:
-        for axis in values["axis"].values:
-            if party is None:
-                yield str(axis), {"axis": str(axis)}
-            else:
-                yield f"{party}: {axis}", {"party": str(party), "axis": str(axis)}
-
-
-def parameters(fit: xr.Dataset) -> Metrics:
-    """The other parameters that are few, by name, with their standard errors: {"value", "se"}."""
-    found: Metrics = {}
-    for name in ("alpha", "gamma", "xi", "rho_T", "rho_P"):
-        if name not in fit:
-            continue
-        error = fit.get(f"{name}_se")
-        labels = fit["party"].values if fit[name].dims else [None]
-        for label in labels:
-            where = {} if label is None else {"party": label}
-            found[name if label is None else f"{name}[{label}]"] = {
-                "value": plain(fit[name].sel(where)),
-                "se": None if error is None else plain(error.sel(where)),
-            }
-    return found
-
-
-def scatter(fit: xr.Dataset) -> Metrics:
-    """How far the booths' fitted shares are from those observed: root mean squares, each booth counting once."""
-    turnout = fit["fitted_turnout"] - fit["observed_turnout"]
-    share = (fit["fitted_share"] - fit["observed_share"]).transpose("booth", "party")
-    rms = {str(party): plain(np.sqrt((share.sel(party=party) ** 2).mean())) for party in share["party"].values}
-    return {"turnout": plain(np.sqrt((turnout**2).mean())), "share": rms}
-
-
-def recovery(fit: xr.Dataset, booths: xr.Dataset) -> Metrics | None:
-    """How far a fit is from the truth of generated booths; None where that is not known.
-
-    `parameters` by label with truth, estimate and z; `within`, how many of all compared lie in their interval; and the
-    mean absolute error of the cells, each weighted by its electors.
-    """
-    if "true_eta" not in booths or "eta" not in fit:
-        return None
-    reach = norm.ppf(0.5 + float(fit.attrs["level"]) / 2)
-    rows: Metrics = {}
-    compared: list[np.ndarray] = []
-    for name in ("eta", "xi", "beta_T", "beta_P"):
-        truth = booths.get(f"true_{name}")
-        if truth is None or name not in fit or set(truth.dims) != set(fit[name].dims):
-            continue
-        error = fit.get(f"{name}_se", fit[name] * np.nan)
-        truth, value, error = xr.align(truth, fit[name], error, join="inner")
-        compare = xr.Dataset({"truth": truth, "estimate": value, "se": error.where(error > 0)})
-        compare["z"] = (value - truth) / compare["se"]
-        compared.append(compare["z"].values[np.isfinite(compare["z"].values)])
-        if name.startswith("beta"):
-            continue
-        each = [(name, compare)] if not truth.dims else []
-        each += [(f"{name}[{label}]", compare.sel({dim: label})) for dim in truth.dims for label in truth[dim].values]
-        rows |= {label: single_numbers(one) for label, one in each}
-    z = np.concatenate(compared) if compared else np.zeros(0)
-    found: Metrics = {
-        "parameters": rows,
-        "compared": int(z.size),
-        "within": plain((np.abs(z) < reach).mean()) if z.size else None,
-        "largest_z": plain(np.abs(z).max()) if z.size else None,
-    }
-    weight = fit["electors"]
-    for name in ("turnout", "choice"):
-        if f"true_{name}" in booths:
-            gap = abs(fit[name] - booths[f"true_{name}"])
-            found[f"{name}_error"] = plain(gap.weighted(weight.fillna(0)).mean())
-    return found | _planted(booths)
-
-
-def _planted(booths: xr.Dataset) -> Metrics:
-    """The proximity of adjacent age bins that was planted."""
-    said: Mapping[str, Any] = json.loads(booths.attrs.get("truth", "{}"))
-    return {"rho_age": said["rho"]["age"]} if "age" in said.get("rho", {}) else {}

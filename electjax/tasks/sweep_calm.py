@@ -62,22 +62,20 @@ def ranking(table: pd.DataFrame, keys: Sequence[str]) -> list[Settled]:
 
 
 def best_said(table: pd.DataFrame, keys: Sequence[str]) -> str:
-    """Which setting predicts best, by how much, and how sure that is; empty where there is nothing to choose."""
+    """Which setting predicts best, and what the best with another value of each key loses; empty without a choice."""
     ranked = ranking(table, keys)
     if len(ranked) < 2:
         return ""
-    names = settings_swept(table, keys)
-    first, second = ranked[:2]
+    names, first = settings_swept(table, keys), ranked[0]
+    best = " ".join(f"{name}={value}" for name, value in zip(names, first.values, strict=True))
     seeds = f"mean over {first.seeds} seeds" if first.seeds > 1 else "one seed"
-    near = "" if np.isnan(second.error) else f" ± {second.error:.1e}"
-    return (
-        f"Best: {_named(names, first.values)}, with a validation loss of {first.loss:.6g} ({seeds});"
-        f" next {_named(names, second.values)}, {second.excess:.1e}{near} more."
-    )
-
-
-def _named(names: Sequence[str], values: Sequence[Any]) -> str:
-    return " ".join(f"{name}={value}" for name, value in zip(names, values, strict=True))
+    said = f"Best: {best}, with a validation loss of {first.loss:.6g} ({seeds})."
+    for i, name in enumerate(names):
+        other = next((row for row in ranked if row.values[i] != first.values[i]), None)
+        if other is not None:
+            error = "" if np.isnan(other.error) else f" ± {other.error:.1e}"
+            said += f" The best with another {name}, {other.values[i]}, loses {other.excess:.1e}{error} more."
+    return said
 
 
 def calm_figure(table: pd.DataFrame, keys: Sequence[str], planted: float | None) -> Figure:

@@ -4,7 +4,6 @@ import os
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
@@ -38,6 +37,7 @@ class Basis:
         booths: checked, parties in the order of the fit.
         point: the parameters of the fit, its booths' effects in free directions.
         to: where these booths find theirs.
+        own: row of each booth in the fit, whether or not it was kept out there; -1 for none.
         areas: place of each constituency in the fit, -1 for none.
     """
 
@@ -49,6 +49,7 @@ class Basis:
     problem: Problem
     point: Point
     to: Transfer
+    own: np.ndarray
     areas: np.ndarray
 
 
@@ -63,7 +64,7 @@ def basis_of(fit: xr.Dataset, booths: xr.Dataset | str | os.PathLike[str]) -> Ba
     booths = validate_booths(booths) if isinstance(booths, xr.Dataset) else read_booths(booths)
     options, axes = read_options(fit.attrs["options"]), axes_of(fit.attrs["axes"])
     _same_axes(booths, axes)
-    booths = _with_parties(booths, _labels(fit, "party"))
+    booths = _in_order(booths, fit)
     covariates = _labels(fit, "covariate") if "covariate" in fit.coords else []
     encoded = encode_booths(
         booths,
@@ -87,7 +88,7 @@ def basis_of(fit: xr.Dataset, booths: xr.Dataset | str | os.PathLike[str]) -> Ba
         ~fit["held_out"].values.astype(bool),
         fit.sizes["constituency"],
     )
-    return Basis(fit, booths, encoded, options, design, problem, _point(fit, design), to, areas)
+    return Basis(fit, booths, encoded, options, design, problem, _point(fit, design), to, own, areas)
 
 
 def pose_basis(
@@ -236,9 +237,9 @@ def _same_axes(booths: xr.Dataset, axes: tuple[Axis, ...]) -> None:
     )
 
 
-def _with_parties(booths: xr.Dataset, parties: list[str]) -> xr.Dataset:
-    """Booths with the parties in the order of the fit."""
-    here = _labels(booths, "party")
+def _in_order(booths: xr.Dataset, fit: xr.Dataset) -> xr.Dataset:
+    """Booths with parties, and the same constituencies, in the order of the fit."""
+    here, parties = _labels(booths, "party"), _labels(fit, "party")
     odd = [name for name in here if name not in parties] + [name for name in parties if name not in here]
     if odd:
         raise data_error(
@@ -247,7 +248,9 @@ def _with_parties(booths: xr.Dataset, parties: list[str]) -> xr.Dataset:
             expected=f"the parties of the fit: {', '.join(parties)}",
             mend="rename or pool parties; one that does not stand has fielded false",
         )
-    return booths.sel(party=parties)
+    places = _labels(fit, "constituency")
+    same = set(places) == set(_labels(booths, "constituency"))
+    return booths.sel(party=parties, constituency=places) if same else booths.sel(party=parties)
 
 
 def _by_party(fit: xr.Dataset, name: str) -> np.ndarray:
@@ -266,8 +269,3 @@ def _place(wanted: Any, known: list[str]) -> np.ndarray:
     """Place of each label among those known; -1 for none."""
     index = {label: n for n, label in enumerate(known)}
     return np.array([index.get(label, -1) for label in wanted], dtype=np.int32)
-
-
-def start_key(seed: int) -> jax.Array:
-    """The key of the draws."""
-    return jax.random.key(seed)

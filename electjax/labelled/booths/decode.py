@@ -6,16 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
 import electjax
-from electjax.calm.design import Design, Shared
-from electjax.calm.estimate import Estimate
+from electjax.calm.design import Shared
 from electjax.calm.heads import contrast
-from electjax.calm.objective import booth_losses, entropy
-from electjax.calm.problem import cells, fitted, in_rows
+from electjax.calm.problem import cells, fitted, log_likelihood
 from electjax.calm.uncertainty import booth_errors, delta_method, reported
 from electjax.calm.unseen import constituencies
 from electjax.core.host import double_precision
@@ -79,7 +76,7 @@ def decode_fit(fit: "Fitted", booths: xr.Dataset) -> xr.Dataset:
         ds["choice"] = (("constituency", "cell", "party"), np.asarray(known.theta)[:areas], _attrs("choice, theta"))
         sums = jax.tree.map(lambda x: np.asarray(x)[:number], fitted(found.point, found.problem, design))
         free = np.asarray(found.point.shared)
-        likelihood = _log_likelihood(found, design)
+        likelihood = float(log_likelihood(found.point, found.problem, design))
     counted = {"long_name": "electors of the cell in the training booths", "units": "electors"}
     ds["electors"] = (("constituency", "cell"), np.asarray(data.frame.electors), counted)
     ds["fitted_turnout"] = ("booth", sums.turnout, _attrs("expected turnout of the booth"))
@@ -200,16 +197,6 @@ def _add_effects(ds: xr.Dataset, fit: "Fitted", number: int) -> xr.Dataset:
         ds["b_T_se"] = _variable(("booth",), np.asarray(of_T)[:number], "b_T", "standard error: ")
         ds["b_P_se"] = _variable(("booth", "party"), np.asarray(of_P)[:number], "b_P", "standard error: ")
     return ds
-
-
-def _log_likelihood(found: Estimate, design: Design) -> float:
-    """Binomial and multinomial log-likelihood (or its overdispersed form) of the training booths, up to a constant."""
-    problem = found.problem
-    rows = in_rows(problem.booths)
-    sums = fitted(found.point, problem, design)
-    lost = jax.vmap(lambda s, row: booth_losses(s, row, found.shared.dispersion, problem.hyper.epsilon))(sums, rows)
-    above = lost.turnout - jax.vmap(entropy)(rows) + lost.party
-    return -float(jnp.sum(rows.weight * above))
 
 
 def _attributes(fit: "Fitted", booths: xr.Dataset, likelihood: float) -> dict[str, Any]:

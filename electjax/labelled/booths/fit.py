@@ -14,9 +14,9 @@ from jax.flatten_util import ravel_pytree
 
 from electjax.calm.affinity import Standard
 from electjax.calm.design import Design, Shared
+from electjax.calm.diagnose import unseen_losses
 from electjax.calm.estimate import Estimate, Information, estimate, information
-from electjax.calm.objective import booth_losses, entropy
-from electjax.calm.problem import blank, fitted, in_rows, pose
+from electjax.calm.problem import blank, in_rows, pose
 from electjax.calm.rank import Rank, affinity_rank, rank_sentence
 from electjax.calm.split import held_out
 from electjax.calm.uncertainty import Covariance, cluster_warning, laplace_covariance, sandwich_covariance
@@ -220,11 +220,10 @@ def _check_fit(fit: xr.Dataset) -> xr.Dataset:
 
 def _validation(found: Estimate, design: Design, held: np.ndarray) -> dict[str, float]:
     """Losses of the booths kept out: N BCE above that of a perfect fit per elector, T KL per vote, both per elector."""
-    sums = fitted(found.point, found.problem, design)
+    lost = unseen_losses(found.point, found.problem, design)
     rows = in_rows(found.problem.booths)
-    lost = jax.vmap(lambda s, row: booth_losses(s, row, None, found.problem.hyper.epsilon))(sums, rows)
     number = len(held)
-    turnout = np.asarray(lost.turnout - jax.vmap(entropy)(rows))[:number][held]
+    turnout = np.asarray(lost.turnout)[:number][held]
     party = np.asarray(lost.party)[:number][held]
     electors, votes = (np.asarray(x)[:number][held].sum() for x in (rows.sizes.sum(1), rows.votes.sum(1)))
     return {

@@ -1,0 +1,89 @@
+"""Bootstrap of a CALM fit: booths drawn anew within each constituency, and the model fitted to each draw.
+
+Candidates, constituencies and the statistics that standardise g are held, so that eta keeps its scale. The fits start
+at the estimate and run one after the other in one program.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Bool, Float, Int
+
+from electjax.calm.design import Design
+from electjax.calm.estimate import newton
+from electjax.calm.problem import Problem
+from electjax.calm.uncertainty import Reported, reported
+from electjax.calm.unseen import constituencies
+from electjax.core.arrow import Point, begin
+from electjax.core.host import host_generator
+
+BATCH = 10  # fits between two reports of progress
+
+
+class Replicates(NamedTuple):
+    """Fits to replicates of the booths; the leading axis counts them."""
+
+    reported: Reported
+    converged: Bool[np.ndarray, " r"]
+    steps: Int[np.ndarray, " r"]
+
+
+def draw_weights(key: Array, area: Int[np.ndarray, " i"], counts: Bool[np.ndarray, " i"]) -> Float[np.ndarray, " i"]:
+    """How often each booth is drawn if each constituency draws as many as it has, with replacement."""
+    rng = host_generator(key)
+    found = np.zeros(len(area))
+    for a in np.unique(area[counts]):
+        own = np.flatnonzero(counts & (area == a))
+        found[own] = rng.multinomial(len(own), np.full(len(own), 1 / len(own)))
+    return found
+
+
+def bootstrap(
+    key: Array,
+    point: Point,
+    problem: Problem,
+    design: Design,
+    *,
+    replicates: int,
+    tolerance: float = 1e-8,
+    max_steps: int = 200,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Replicates:
+    """Fit the model to replicates; replicate r depends on the key and on r alone.
+
+    Args:
+        point: the estimate, where every replicate starts.
+        problem: that it solves; booths of weight 0 are never drawn, and weights w_ik of the mobilisation stay.
+        replicates: how many.
+        tolerance, max_steps: of Newton's method; what is left is far less than replicates differ by.
+    """
+    area, weight = (np.asarray(x).ravel() for x in (problem.booths.constituency, problem.booths.weight))
+    parts = []
+    for start in range(0, replicates, BATCH):
+        numbers = range(start, start + BATCH)  # the last batch is cut below: one program serves all
+        drawn = np.stack([draw_weights(jax.random.fold_in(key, n), area, weight > 0) for n in numbers])
+        rows = jnp.asarray(drawn.reshape(BATCH, *problem.booths.weight.shape))
+        found = _fits(point, problem, rows, tolerance, max_steps, design=design)
+        parts.append(jax.tree.map(lambda x, left=replicates - start: np.asarray(x)[:left], found))
+        if progress:
+            progress(min(start + BATCH, replicates), replicates, "bootstrap")
+    return Replicates(*jax.tree.map(lambda *part: np.concatenate(part), *parts))
+
+
+@partial(jax.jit, static_argnames="design")
+def _fits(
+    point: Point, problem: Problem, weights: Array, tolerance: Array, max_steps: Array, *, design: Design
+) -> Replicates:
+    def one(weight: Array) -> Replicates:
+        own = problem._replace(booths=problem.booths._replace(weight=weight))
+        search = newton(own, begin(point), design, tolerance, max_steps)
+        middle = constituencies(search.point, own, design)
+        found = reported(search.point.shared, own, design, middle)
+        return Replicates(found, search.done, search.steps)
+
+    return jax.lax.map(one, weights)
