@@ -61,6 +61,15 @@ _HOME = {
     "fit_calm": "electjax.labelled.booths.fit",
     "save_calm": "electjax.labelled.booths.fit",
     "load_calm": "electjax.labelled.booths.fit",
+    "bootstrap_calm": "electjax.labelled.booths.bootstrap",
+    "nuts_calm": "electjax.labelled.booths.mcmc",
+    "holdout_calm": "electjax.labelled.booths.holdout",
+    "mobilisation_calm": "electjax.labelled.booths.holdout",
+    "placebo_calm": "electjax.labelled.booths.placebo",
+    "rho_curve_calm": "electjax.labelled.booths.curves",
+    "stability_calm": "electjax.labelled.booths.stability",
+    "collinearity_calm": "electjax.labelled.booths.collinearity",
+    "madipur_table": "electjax.labelled.booths.example",
 }
 
 __all__ = ["__version__", *_HOME]  # noqa: PLE0604  (every key of _HOME is a string)
@@ -78,6 +87,24 @@ if TYPE_CHECKING:
     from electjax.labelled.ballots.simulate import simulate_ballots as simulate_ballots
     from electjax.labelled.ballots.store import save_ballots as save_ballots
     from electjax.labelled.ballots.stream import stream_ballots as stream_ballots
+    from electjax.labelled.booths.bootstrap import bootstrap_calm as bootstrap_calm
+    from electjax.labelled.booths.collinearity import collinearity_calm as collinearity_calm
+    from electjax.labelled.booths.curves import rho_curve_calm as rho_curve_calm
+    from electjax.labelled.booths.example import madipur as madipur
+    from electjax.labelled.booths.example import madipur_table as madipur_table
+    from electjax.labelled.booths.fit import fit_calm as fit_calm
+    from electjax.labelled.booths.fit import load_calm as load_calm
+    from electjax.labelled.booths.fit import save_calm as save_calm
+    from electjax.labelled.booths.generate import simulate_booths as simulate_booths
+    from electjax.labelled.booths.holdout import holdout_calm as holdout_calm
+    from electjax.labelled.booths.holdout import mobilisation_calm as mobilisation_calm
+    from electjax.labelled.booths.mcmc import nuts_calm as nuts_calm
+    from electjax.labelled.booths.placebo import placebo_calm as placebo_calm
+    from electjax.labelled.booths.read import read_booths as read_booths
+    from electjax.labelled.booths.schema import validate_booths as validate_booths
+    from electjax.labelled.booths.stability import stability_calm as stability_calm
+    from electjax.labelled.booths.store import save_booths as save_booths
+    from electjax.labelled.booths.store import write_booths as write_booths
     from electjax.labelled.calibrate import calibrate as calibrate
     from electjax.labelled.catalogue import describe_elections as describe_elections
     from electjax.labelled.catalogue import list_elections as list_elections

@@ -303,7 +303,7 @@ def _calm_settings(cfg: DictConfig) -> CalmSettings:
     _check("calm.level", 0 < values["level"] < 1, "a number between 0 and 1", values["level"])
     _check("calm.holdout", 0 <= values["holdout"] <= 0.9, "a share from 0 to 0.9", values["holdout"])
     _check("calm.tower", values["tower"] >= 0, "a rank of at least 0", values["tower"])
-    _check("calm.draws", values["draws"] >= 2, "at least 2", values["draws"])
+    _check("calm.draws", values["draws"] == 0 or values["draws"] >= 2, "at least 2, or 0", values["draws"])
     diagnostics = values.pop("diagnostics")
     known = f"a list of some of {', '.join(DIAGNOSTICS)}"
     _check("calm.diagnostics", isinstance(diagnostics, list), known, diagnostics)

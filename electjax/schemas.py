@@ -313,7 +313,7 @@ class EM:
 
 @dataclass
 class Calm:
-    """CALM, the candidate-aware model of booths; None is as `model`, or the booths, have it."""
+    """CALM, the candidate-aware model of booths; None is as `model`, the booths or `electjax.fit_calm` have it."""
 
     model: CalmModel = CalmModel.literal
     axes: Any = None
@@ -345,11 +345,11 @@ class Calm:
     project: bool = False
     epsilon: float = 1e-12
     method: Optimiser = Optimiser.newton
-    tolerance: float = 1e-9
-    max_steps: int = 200
-    chunk: int = 128
-    batch: int = 8
-    learning_rate: float = 0.02
+    tolerance: float | None = None
+    max_steps: int | None = None
+    chunk: int | None = None
+    batch: int | None = None
+    learning_rate: float | None = None
     cache: Cache = Cache.none
     penalties: Penalties = Penalties.given
     holdout: float = 0.0

@@ -24,7 +24,7 @@ def cells_of():
     )
 
 
-def draw(areas=3, per=4, parties=3, electors=300, seed=0, covariates=2, gaps=True, weights=None):
+def draw(areas=3, per=4, parties=3, electors=300, seed=3, covariates=2, gaps=True, weights=None):
     """Booths, and a frame of four axes of every kind, with unknown traits, an absent party and missing cells."""
     rng = np.random.default_rng(seed)
     codes = cells_of()

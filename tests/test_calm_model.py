@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache, partial
+from itertools import pairwise
 from types import SimpleNamespace
 
 import calm_by_hand as by_hand
@@ -53,7 +54,7 @@ CASES = {
 WEIGHTS = np.array([1.0, 2, 1, 1, 0, 1, 1, 0.5, 1, 1, 1, 3])  # held out, or counted more than once
 CHUNK = 5  # 12 booths, so that three rows fill the last chunk
 
-value = jax.jit(pb.value, static_argnums=2)
+gradient = jax.jit(jax.grad(pb.value), static_argnums=2)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -64,9 +65,12 @@ def double():
 
 @partial(jax.jit, static_argnums=2)
 def everything(point, problem, design):
-    """The objective, its gradient by automatic differentiation, and its blocks."""
-    reached, slope = jax.value_and_grad(pb.value)(point, problem, design)
-    return reached, slope, *pb.blocks(point, problem, design)
+    """The objective by itself, and its blocks."""
+    return pb.value(point, problem, design), *pb.blocks(point, problem, design)
+
+
+def value(point, problem, design):
+    return float(everything(point, problem, design)[0])
 
 
 def pose(booths, frame, hyper, design, *, chunk=CHUNK, standard=None):
@@ -89,7 +93,9 @@ def scattered(problem, design, seed=0):
 def spelled(point, problem, booths, design):
     """The parameters of a point with all parties."""
     basis = np.asarray(contrast(booths.votes.shape[1], design.identification))
-    return by_hand.spell(*pb.unpack(point, problem, design), basis, booths)
+    shared, local = pb.unpack(point, problem, design)
+    local = None if local is None else jax.tree.map(lambda x: x[: len(booths.polled)], local)
+    return by_hand.spell(shared, local, basis, booths)
 
 
 @cache
@@ -100,7 +106,7 @@ def case(name):
     with double_precision():
         problem = pose(booths, frame, HYPER, design)
         point = scattered(problem, design)
-        reached, slope, arrow, scores = everything(point, problem, design)
+        reached, arrow, scores = everything(point, problem, design)
         cells, sums, lost = (f(point, problem, design) for f in (pb.cells, pb.fitted, pb.losses))
     p = spelled(point, problem, booths, design)
     known = by_hand.affinity(booths, frame, HYPER, design)
@@ -112,7 +118,6 @@ def case(name):
         problem=problem,
         point=point,
         value=float(reached),
-        slope=slope,
         arrow=arrow,
         scores=scores,
         cells=cells,
@@ -132,7 +137,7 @@ each_case = pytest.mark.parametrize("name", CASES)
 
 
 def test_two_booths_three_cells_and_two_parties_worked_out_on_paper():
-    """One axis of three categories, rho = 1/2; the second booth lacks the first cell. g has mean .6 and variance .14."""
+    """One axis of three categories, rho 1/2; the second booth lacks the first cell. g has mean .6 and variance .14."""
     booths = Booths(
         sizes=np.array([[100.0, 60, 40], [0, 80, 120]]),
         polled=np.array([120.0, 110]),
@@ -190,9 +195,9 @@ def test_two_booths_three_cells_and_two_parties_worked_out_on_paper():
     close(lost.party, [10.498205, 0.436695])
     # beta: .1 (.01 + .04 + .09 + .25 + .25); b: 2 (.01 + .01 + .04 + .09); eta: .01 x .09
     total = 134.683763 + 137.628008 + 10.498205 + 0.436695 + 0.064 + 0.3 + 0.0009
-    assert float(value(point, problem, design)) == pytest.approx(total, abs=2e-6)
+    assert value(point, problem, design) == pytest.approx(total, abs=2e-6)
     doubled = problem._replace(hyper=problem.hyper._replace(lambda_T=jnp.float64(2.0), lambda_P=jnp.float64(3.0)))
-    more = float(value(point, doubled, design)) - float(value(point, problem, design))
+    more = value(point, doubled, design) - value(point, problem, design)
     assert more == pytest.approx(134.683763 + 137.628008 + 2 * (10.498205 + 0.436695), abs=4e-6)
 
 
@@ -215,7 +220,7 @@ def test_the_objective_is_its_definition(name):
     it = case(name)
     turnout, party = by_hand.losses(it.rates, it.p, it.booths)
     np.testing.assert_allclose(it.losses.turnout[: len(WEIGHTS)], turnout, rtol=1e-9)
-    np.testing.assert_allclose(it.losses.party[: len(WEIGHTS)], party, rtol=1e-8)
+    np.testing.assert_allclose(it.losses.party[: len(WEIGHTS)], party, rtol=1e-8, atol=1e-8)
     held = sum(by_hand.penalties(it.p, it.booths, HYPER, it.design).values())
     assert it.value == pytest.approx(WEIGHTS @ (1.3 * turnout + 0.7 * party) + held, rel=1e-10)
     assert float(it.arrow.value) == pytest.approx(it.value, rel=1e-13)
@@ -236,7 +241,7 @@ def test_every_penalty_stands_alone(name):
     }
     for term, strength in strengths.items():
         off = it.problem._replace(hyper=it.problem.hyper._replace(**{strength: jnp.float64(0.0)}))
-        assert it.value - float(value(it.point, off, it.design)) == pytest.approx(alone.get(term, 0.0), abs=1e-8)
+        assert it.value - value(it.point, off, it.design) == pytest.approx(alone.get(term, 0.0), abs=1e-8)
     parties = it.booths.votes.shape[1]
     free = penalty(shared._replace(alpha=9.0, gamma=shared.gamma + 5, xi=7.0), it.problem.hyper, it.design, parties)
     assert float(free) == pytest.approx(float(penalty(shared, it.problem.hyper, it.design, parties)), rel=1e-14)
@@ -249,8 +254,6 @@ def test_every_penalty_stands_alone(name):
 @each_case
 def test_the_gradient_is_that_of_the_definition(name):
     it = case(name)
-    np.testing.assert_allclose(it.arrow.gradient, it.slope.shared, rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(it.arrow.group_gradient, it.slope.groups, rtol=1e-9, atol=1e-9)
     rng = np.random.default_rng(3)
     rows, step = len(WEIGHTS), 1e-5
     for _ in range(3):
@@ -263,9 +266,17 @@ def test_the_gradient_is_that_of_the_definition(name):
             return by_hand.objective(p, it.booths, it.frame, HYPER, it.design, it.weights, it.known)
 
         slope = (along(step) - along(-step)) / (2 * step)
-        found = it.slope.shared @ way.shared + (it.slope.groups * way.groups).sum()
-        size = np.abs(np.asarray(it.slope.shared) * way.shared).sum()
+        found = it.arrow.gradient @ way.shared + (it.arrow.group_gradient * way.groups).sum()
+        size = np.abs(np.asarray(it.arrow.gradient) * way.shared).sum()
         assert float(found) == pytest.approx(slope, abs=1e-7 * size)
+
+
+@pytest.mark.parametrize("name", ["literal", "recommended"])
+def test_the_blocks_have_the_gradient_of_the_value(name):
+    it = case(name)
+    slope = gradient(it.point, it.problem, it.design)
+    np.testing.assert_allclose(it.arrow.gradient, slope.shared, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(it.arrow.group_gradient, slope.groups, rtol=1e-9, atol=1e-9)
 
 
 @each_case
@@ -276,7 +287,7 @@ def test_each_booth_has_its_own_score(name):
     unravel = jax.flatten_util.ravel_pytree(pb.blank(it.problem, it.design))[1]
     parties = it.booths.votes.shape[1]
     held = jax.grad(lambda v: penalty(unravel(v), it.problem.hyper, it.design, parties))(it.point.shared)
-    np.testing.assert_allclose(np.asarray(it.scores).sum(axis=0) + held, it.slope.shared, rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(np.asarray(it.scores).sum(axis=0) + held, it.arrow.gradient, rtol=1e-8, atol=1e-8)
 
 
 @each_case
@@ -375,9 +386,9 @@ def test_finite_at_logits_of_ten_thousand(name, part, size):
     shared, _ = pb.unpack(it.point, it.problem, it.design)
     shared = shared._replace(**{part: jnp.full_like(getattr(shared, part), size)})
     point = it.point._replace(shared=jax.flatten_util.ravel_pytree(shared)[0])
-    reached, slope, arrow, scores = everything(point, it.problem, it.design)
+    reached, arrow, scores = everything(point, it.problem, it.design)
     assert np.isfinite(float(reached))
-    for leaf in jax.tree.leaves((slope, arrow, scores)):
+    for leaf in jax.tree.leaves((gradient(point, it.problem, it.design), arrow, scores)):
         assert np.isfinite(leaf).all()
     lost = pb.losses(point, it.problem, it.design)
     assert np.isfinite(np.asarray([lost.turnout, lost.party])).all()
@@ -412,7 +423,7 @@ def test_they_have_the_same_gradient(name):
     it = case(name)
     bare = LIKELIHOOD._replace(**{key: 0.0 for key in Hyper._fields if key[:8] in ("lambda_b", "lambda_e")})
     problem = it.problem._replace(hyper=jax.tree.map(jnp.asarray, bare))
-    _, slope, *_ = everything(it.point, problem, it.design)
+    slope = everything(it.point, problem, it.design)[1].gradient
     rng = np.random.default_rng(4)
     way = rng.normal(size=it.point.shared.shape)
 
@@ -422,7 +433,7 @@ def test_they_have_the_same_gradient(name):
         return -WEIGHTS @ sum(log_probability(rates, it.booths))
 
     step = 1e-5
-    assert float(slope.shared @ way) == pytest.approx((along(step) - along(-step)) / (2 * step), rel=1e-7)
+    assert float(slope @ way) == pytest.approx((along(step) - along(-step)) / (2 * step), rel=1e-7)
 
 
 @pytest.mark.parametrize("dispersion", [None, (-4.0, -3.0)])
@@ -432,7 +443,7 @@ def test_a_party_without_votes_and_a_booth_without_turnout_add_nothing(dispersio
     sums = Totals(jnp.float64(60.0), jnp.float64(0.6), jnp.array([0.7, 0.3, 0.0]))
 
     def lost(sums, polled, votes):
-        booth = Booths(np.array([100.0]), np.float64(polled), np.array(votes), 0, np.zeros(0), np.zeros(3), 1.0)
+        booth = Booths(jnp.array([100.0]), jnp.float64(polled), jnp.array(votes), 0, jnp.zeros(0), jnp.zeros(3), 1.0)
         both = booth_losses(sums, booth, known, epsilon)
         return both.turnout + both.party
 
@@ -597,17 +608,21 @@ def test_filling_rows_and_booths_of_weight_0_change_nothing():
     it = case("literal")
     whole = pose(it.booths, it.frame, HYPER, it.design, chunk=12)  # without filling rows
     point = it.point._replace(groups=it.point.groups[:12])
-    assert float(value(point, whole, it.design)) == pytest.approx(it.value, rel=1e-14)
+    found = pb.losses(point, whole, it.design)
+    for one, other in zip(found, it.losses, strict=True):
+        np.testing.assert_allclose(one, other[:12], rtol=1e-13)
+    filled = np.asarray(it.arrow.group_gradient)[12:]
+    assert (filled == 0).all()
     rng = np.random.default_rng(1)
-    strange = jax.tree.map(lambda x: np.array(x), it.booths)
+    strange = jax.tree.map(np.array, it.booths)
     strange.sizes[4] = rng.uniform(0, 9, strange.sizes.shape[1])
     strange.votes[4], strange.polled[4], strange.previous[4] = (1.0, 2.0, 3.0), 6.0, (0.2, 0.2, 0.6)
     again = pose(strange, by_hand.counted(strange, it.frame), HYPER, it.design)
     for before, after in zip(jax.tree.leaves(it.problem.affinity), jax.tree.leaves(again.affinity), strict=True):
         np.testing.assert_array_equal(before, after)
-    reached, slope, _, scores = everything(it.point, again, it.design)
+    reached, arrow, scores = everything(it.point, again, it.design)
     assert float(reached) == it.value
-    np.testing.assert_array_equal(slope.shared, it.slope.shared)
+    np.testing.assert_array_equal(arrow.gradient, it.arrow.gradient)
     np.testing.assert_array_equal(scores, it.scores)
 
 
@@ -659,16 +674,16 @@ def test_the_weights_of_an_epoch_are_the_shares_of_the_one_before(monkeypatch):
         return steps(problem, search, *more)
 
     monkeypatch.setattr(es, "newton", watched)
-    found = es.estimate(booths, frame, HYPER, EPOCHS, chunk=CHUNK)
+    found = es.estimate(booths, frame, HYPER, EPOCHS, chunk=CHUNK, tolerance=1e-13)
     np.testing.assert_allclose(searched[0], by_hand.first_weights(booths, frame), rtol=1e-13)
-    epochs = [searched[0]] + [b for a, b in zip(searched, searched[1:], strict=False) if (a != b).any()]
+    epochs = [searched[0]] + [b for a, b in pairwise(searched) if (a != b).any()]
     assert len(epochs) > 2
     monkeypatch.setattr(es, "EPOCHS", 1)
-    one = es.estimate(booths, frame, HYPER, EPOCHS, chunk=CHUNK)
+    one = es.estimate(booths, frame, HYPER, EPOCHS, chunk=CHUNK, tolerance=1e-13)
     np.testing.assert_allclose(shares(one, epochs[0]), epochs[1], rtol=1e-9)
     assert not one.converged  # the weights have not settled
     assert found.converged
-    np.testing.assert_allclose(shares(found, np.asarray(found.weights)), found.weights, atol=1e-7)
+    np.testing.assert_allclose(shares(found, np.asarray(found.weights)), found.weights, atol=1e-5)
     np.testing.assert_allclose(np.asarray(found.weights).sum(axis=1), 1, rtol=1e-12)
     assert (np.asarray(found.weights)[~frame.fielded[booths.constituency]] == 0).all()
 
@@ -677,7 +692,7 @@ def test_the_weights_of_an_epoch_are_the_shares_of_the_one_before(monkeypatch):
 
 
 def test_two_towers_can_say_what_affinity_says():
-    """U = diag(eta_age A, eta_faith I, eta_caste I, eta_valence 1) over the sd, x holding caste within the first faith."""
+    """U = diag(eta_age A, eta_faith I, eta_caste I, eta_valence) over the sd, x holding caste within a faith."""
     it = case("literal")
     shared, _ = pb.unpack(it.point, it.problem, it.design)
     slope = np.asarray(shared.eta) / np.asarray(it.problem.affinity.standard.sd)
@@ -707,16 +722,29 @@ def test_party_coefficients_are_identified(identification, parties):
         np.testing.assert_allclose(basis.T @ basis, np.eye(parties - 1), atol=1e-15)  # so that |b|^2 is |free b|^2
 
 
+def test_what_the_features_explain_altogether_is_gone():
+    """No party's candidates differ in faith or caste here: what is left of these is rounding, and no axis."""
+    booths, frame = by_hand.draw(seed=0)
+    design = Design(project=True)
+    found = pose(booths, frame, HYPER, design).affinity
+    standard, _, _, sd = by_hand.affinity(booths, frame, HYPER, design)
+    assert (sd == 0).any()
+    np.testing.assert_allclose(found.standard.sd, sd, atol=1e-12)
+    np.testing.assert_array_equal(np.asarray(found.standard.sd) == 0, sd == 0)
+    there = (frame.presence > 0)[:, :, None, None] & frame.fielded[:, None, :, None]
+    np.testing.assert_allclose(np.where(there, found.g, 0.0), np.where(there, standard, 0.0), atol=1e-9)
+
+
 # ------------------------------------------------------------------------------------ fits
 
 
 @cache
 def sample():
     """Booths with candidate affinity, whose votes are drawn from the model."""
-    booths, frame = by_hand.draw(areas=6, per=4, electors=900, seed=11)
+    booths, frame = by_hand.draw(electors=900)
     design, hyper = CASES["literal"], LIKELIHOOD
     with double_precision():
-        problem = pose(booths, frame, hyper, design, chunk=8)
+        problem = pose(booths, frame, hyper, design, chunk=CHUNK)
         shared = pb.blank(problem, design)
         rng = np.random.default_rng(5)
         shared = shared._replace(
@@ -726,18 +754,19 @@ def sample():
             beta_P=jnp.asarray(rng.normal(size=shared.beta_P.shape) * 0.2),
             eta=jnp.array([0.3, 0.5, 0.2, 0.3]),
         )
-        groups = jnp.asarray(rng.normal(size=(24, 3)) * 0.2)
+        groups = jnp.asarray(rng.normal(size=(15, 3)) * 0.2)
         point = Point(jax.flatten_util.ravel_pytree(shared)[0], groups)
         sums = pb.fitted(point, problem, design)
-    polled = rng.binomial(booths.sizes.sum(axis=1).astype(int), np.asarray(sums.turnout))
-    votes = np.array([rng.multinomial(t, p / p.sum()) for t, p in zip(polled, np.asarray(sums.shares), strict=True)])
+    rates, shares = np.asarray(sums.turnout)[:12], np.asarray(sums.shares)[:12]
+    polled = rng.binomial(booths.sizes.sum(axis=1).astype(int), rates)
+    votes = np.array([rng.multinomial(t, p / p.sum()) for t, p in zip(polled, shares, strict=True)])
     return booths._replace(polled=polled * 1.0, votes=votes * 1.0), frame
 
 
 def fit(design=CASES["literal"], hyper=LIKELIHOOD, **options):
     booths, frame = sample()
     with double_precision():
-        return es.estimate(booths, frame, hyper, design, chunk=8, **{"tolerance": 1e-13} | options)
+        return es.estimate(booths, frame, hyper, design, chunk=CHUNK, **{"tolerance": 1e-13} | options)
 
 
 @cache
@@ -748,7 +777,7 @@ def best():
 def gradient_at(found, design=CASES["literal"], problem=None):
     """Largest slope of the objective at what a fit found."""
     with double_precision():
-        slope = jax.jit(jax.grad(pb.value), static_argnums=2)(found.point, problem or found.problem, design)
+        slope = gradient(found.point, problem or found.problem, design)
     return max(float(jnp.abs(x).max()) for x in slope)
 
 
@@ -762,7 +791,7 @@ def test_newton_finds_the_least_value():
     p = spelled(found.point, found.problem, booths, CASES["literal"])
     weights = by_hand.first_weights(booths, frame)
     least = by_hand.objective(p, booths, frame, LIKELIHOOD, CASES["literal"], weights)
-    assert least == pytest.approx(found.value, rel=1e-12)
+    assert least == pytest.approx(found.value, rel=1e-10)
     assert gradient_at(found) < 1e-4 * np.sqrt(booths.polled.sum())
     again = fit(start=found.shared, effects=found.local)
     assert again.steps <= 2
@@ -799,7 +828,7 @@ def test_a_strong_penalty_of_eta_is_the_baseline():
         point=found.point._replace(shared=jax.flatten_util.ravel_pytree(found.shared._replace(eta=None))[0])
     )
     assert gradient_at(at, plain, problem) < 1e-3
-    assert float(value(at.point, problem, plain)) == pytest.approx(found.value, rel=1e-10)
+    assert value(at.point, problem, plain) == pytest.approx(found.value, rel=1e-10)
     assert found.value > best().value + 10
 
 
@@ -820,7 +849,7 @@ def test_many_values_of_rho_at_once():
     design, weights = CASES["literal"], es.first_weights(booths, frame)
 
     def run(rho):
-        problem = es._pose(booths, frame, LIKELIHOOD._replace(rho=rho), weights, None, design=design, chunk=8)
+        problem = es._pose(booths, frame, LIKELIHOOD._replace(rho=rho), weights, None, design=design, chunk=CHUNK)
         search = es.newton(problem, begin(es.first_point(problem, design)), design, 1e-13, 50)
         return search.point.shared, search.value, search.done
 
@@ -830,7 +859,7 @@ def test_many_values_of_rho_at_once():
         alone = fit(hyper=LIKELIHOOD._replace(rho=near))
         assert float(reached[i]) == pytest.approx(alone.value, rel=1e-11)
         np.testing.assert_allclose(shared[i], alone.point.shared, atol=1e-5)
-    assert abs(float(reached[0] - reached[1])) > 0.1
+    assert abs(float(reached[0] - reached[1])) > 1e-3
 
 
 def test_projection_leaves_the_unpenalised_fit_as_it_is():
@@ -838,7 +867,7 @@ def test_projection_leaves_the_unpenalised_fit_as_it_is():
     design = CASES["literal"]
     plain = fit(hyper=bare)
     booths, frame = sample()
-    problem = pose(booths, frame, bare, replace(design, project=True), chunk=8)
+    problem = pose(booths, frame, bare, replace(design, project=True))
     assert np.abs(np.asarray(problem.affinity.g - plain.problem.affinity.g)).max() > 0.1
     search = es.newton(problem, begin(es.first_point(problem, design)), design, 1e-13, 100)
     assert float(search.value) == pytest.approx(plain.value, rel=1e-9)
@@ -872,7 +901,7 @@ def test_constituencies_share_eta_as_much_as_tau_says():
         return party.sum()
 
     rng = np.random.default_rng(0)
-    for a in (1, 4):
+    for a in (1, 2):
         way = rng.normal(size=4)
         up, down = along(a, way, 1e-4), along(a, way, -1e-4)
         assert abs(up - down) / 2e-4 < 0.02

@@ -21,8 +21,14 @@ from electjax.tasks import sweep_calm
 from electjax.tasks.calm import everywhere
 from electjax.tasks.calm_metrics import calm_metrics, coefficients, recovery, swap_metrics
 
-PARTIES, AXES = ["A", "B", "others"], ["age", "caste"]
+pytestmark = pytest.mark.filterwarnings("ignore:eta is chosen by the penalty alone")
+
+PARTIES, AXES, PLACES = ["A", "B", "others"], ["age", "caste"], ["north", "south"]
 CELLS = [("young", "X"), ("young", ""), ("old", "X"), ("old", "")]
+SPEC = {
+    "age": {"categories": ["young", "old"], "kernel": "ordinal"},
+    "caste": {"categories": ["X"], "kernel": "match"},
+}
 ETA = np.array([0.2, 0.4])
 
 
@@ -39,19 +45,22 @@ def pretend_booths(**given) -> xr.Dataset:
             "polled": ("booth", polled),
             "votes": (("booth", "party"), votes),
             "cell_category": (("cell", "axis"), np.array(CELLS)),
+            "candidate_category": (("constituency", "party", "axis"), np.full((2, 3, 2), "")),
+            "candidate_value": (("constituency", "party", "axis"), np.full((2, 3, 2), np.nan)),
+            "fielded": (("constituency", "party"), [[True, True, True], [True, False, True]]),
             "true_eta": ("axis", ETA),
             "true_turnout": (("constituency", "cell"), np.full((2, 4), 0.6)),
             "true_choice": (("constituency", "cell", "party"), np.full((2, 4, 3), 1 / 3)),
         },
         coords={
             "booth": [f"b{i}" for i in range(6)],
-            "booth_constituency": ("booth", np.repeat(["north", "south"], 3)),
-            "constituency": ["north", "south"],
+            "booth_constituency": ("booth", np.repeat(PLACES, 3)),
+            "constituency": PLACES,
             "cell": [" ".join(cell).strip() for cell in CELLS],
             "party": PARTIES,
             "axis": AXES,
         },
-        attrs={"name": "made", "truth": json.dumps({"rho": {"age": 0.5}})},
+        attrs={"name": "made", "axes": json.dumps(SPEC), "truth": json.dumps({"rho": {"age": 0.5}})},
     )
 
 
@@ -93,6 +102,7 @@ def pretend_fit(booths, *, rho_age=None, lambda_eta=0.01, holdout=0.0, seed=0, l
             "steps": 7,
             "converged": 1,
             "level": level,
+            "errors": errors,
             "warnings": json.dumps(["eta is chosen by the penalty alone."]),
             "options": json.dumps({"lambda_eta": 7.0, "holdout": holdout}),
             "validation": json.dumps(kept if holdout else {}),
@@ -100,14 +110,82 @@ def pretend_fit(booths, *, rho_age=None, lambda_eta=0.01, holdout=0.0, seed=0, l
     )
 
 
-def pretend_diagnostic(name):
-    """A diagnostic that keeps what it was called with."""
+def told(options) -> str:
+    return json.dumps({key: value for key, value in options.items() if isinstance(value, int | float | str)})
 
-    def verb(booths, **options) -> xr.Dataset:
-        told = {key: value for key, value in options.items() if isinstance(value, int | float | str)}
-        return xr.Dataset({"number": 1.5}, attrs={"verdict": f"All is well with {name}.", "called": json.dumps(told)})
 
-    return verb
+def pretend_holdout(booths, **options) -> xr.Dataset:
+    """Booths kept out that gain from the candidates."""
+    over = ("model", "measure")
+    return xr.Dataset(
+        {
+            "loss": (over, [[0.02, 0.01], [0.015, 0.01]]),
+            "gain": ("measure", [0.005, 0.0]),
+            "gain_se": ("measure", [0.001, 0.001]),
+            "gain_z": ("measure", [5.0, 0.0]),
+            "constituency_gain": (("constituency", "measure"), [[0.002, 0.0], [0.008, 0.0]]),
+        },
+        coords={"model": ["without", "with"], "measure": ["KL", "BCE"]},
+        attrs={"verdict": "All is well with booths kept out.", "called": told(options)},
+    )
+
+
+def pretend_placebo(booths, **options) -> xr.Dataset:
+    """Twenty shuffles, none as far out as the candidates."""
+    z = np.random.default_rng(0).normal(size=20)
+    return xr.Dataset(
+        {"p_value": 1 / 21, "z": 4.0, "permuted_z": ("permutation", z)},
+        attrs={"verdict": "All is well with the placebo.", "axis": "caste", "called": told(options)},
+    )
+
+
+def pretend_curve(booths, **options) -> xr.Dataset:
+    """A proximity of .5 is best."""
+    rho = np.linspace(0, 1, 5)
+    lost = (rho - 0.5) ** 2
+    return xr.Dataset(
+        {"excess": ("rho", lost), "excess_se": ("rho", lost), "objective": ("rho", lost), "best": 0.5, "refined": 0.5},
+        coords={"rho": rho},
+        attrs={"verdict": "All is well with rho.", "curve_axis": "age"},
+    )
+
+
+def pretend_stability(booths, **options) -> xr.Dataset:
+    """Two groups, of which one says nothing about age."""
+    return xr.Dataset(
+        {
+            "eta": ("axis", ETA),
+            "eta_se": ("axis", [0.1, 0.1]),
+            "group_eta": (("group", "axis"), [[0.1, 0.5], [np.nan, 0.3]]),
+            "group_eta_se": (("group", "axis"), [[0.1, 0.1], [np.nan, 0.1]]),
+        },
+        coords={"axis": AXES},
+        attrs={"verdict": "All is well with the groups.", "by": "constituency"},
+    )
+
+
+def pretend_collinearity(booths, **options) -> xr.Dataset:
+    """Nothing but a verdict."""
+    assert "progress" not in options
+    return xr.Dataset({"rank_with": 5}, attrs={"verdict": "All is well with the rank."})
+
+
+def pretend_swap(fit, booths, candidates, *, draws, progress, **options) -> xr.Dataset:
+    """B gains 10 votes and a seat where its candidate is another."""
+    changed = np.array([["B" in candidates.get(place, {}) and party == "B" for party in PARTIES] for place in PLACES])
+    before = np.tile([50.0, 40.0, 10.0], (2, 1))
+    votes = np.stack([before, before + 10 * changed])
+    found = {"votes": votes.sum(1), "seats": np.array([[2.0, 0, 0], [1, 1, 0]])}
+    variables = {name: (("scenario", "party"), values) for name, values in found.items()}
+    variables |= {f"{name}_change": ("party", values[1] - values[0]) for name, values in found.items()}
+    for name in ("votes", "seats"):
+        for end, shift in (("low", -1), ("high", 1)):
+            variables[f"{name}_change_{end}"] = ("party", found[name][1] - found[name][0] + shift)
+    variables["constituency_votes"] = (("scenario", "constituency", "party"), votes)
+    variables["constituency_votes_change"] = (("constituency", "party"), votes[1] - votes[0])
+    variables["changed"] = (("constituency", "party"), changed)
+    coords = {"scenario": ["before", "after"], "constituency": PLACES, "party": PARTIES}
+    return xr.Dataset(variables, coords=coords, attrs={"draws": draws})
 
 
 @pytest.fixture
@@ -115,10 +193,17 @@ def here(tmp_path, monkeypatch) -> Path:
     """An empty working folder, with the stand-ins in place and no compilation cache."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ELECTJAX_CACHE", "off")
-    stand_ins = {"fit_calm": pretend_fit, "simulate_booths": pretend_booths, "madipur": pretend_booths}
-    stand_ins |= {name: pretend_diagnostic(name) for name in ("holdout_calm", "placebo_calm", "rho_curve_calm")}
-    stand_ins |= {
-        name: pretend_diagnostic(name) for name in ("mobilisation_calm", "stability_calm", "collinearity_calm")
+    stand_ins = {
+        "fit_calm": pretend_fit,
+        "simulate_booths": pretend_booths,
+        "madipur": pretend_booths,
+        "holdout_calm": pretend_holdout,
+        "mobilisation_calm": pretend_holdout,
+        "placebo_calm": pretend_placebo,
+        "rho_curve_calm": pretend_curve,
+        "stability_calm": pretend_stability,
+        "collinearity_calm": pretend_collinearity,
+        "counterfactual": pretend_swap,
     }
     for name, pretend in stand_ins.items():
         monkeypatch.setitem(vars(electjax), name, pretend)
@@ -129,16 +214,19 @@ def here(tmp_path, monkeypatch) -> Path:
 
 
 def test_the_experiment_leaves_one_complete_folder(here, monkeypatch, capsys):
-    assert run(monkeypatch, "+experiment=calm_delhi", "calm.candidates={}") == 0
+    candidates = ("~calm.candidates.everywhere.BJP", "calm.candidates.everywhere.B.caste=X")
+    with pytest.warns(UserWarning, match="eta is chosen by the penalty alone"):
+        assert run(monkeypatch, "+experiment=calm_delhi", *candidates) == 0
     printed = capsys.readouterr()
     folder = here / printed.out.rstrip().splitlines()[-1]
     assert folder.parent == here / "outputs" / "calm_delhi"
     assert "+0.250 ± 0.050" in printed.out
-    assert "All is well with placebo_calm." in printed.out
-    assert "eta is chosen by the penalty alone." in printed.out
+    assert "everywhere, B: caste X" in printed.out
+    assert "+10 (+9 to +11)" in printed.out  # one constituency: in the other, B does not stand
+    assert "All is well with the placebo." in printed.out
     found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    drawn = {"coefficients", "cells", "booths"}
-    assert found >= {
+    drawn = {"coefficients", "cells", "booths", "placebo", "rho", "stability", "holdout"}
+    assert found == {
         *("config.yaml", "metrics.json", "result.nc", "report.html"),
         *(f"figures/{name}.png" for name in drawn),
     }
@@ -147,10 +235,13 @@ def test_the_experiment_leaves_one_complete_folder(here, monkeypatch, capsys):
     assert metrics["coefficients"]["age"]["eta"] == pytest.approx(0.25)
     assert metrics["coefficients"]["age"]["low"] == pytest.approx(0.25 - 1.959964 * 0.05)
     assert list(metrics["diagnostics"]) == ["holdout", "placebo", "rho", "mobilisation", "stability", "collinearity"]
-    assert metrics["diagnostics"]["placebo"]["number"] == 1.5
+    assert metrics["diagnostics"]["placebo"]["p_value"] == pytest.approx(1 / 21)
+    assert metrics["diagnostics"]["holdout"]["KL"]["gain_z"] == 5.0
+    assert list(metrics["counterfactual"]["places"]) == ["north"]
+    assert metrics["counterfactual"]["parties"]["B"]["seats"]["change"] == {"value": 1.0, "low": 0.0, "high": 2.0}
     assert metrics["seconds"] > 0
     with xr.open_datatree(folder / "result.nc", engine="h5netcdf") as tree:
-        assert {"/fit", "/margins", "/placebo"} <= set(tree.groups)
+        assert {"/fit", "/margins", "/placebo", "/counterfactual"} <= set(tree.groups)
         called = json.loads(tree["placebo"].attrs["called"])
     assert called["model"] == "recommended"
     assert called["seed"] == 0
@@ -160,35 +251,43 @@ def test_the_experiment_leaves_one_complete_folder(here, monkeypatch, capsys):
     assert "holdout: 0.0" in config
     html = (folder / "report.html").read_text("utf-8")
     assert "6 booths in 2 constituencies" in html
-    assert "All is well with holdout_calm." in html
-    assert html.count("data:image/png;base64") == len(list((folder / "figures").iterdir()))
+    assert "All is well with booths kept out." in html
+    assert html.count("data:image/png;base64") == len(drawn)
 
 
 def test_a_sweep_is_quick_and_finds_what_was_planted(here, monkeypatch, capsys):
-    arguments = ("data.scale=small", "calm.rho_age=0.3,0.5,0.6", "calm.lambda_eta=1e-3,1e-2", "seed=0,1")
+    arguments = ("data.scale=small", "calm.rho_age=0.3,0.5", "seed=0,1")
     assert run(monkeypatch, "-m", "+experiment=calm_delhi", *arguments) == 0
     (folder,) = (here / "multirun" / "calm_delhi").iterdir()
     table = pd.read_csv(folder / "sweep.csv")
-    assert len(table) == 12
-    assert {"calm.rho_age", "calm.lambda_eta", "seed", "validation", "eta_age"} <= set(table.columns)
+    assert len(table) == 4
+    assert {"calm.rho_age", "seed", "validation", "eta_age"} <= set(table.columns)
     assert (folder / "sweep.png").read_bytes().startswith(b"\x89PNG")
     said = (folder / "sweep.md").read_text("utf-8")
-    assert "Best: calm.rho_age=0.5 calm.lambda_eta=0.01, with a validation loss of 0.505" in said
+    assert "Best: calm.rho_age=0.5, with a validation loss of 0.505" in said
     assert "(mean over 2 seeds)" in said
-    for number in range(12):
+    assert "The best with another calm.rho_age, 0.3, loses 4.0e-03" in said
+    for number in range(4):
         job = folder / str(number)
         assert not (job / "report.html").exists()
         config = (job / "config.yaml").read_text("utf-8")
         assert "diagnostics: []" in config
         assert "errors: none" in config
-        assert json.loads((job / "metrics.json").read_text("utf-8"))["diagnostics"] == {}
+        metrics = json.loads((job / "metrics.json").read_text("utf-8"))
+        assert metrics["diagnostics"] == {}
+        assert "counterfactual" not in metrics
 
 
 def test_the_seed_draws_new_data_unless_they_have_their_own(here, monkeypatch):
     seeds = []
     monkeypatch.setattr(electjax, "simulate_booths", lambda **given: seeds.append(given["seed"]) or pretend_booths())
     for arguments in (["seed=3"], ["seed=3", "data.seed=1"]):
-        assert run(monkeypatch, "+experiment=calm_delhi", "calm.diagnostics=[]", "report=false", *arguments) == 0
+        assert (
+            run(
+                monkeypatch, "+experiment=calm_delhi", "calm.diagnostics=[]", "calm.draws=0", "report=false", *arguments
+            )
+            == 0
+        )
     assert seeds == [3, 1]
 
 
@@ -210,7 +309,7 @@ def test_options_reach_the_fit_and_the_reader(here, monkeypatch):
     assert called["axes"] == {"caste": {"categories": ["X", "Y"], "kernel": "match"}}
     assert (called["rho"], called["affinity"], called["use_candidate_affinity"]) == ({"school": 0.2}, "party", False)
     assert called["seed"] == 4
-    assert "lambda_beta" not in called  # left to fit_calm
+    assert "tolerance" not in called  # left to fit_calm
     assert json.loads((here / "one" / "metrics.json").read_text("utf-8"))["data"] == "mine"
 
 
@@ -227,6 +326,9 @@ def test_options_reach_the_fit_and_the_reader(here, monkeypatch):
         (["+experiment=calm_delhi", "calm.holdout=1"], 2, "calm.holdout: expected a share from 0 to 0.9"),
         (["+experiment=calm_delhi", "calm.diagnostics=[placebos]"], 2, "calm.diagnostics: expected a list of some of"),
         (["+experiment=calm_delhi", "calm.diagnostics=placebo"], 2, "calm.diagnostics: expected a list of some of"),
+        (["+experiment=calm_delhi", "calm.draws=1"], 2, "calm.draws: expected at least 2, or 0"),
+        (["+experiment=madipur"], 1, "no constituency 'Madipur'"),
+        (["+experiment=calm_delhi"], 1, "no party 'BJP'"),
         (["+experiment=calm_delhi", "data.path=x"], 2, "data.path: this data has no file; data=csv"),
         (["task=calm"], 2, "data: expected booths for task=calm, as in data=booths"),
         (["task=calm", "data=ballots", "data.path=x"], 2, "data: expected booths for task=calm"),
@@ -255,7 +357,7 @@ def test_the_configuration_has_the_defaults_of_the_library():
     assert set(options) <= set(known)
     assert {name: known[name] for name in options} == options
     left = set(known) - set(options) - {name for name, value in known.items() if value is None}
-    assert left == {"seed"}  # the run's own
+    assert left == {"seed", "tolerance", "max_steps", "chunk", "batch", "learning_rate"}  # left to the library
 
 
 # ------------------------------------------------------------------------------------ numbers
@@ -304,6 +406,49 @@ def test_a_coefficient_per_party_has_a_row_of_its_own():
     assert list(found) == [f"{party}: {axis}" for party in PARTIES for axis in AXES]
     assert found["B: caste"]["eta"] == 3.0
     assert found["B: caste"]["g_mean"] == 0.3
+
+
+def test_a_sweep_is_drawn_over_rho_and_the_other_setting():
+    rows = [
+        {
+            "job": 0,
+            "calm.lambda_eta": eta,
+            "calm.rho_age": rho,
+            "seed": seed,
+            "validation": seed + (rho - 0.4) ** 2 + eta,
+        }
+        for seed in (0, 1)
+        for rho in (0.3, 0.4, 0.6)
+        for eta in (0.01, 0.1)
+    ]
+    keys = ["calm.lambda_eta", "calm.rho_age", "seed"]
+    left, right = sweep_calm.calm_figure(pd.DataFrame(rows), keys, 0.4).axes
+    assert (left.get_xlabel(), left.get_ylabel()) == ("calm.rho_age", "calm.lambda_eta")
+    assert [text.get_text() for text in left.texts] == ["0.10", "best", "0.40", "1.00", "0.90", "1.30"]
+    assert right.lines[-1].get_xdata() == [0.4, 0.4]
+    said = sweep_calm.best_said(pd.DataFrame(rows), keys)
+    assert said.startswith("Best: calm.lambda_eta=0.01 calm.rho_age=0.4, with")
+    assert "another calm.lambda_eta, 0.1, loses 9.0e-02" in said
+    only = pd.DataFrame(rows[:1])
+    assert sweep_calm.calm_figure(only.assign(eta_age=0.2), ["seed"], None).axes[0].get_ylabel() == "η per SD"
+
+
+def test_everywhere_is_where_the_party_stands():
+    booths = pretend_booths()
+    given = {"everywhere": {"B": {"caste": "X"}, "A": None}, "south": {"A": {"age": "old"}}}
+    assert everywhere(given, booths) == {
+        "north": {"B": {"caste": "X"}, "A": None},
+        "south": {"A": {"age": "old"}},  # what is said of a place counts there
+    }
+    assert everywhere({}, booths) == {}
+
+
+def test_swaps_are_told_in_words():
+    booths = pretend_booths()
+    given = {"north": {"B": {"caste": None, "age": "old"}, "A": None}}
+    metrics = swap_metrics(pretend_swap(pretend_fit(booths), booths, given, draws=2, progress=None), given)
+    assert metrics["changes"] == ["north, B: caste unknown, age old", "north, A: does not stand"]
+    assert metrics["places"]["north"]["B"]["votes"]["change"] == {"value": 10.0, "low": None, "high": None}
 
 
 def test_the_best_setting_is_a_mean_of_differences_within_seeds():
@@ -359,9 +504,8 @@ def test_booths_are_dots_or_hexagons():
 def test_the_surface_marks_the_best_and_the_planted_value():
     loss = np.array([[1.0, 0.5], [0.75, np.nan]])
     figure = report.loss_surface(loss, ("rho", [0.3, 0.5]), ("lambda", [0.1, 1.0]), planted=0.5)
-    left, right = figure.axes
-    assert [text.get_text() for text in left.texts] == ["5.00", "best", "2.50"]
-    assert [label.get_text() for label in right.get_legend().get_texts()] == ["planted", "lambda = 0.1", "lambda = 1"]
+    assert [text.get_text() for text in figure.axes[0].texts] == ["5.00", "best", "2.50"]
+    assert [label.get_text() for label in figure.legends[0].get_texts()] == ["planted", "lambda = 0.1", "lambda = 1"]
 
 
 def test_labels_of_users_are_escaped():

@@ -55,13 +55,31 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+SWEEPS: dict[str, dict[str, Any]] = {
+    "dm": {"concentration": np.linspace(0.5, 20.0, 8)},
+    "dpm": {"gamma": np.linspace(0.0, 1.0, 8), "prior_mass": np.linspace(0.0, 3.0, 8)},
+    "ecm": {"alpha": np.linspace(0.5, 20.0, 8), "beta": np.linspace(0.0, 1.0, 8)},
+    "pcm": {"eta": np.linspace(0.0, 1.0, 24).reshape(8, 3), "capacity": np.linspace(1.0, 3.0, 8)},
+    "sim": {"concentration": np.linspace(0.1, 5.0, 8), "sigma": np.linspace(0.5, 2.0, 24).reshape(8, 3)},
+}
+
+
+def values(model: str, index: int) -> dict[str, Any]:
+    """One set of parameters; all are of the same shapes, so that one program serves them."""
+    return {name: swept[index] for name, swept in SWEEPS[model].items()}
+
+
 def test_every_model_keeps_the_contract() -> None:
     assert {model for model, _ in VARIANTS} == set(SIMULATORS)
 
 
 def quick(model: str, options: dict[str, Any]) -> Any:
-    """Variants that take another way through the same code run on demand."""
-    late = (model in {"dm", "dpm"} and options["bookkeeping"] == "by_district") or options == {"overflow": "exceed"}
+    """Variants that take another way through the same code run on demand.
+
+    DPM shows how ballots are kept for DM too, and `test_ecm.py` has invariants of its own under every book-keeping.
+    """
+    rule = options.get("bookkeeping")
+    late = rule == "by_district" or (model, rule) == ("dm", "interleaved") or options == {"overflow": "exceed"}
     return pytest.param(model, options, marks=pytest.mark.slow if late else [])
 
 
@@ -70,7 +88,7 @@ def quick(model: str, options: dict[str, Any]) -> Any:
 def test_contract(model: str, options: dict[str, Any], engine: str) -> None:
     """Shapes, types, sums that hold, winners and margins of the votes, and runs that depend on nothing else."""
     election, runs = ELECTION, CALL["runs"]
-    shared = CALL | {"options": options, "engine": engine}
+    shared = CALL | {"options": options, "engine": engine, "params": values(model, 4)}
     result = outcomes(model, election, seed=7, **shared)
     assert result.votes.shape == (runs, 2, 3)
     assert result.winner.shape == result.margin.shape == (runs, 2)
@@ -102,23 +120,13 @@ def test_contract(model: str, options: dict[str, Any], engine: str) -> None:
     assert same(moved, at_runs(result, turned))
 
 
-SWEEPS: dict[str, dict[str, Any]] = {
-    "dm": {"concentration": np.linspace(0.5, 20.0, 8)},
-    "dpm": {"gamma": np.linspace(0.0, 1.0, 8), "prior_mass": np.linspace(0.0, 3.0, 8)},
-    "ecm": {"alpha": np.linspace(0.5, 20.0, 8), "beta": np.linspace(0.0, 1.0, 8)},
-    "pcm": {"eta": np.linspace(0.0, 1.0, 24).reshape(8, 3), "capacity": np.linspace(1.0, 3.0, 8)},
-    "sim": {"concentration": np.linspace(0.1, 5.0, 8), "sigma": np.linspace(0.5, 2.0, 24).reshape(8, 3)},
-}
-
-
 @pytest.mark.parametrize("model", SIMULATORS)
 def test_a_sweep_compiles_once(model: str) -> None:
     """Values are traced: eight sets of them, and a program for the first."""
-    options = next(options for name, options in VARIANTS if name == model)  # where values are single, the contract's
+    options = next(options for name, options in VARIANTS if name == model)
 
     def run(index: int) -> np.ndarray:
-        params = {name: values[index] for name, values in SWEEPS[model].items()}
-        return outcomes(model, ELECTION, **CALL, params=params, options=options, seed=index).votes
+        return outcomes(model, ELECTION, **CALL, params=values(model, index), options=options, seed=index).votes
 
     run(0)
     before = simulate_runs._cache_size()

@@ -25,7 +25,7 @@ from electjax.core.arrow import Arrow, Point, Search, begin, eliminate, newton_a
 
 Method = Literal["newton", "lbfgs", "adam"]
 EPOCHS = 30  # most epochs of mobilisation weights
-SETTLED = 1e-8  # largest change of a weight at which they are taken as settled
+SETTLED = 1e-5  # largest change of a weight at which they are taken as settled: about what a fit leaves uncertain
 
 
 class Information(NamedTuple):
@@ -52,7 +52,7 @@ class Estimate(NamedTuple):
         affinity: with the statistics that standardise it.
         value: the objective.
         gradient: largest slope in units of its curvature.
-        steps, converged: of the optimiser.
+        steps, converged: of the optimiser; where mobilisation goes in epochs, of all, and whether the weights settled.
         weights: w_ik of the mobilisation, [i, k].
         trace: the objective after each step (Newton) or batch of steps.
         problem: what was computed with.
@@ -109,16 +109,16 @@ def estimate(
     adam = partial(_adam, batch=batch, rate=learning_rate, seed=seed)
     methods: dict[str, Callable[..., Search]] = {"newton": _newton, "lbfgs": _lbfgs, "adam": adam}
     run = methods[method]
-    for _ in range(EPOCHS if design.mobilisation == "model" else 1):
+    after = problem.weights
+    for _ in range(EPOCHS):
+        problem = problem._replace(weights=after)
         search = run(problem, point, design, tolerance, max_steps, trace, progress)
         point, steps = search.point, steps + int(search.steps)
-        if design.mobilisation != "model":
+        if design.mobilisation == "model":
+            after = frozen_weights(point, problem, design)
+        settled = float(jnp.abs(after - problem.weights).max()) < SETTLED
+        if settled:
             break
-        new = frozen_weights(point, problem, design)
-        change = float(jnp.abs(new - problem.weights).max())
-        if change < SETTLED:
-            break
-        problem = problem._replace(weights=new)
     number = booths.polled.shape[0]
     shared, local = unpack(point, problem, design)
     return Estimate(
@@ -129,7 +129,7 @@ def estimate(
         float(search.value),
         float(search.gradient),
         steps,
-        bool(search.done),
+        bool(search.done) and settled,
         problem.weights.reshape(-1, problem.weights.shape[-1])[:number],
         trace,
         problem,

@@ -70,7 +70,7 @@ def traits_of(frame: Frame, axis: int) -> Float[Array, "a k l"]:
     return z.reshape(*z.shape[:2], frame.scalar.shape[0], -1)[:, :, axis]
 
 
-def nearness(frame: Frame, rho: Float[Array, " d"], axis: int) -> Float[Array, "c l"]:
+def nearness(frame: Frame, rho: Float[Tensor, " d"], axis: int) -> Float[Array, "c l"]:
     """h_c of one axis, with g_ack = h_c' z_ak."""
     cell = cell_features(frame)
     cell = cell.reshape(cell.shape[0], frame.scalar.shape[0], -1)[:, axis]

@@ -145,13 +145,11 @@ def value(point: Point, problem: Problem, design: Design) -> Float[Array, ""]:
 
 
 @partial(jax.jit, static_argnames="design")
-@partial(jax.jit, static_argnames="design")
 def losses(point: Point, problem: Problem, design: Design) -> Losses:
     """N BCE and T KL of every booth, [i] with filling rows, whatever its weight."""
     return _of_booths(_losses, point, problem, design)
 
 
-@partial(jax.jit, static_argnames="design")
 @partial(jax.jit, static_argnames="design")
 def log_likelihood(point: Point, problem: Problem, design: Design) -> Float[Array, ""]:
     """That of the booths' totals, measured from binomial and multinomial totals that are met exactly."""
@@ -165,7 +163,6 @@ def fitted(point: Point, problem: Problem, design: Design) -> Totals:
     return _of_booths(_totals, point, problem, design)
 
 
-@partial(jax.jit, static_argnames="design")
 @partial(jax.jit, static_argnames="design")
 def cells(point: Point, problem: Problem, design: Design) -> CellShares:
     """Turnout and choice of every cell of every booth, [i, c] and [i, c, k] with filling rows."""

@@ -187,7 +187,7 @@ def loss_surface(
         if planted is not None and numeric:
             right.axvline(planted, color=VERMILION, lw=1.2, ls=(0, (5, 2)), label="planted")
         right.set(xlabel=columns[0], ylabel=f"validation loss above the best{unit}")
-        right.legend(frameon=False, fontsize=8)
+        legend(figure, right.get_legend_handles_labels()[0])
     return figure
 
 

@@ -11,6 +11,7 @@ import xarray as xr
 import electjax
 from electjax.labelled.booths.axes import axes_of
 from electjax.labelled.booths.counterfactual import changes_of, swap_candidates
+from electjax.labelled.booths.example import madipur_table
 from electjax.labelled.booths.fitted_margins import fitted_margins
 from electjax.tasks.calm_metrics import affinity_metrics, calm_metrics, diagnostic_metrics, swap_metrics
 from electjax.tasks.progress import Stages, silent
@@ -25,7 +26,7 @@ VERBS = {  # by the name of a diagnostic in the settings
     "stability": "stability_calm",
     "collinearity": "collinearity_calm",
 }
-EVERYWHERE = "*"  # stands for every constituency among other candidates
+EVERYWHERE = "everywhere"  # stands for every constituency among other candidates
 _FIT_ONLY = ("errors", "holdout", "penalties")  # options that a diagnostic sets itself
 
 
@@ -37,7 +38,7 @@ def calm(booths: xr.Dataset, settings: Settings, stage: Stages = silent) -> Resu
     """
     started = time.perf_counter()
     own, seed = settings.calm, settings.seed
-    candidates = everywhere(own.candidates, booths)
+    candidates = everywhere(own.candidates, booths) if own.draws else {}
     if candidates:  # what is not possible is refused before anything is fitted
         axes = axes_of(own.options.get("axes") or booths.attrs["axes"])
         swap_candidates(booths, changes_of(candidates, axes), axes)
@@ -61,7 +62,7 @@ def calm(booths: xr.Dataset, settings: Settings, stage: Stages = silent) -> Resu
             said(1, 1, "")
     metrics = calm_metrics(fit, booths)
     if own.example:
-        nodes["/affinity"] = electjax.madipur_table(fit)
+        nodes["/affinity"] = madipur_table(fit)
         metrics["affinity"] = affinity_metrics(nodes["/affinity"])
     if candidates:
         metrics["counterfactual"] = swap_metrics(nodes["/counterfactual"], own.candidates)
@@ -84,7 +85,7 @@ def diagnostic_options(name: str, own: CalmSettings, fit: xr.Dataset, seed: int)
 
 
 def everywhere(candidates: Mapping[str, Any], booths: xr.Dataset) -> dict[str, Any]:
-    """Other candidates with those of "*" put into every constituency where their party stands."""
+    """Other candidates with those of "everywhere" put into every constituency where their party stands."""
     found = {place: parties for place, parties in candidates.items() if place != EVERYWHERE}
     for party, traits in (candidates.get(EVERYWHERE) or {}).items():
         for place in map(str, booths["constituency"].values):

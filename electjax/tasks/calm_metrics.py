@@ -51,7 +51,7 @@ def swap_metrics(worlds: xr.Dataset, candidates: Mapping[str, Any]) -> Metrics:
     places = [str(place) for place in worlds["constituency"].values[changed.any("party").values]]
     return {
         "changes": [
-            f"{'everywhere' if place == '*' else place}, {party}: {_traits(own)}"
+            f"{place}, {party}: {_traits(own)}"
             for place, parties in candidates.items()
             for party, own in parties.items()
         ],

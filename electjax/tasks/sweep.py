@@ -6,7 +6,7 @@ It is made from the metrics.json and job.json that the jobs leave in their folde
 import contextlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from matplotlib.image import imread, imsave
 
 from electjax.report import png_bytes, sweep_figure, value_text
 from electjax.tasks.folder import atomic_path
-from electjax.tasks.sweep_calm import best_said, calm_figure, calm_row
+from electjax.tasks.sweep_calm import best_said, calm_figure, calm_row, ranking, settings_swept
 
 
 class Job(NamedTuple):
@@ -142,26 +142,34 @@ def _swept(job: Job, jobs: Sequence[Job]) -> dict[str, Any]:
 
 
 def sweep_markdown(table: pd.DataFrame, jobs: Sequence[Job]) -> str:
-    """The table without ranges and what never differs, and below it what became of the jobs that failed."""
+    """The table without ranges and what never differs; below it, where booths were kept out, the settings by what they
+    lose there; and what became of the jobs that failed."""
     models = {str(model) for job in jobs for model in job.metrics.get("models", {})}
     same = {name for name in table if str(name).split(".")[0] in models and table[name].nunique() < 2}
     table = table[[name for name in table if not str(name).startswith(("min_", "max_")) and name not in same]]
-    cells = [[str(name) for name in table]]
-    cells += [[_short(value) for value in row] for row in table.itertuples(index=False)]
-    widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
-    cells.insert(1, ["-" * width for width in widths])
-    lines = [
-        "| " + " | ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) + " |"
-        for row in cells
-        if row
-    ]
-    best = best_said(table, swept_keys(jobs)) if "validation" in table else ""
-    lines += ["", best] if best else []
+    lines = _markdown([str(name) for name in table], [map(_short, row) for row in table.itertuples(index=False)])
+    ranked = ranking(table, swept_keys(jobs)) if "validation" in table else []
+    if len(ranked) > 1:
+        names = [*settings_swept(table, swept_keys(jobs)), "seeds", "validation", "above the best", "±"]
+        rows = [[*row.values, row.seeds, f"{row.loss:.7g}", row.excess, row.error] for row in ranked]
+        lines += ["", *_markdown(names, [map(_short, row) for row in rows]), "", best_said(table, swept_keys(jobs))]
     failed = [job for job in jobs if job.error]
     if failed:
         lines += ["", f"{len(failed)} of {len(jobs)} jobs failed:", ""]
         lines += [f"- job {job.number} ({_said(job)}): {job.error}" for job in failed]
     return "\n".join(lines) + "\n"
+
+
+def _markdown(names: list[str], rows: list[Iterable[str]]) -> list[str]:
+    """The lines of a table."""
+    cells = [names, *map(list, rows)]
+    widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
+    cells.insert(1, ["-" * width for width in widths])
+    return [
+        "| " + " | ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in cells
+        if row
+    ]
 
 
 def _said(job: Job) -> str:

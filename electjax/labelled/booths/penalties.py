@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import xarray as xr
 
+from electjax.calm.diagnose import folds_of
 from electjax.calm.penalties import search_penalties
 from electjax.calm.split import held_out
 from electjax.core.host import double_precision
@@ -15,7 +16,9 @@ from electjax.labelled.booths.codec import encode_booths
 from electjax.labelled.booths.options import Options
 from electjax.labelled.errors import data_error, data_warning
 
-SHARE = 0.2  # of the booths that the fit may see
+SHARE = 0.2  # of the booths that the fit may see,
+FEW = 500  # but where these would be fewer, each of them once in as many
+FOLDS = 5
 
 
 def choose_penalties(
@@ -32,15 +35,18 @@ def choose_penalties(
     """
     given: dict[str, Any] = {"coding": options.coding, "covariates": options.covariates, "axes": options.axes}
     data = encode_booths(booths, checked=True, **given)
-    area, key = data.booths.constituency, jax.random.key(options.seed)
+    area, key = np.asarray(data.booths.constituency), jax.random.key(options.seed)
     kept = np.flatnonzero(~held_out(area, options.holdout, key))
-    out = np.zeros(len(area), bool)
-    out[kept] = held_out(np.asarray(area)[kept], SHARE, jax.random.fold_in(key, 1))
+    out = np.zeros((FOLDS if SHARE * len(kept) < FEW else 1, len(area)), bool)
+    if len(out) == 1:
+        out[0, kept] = held_out(area[kept], SHARE, jax.random.fold_in(key, 1))
+    else:
+        out[:, kept] = folds_of(area[kept], FOLDS, jax.random.fold_in(key, 1)) == np.arange(FOLDS)[:, None]
     if not out.any():
         raise data_error(
             "no constituency has a booth to spare",
             where="fit_calm(penalties='holdout')",
-            expected="3 booths or more in some constituency",
+            expected="2 booths or more in some constituency",
             mend="give the penalties, with penalties='given'",
         )
     weight = np.zeros(len(area))
@@ -51,7 +57,7 @@ def choose_penalties(
             data.frame,
             options.hyper(data.axes),
             options.design,
-            out[None],
+            out,
             tolerance=options.tolerance,
             max_steps=options.max_steps,
             chunk=options.chunk,
