@@ -89,22 +89,22 @@ def counted(booths, frame):
     return frame._replace(presence=presence, electors=electors)
 
 
-HYPER = Hyper(
+HYPER = Hyper(  # no two alike, so that none stands in for another
     rho=np.array([0.4, 0.0, 0.0, 0.0]),
     axis_weight=np.array([0.4, 0.3, 0.2, 0.1]),
-    epsilon=1e-12,
-    lambda_T=1.3,
-    lambda_P=0.7,
-    lambda_beta=0.11,
-    lambda_b=2.3,
-    lambda_eta=0.17,
-    lambda_party=0.9,
-    lambda_tau=3.1,
-    lambda_tower=0.6,
-    lambda_constituency=0.23,
-    exponent=0.4,
-)  # no two alike, so that none stands in for another
-LIKELIHOOD = HYPER._replace(lambda_T=1.0, lambda_P=1.0)
+    epsilon=np.float64(1e-12),
+    lambda_T=np.float64(1.3),
+    lambda_P=np.float64(0.7),
+    lambda_beta=np.float64(0.11),
+    lambda_b=np.float64(2.3),
+    lambda_eta=np.float64(0.17),
+    lambda_party=np.float64(0.9),
+    lambda_tau=np.float64(3.1),
+    lambda_tower=np.float64(0.6),
+    lambda_constituency=np.float64(0.23),
+    exponent=np.float64(0.4),
+)
+LIKELIHOOD = HYPER._replace(lambda_T=np.float64(1), lambda_P=np.float64(1))
 
 
 # ------------------------------------------------------------------------------------ g

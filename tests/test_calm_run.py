@@ -512,3 +512,51 @@ def test_labels_of_users_are_escaped():
     booths = pretend_booths().assign_coords(axis=["<b>age</b>", "caste"])
     metrics = calm_metrics(pretend_fit(booths), booths)
     assert "<b>" not in report.calm_tables.as_html(metrics)
+
+
+# ------------------------------------------------------------------------------------ the real thing
+
+
+def test_the_documents_example_has_its_vectors_and_says_what_it_cannot_tell(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    quick = ("calm.errors=none", "calm.max_steps=3", "calm.diagnostics=[]", "calm.draws=0", "report=false")
+    with pytest.warns(UserWarning, match=r"eta\[income\] are chosen by the penalty alone, not by the data"):
+        assert run(monkeypatch, "+experiment=madipur", "calm.rho_age=0.25", *quick, "hydra.run.dir=one") == 0
+    printed = capsys.readouterr().out
+    assert "affinity g with BJP: 46-60 Hindu OBC Middle" in printed
+    found = json.loads((tmp_path / "one" / "metrics.json").read_text("utf-8"))
+    raw = {row["cell"]: list(row["raw"].values()) for row in found["affinity"]["cells"]}
+    assert raw["46-60 Hindu OBC Middle"] == [1, 1, 1, 1]
+    assert raw["36-45 Hindu SC Middle"] == [0.25, 1, 0, 1]
+    assert raw["46-60 Muslim Middle"] == [1, 0, 0, 1]
+    fit = found["coefficients"]
+    for row in found["affinity"]["cells"]:
+        for axis, value in row["standardised"].items():
+            assert value == pytest.approx((row["raw"][axis] - fit[axis]["g_mean"]) / fit[axis]["g_sd"])
+        gain = sum(fit[axis]["eta"] * value for axis, value in row["standardised"].items())
+        assert row["boost"] == pytest.approx(gain)
+
+
+@pytest.mark.slow
+def test_the_generated_booths_are_fitted_examined_and_reported(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, "+experiment=calm_delhi", "data.scale=small", "hydra.run.dir=one") == 0
+    metrics = json.loads((tmp_path / "one" / "metrics.json").read_text("utf-8"))
+    assert metrics["converged"]
+    truth = metrics["truth"]["parameters"]
+    assert set(truth) == {f"eta[{axis}]" for axis in ("age", "religion", "caste", "income")}
+    assert max(abs(row["z"]) for row in truth.values()) < 3.5  # four of them
+    assert metrics["diagnostics"]["placebo"]["p_value"] < 0.05
+    assert metrics["diagnostics"]["holdout"]["KL"]["gain_z"] > 2
+    change = metrics["counterfactual"]["parties"]
+    assert sum(row["votes"]["change"]["value"] for row in change.values()) == pytest.approx(0, abs=1e-6)
+    assert len(list((tmp_path / "one" / "figures").iterdir())) == 7
+
+
+@pytest.mark.slow
+def test_a_real_sweep_finds_the_planted_proximity(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = ("data.scale=small", "calm.rho_age=0,0.5,1", "seed=0,1,2")
+    assert run(monkeypatch, "-m", "+experiment=calm_delhi", *arguments) == 0
+    (folder,) = (tmp_path / "multirun" / "calm_delhi").iterdir()
+    assert "Best: calm.rho_age=0.5, " in (folder / "sweep.md").read_text("utf-8")
