@@ -228,7 +228,7 @@ def load_booths(path: Path | None, axes: "DictConfig | None", settings: dict[str
     import electjax
 
     name = settings.pop("name")
-    own = {} if axes is None else {"axes": OmegaConf.to_container(axes, resolve=True)}
+    own: dict[str, Any] = {} if axes is None else {"axes": OmegaConf.to_container(axes, resolve=True)}
     if path is not None:
         booths = electjax.read_booths(path, **own, **settings)
     elif "scale" in settings:

@@ -136,6 +136,14 @@ def estimate(
     )
 
 
+def moved(found: Estimate, point: Point, design: Design) -> Estimate:
+    """The estimate at another point; the objective, its slope and the steps stay those of the minimum."""
+    shared, local = unpack(point, found.problem, design)
+    number = found.weights.shape[0]
+    local = None if local is None else jax.tree.map(lambda x: x[:number], local)
+    return found._replace(point=point, shared=shared, local=local)
+
+
 def first_weights(booths: Booths, frame: Frame) -> Float[Array, "i k"]:
     """Weights of the mobilisation at epoch 0: previous shares, else those of the constituency's training booths."""
     area, fielded = jnp.asarray(booths.constituency), jnp.asarray(frame.fielded)

@@ -22,7 +22,7 @@ from electjax.calm.design import Design
 from electjax.calm.estimate import Information
 from electjax.calm.heads import Totals, Traits, booth_cells, terms, totals
 from electjax.calm.objective import curvature
-from electjax.calm.problem import Chunk, Problem, _chunks, _effects, _own, blank
+from electjax.calm.problem import Chunk, Problem, blank, chunks_of, own_effects, own_traits
 from electjax.calm.uncertainty import given_shared, laplace_covariance
 from electjax.core.arrow import Point
 
@@ -56,7 +56,7 @@ def _slopes(point: Point, problem: Problem, *, design: Design) -> tuple[Float[Ar
 
     def rates(vector: Array, effect: Array, row: Booths, own: Traits, weights: Array) -> Array:
         at = unravel(vector)
-        of = terms(at, own, problem.frame.features, _effects(at, row.constituency), design)
+        of = terms(at, own, problem.frame.features, own_effects(at, row.constituency), design)
         sums = totals(row.sizes, booth_cells(at, of, own, row, (effect[0], effect[1:]), weights, hyper, design))
         return jnp.concatenate([sums.turnout[None], sums.shares])
 
@@ -69,8 +69,8 @@ def _slopes(point: Point, problem: Problem, *, design: Design) -> tuple[Float[Ar
 
     def add(total: Array, chunk: Chunk) -> tuple[Array, Array]:
         slope = jax.vmap(jax.grad(half, (0, 1)), (None, 0, 0, 0, 0))
-        direct, through = slope(point.shared, chunk.effects, chunk.booths, _own(chunk, problem), chunk.weights)
+        direct, through = slope(point.shared, chunk.effects, chunk.booths, own_traits(chunk, problem), chunk.weights)
         return total + direct.sum(0), through
 
-    direct, through = jax.lax.scan(add, jnp.zeros_like(point.shared), _chunks(point, problem))
+    direct, through = jax.lax.scan(add, jnp.zeros_like(point.shared), chunks_of(point, problem))
     return direct, through.reshape(point.groups.shape)

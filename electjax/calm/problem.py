@@ -135,7 +135,7 @@ def value(point: Point, problem: Problem, design: Design) -> Float[Array, ""]:
         both = problem.hyper.lambda_T * lost.turnout + problem.hyper.lambda_P * lost.party
         return total + chunk.booths.weight @ both, None
 
-    total, _ = jax.lax.scan(jax.checkpoint(add), jnp.zeros(()), _chunks(point, problem))
+    total, _ = jax.lax.scan(jax.checkpoint(add), jnp.zeros(()), chunks_of(point, problem))
     parties = problem.frame.fielded.shape[1]
     total = total + penalty(shared, problem.hyper, design, parties)
     if local is not None:
@@ -178,7 +178,7 @@ def blocks(point: Point, problem: Problem, design: Design) -> tuple[Arrow, Float
 
     def rates(vector: Array, effect: Array, row: Booths, own: Traits, weights: Array) -> Array:
         at = unravel(vector)
-        of = terms(at, own, problem.frame.features, _effects(at, row.constituency), design)
+        of = terms(at, own, problem.frame.features, own_effects(at, row.constituency), design)
         one = (effect[0], effect[1:]) if q else None
         sums = totals(row.sizes, booth_cells(at, of, own, row, one, weights, hyper, design))
         return jnp.concatenate([sums.turnout[None], sums.shares])
@@ -207,13 +207,13 @@ def blocks(point: Point, problem: Problem, design: Design) -> tuple[Arrow, Float
         )
 
     def add(total: tuple[Any, ...], chunk: Chunk) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        own = _own(chunk, problem)
+        own = own_traits(chunk, problem)
         (least, heavy, jacobian, of_rho), per = jax.vmap(of_booth)(chunk.booths, own, chunk.weights, chunk.effects)
         square = heavy.reshape(-1, p).T @ jacobian.reshape(-1, p)
         return (total[0] + least.sum(), total[1] + square, total[2] + of_rho[1].sum(0)), per
 
     start = (jnp.zeros(()), jnp.zeros((p, p)), jnp.zeros(2))
-    (total, square, of_rho), per = jax.lax.scan(add, start, _chunks(point, problem))
+    (total, square, of_rho), per = jax.lax.scan(add, start, chunks_of(point, problem))
     scores, rho_scores, own_gradient, cross, inner = in_rows(per)
     if shared.dispersion is not None:  # the means and the dispersion are taken as orthogonal
         where = jnp.nonzero(_mask(problem, design), size=2)[0]
@@ -232,27 +232,30 @@ def blocks(point: Point, problem: Problem, design: Design) -> tuple[Arrow, Float
     return Arrow(total + least, scores.sum(0) + of_penalty, own_gradient, square, cross, inner), scores
 
 
-def _chunks(point: Point, problem: Problem) -> Chunk:
+def chunks_of(point: Point, problem: Problem) -> Chunk:
+    """The booths and their effects, stacked in chunks."""
     effects = point.groups.reshape(*problem.booths.weight.shape, point.groups.shape[1])
     return Chunk(problem.booths, problem.weights, effects, problem.cached)
 
 
-def _own(chunk: Chunk, problem: Problem) -> Traits:
+def own_traits(chunk: Chunk, problem: Problem) -> Traits:
+    """The traits of the constituency of each booth."""
     own = jax.tree.map(lambda x: x[chunk.booths.constituency], problem.traits)
     return own if chunk.cached is None else own._replace(g=chunk.cached)
 
 
-def _effects(shared: Shared, area: Array) -> tuple[Array | None, Array | None, Array | None]:
+def own_effects(shared: Shared, area: Array) -> tuple[Array | None, Array | None, Array | None]:
+    """What belongs to a constituency alone: effects on turnout and on choice, and its eta."""
     of_area = (shared.effect_T, shared.effect_P, shared.eta_constituency)
     return jax.tree.map(lambda x: x[area], of_area)
 
 
 def _cells(shared: Shared, common: Terms, chunk: Chunk, problem: Problem, design: Design) -> CellShares:
-    own, area = _own(chunk, problem), chunk.booths.constituency
+    own, area = own_traits(chunk, problem), chunk.booths.constituency
     if chunk.cached is None:
         of = jax.tree.map(lambda x: x[area], common)
     else:
-        of = jax.vmap(lambda o, e: terms(shared, o, problem.frame.features, e, design))(own, _effects(shared, area))
+        of = jax.vmap(lambda o, e: terms(shared, o, problem.frame.features, e, design))(own, own_effects(shared, area))
 
     def one(of: Terms, own: Traits, row: Booths, effect: Array, weights: Array) -> CellShares:
         pair = (effect[0], effect[1:]) if effect.shape[0] else None
@@ -274,7 +277,7 @@ def _of_booths(work: Callable[..., Tree], point: Point, problem: Problem, design
     """What `work` gives of every booth, chunk by chunk."""
     shared, _ = unpack(point, problem, design)
     common = all_terms(shared, problem.traits, problem.frame, design)
-    found = jax.lax.map(lambda chunk: work(shared, common, chunk, problem, design), _chunks(point, problem))
+    found = jax.lax.map(lambda chunk: work(shared, common, chunk, problem, design), chunks_of(point, problem))
     return in_rows(found)
 
 

@@ -7,6 +7,7 @@ data do not tell apart) a generalised inverse stands in, and what moves along a 
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -190,14 +191,36 @@ def delta_method(
         batch: gradients worked out at a time.
     """
     value, jacobian = jax.jit(lambda v: _jacobian(function, v, batch))(vector)
-    value, jacobian = np.asarray(ravel_pytree(value)[0]), np.asarray(jacobian)
-    error = np.linalg.norm(jacobian @ covariance.root, axis=1)
+    return _errors(value, jacobian, covariance)
+
+
+def reported_errors(
+    vector: Float[Array, " p"],
+    problem: Problem,
+    design: Design,
+    covariance: Covariance,
+    middle: tuple[Point, Problem] | None = None,
+) -> "Reported":
+    """Standard errors of `reported`; compiled once per design and shapes."""
+    return _errors(*_reported_jacobian(vector, problem, middle, design), covariance)  # type: ignore[no-any-return]
+
+
+@partial(jax.jit, static_argnames="design")
+def _reported_jacobian(
+    vector: Array, problem: Problem, middle: tuple[Point, Problem] | None, design: Design
+) -> tuple[Any, Array]:
+    return _jacobian(lambda v: reported(v, problem, design, middle), vector, 16)
+
+
+def _errors(found: Any, jacobian: Float[Array, "m p"], covariance: Covariance) -> Any:
+    value, slopes = np.asarray(ravel_pytree(found)[0]), np.asarray(jacobian)
+    error = np.linalg.norm(slopes @ covariance.root, axis=1)
     if covariance.flat.size:
-        own = jacobian / covariance.scale
+        own = slopes / covariance.scale
         loose = np.linalg.norm(own @ covariance.flat, axis=1) > LOADS * np.linalg.norm(own, axis=1)
         error = np.where(loose, np.nan, error)
     error = np.where(np.isnan(value), np.nan, error)
-    leaves, tree = jax.tree.flatten(jax.eval_shape(function, vector))
+    leaves, tree = jax.tree.flatten(found)
     parts = np.split(error, np.cumsum([leaf.size for leaf in leaves])[:-1])
     return jax.tree.unflatten(tree, [part.reshape(leaf.shape) for part, leaf in zip(parts, leaves, strict=True)])
 
@@ -208,6 +231,7 @@ def _jacobian(function: Callable[[Array], Any], vector: Array, batch: int) -> tu
     return function(vector), rows
 
 
+@partial(jax.jit, static_argnames="design")
 def reported(
     vector: Float[Array, " p"], problem: Problem, design: Design, middle: tuple[Point, Problem] | None = None
 ) -> Reported:

@@ -40,9 +40,8 @@ class CalmSettings:
     """The candidate-aware model: `options` go to `electjax.fit_calm` by name, and to every diagnostic.
 
     `diagnostics` are some of `DIAGNOSTICS`, with options of their own by name in `diagnostic_options`. `candidates` are
-    those of another world, by constituency, party and axis; `draws` of the parameters tell how sure its
-    result is, and 0 leaves it out.
-    `example` asks for the affinity vectors of the document's example.
+    those of another world, by constituency, party and axis; `draws` of the parameters tell how sure its result is,
+    and 0 leaves it out. `example` asks for the affinity vectors of the document's example.
     """
 
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -13,7 +13,7 @@ import electjax
 from electjax.calm.design import Shared
 from electjax.calm.heads import contrast
 from electjax.calm.problem import cells, fitted, log_likelihood
-from electjax.calm.uncertainty import booth_errors, delta_method, reported
+from electjax.calm.uncertainty import booth_errors, reported, reported_errors
 from electjax.calm.unseen import constituencies
 from electjax.core.host import double_precision
 from electjax.labelled.booths.axes import axes_json
@@ -55,11 +55,10 @@ def decode_fit(fit: "Fitted", booths: xr.Dataset) -> xr.Dataset:
     with double_precision():
         middle = constituencies(found.point, found.problem, design)
 
-        def values_of(vector: jax.Array) -> Any:
-            return reported(vector, found.problem, design, middle)
-
-        values = values_of(found.point.shared)
-        errors = None if fit.covariance is None else delta_method(values_of, found.point.shared, fit.covariance)
+        free_values = found.point.shared
+        values, errors = reported(free_values, found.problem, design, middle), None
+        if fit.covariance is not None:
+            errors = reported_errors(free_values, found.problem, design, fit.covariance, middle)
         ds = xr.Dataset(coords=_coords(booths, labels))
         for name, leaf in zip(values._fields, values, strict=True):
             if leaf is None:
@@ -211,6 +210,7 @@ def _attributes(fit: "Fitted", booths: xr.Dataset, likelihood: float) -> dict[st
         "gradient": found.gradient,
         "steps": found.steps,
         "converged": int(found.converged),
+        "integrated": int(options.integrates),
         "parameters": int(np.asarray(found.point.shared).size),
         "booths": int((~fit.held).sum()),
         "options": options.json(),

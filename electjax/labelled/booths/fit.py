@@ -15,7 +15,8 @@ from jax.flatten_util import ravel_pytree
 from electjax.calm.affinity import Standard
 from electjax.calm.design import Design, Shared
 from electjax.calm.diagnose import unseen_losses
-from electjax.calm.estimate import Estimate, Information, estimate, information
+from electjax.calm.estimate import Estimate, Information, estimate, information, moved
+from electjax.calm.integrate import integrated
 from electjax.calm.problem import blank, in_rows, pose
 from electjax.calm.rank import Rank, affinity_rank, rank_sentence
 from electjax.calm.split import held_out
@@ -124,6 +125,9 @@ def fit_arrays(
                 f"the optimiser ({options.method}) stopped after {found.steps} steps before it converged; "
                 "raise max_steps, or the penalties"
             )
+        if options.integrates:
+            at = information(found.point, found.problem, design)
+            found = moved(found, integrated(found.point, found.problem, design, at), design)
         known, covariance, rank = None, None, None
         if options.errors != "none":
             known = information(found.point, found.problem, design)

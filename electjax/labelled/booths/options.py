@@ -44,6 +44,8 @@ class Options:
         axis_weight: w_A, w_R, ... by axis; made to add up to 1. All equal by default.
         raw_mobilisation: m_ic from g as it is.
         booth_effects, constituency_effects: random effects in both heads.
+        integrate: after the minimum of section 5, which fits booth effects, one Newton step that integrates them out:
+            with many booths the minimum is biased by more than its standard errors. On in the recommended model.
         overdispersed: beta-binomial turnout and Dirichlet-multinomial choice.
         exponent: of the context: how much more people vote like their booth than like their cell elsewhere; an
             assumption that booth totals cannot check. None: 0 in the literal model, 0.3 in the recommended one.
@@ -82,6 +84,7 @@ class Options:
     constituency_effects: bool | None = None
     overdispersed: bool | None = None
     exponent: float | None = None
+    integrate: bool | None = None
     weighting: str = "plain"
     identification: str = "sum_to_zero"
     project: bool = False
@@ -129,6 +132,12 @@ class Options:
             raw_mobilisation=self.raw_mobilisation,
             cache=self.cache,  # type: ignore[arg-type]
         )
+
+    @property
+    def integrates(self) -> bool:
+        """Whether booth effects are integrated out."""
+        wanted = self.model == "recommended" if self.integrate is None else self.integrate
+        return wanted and self.design.booth_effects
 
     @property
     def context_exponent(self) -> float:
