@@ -18,7 +18,7 @@ from electjax.calm import estimate as es
 from electjax.calm import problem as pb
 from electjax.calm.affinity import Standard
 from electjax.calm.data import Booths, Frame
-from electjax.calm.design import Design, Hyper
+from electjax.calm.design import Design, Hyper, Local
 from electjax.calm.heads import CellShares, Totals, contrast, mobilisation_weights, totals, traits
 from electjax.calm.objective import booth_losses, penalty
 from electjax.calm.split import held_out
@@ -55,6 +55,7 @@ WEIGHTS = np.array([1.0, 2, 1, 1, 0, 1, 1, 0.5, 1, 1, 1, 3])  # held out, or cou
 CHUNK = 5  # 12 booths, so that three rows fill the last chunk
 
 gradient = jax.jit(jax.grad(pb.value), static_argnums=2)
+first_weights = jax.jit(es.first_weights)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -74,13 +75,36 @@ def value(point, problem, design):
 
 
 def pose(booths, frame, hyper, design, *, chunk=CHUNK, standard=None):
-    return es._pose(booths, frame, hyper, es.first_weights(booths, frame), standard, design=design, chunk=chunk)
+    return es._pose(booths, frame, hyper, first_weights(booths, frame), standard, design=design, chunk=chunk)
+
+
+def shared_at(point, problem, design):
+    """The shared parameters of a point, cut out in numpy: what is not compiled takes no time."""
+    blank = jax.eval_shape(partial(pb.blank, design=design), problem)
+    leaves, tree = jax.tree.flatten(blank)
+    parts = np.split(np.asarray(point.shared), np.cumsum([leaf.size for leaf in leaves])[:-1])
+    return jax.tree.unflatten(tree, [part.reshape(leaf.shape) for part, leaf in zip(parts, leaves, strict=True)])
+
+
+def flat(shared):
+    return jnp.asarray(np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(shared)]))
+
+
+@partial(jax.jit, static_argnums=2)
+def slope_of_penalty(vector, problem, design):
+    """Gradient and Hessian of the penalties of the shared parameters."""
+    unravel = jax.flatten_util.ravel_pytree(pb.blank(problem, design))[1]
+    parties = problem.frame.fielded.shape[1]
+    held = partial(penalty, hyper=problem.hyper, design=design, parties=parties)
+    return jax.grad(lambda v: held(unravel(v)))(vector), jax.hessian(lambda v: held(unravel(v)))(vector)
 
 
 def scattered(problem, design, seed=0):
     """A point at which nothing is 0."""
     rng = np.random.default_rng(seed)
-    size = jax.flatten_util.ravel_pytree(pb.blank(problem, design))[0].size
+    size = flat(
+        jax.tree.map(lambda x: np.zeros(x.shape), jax.eval_shape(partial(pb.blank, design=design), problem))
+    ).size
     width = problem.frame.fielded.shape[1] if design.booth_effects else 0
     groups = rng.normal(size=(problem.booths.weight.size, width)) * 0.2
     groups[len(WEIGHTS) :] = 0
@@ -93,9 +117,9 @@ def scattered(problem, design, seed=0):
 def spelled(point, problem, booths, design):
     """The parameters of a point with all parties."""
     basis = np.asarray(contrast(booths.votes.shape[1], design.identification))
-    shared, local = pb.unpack(point, problem, design)
-    local = None if local is None else jax.tree.map(lambda x: x[: len(booths.polled)], local)
-    return by_hand.spell(shared, local, basis, booths)
+    groups = np.asarray(point.groups)[: len(booths.polled)]
+    local = Local(groups[:, 0], groups[:, 1:]) if design.booth_effects else None
+    return by_hand.spell(shared_at(point, problem, design), local, basis, booths)
 
 
 @cache
@@ -165,14 +189,9 @@ def test_two_booths_three_cells_and_two_parties_worked_out_on_paper():
     hyper = Hyper(rho=np.array([0.5]), axis_weight=np.ones(1), **strengths)
     design = CASES["literal"]
     problem = pose(booths, frame, hyper, design, chunk=2)
-    shared = pb.blank(problem, design)._replace(
-        alpha=jnp.float64(0.2),
-        beta_T=jnp.array([0.1, -0.2, 0.3]),
-        gamma=jnp.array([0.4]),
-        beta_P=jnp.array([[0.5], [0.0], [-0.5]]),
-        eta=jnp.array([0.3]),
-    )
-    point = Point(jax.flatten_util.ravel_pytree(shared)[0], jnp.array([[0.1, 0.2], [-0.1, -0.3]]))
+    # alpha, beta_T, gamma, beta_P and eta; beta_P and b_P are the second party's, the first has none
+    shared = jnp.array([0.2, 0.1, -0.2, 0.3, 0.4, 0.5, 0.0, -0.5, 0.3])
+    point = Point(shared, jnp.array([[0.1, 0.2], [-0.1, -0.3]]))
     near, close = (
         partial(np.testing.assert_allclose, atol=6e-9, rtol=0),
         partial(np.testing.assert_allclose, atol=6e-7, rtol=0),
@@ -230,7 +249,6 @@ def test_the_objective_is_its_definition(name):
 @each_case
 def test_every_penalty_stands_alone(name):
     it = case(name)
-    shared, local = pb.unpack(it.point, it.problem, it.design)
     alone = by_hand.penalties(it.p, it.booths, HYPER, it.design)
     strengths = {
         "beta": "lambda_beta",
@@ -243,10 +261,17 @@ def test_every_penalty_stands_alone(name):
     for term, strength in strengths.items():
         off = it.problem._replace(hyper=it.problem.hyper._replace(**{strength: jnp.float64(0.0)}))
         assert it.value - value(it.point, off, it.design) == pytest.approx(alone.get(term, 0.0), abs=1e-8)
-    parties = it.booths.votes.shape[1]
-    free = penalty(shared._replace(alpha=9.0, gamma=shared.gamma + 5, xi=7.0), it.problem.hyper, it.design, parties)
-    assert float(free) == pytest.approx(float(penalty(shared, it.problem.hyper, it.design, parties)), rel=1e-14)
-    assert (local is None) == (not it.design.booth_effects)
+    held, _ = slope_of_penalty(it.point.shared, it.problem, it.design)
+    free = ("alpha", "gamma", "xi")
+    for part, where in zip(shared_at(it.point, it.problem, it.design)._fields, where_of(it), strict=True):
+        assert where is None or (np.asarray(held)[where] == 0).all() == (part in free)
+
+
+def where_of(it):
+    """Where each of the shared parameters stands in the flat vector; None for those that there are not."""
+    shared = shared_at(it.point, it.problem, it.design)
+    ends = np.cumsum([0 if leaf is None else leaf.size for leaf in shared])
+    return [None if leaf is None else slice(end - leaf.size, end) for leaf, end in zip(shared, ends, strict=True)]
 
 
 # ------------------------------------------------------------------------------------ slopes and information
@@ -285,9 +310,7 @@ def test_each_booth_has_its_own_score(name):
     it = case(name)
     counts = np.append(WEIGHTS, np.zeros(3)) > 0
     assert (np.asarray(it.scores)[~counts] == 0).all()
-    unravel = jax.flatten_util.ravel_pytree(pb.blank(it.problem, it.design))[1]
-    parties = it.booths.votes.shape[1]
-    held = jax.grad(lambda v: penalty(unravel(v), it.problem.hyper, it.design, parties))(it.point.shared)
+    held, _ = slope_of_penalty(it.point.shared, it.problem, it.design)
     np.testing.assert_allclose(np.asarray(it.scores).sum(axis=0) + held, it.arrow.gradient, rtol=1e-8, atol=1e-8)
 
 
@@ -324,9 +347,7 @@ def test_the_information_is_the_sum_of_squares_of_slopes(name):
     W = WEIGHTS[:, None] * np.concatenate([of_T[:, None], of_P], axis=1)
     square = np.einsum("imp,im,imr->pr", shared, W, shared)
     border, inner = np.einsum("imq,im,imp->iqp", own, W, shared), np.einsum("imq,im,imr->iqr", own, W, own)
-    unravel = jax.flatten_util.ravel_pytree(pb.blank(it.problem, it.design))[1]
-    held = jax.hessian(lambda v: penalty(unravel(v), it.problem.hyper, it.design, it.booths.votes.shape[1]))
-    square += np.asarray(held(it.point.shared))
+    square += np.asarray(slope_of_penalty(it.point.shared, it.problem, it.design)[1])
     inner = inner + np.where(WEIGHTS > 0, WEIGHTS, 1.0)[:, None, None] * 2 * HYPER.lambda_b * np.eye(q)
     keep = np.ones(p, bool)
     keep[p - 2 :] = not it.design.overdispersed  # the dispersion has an information of its own
@@ -384,9 +405,9 @@ def test_a_booth_of_one_cell_is_that_cell():
 @pytest.mark.parametrize("part", ["alpha", "gamma", "eta"])
 def test_finite_at_logits_of_ten_thousand(name, part, size):
     it = case(name)
-    shared, _ = pb.unpack(it.point, it.problem, it.design)
+    shared = shared_at(it.point, it.problem, it.design)
     shared = shared._replace(**{part: jnp.full_like(getattr(shared, part), size)})
-    point = it.point._replace(shared=jax.flatten_util.ravel_pytree(shared)[0])
+    point = it.point._replace(shared=flat(shared))
     reached, arrow, scores = everything(point, it.problem, it.design)
     assert np.isfinite(float(reached))
     for leaf in jax.tree.leaves((gradient(point, it.problem, it.design), arrow, scores)):
@@ -501,16 +522,16 @@ def moved(problem, design, g):
 
 
 def with_shared(it, **parts):
-    shared, _ = pb.unpack(it.point, it.problem, it.design)
+    shared = shared_at(it.point, it.problem, it.design)
     shared = shared._replace(**parts)
-    return it.point._replace(shared=jax.flatten_util.ravel_pytree(shared)[0])
+    return it.point._replace(shared=flat(shared))
 
 
 def test_the_flag_off_is_an_eta_of_0_bit_by_bit():
     it, plain = case("literal"), case("baseline")
-    shared, _ = pb.unpack(it.point, it.problem, it.design)
+    shared = shared_at(it.point, it.problem, it.design)
     zero = with_shared(it, eta=jnp.zeros_like(shared.eta))
-    same = it.point._replace(shared=jax.flatten_util.ravel_pytree(shared._replace(eta=None))[0])
+    same = it.point._replace(shared=flat(shared._replace(eta=None)))
     on, off = pb.cells(zero, it.problem, it.design), pb.cells(same, plain.problem, plain.design)
     np.testing.assert_array_equal(on.pi, off.pi)
     np.testing.assert_array_equal(on.theta, off.theta)
@@ -524,7 +545,7 @@ def test_eta_starts_at_0():
     for name in ("literal", "towers", "recommended"):
         it = case(name)
         start = es.first_point(it.problem, it.design)
-        shared, _ = pb.unpack(start, it.problem, it.design)
+        shared = shared_at(start, it.problem, it.design)
         assert (np.asarray(shared.eta) == 0).all()
         assert shared.eta_constituency is None or (np.asarray(shared.eta_constituency) == 0).all()
         assert (np.asarray(start.groups) == 0).all()
@@ -534,7 +555,7 @@ def test_eta_starts_at_0():
 @pytest.mark.parametrize("party", [0, 1, 2])
 def test_one_standard_deviation_shifts_the_logit_by_eta(party):
     it = case("literal")
-    eta = pb.unpack(it.point, it.problem, it.design)[0].eta
+    eta = shared_at(it.point, it.problem, it.design).eta
     for d in range(4):
         g = it.problem.affinity.g.at[:, :, party, d].add(1.0)
         theta = pb.cells(it.point, moved(it.problem, it.design, g), it.design).theta
@@ -565,18 +586,18 @@ def test_with_an_eta_of_each_party_the_intercepts_take_the_mean_up():
     it = case("towers")
     shift = jnp.array([0.8, -0.3, 0.5, 0.1])
     shifted = moved(it.problem, it.design, it.problem.affinity.g + shift)
-    eta = pb.unpack(it.point, it.problem, it.design)[0].eta
+    eta = shared_at(it.point, it.problem, it.design).eta
     raised = pb.cells(it.point, shifted, it.design).theta
     assert np.abs(np.asarray(raised - it.cells.theta)).max() > 0.01
     basis = contrast(3, it.design.identification)
-    gamma = pb.unpack(it.point, it.problem, it.design)[0].gamma
+    gamma = shared_at(it.point, it.problem, it.design).gamma
     absorbed = with_shared(it, gamma=gamma - basis.T @ (eta @ shift))
     np.testing.assert_allclose(pb.cells(absorbed, shifted, it.design).theta, it.cells.theta, rtol=1e-11, atol=1e-15)
 
 
 def test_mobilisation_takes_the_mean_up_in_alpha_as_its_weights_add_up_to_one():
     it = case("everything")
-    shared = pb.unpack(it.point, it.problem, it.design)[0]
+    shared = shared_at(it.point, it.problem, it.design)
     shift = jnp.array([0.8, -0.3, 0.5, 0.1])
     stands = jnp.asarray(it.frame.fielded)[:, None, :, None]
     shifted = moved(it.problem, it.design, it.problem.affinity.g + jnp.where(stands, shift, 0.0))
@@ -644,7 +665,7 @@ def test_weights_are_shares_of_those_who_stand():
 
 def test_without_xi_there_is_no_mobilisation_and_its_scale_is_that_of_the_weights():
     it = case("everything")
-    xi = pb.unpack(it.point, it.problem, it.design)[0].xi
+    xi = shared_at(it.point, it.problem, it.design).xi
     none = pb.cells(with_shared(it, xi=jnp.zeros(())), it.problem, it.design)
     still = by_hand.forward(
         SimpleNamespace(**vars(it.p) | {"xi": None}), it.booths, it.frame, HYPER, it.design, it.weights, it.known
@@ -695,7 +716,7 @@ def test_the_weights_of_an_epoch_are_the_shares_of_the_one_before(monkeypatch):
 def test_two_towers_can_say_what_affinity_says():
     """U = diag(eta_age A, eta_faith I, eta_caste I, eta_valence) over the sd, x holding caste within a faith."""
     it = case("literal")
-    shared, _ = pb.unpack(it.point, it.problem, it.design)
+    shared = shared_at(it.point, it.problem, it.design)
     slope = np.asarray(shared.eta) / np.asarray(it.problem.affinity.standard.sd)
     A = np.eye(3) + HYPER.rho[0] * (np.eye(3, k=1) + np.eye(3, k=-1))
     U = np.zeros((7, 12))
@@ -705,7 +726,7 @@ def test_two_towers_can_say_what_affinity_says():
     gauge = np.random.default_rng(0).normal(size=(7, 7))
     for left in (np.eye(7), gauge):  # U = P Q' does not say which P and Q
         towers = shared._replace(eta=None, left=jnp.asarray(left), right=jnp.asarray(np.linalg.solve(left, U).T))
-        point = it.point._replace(shared=jax.flatten_util.ravel_pytree(towers)[0])
+        point = it.point._replace(shared=flat(towers))
         found = pb.cells(point, it.problem, design)
         np.testing.assert_allclose(found.theta, it.cells.theta, rtol=1e-10, atol=1e-15)
 
@@ -745,19 +766,11 @@ def sample():
     booths, frame = by_hand.draw(electors=900)
     design, hyper = CASES["literal"], LIKELIHOOD
     with double_precision():
-        problem = pose(booths, frame, hyper, design, chunk=CHUNK)
-        shared = pb.blank(problem, design)
+        problem = pose(booths, frame, hyper, design)
         rng = np.random.default_rng(5)
-        shared = shared._replace(
-            alpha=jnp.float64(0.4),
-            beta_T=jnp.asarray(rng.normal(size=shared.beta_T.shape) * 0.2),
-            gamma=jnp.array([0.3, -0.4]),
-            beta_P=jnp.asarray(rng.normal(size=shared.beta_P.shape) * 0.2),
-            eta=jnp.array([0.3, 0.5, 0.2, 0.3]),
-        )
-        groups = jnp.asarray(rng.normal(size=(15, 3)) * 0.2)
-        point = Point(jax.flatten_util.ravel_pytree(shared)[0], groups)
-        sums = pb.fitted(point, problem, design)
+        beta_T, beta_P = rng.normal(size=9) * 0.2, rng.normal(size=18) * 0.2
+        shared = np.concatenate([[0.4], beta_T, [0.3, -0.4], beta_P, [0.3, 0.5, 0.2, 0.3]])  # the last four are eta
+        sums = pb.fitted(Point(jnp.asarray(shared), jnp.asarray(rng.normal(size=(15, 3)) * 0.2)), problem, design)
     rates, shares = np.asarray(sums.turnout)[:12], np.asarray(sums.shares)[:12]
     polled = rng.binomial(booths.sizes.sum(axis=1).astype(int), rates)
     votes = np.array([rng.multinomial(t, p / p.sum()) for t, p in zip(polled, shares, strict=True)])
@@ -767,7 +780,7 @@ def sample():
 def fit(design=CASES["literal"], hyper=LIKELIHOOD, **options):
     booths, frame = sample()
     with double_precision():
-        return es.estimate(booths, frame, hyper, design, chunk=CHUNK, **{"tolerance": 1e-13} | options)
+        return es.estimate(booths, frame, hyper, design, chunk=CHUNK, **{"tolerance": 1e-10} | options)
 
 
 @cache
@@ -823,7 +836,7 @@ def test_a_strong_penalty_of_eta_is_the_baseline():
     found = fit(hyper=LIKELIHOOD._replace(lambda_eta=np.float64(1e12)))
     np.testing.assert_allclose(found.shared.eta, 0, atol=1e-8)
     plain = CASES["baseline"]
-    problem = found.problem._replace()
+    problem = found.problem
     at = found._replace(
         point=found.point._replace(shared=jax.flatten_util.ravel_pytree(found.shared._replace(eta=None))[0])
     )

@@ -197,6 +197,7 @@ def test_table_4(variant: str, influence: str) -> None:
     assert np.mean(errors) <= 1.0
 
 
+@pytest.mark.slow  # the same claim through the verb is checked with the paper's other claims
 def test_local_influence_hurts_the_centrist_party() -> None:
     alone, swayed = (national(table_4(influence)["phi1"])[:, 2] for influence in ("none", "district"))
     noise = np.sqrt((alone.var() + swayed.var()) / 1000)

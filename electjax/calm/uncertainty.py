@@ -8,7 +8,7 @@ data do not tell apart) a generalised inverse stands in, and what moves along a 
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -200,9 +200,10 @@ def reported_errors(
     design: Design,
     covariance: Covariance,
     middle: tuple[Point, Problem] | None = None,
-) -> "Reported":
+) -> Reported:
     """Standard errors of `reported`; compiled once per design and shapes."""
-    return _errors(*_reported_jacobian(vector, problem, middle, design), covariance)  # type: ignore[no-any-return]
+    value, jacobian = _reported_jacobian(vector, problem, middle, design)
+    return cast(Reported, _errors(value, jacobian, covariance))
 
 
 @partial(jax.jit, static_argnames="design")

@@ -156,10 +156,10 @@ def newton_arrow(
 
         zero = jnp.zeros(())
         first = (jnp.asarray(False), jnp.int32(0), state.damping, state.point, arrow.value, zero)
-        good, count, damping, point, reached, promised = jax.lax.while_loop(unfinished, attempt, first)
+        good, _, damping, point, reached, promised = jax.lax.while_loop(unfinished, attempt, first)
         point = jax.tree.map(lambda new, old: jnp.where(good, new, old), point, state.point)
         slope = jnp.abs(arrow.gradient) / jnp.sqrt(jnp.maximum(jnp.diagonal(arrow.shared), 1e-12))
-        relaxed = jnp.where(count > 1, damping, damping / 8.0)
+        relaxed = jnp.where(damping > state.damping, damping, damping / 8.0)  # it need not have grown
         return Search(
             point,
             jnp.where(good, reached, arrow.value),

@@ -192,7 +192,7 @@ def shared_of(fit: xr.Dataset, data: Encoded, options: Options) -> Shared:
                 data.frame,
                 options.hyper(data.axes),
                 options.design,
-                weights=data.booths.votes[:1],
+                weights=jnp.asarray(data.booths.votes[:1]),
                 chunk=1,
             ),
             options.design,

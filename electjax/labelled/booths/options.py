@@ -172,7 +172,7 @@ class Options:
 
     def json(self) -> str:
         """The options as JSON, which `read_options` reads back; axes are kept beside it."""
-        return json.dumps(asdict(replace(self, axes=None)))
+        return json.dumps(asdict(replace(self, axes=None)), default=lambda value: value.tolist())  # of numpy
 
 
 def options_of(given: Mapping[str, Any], base: Options | None = None) -> Options:
@@ -184,7 +184,8 @@ def options_of(given: Mapping[str, Any], base: Options | None = None) -> Options
     known = [field.name for field in fields(Options)]
     for name in given:
         _check(name in known, name, given[name], "an option of fit_calm", suggest(name, known))
-    options = replace(base or Options(), **given)
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()}
+    options = replace(base or Options(), **plain)
     for name, allowed in CHOICES.items():
         value = getattr(options, name)
         _check(value in allowed, name, value, " or ".join(allowed), suggest(str(value), allowed))
@@ -203,16 +204,21 @@ def options_of(given: Mapping[str, Any], base: Options | None = None) -> Options
         ("exponent", -5, 5, ""),
         ("rho_age", 0, 1, ""),
         ("tolerance", 0, 1, "low"),
+        ("learning_rate", 0, 10, "low"),
     ):
         value = getattr(options, name)
         if value is not None:
             good = _is_number(value) and low <= value <= high
             good = good and not (open_at and value == low) and not (open_at == "both" and value == high)
             _check(good, name, value, f"a number from {low:g} to {high:g}", "leave it out for the default")
-    for name, least_whole in (("tower", 0), ("max_steps", 1), ("chunk", 1), ("batch", 1)):
+    for name, least_whole in (("tower", 0), ("max_steps", 1), ("chunk", 1), ("batch", 1), ("seed", 0)):
         value = getattr(options, name)
         good = isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least_whole
         _check(good, name, value, f"a whole number of at least {least_whole}", "leave it out for the default")
+    for name in ("rho", "axis_weight"):
+        value = getattr(options, name)
+        good = value is None or (isinstance(value, Mapping) and all(_is_number(x) for x in value.values()))
+        _check(good, name, value, "a number for each of some axes", 'write it like {"age": 0.5}')
     return options
 
 
