@@ -245,11 +245,16 @@ def test_one_constituency_says_that_eta_is_chosen_by_the_penalty(booths):
     assert alone.attrs["rank"] == alone.attrs["rank_without_affinity"]
     notes = json.loads(alone.attrs["warnings"])
     assert any(note in str(warning.message) for note in notes for warning in said)
+
+
+@pytest.mark.slow
+def test_without_candidate_affinity_there_is_no_eta(booths):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        off = fit_calm(one, errors="none", booth_effects=False, use_candidate_affinity=False, **HOW)
+        off = fit_calm(booths, errors="none", use_candidate_affinity=False, **HOW)
     assert "eta" not in off
     assert "rank" not in off.attrs
+    assert not [label for label in off["theta"].values if str(label).startswith("eta")]
 
 
 # ------------------------------------------------------------------------------------ options

@@ -17,6 +17,7 @@ from electjax.calm.design import Design, Hyper
 Weighting = Literal["plain", "size"]
 
 CONSTANT = 1e2  # a spread of so many rounding errors is none
+EXPLAINED = 1e-11  # what a projection leaves of the largest g is rounding, not a spread
 
 
 class Standard(NamedTuple):
@@ -204,4 +205,7 @@ def _with_one(frame: Frame) -> Array:
 
 
 def _off(g: Array, frame: Frame, projection: Float[Tensor, "k f1 d"] | None) -> Array:
-    return g if projection is None else g - jnp.einsum("cf,kfd->ckd", _with_one(frame), projection)
+    if projection is None:
+        return g
+    left = g - jnp.einsum("cf,kfd->ckd", _with_one(frame), projection)
+    return jnp.where(jnp.abs(left) > EXPLAINED * jnp.abs(g).max(axis=(0, 1, 2), initial=0.0), left, 0.0)

@@ -13,9 +13,10 @@ import xarray as xr
 from jax.flatten_util import ravel_pytree
 
 from electjax.calm.affinity import Standard
-from electjax.calm.design import Design, Shared
+from electjax.calm.design import Design, Local, Shared
 from electjax.calm.diagnose import unseen_losses
 from electjax.calm.estimate import Estimate, Information, estimate, information, moved
+from electjax.calm.heads import contrast
 from electjax.calm.integrate import integrated
 from electjax.calm.problem import blank, in_rows, pose
 from electjax.calm.rank import Rank, affinity_rank, rank_sentence
@@ -109,6 +110,7 @@ def fit_arrays(
             design,
             method=options.method,  # type: ignore[arg-type]
             start=None if start is None else shared_of(start, data, options),
+            effects=None if start is None else effects_of(start, data, options),
             tolerance=options.tolerance,
             max_steps=options.max_steps,
             chunk=options.chunk,
@@ -208,6 +210,16 @@ def shared_of(fit: xr.Dataset, data: Encoded, options: Options) -> Shared:
                 mend="use the same terms, axes, parties and constituencies",
             )
         return cast(Shared, unravel(jnp.asarray(fit["theta_value"].values)))
+
+
+def effects_of(fit: xr.Dataset, data: Encoded, options: Options) -> Local | None:
+    """Booth effects of an earlier fit; 0 for booths that it does not have, None without any."""
+    if "b_T" not in fit or not options.design.booth_effects:
+        return None
+    own = fit[["b_T", "b_P"]].reindex(booth=list(data.labels.booths), fill_value=0.0)
+    basis = np.asarray(contrast(len(data.labels.parties), options.design.identification))
+    free = own["b_P"].transpose("booth", "party").values @ np.linalg.pinv(basis).T
+    return Local(jnp.asarray(own["b_T"].values), jnp.asarray(free))
 
 
 def standard_of_fit(fit: xr.Dataset) -> Standard:
