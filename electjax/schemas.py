@@ -336,6 +336,7 @@ class Calm:
     raw_mobilisation: bool = False
     booth_effects: bool | None = None
     constituency_effects: bool | None = None
+    integrate: bool | None = None
     overdispersed: bool | None = None
     exponent: float | None = None
     covariates: Any = None

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from electjax.core.arrow import Arrow, Point, begin, eliminate, newton_arrow, solve_arrow
+from electjax.core.arrow import Arrow, Point, begin, eliminate, newton_arrow, solve_arrow, steepness
 from electjax.core.host import double_precision
 
 P, G, Q = 3, 4, 2
@@ -62,6 +62,15 @@ def test_eliminating_the_groups_leaves_the_schur_complement(width):
     if width:
         np.testing.assert_allclose(border.reshape(-1, P), inner @ full[P:, :P], rtol=1e-8)
         np.testing.assert_allclose(own.reshape(-1), inner @ gradient[P:], rtol=1e-8)
+
+
+@pytest.mark.parametrize("width", [Q, 0])
+def test_steepness_is_the_largest_slope_over_the_root_of_its_curvature(width):
+    arrow, full, gradient = drawn(width=width, seed=3)
+    assert float(steepness(arrow)) == pytest.approx((np.abs(gradient) / np.sqrt(np.diag(full))).max(), rel=1e-12)
+    if width:  # a group's slope counts like a shared one
+        steep = arrow._replace(group_gradient=arrow.group_gradient.at[2, 1].set(100.0))
+        assert float(steepness(steep)) == pytest.approx(100.0 / np.sqrt(arrow.groups[2, 1, 1]), rel=1e-12)
 
 
 def test_directions_without_information_stand_still():

@@ -12,10 +12,12 @@ import electjax
 from electjax.calm import estimate as es
 from electjax.calm import problem as pb
 from electjax.core.host import double_precision
+from electjax.labelled.booths import holdout
 from electjax.labelled.booths.axes import axes_of
 from electjax.labelled.booths.codec import encode_booths
 from electjax.labelled.booths.fit import fit_calm, is_calm, load_calm, save_calm, standard_of_fit
-from electjax.labelled.booths.options import Options, options_of, read_options
+from electjax.labelled.booths.fittable import check_fittable
+from electjax.labelled.booths.options import JOINT, Options, options_of, read_options
 from electjax.labelled.errors import ElectionDataError
 
 AXES = {  # five axes, the last of which no code knows of
@@ -53,10 +55,10 @@ def fit(booths):
 
 @pytest.fixture(scope="module")
 def literal(booths):
-    """The model of the source, with a quarter of the booths kept out."""
+    """The model of the source with booth effects integrated out, and a quarter of the booths kept out."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return fit_calm(booths, holdout=0.25, errors="none", **HOW)
+        return fit_calm(booths, holdout=0.25, integrate=True, errors="none", **HOW)
 
 
 def test_the_truth_is_recovered(booths, fit):
@@ -201,7 +203,7 @@ def test_a_start_with_other_terms_is_refused(booths, fit):
 
 
 def test_a_sweep_compiles_once(booths, fit):
-    programs = (es.newton, es._pose, es.information, pb.fitted, pb.cells)
+    programs = (es.newton, pb.pose, es.information, pb.fitted, pb.cells)
     before = [program._cache_size() for program in programs]
     etas = []
     for rho, strength in ((0.2, 1e-3), (0.6, 1e-1), (0.4, 1e3)):
@@ -241,7 +243,7 @@ def test_one_constituency_says_that_eta_is_chosen_by_the_penalty(booths):
     one = booths.isel(constituency=[0]).drop_vars([name for name in booths.variables if str(name).startswith("true_")])
     one = one.sel(booth=one["booth_constituency"].isin(one["constituency"])).drop_dims("feature", errors="ignore")
     with pytest.warns(UserWarning, match="penalty") as said:
-        alone = fit_calm(one, errors="none", booth_effects=False, **HOW)
+        alone = fit_calm(one, errors="none", booth_effects=False, affinity="hierarchical", **HOW)
     assert alone.attrs["rank"] == alone.attrs["rank_without_affinity"]
     notes = json.loads(alone.attrs["warnings"])
     assert any(note in str(warning.message) for note in notes for warning in said)
@@ -287,6 +289,7 @@ def test_without_candidate_affinity_there_is_no_eta(booths):
         ("rho", {"religion": 0.5}),
         ("rho", {"height": 0.5}),
         ("rho", 0.5),
+        ("integrate", 1),
         ("axis_weight", {"height": 1.0}),
         ("axis_weight", {"age": -1.0}),
         ("axis_weight", {"age": 0.0}),
@@ -324,6 +327,70 @@ def test_a_wrong_option_is_one_line(booths, name, value):
     assert "\n" not in line
     assert name in line or (name == "covariates" and "covariate" in line)
     assert "expected" in line
+
+
+def test_rho_of_age_is_said_once(booths):
+    with pytest.raises(ElectionDataError, match="rho_age or rho, not both"):
+        fit_calm(booths, rho={"age": 0.2}, rho_age=0.4)
+
+
+def test_without_candidates_no_term_of_theirs_is_left():
+    given = {"affinity": "hierarchical", "tower": 2, "mobilisation": "previous"}
+    design = options_of({**given, "use_candidate_affinity": False}).design
+    assert (design.affinity, design.tower, design.mobilisation) == ("none", 0, "none")
+    assert options_of(given).design.tower == 2
+
+
+def test_options_say_what_they_do_not_do():
+    assert options_of({"affinity": "party"}).notes() == []
+    (note,) = options_of({"affinity": "party", "lambda_eta": 3.0}).notes()
+    assert "lambda_party" in note
+    (note,) = options_of({"tower": 1}).notes()
+    assert "two-tower" in note
+    assert options_of({"tower": 1, "affinity": "none"}).notes() == []
+
+
+def test_a_joint_minimum_with_errors_says_so():
+    assert options_of({}).remarks() == [JOINT]
+    assert options_of({"model": "recommended", "booth_effects": True, "integrate": False}).remarks() == [JOINT]
+    for quiet in ({"errors": "none"}, {"integrate": True}, {"booth_effects": False}, {"model": "recommended"}):
+        assert options_of(quiet).remarks() == []
+    assert options_of({"model": "recommended", "booth_effects": True}).integrates
+    assert not options_of({"model": "recommended"}).integrates
+
+
+def test_booths_that_have_not_polled_are_not_fitted(booths):
+    silent = booths.assign(votes=booths["votes"] * 0, polled=booths["polled"] * 0)
+    for verb in (fit_calm, electjax.holdout_calm):
+        with pytest.raises(ElectionDataError, match=r"no votes polled.*use predict"):
+            verb(silent)
+    some = booths["booth"].isin(booths["booth"][:3])
+    few = booths.assign(votes=booths["votes"].where(~some, 0), polled=booths["polled"].where(~some, 0))
+    (note,) = check_fittable(few, Options().design)
+    assert note.startswith("3 of 240 booths polled no votes")
+    assert check_fittable(booths, Options().design) == []
+
+
+def test_previous_shares_that_are_not_there_are_missed(booths, monkeypatch):
+    design = options_of({"mobilisation": "previous"}).design
+    assert check_fittable(booths, design) == []
+    for without in (booths.drop_vars("previous"), booths.assign(previous=booths["previous"] * np.nan)):
+        assert check_fittable(without, Options().design) == []
+        for verb in (fit_calm, electjax.mobilisation_calm):
+            with pytest.raises(ElectionDataError, match="no booth has a previous share"):
+                verb(without, mobilisation="previous")
+    seen = []
+    monkeypatch.setattr(holdout, "setting_of", lambda booths, options, *_: seen.append(options) or 1 / 0)
+    for there in (booths, booths.drop_vars("previous")):
+        with pytest.raises(ZeroDivisionError):
+            electjax.mobilisation_calm(there)
+    assert [options["mobilisation"] for options in seen] == ["previous", "model"]
+    shares = booths["previous"].transpose("booth", "party").copy()
+    shares[:2] = np.nan
+    shares[2, 0] = np.nan
+    none, part = check_fittable(booths.assign(previous=shares), design)
+    assert none.startswith("2 of 240 booths have no previous shares")
+    assert part.startswith("1 of 240 booths have previous shares of some")
 
 
 def test_a_typo_is_met_with_a_guess(booths):

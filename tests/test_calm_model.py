@@ -75,7 +75,7 @@ def value(point, problem, design):
 
 
 def pose(booths, frame, hyper, design, *, chunk=CHUNK, standard=None):
-    return es._pose(booths, frame, hyper, first_weights(booths, frame), standard, design=design, chunk=chunk)
+    return pb.pose(booths, frame, hyper, design, weights=first_weights(booths, frame), chunk=chunk, standard=standard)
 
 
 def shared_at(point, problem, design):
@@ -824,6 +824,55 @@ def test_every_optimiser_finds_it():
     assert 0 <= adam.value - newton.value < 0.02 * (worst - newton.value)
     assert calls[-1] == (2000, 2000)
     assert adam.steps == 2000
+    for found in (newton, limited, adam):
+        assert found.gradient == pytest.approx(steepness(found), rel=1e-6, abs=1e-9)
+
+
+def steepness(found):
+    """Largest slope over sqrt(curvature) of the shared parameters and the booths' effects, where a fit ended."""
+    with double_precision():
+        arrow = everything(found.point, found.problem, CASES["literal"])[1]
+    bends = np.diagonal(arrow.shared), np.diagonal(arrow.groups, axis1=1, axis2=2)
+    return max(
+        (np.abs(slope) / np.sqrt(bend)).max(initial=0.0)
+        for slope, bend in zip((arrow.gradient, arrow.group_gradient), bends, strict=True)
+    )
+
+
+def test_adam_without_booth_effects_takes_no_more_steps_than_it_may():
+    calls, values, design = [], [], Design(booth_effects=False)
+    options = {"method": "adam", "batch": 2, "learning_rate": 0.02, "progress": lambda *at: calls.append(at)}
+    for most in (3, 60):
+        found = fit(design, max_steps=most, **options)
+        assert found.steps == most
+        assert not found.converged
+        assert found.local is None
+        assert calls[-1] == (most, most)
+        values.append(found.value)
+        if most == 3:  # a step moves no parameter further than its rate, or little more
+            with double_precision():
+                start = es.first_point(found.problem, design)
+            assert 0 < float(jnp.abs(found.point.shared - start.shared).max()) < 3 * 0.02 * 1.2
+    assert values[1] < values[0]
+
+
+@pytest.mark.slow  # 10 s of compiling; the test below holds what went wrong
+def test_each_epoch_of_lbfgs_is_judged_by_itself():
+    booths, frame = by_hand.draw(weights=WEIGHTS, seed=2)
+    found = es.estimate(booths, frame, HYPER, EPOCHS, chunk=CHUNK, method="lbfgs", max_steps=400, tolerance=1e-9)
+    assert found.converged
+    # at the weights that it ended with it cannot be lowered
+    least = es.newton(found.problem, begin(found.point), EPOCHS, 1e-10, jnp.int32(50))
+    assert found.value - float(least.value) < 1e-5
+
+
+def test_a_search_begins_an_epoch_with_nothing_to_compare_with():
+    """Ten steps of an epoch may end higher than the epoch before, whose objective was another."""
+    it = case("literal")
+    trace = [0.0]  # lower than anything to come
+    found = es._lbfgs(it.problem, it.point, it.design, 1e-9, 30, trace, None)
+    assert int(found.steps) == 30
+    assert len(trace) == 4
 
 
 def test_epsilon_does_not_matter():
@@ -862,7 +911,7 @@ def test_many_values_of_rho_at_once():
     design, weights = CASES["literal"], es.first_weights(booths, frame)
 
     def run(rho):
-        problem = es._pose(booths, frame, LIKELIHOOD._replace(rho=rho), weights, None, design=design, chunk=CHUNK)
+        problem = pb.pose(booths, frame, LIKELIHOOD._replace(rho=rho), design, weights=weights, chunk=CHUNK)
         search = es.newton(problem, begin(es.first_point(problem, design)), design, 1e-13, 50)
         return search.point.shared, search.value, search.done
 

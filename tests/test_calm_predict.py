@@ -1,6 +1,7 @@
 """Prediction, other candidates, bootstrap and chains from a CALM fit, on generated booths."""
 
 import warnings
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -9,14 +10,20 @@ import pytest
 import xarray as xr
 
 import electjax
+from electjax.calm.bootstrap import draw_weights
+from electjax.calm.estimate import information, newton
+from electjax.calm.heads import contrast
+from electjax.calm.integrate import integrated
 from electjax.calm.problem import value
 from electjax.calm.uncertainty import draw, laplace, laplace_covariance, reported
+from electjax.core.arrow import begin
 from electjax.core.host import double_precision
 from electjax.labelled.booths import mcmc
+from electjax.labelled.booths.basis import basis_of, free_spread
 from electjax.labelled.booths.bootstrap import bootstrap_calm
 from electjax.labelled.booths.fit import fit_arrays, fit_calm
 from electjax.labelled.booths.generate import simulate_booths
-from electjax.labelled.booths.options import options_of
+from electjax.labelled.booths.options import options_of, read_options
 from electjax.labelled.booths.predict import predict_calm
 from electjax.labelled.errors import ElectionDataError
 
@@ -250,6 +257,38 @@ def test_public_verbs_know_what_they_are_given(fit, booths, drawn):
         electjax.predict(fit, booths, runs=10)
     with pytest.raises(ValueError, match="draws=10: no option of this kind"):
         electjax.predict(booths, booths, draws=10)
+
+
+@pytest.mark.parametrize("identification", ["sum_to_zero", "reference"])
+@pytest.mark.parametrize("parties", [2, 3, 5])
+def test_free_effects_have_the_standard_errors_of_the_parties(parties, identification):
+    with double_precision():
+        form = np.asarray(contrast(parties, identification))
+    free = np.eye(parties - 1)
+    same = np.sqrt(np.diag(form @ free @ form.T))
+    mixed = np.sqrt(np.diag(form @ np.diag(np.linspace(1.0, 1.5, parties - 1)) @ form.T))
+    root = free_spread(np.stack([same, mixed]), form)
+    np.testing.assert_allclose(root[0] @ root[0].T, free, atol=1e-9)
+    np.testing.assert_allclose(np.sqrt(np.diag(form @ root[1] @ root[1].T @ form.T)), mixed, rtol=1e-9)
+
+
+def test_replicates_are_integrated_where_the_fit_is(fit, booths):
+    attrs = fit.attrs | {"options": replace(read_options(fit.attrs["options"]), integrate=True).json()}
+    found, joint = (bootstrap_calm(x, booths, replicates=2, seed=1) for x in (fit.assign_attrs(attrs), fit))
+    assert found.attrs["integrated"] == 1
+    assert joint.attrs["integrated"] == 0
+    with double_precision():
+        basis = basis_of(fit, booths)
+        area, weight = (np.asarray(x).ravel() for x in (basis.problem.booths.constituency, basis.problem.booths.weight))
+        drawn = draw_weights(jax.random.fold_in(jax.random.key(1), 0), area, weight > 0)
+        rows = jax.numpy.asarray(drawn.reshape(basis.problem.booths.weight.shape))
+        own = basis.problem._replace(booths=basis.problem.booths._replace(weight=rows))
+        at = newton(own, begin(basis.point), basis.design, 1e-8, 200).point
+        moved = integrated(at, own, basis.design, information(at, own, basis.design))
+        before, after = (reported(x.shared, own, basis.design) for x in (at, moved))
+    np.testing.assert_allclose(joint["beta_T"][0], before.beta_T, atol=1e-6)
+    np.testing.assert_allclose(found["beta_T"][0], after.beta_T, atol=1e-6)
+    assert np.abs(found["beta_T"] - joint["beta_T"]).max() > 1e-4
 
 
 def test_bootstrap_of_booths(fit, booths):

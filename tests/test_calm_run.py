@@ -16,7 +16,7 @@ from command_line import run
 import electjax
 from electjax import report
 from electjax.labelled.booths.fitted_margins import fitted_margins
-from electjax.labelled.booths.options import Options
+from electjax.labelled.booths.options import JOINT, Options
 from electjax.tasks import sweep_calm
 from electjax.tasks.calm import everywhere
 from electjax.tasks.calm_metrics import calm_metrics, coefficients, recovery, swap_metrics
@@ -225,7 +225,7 @@ def test_the_experiment_leaves_one_complete_folder(here, monkeypatch, capsys):
     assert "+10 (+9 to +11)" in printed.out  # one constituency: in the other, B does not stand
     assert "All is well with the placebo." in printed.out
     found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    drawn = {"coefficients", "cells", "booths", "placebo", "rho", "stability", "holdout"}
+    drawn = {"coefficients", "categories", "booths", "placebo", "rho", "stability", "holdout"}
     assert found == {
         *("config.yaml", "metrics.json", "result.nc", "report.html"),
         *(f"figures/{name}.png" for name in drawn),
@@ -394,6 +394,51 @@ def test_the_truth_is_compared_by_label():
     turned = booths.isel(axis=[1, 0])
     assert recovery(pretend_fit(booths), turned)["parameters"]["eta[age]"] == truth["parameters"]["eta[age]"]
     assert recovery(pretend_fit(booths), booths.drop_vars("true_eta")) is None
+
+
+def test_the_truth_is_compared_where_it_is_the_same_quantity():
+    booths = pretend_booths().assign(true_xi=0.3)
+    said = {
+        "rho": {"age": 0.5, "caste": 0.0},
+        "g_sd": {"age": 0.2, "caste": 0.45},
+        "axis_weight": {"age": 1.0, "caste": 0.0},
+    }
+    booths.attrs["truth"] = json.dumps(said)
+    fit = pretend_fit(booths).assign(
+        rho=("axis", [0.5, 0.0]), axis_weight=("axis", [1.0, 0.0]), xi=0.2, xi_se=0.1, g_sd=("axis", [0.4, 0.45])
+    )
+
+    def compared(found=fit, **options):
+        return recovery(found.assign_attrs(options=json.dumps(options)), booths)["parameters"]
+
+    assert compared()["eta[age]"]["truth"] == pytest.approx(0.4)  # per SD of a g that varies twice as much
+    assert compared()["eta[caste]"]["truth"] == pytest.approx(0.4)
+    assert list(compared(fit.assign(rho=("axis", [0.2, 0.0])))) == ["eta[caste]"]
+    assert compared(tower=1) == {}
+    alike = fit.assign(g_sd=("axis", [0.2, 0.45]))
+    assert "xi" in compared(alike, mobilisation="previous")
+    for options in ({}, {"mobilisation": "model"}, {"mobilisation": "previous", "raw_mobilisation": True}):
+        assert "xi" not in compared(alike, **options)
+    assert "xi" not in compared(alike.assign(axis_weight=("axis", [0.5, 0.5])), mobilisation="previous")
+    features = {
+        "true_beta_T": ("feature", [0.1, -0.1]),
+        "beta_T": ("feature", [0.1, 0.0]),
+        "beta_T_se": ("feature", [0.1] * 2),
+    }
+    coded = fit.assign({name: value for name, value in features.items() if name != "true_beta_T"})
+    booths = booths.assign(true_beta_T=features["true_beta_T"]).assign_coords(feature=["a", "b"])
+    coded = coded.assign_coords(feature=["a", "b"])
+    for options, number in (({}, 4), ({"coding": "reference"}, 2), ({"identification": "reference"}, 2)):
+        assert recovery(coded.assign_attrs(options=json.dumps(options)), booths)["compared"] == number
+
+
+def test_what_the_document_has_by_design_is_told_without_a_warning(here, monkeypatch, recwarn):
+    made = pretend_fit(pretend_booths()).assign_attrs(warnings=json.dumps([JOINT]))
+    monkeypatch.setattr(electjax, "fit_calm", lambda booths, **options: made)
+    monkeypatch.setattr(electjax, "read_booths", lambda path, **given: pretend_booths())
+    assert run(monkeypatch, "task=calm", "data=booths", "data.path=mine", "hydra.run.dir=one") == 0
+    assert "integrate=True takes the bias off" in (here / "one" / "report.html").read_text("utf-8")
+    assert not [warning for warning in recwarn if JOINT in str(warning.message)]
 
 
 def test_a_coefficient_per_party_has_a_row_of_its_own():

@@ -17,8 +17,7 @@ from electjax.calm.data import Booths, Frame
 from electjax.calm.design import Design, Hyper
 from electjax.calm.estimate import Information, information
 from electjax.calm.integrate import _slopes, integrated
-from electjax.calm.predict import posed
-from electjax.calm.problem import blank, blocks, fitted, value
+from electjax.calm.problem import blank, blocks, fitted, pose, value
 from electjax.calm.unseen import constituencies
 from electjax.core.arrow import Point
 from electjax.core.host import double_precision
@@ -66,7 +65,7 @@ def world():
     for _ in range(2):  # the second time with the totals that the first expects
         booths = Booths(sizes, polled, votes, area, np.zeros((rows, 0)), np.zeros((rows, PARTIES)), np.ones(rows))
         hyper = Hyper(np.zeros(2), np.full(2, 0.5), lambda_beta=1.0, lambda_b=4.0, lambda_eta=1.0)
-        problem = posed(booths, frame, hyper, DESIGN, weights=np.ones((rows, PARTIES)), chunk=rows)
+        problem = pose(booths, frame, hyper, DESIGN, weights=np.ones((rows, PARTIES)), chunk=rows)
         flat, unravel = ravel_pytree(blank(problem, DESIGN))
         point = Point(
             jnp.asarray(np.random.default_rng(1).normal(0, 0.4, flat.shape)),
@@ -133,6 +132,36 @@ def test_sandwich_sums_scores_by_constituency(world):
     np.testing.assert_allclose(found.root @ found.root.T, found.matrix, rtol=1e-6, atol=1e-9 * np.abs(wanted).max())
 
 
+def test_sandwich_of_what_belongs_to_one_cluster():
+    """Effects u_a around an intercept: the mean of many is as sure as they scatter, a level as sure as its data."""
+    rng = np.random.default_rng(5)
+    number, own, hold = 400, 50.0, 4.0  # own: information of a cluster's data; hold: of its prior, variance 1/4
+    kept = own / (own + hold)  # what is left of a cluster's mean after its prior has drawn it in
+    effect = kept * rng.normal(0.0, np.sqrt(1 / own + 1 / hold), number)
+    effect -= effect.mean()
+    curve = np.zeros((number + 1,) * 2)  # the intercept first
+    curve[0, 0], curve[0, 1:], curve[1:, 0] = number * own, own, own
+    curve[1:, 1:] = (own + hold) * np.eye(number)
+    # two booths each; at the minimum the score of a cluster's data is what its prior takes back
+    area, part = np.repeat(np.arange(number), 2), rng.normal(size=number)
+    scores = np.zeros((2 * number, number + 1))
+    scores[::2, 0], scores[1::2, 0] = part, -hold * effect - part
+    scores[np.arange(2 * number), 1 + area] = scores[:, 0]
+    known = Information(curve, np.zeros((2 * number, 0, number + 1)), np.zeros((2 * number, 0, 0)), scores)
+    found, normal = un.sandwich_covariance(known, area), un.laplace_covariance(known)
+    np.testing.assert_allclose(found.root @ found.root.T, found.matrix, rtol=1e-9, atol=1e-12)
+    scatter = (effect**2).sum() / (number - 1)
+    assert found.matrix[0, 0] == pytest.approx(scatter / kept**2 / number, rel=1e-6)  # of a mean of cluster means
+    wanted = 1 / (own + hold) + kept**2 * found.matrix[0, 0]
+    np.testing.assert_allclose(np.diag(found.matrix)[1:], wanted, rtol=1e-6)
+    # effects scatter as their prior says, so both agree, to the error of a standard deviation of 400 draws
+    ratio = np.sqrt(np.diag(found.matrix) / np.diag(normal.matrix))
+    assert np.abs(ratio - 1).max() < 4 / np.sqrt(2 * number)
+    level = np.concatenate([np.ones((number, 1)), np.eye(number)], axis=1)
+    one, other = (np.sqrt(np.einsum("ap,pq,aq->a", level, x.matrix, level)) for x in (found, normal))
+    np.testing.assert_allclose(one, other, rtol=0.01)
+
+
 def test_sandwich_wants_clusters(world):
     _, _, known, area, _ = world
     with pytest.raises(ValueError, match="1 constituency with votes; expected at least 2"):
@@ -164,6 +193,18 @@ def test_delta_method_equals_differences(world):
     sd, mean = (np.asarray(x) for x in (problem.affinity.standard.sd, problem.affinity.standard.mean))
     np.testing.assert_allclose(found.eta_raw, unravel(point.shared).eta / sd)
     np.testing.assert_allclose(found.boost, unravel(point.shared).eta * (1 - mean) / sd)
+
+
+def test_boost_is_of_a_full_match_or_of_nothing(world):
+    problem, point, _, _, unravel = world
+    sd, mean = (np.asarray(x) for x in (problem.affinity.standard.sd, problem.affinity.standard.mean))
+    eta, frame, affinity = unravel(point.shared).eta, problem.frame, problem.affinity
+    near = problem._replace(frame=frame._replace(fixed=frame.fixed * 0.8, scalar=jnp.asarray([False, True])))
+    found = un.reported(point.shared, near, DESIGN)
+    np.testing.assert_allclose(found.boost, [eta[0] * (0.8 - mean[0]) / sd[0], np.nan])
+    projected = affinity.standard._replace(projection=jnp.zeros((PARTIES, frame.features.shape[1] + 1, 2)))
+    other = problem._replace(affinity=affinity._replace(standard=projected))
+    assert np.isnan(un.reported(point.shared, other, DESIGN).boost).all()
 
 
 def test_what_moves_along_a_flat_direction_has_no_error():

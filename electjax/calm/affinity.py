@@ -106,11 +106,6 @@ def standardise(g: Float[Tensor, "*more d"], standard: Standard) -> Float[Array,
     return jnp.where(sd > 0, (jnp.asarray(g) - standard.mean) / jnp.where(sd > 0, sd, 1.0), 0.0)
 
 
-def full_match(standard: Standard) -> Float[Array, " d"]:
-    """What a full match is on the standardised scale, (1 - mean) / sd: its boost is eta times this, not eta."""
-    return standardise(jnp.ones_like(jnp.asarray(standard.mean)), standard)
-
-
 def projection_of(g: Float[Tensor, "a c k d"], frame: Frame, weighting: Weighting = "plain") -> Float[Array, "k f1 d"]:
     """Weighted least squares of g on (1, x), party by party (section 6).
 

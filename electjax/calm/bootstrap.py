@@ -15,7 +15,8 @@ from jax import Array
 from jaxtyping import Bool, Float, Int
 
 from electjax.calm.design import Design
-from electjax.calm.estimate import newton
+from electjax.calm.estimate import information, newton
+from electjax.calm.integrate import integrated
 from electjax.calm.problem import Problem
 from electjax.calm.uncertainty import Reported, reported
 from electjax.calm.unseen import constituencies
@@ -50,6 +51,7 @@ def bootstrap(
     design: Design,
     *,
     replicates: int,
+    integrate: bool = False,
     tolerance: float = 1e-8,
     max_steps: int = 200,
     progress: Callable[[int, int, str], None] | None = None,
@@ -60,6 +62,7 @@ def bootstrap(
         point: the estimate, where every replicate starts.
         problem: that it solves; booths of weight 0 are never drawn, and weights w_ik of the mobilisation stay.
         replicates: how many.
+        integrate: whether booth effects are integrated out of each, as they were of the estimate.
         tolerance, max_steps: of Newton's method; what is left is far less than replicates differ by.
     """
     area, weight = (np.asarray(x).ravel() for x in (problem.booths.constituency, problem.booths.weight))
@@ -68,22 +71,31 @@ def bootstrap(
         numbers = range(start, start + BATCH)  # the last batch is cut below: one program serves all
         drawn = np.stack([draw_weights(jax.random.fold_in(key, n), area, weight > 0) for n in numbers])
         rows = jnp.asarray(drawn.reshape(BATCH, *problem.booths.weight.shape))
-        found = _fits(point, problem, rows, tolerance, max_steps, design=design)
+        found = _fits(point, problem, rows, tolerance, max_steps, design=design, integrate=integrate)
         parts.append(jax.tree.map(lambda x, left=replicates - start: np.asarray(x)[:left], found))
         if progress:
             progress(min(start + BATCH, replicates), replicates, "bootstrap")
     return Replicates(*jax.tree.map(lambda *part: np.concatenate(part), *parts))
 
 
-@partial(jax.jit, static_argnames="design")
+@partial(jax.jit, static_argnames=("design", "integrate"))
 def _fits(
-    point: Point, problem: Problem, weights: Array, tolerance: Array, max_steps: Array, *, design: Design
+    point: Point,
+    problem: Problem,
+    weights: Array,
+    tolerance: Array,
+    max_steps: Array,
+    *,
+    design: Design,
+    integrate: bool,
 ) -> Replicates:
     def one(weight: Array) -> Replicates:
         own = problem._replace(booths=problem.booths._replace(weight=weight))
         search = newton(own, begin(point), design, tolerance, max_steps)
-        middle = constituencies(search.point, own, design)
-        found = reported(search.point.shared, own, design, middle)
+        at = search.point
+        if integrate:
+            at = integrated(at, own, design, information(at, own, design))
+        found = reported(at.shared, own, design, constituencies(at, own, design))
         return Replicates(found, search.done, search.steps)
 
     return jax.lax.map(one, weights)

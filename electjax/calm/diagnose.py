@@ -18,17 +18,17 @@ from electjax.calm.affinity import Standard
 from electjax.calm.data import Booths, Frame
 from electjax.calm.design import Design, Hyper, Shared
 from electjax.calm.directions import Directions, directions, eta_place, inverse_of
-from electjax.calm.estimate import EPOCHS, SETTLED, first_point, first_weights, frozen_weights, information, newton
+from electjax.calm.estimate import first_point, first_weights, in_epochs, information, newton
 from electjax.calm.heads import Traits
 from electjax.calm.objective import Losses, booth_losses, entropy
 from electjax.calm.problem import Problem, fitted, in_rows, pose
 from electjax.calm.unseen import with_mean_effects
-from electjax.core.arrow import Point, begin
+from electjax.core.arrow import Point, Search, begin
 from electjax.core.host import host_generator
 
 
 class Fit(NamedTuple):
-    """A fit of a problem; `problem` has the weights of the mobilisation that the fit came to."""
+    """A fit of a problem; `problem` has the weights of the mobilisation that the point goes with."""
 
     point: Point
     problem: Problem
@@ -102,17 +102,12 @@ def solve(
 ) -> Fit:
     """Fit by Newton's method from `start`, in epochs where the mobilisation takes the model's own shares."""
     point = first_point(problem, design) if start is None else start
-    steps = 0
-    for _ in range(EPOCHS if design.mobilisation == "model" else 1):
-        search = newton(problem, begin(point), design, tolerance, jnp.int32(max_steps))
-        point, steps = search.point, steps + int(search.steps)
-        if design.mobilisation != "model":
-            break
-        new = frozen_weights(point, problem, design)
-        if float(jnp.abs(new - problem.weights).max()) < SETTLED:
-            break
-        problem = problem._replace(weights=new)
-    return Fit(point, problem, float(search.value), steps, bool(search.done))
+
+    def run(own: Problem, at: Point) -> Search:
+        return newton(own, begin(at), design, tolerance, jnp.int32(max_steps))
+
+    ended = in_epochs(run, problem, point, design)
+    return Fit(ended.search.point, ended.problem, float(ended.search.value), ended.steps, ended.converged)
 
 
 def without_affinity(problem: Problem) -> Problem:

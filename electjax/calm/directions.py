@@ -16,9 +16,9 @@ from jaxtyping import Array, Float, Int
 
 from electjax.calm.data import Booths
 from electjax.calm.design import Design, Shared
-from electjax.calm.heads import Totals, Traits, booth_cells, terms, totals
+from electjax.calm.heads import Totals, Traits
 from electjax.calm.objective import booth_losses, curvature
-from electjax.calm.problem import Chunk, Problem, blank
+from electjax.calm.problem import Chunk, Problem, blank, chunks_of, own_traits, rates
 from electjax.core.arrow import Point
 
 Perturb = Callable[[Shared, Traits, Array], tuple[Shared, Traits]]
@@ -59,13 +59,9 @@ def directions(
     width, hyper = point.groups.shape[1], problem.hyper
     dispersion = unravel(point.shared).dispersion
 
-    def rates(vector: Array, effect: Array, step: Array, row: Booths, own: Traits, weights: Array) -> Array:
+    def along(vector: Array, effect: Array, step: Array, row: Booths, own: Traits, weights: Array) -> Array:
         at, mine = perturb(unravel(vector), own, step)
-        effects = jax.tree.map(lambda x: x[row.constituency], (at.effect_T, at.effect_P, at.eta_constituency))
-        of = terms(at, mine, problem.frame.features, effects, design)
-        one = (effect[0], effect[1:]) if width else None
-        sums = totals(row.sizes, booth_cells(at, of, mine, row, one, weights, hyper, design))
-        return jnp.concatenate([sums.turnout[None], sums.shares])
+        return rates(at, effect, row, mine, weights, problem, design)
 
     def lost(at: Array, row: Booths) -> Array:
         both = booth_losses(Totals(at[0], at[0], at[1:]), row, dispersion, hyper.epsilon)
@@ -73,7 +69,7 @@ def directions(
 
     def of_booth(row: Booths, own: Traits, weights: Array, effect: Array) -> tuple[Array, Array, Array]:
         step = jnp.zeros(size, point.shared.dtype)
-        at, back = jax.vjp(lambda v, e, s: rates(v, e, s, row, own, weights), point.shared, effect, step)
+        at, back = jax.vjp(lambda v, e, s: along(v, e, s, row, own, weights), point.shared, effect, step)
         of_shared, of_effect, of_step = jax.vmap(back)(jnp.eye(at.shape[0]))
         slope = -jax.grad(lost)(at, row)
         of_T, of_P = curvature(Totals(at[0], at[0], at[1:]), row, dispersion, hyper)
@@ -90,15 +86,12 @@ def directions(
 
     def add(total: Directions, chunk: tuple[Chunk, Array]) -> tuple[Directions, None]:
         some, place = chunk
-        own = jax.tree.map(lambda x: x[some.booths.constituency], problem.traits)
-        found = jax.vmap(of_booth)(some.booths, own, some.weights, some.effects)
+        found = jax.vmap(of_booth)(some.booths, own_traits(some, problem), some.weights, some.effects)
         return Directions(*(t.at[place].add(x) for t, x in zip(total, found, strict=True))), None
 
     p = point.shared.shape[0]
     zero = Directions(jnp.zeros((groups, size)), jnp.zeros((groups, size, p)), jnp.zeros((groups, size, size)))
-    effects = point.groups.reshape(*problem.booths.weight.shape, width)
-    parts = Chunk(problem.booths, problem.weights, effects, None)
-    return jax.lax.scan(add, zero, (parts, group.reshape(problem.booths.weight.shape)))[0]
+    return jax.lax.scan(add, zero, (chunks_of(point, problem), group.reshape(problem.booths.weight.shape)))[0]
 
 
 def inverse_of(matrix: Float[Array, "p p"]) -> Float[Array, "p p"]:

@@ -51,7 +51,7 @@ class Estimate(NamedTuple):
         point: the same as arrays, filling rows included.
         affinity: with the statistics that standardise it.
         value: the objective.
-        gradient: largest slope in units of its curvature.
+        gradient: largest slope at the point in any parameter, in units of its curvature.
         steps, converged: of the optimiser; where mobilisation goes in epochs, of all, and whether the weights settled.
         weights: w_ik of the mobilisation, [i, k].
         trace: the objective after each step (Newton) or batch of steps.
@@ -102,23 +102,17 @@ def estimate(
     """
     chunk = min(chunk, booths.polled.shape[0])
     weights = first_weights(booths, frame)
-    problem = _pose(booths, frame, hyper, weights, standard, design=design, chunk=chunk)
+    problem = pose(booths, frame, hyper, design, weights=weights, chunk=chunk, standard=standard)
     point = first_point(problem, design, start=start, effects=effects, seed=seed)
     trace: list[float] = []
-    steps = 0
     adam = partial(_adam, batch=batch, rate=learning_rate, seed=seed)
     methods: dict[str, Callable[..., Search]] = {"newton": _newton, "lbfgs": _lbfgs, "adam": adam}
-    run = methods[method]
-    after = problem.weights
-    for _ in range(EPOCHS):
-        problem = problem._replace(weights=after)
-        search = run(problem, point, design, tolerance, max_steps, trace, progress)
-        point, steps = search.point, steps + int(search.steps)
-        if design.mobilisation == "model":
-            after = frozen_weights(point, problem, design)
-        settled = float(jnp.abs(after - problem.weights).max()) < SETTLED
-        if settled:
-            break
+
+    def run(own: Problem, at: Point) -> Search:
+        return methods[method](own, at, design, tolerance, max_steps, trace, progress)
+
+    search, problem, steps, converged = in_epochs(run, problem, point, design)
+    point = search.point
     number = booths.polled.shape[0]
     shared, local = unpack(point, problem, design)
     return Estimate(
@@ -127,9 +121,9 @@ def estimate(
         point,
         problem.affinity,
         float(search.value),
-        float(search.gradient),
+        float(steepness_at(point, problem, design)),
         steps,
-        bool(search.done) and settled,
+        converged,
         problem.weights.reshape(-1, problem.weights.shape[-1])[:number],
         trace,
         problem,
@@ -188,11 +182,33 @@ def _start(problem: Problem, design: Design, seed: int) -> Shared:
     return shared
 
 
-@partial(jax.jit, static_argnames=("design", "chunk"))
-def _pose(
-    booths: Booths, frame: Frame, hyper: Hyper, weights: Array, standard: Standard | None, *, design: Design, chunk: int
-) -> Problem:
-    return pose(booths, frame, hyper, design, weights=weights, chunk=chunk, standard=standard)
+class Ended(NamedTuple):
+    """The last epoch's search, the problem with the weights that it had, steps of all, and whether it converged."""
+
+    search: Search
+    problem: Problem
+    steps: int
+    converged: bool
+
+
+def in_epochs(run: Callable[[Problem, Point], Search], problem: Problem, point: Point, design: Design) -> Ended:
+    """Search in epochs until the weights of the mobilisation settle; once where they are not the model's own.
+
+    Args:
+        run: searches with the weights of a problem held constant, from a point.
+    """
+    steps = 0
+    for left in reversed(range(EPOCHS)):
+        search = run(problem, point)
+        point, steps = search.point, steps + int(search.steps)
+        if design.mobilisation != "model":
+            return Ended(search, problem, steps, bool(search.done))
+        after = frozen_weights(point, problem, design)
+        settled = float(jnp.abs(after - problem.weights).max()) < SETTLED
+        if settled or not left:  # a point and the weights that it was found with belong together
+            break
+        problem = problem._replace(weights=after)
+    return Ended(search, problem, steps, bool(search.done) and settled)
 
 
 @partial(jax.jit, static_argnames="design")
@@ -237,6 +253,11 @@ def newton(problem: Problem, search: Search, design: Design, tolerance: Array | 
     return newton_arrow(arrow, lambda at: value(at, problem, design), search, tolerance=tolerance, until=until)
 
 
+def steepness_at(point: Point, problem: Problem, design: Design) -> Float[Array, ""]:
+    """Largest slope in units of its curvature. A step begins with it, and the program of a step is compiled anyway."""
+    return newton(problem, begin(point), design, 0.0, jnp.int32(1)).gradient
+
+
 def _newton(
     problem: Problem,
     point: Point,
@@ -256,22 +277,19 @@ def _newton(
 
 
 @partial(jax.jit, static_argnames="design")
-def _lbfgs_steps(
-    problem: Problem, point: Point, state: Any, design: Design, count: Array
-) -> tuple[Point, Any, Array, Array]:
+def _lbfgs_steps(problem: Problem, point: Point, state: Any, design: Design, count: Array) -> tuple[Point, Any, Array]:
     method, function = _lbfgs_method(), lambda at: value(at, problem, design)
     both = optax.value_and_grad_from_state(function)
 
     def step(carry: tuple[Any, ...]) -> tuple[Any, ...]:
-        done, at, memory, _, _ = carry
+        done, at, memory, _ = carry
         reached, slope = both(at, state=memory)
         move, memory = method.update(slope, memory, at, value=reached, grad=slope, value_fn=function)
-        return done + 1, optax.apply_updates(at, move), memory, reached, optax.tree.norm(slope)
+        return done + 1, optax.apply_updates(at, move), memory, reached
 
-    zero = jnp.zeros(())
-    first = (jnp.int32(0), point, state, zero, zero)
-    _, point, state, reached, slope = jax.lax.while_loop(lambda c: c[0] < count, step, first)
-    return point, state, reached, slope
+    first = (jnp.int32(0), point, state, jnp.zeros(()))
+    _, point, state, reached = jax.lax.while_loop(lambda c: c[0] < count, step, first)
+    return point, state, reached
 
 
 def _lbfgs_method() -> optax.GradientTransformationExtraArgs:
@@ -287,20 +305,18 @@ def _lbfgs(
     trace: list[float],
     progress: Callable[[int, int], None] | None,
 ) -> Search:
-    state, steps, done = _lbfgs_method().init(point), 0, False
-    reached = slope = jnp.zeros(())
+    state, steps, done, last = _lbfgs_method().init(point), 0, False, np.inf
     while steps < max_steps and not done:
         turn = min(10, max_steps - steps)
-        point, state, reached, slope = _lbfgs_steps(problem, point, state, design, jnp.int32(turn))
+        point, state, reached = _lbfgs_steps(problem, point, state, design, jnp.int32(turn))
         steps += turn
         trace.append(float(reached))
         # ten steps that gain less than ten times the tolerance, or than rounding
-        done = len(trace) > 1 and trace[-2] - trace[-1] <= 10 * tolerance + 1e-14 * abs(trace[-1])
+        done = last - trace[-1] <= 10 * tolerance + 1e-14 * abs(trace[-1])
+        last = trace[-1]
         if progress is not None:
             progress(steps, max_steps)
-    return begin(point)._replace(
-        value=_value(problem, point, design), gradient=slope, steps=jnp.int32(steps), done=jnp.asarray(done)
-    )
+    return begin(point)._replace(value=_value(problem, point, design), steps=jnp.int32(steps), done=jnp.asarray(done))
 
 
 @partial(jax.jit, static_argnames="design")
@@ -310,15 +326,17 @@ def _value(problem: Problem, point: Point, design: Design) -> Array:
 
 @partial(jax.jit, static_argnames=("design", "batch"))
 def _adam_steps(
-    problem: Problem, point: Point, state: Any, key: Array, design: Design, batch: int, rates: Array
+    problem: Problem, point: Point, state: Any, key: Array, design: Design, batch: int, rates: Array, count: Array
 ) -> tuple[Point, Any, Array]:
-    number = problem.booths.weight.shape[0]
+    """The first `count` of the steps that there are rates for, and the mean of the objective's estimates."""
+    number, chunk = problem.booths.weight.shape
+    keys = jax.random.split(key, rates.shape[0])
     method = optax.adam(1.0)  # the rate of a step comes with it
 
     def lost(at: Point, rows: Array) -> Array:
         """The objective's unbiased estimate from some chunks: their losses count number / batch times."""
         width = at.groups.shape[1]
-        groups = at.groups.reshape(*problem.booths.weight.shape, width)[rows].reshape(-1, width)
+        groups = at.groups.reshape(*problem.booths.weight.shape, width)[rows].reshape(batch * chunk, width)
         some = jax.tree.map(lambda x: x[rows], (problem.booths, problem.weights, problem.cached))
         part = problem._replace(booths=some[0], weights=some[1], cached=some[2])
         scale = number / batch
@@ -328,15 +346,15 @@ def _adam_steps(
         )
         return scale * losses - (scale - 1.0) * held
 
-    def step(carry: tuple[Point, Any], way: tuple[Array, Array]) -> tuple[tuple[Point, Any], Array]:
-        at, memory = carry
-        rows = jax.random.choice(way[0], number, (batch,), replace=False)
+    def step(n: Array, carry: tuple[Point, Any, Array]) -> tuple[Point, Any, Array]:
+        at, memory, total = carry
+        rows = jax.random.choice(keys[n], number, (batch,), replace=False)
         reached, slope = jax.value_and_grad(lost)(at, rows)
         move, memory = method.update(slope, memory, at)
-        return (optax.apply_updates(at, jax.tree.map(lambda x: way[1] * x, move)), memory), reached
+        return optax.apply_updates(at, jax.tree.map(lambda x: rates[n] * x, move)), memory, total + reached
 
-    (point, state), reached = jax.lax.scan(step, (point, state), (jax.random.split(key, rates.shape[0]), rates))
-    return point, state, reached.mean()
+    point, state, total = jax.lax.fori_loop(0, count, step, (point, state, jnp.zeros(())))
+    return point, state, total / count
 
 
 def _adam(
@@ -352,20 +370,17 @@ def _adam(
     rate: float,
     seed: int,
 ) -> Search:
-    state, turns = optax.adam(1.0).init(point), max(1, max_steps // 50)
+    state, turn = optax.adam(1.0).init(point), 50  # steps between two reports of progress
     batch = min(batch, problem.booths.weight.shape[0])
-    rates = optax.cosine_decay_schedule(rate, turns * 50)(jnp.arange(turns * 50)).reshape(turns, 50)
-    for turn in range(turns):
-        key = jax.random.fold_in(jax.random.key(seed), turn)
-        point, state, reached = _adam_steps(problem, point, state, key, design, batch, rates[turn])
+    rates = optax.cosine_decay_schedule(rate, max_steps)(jnp.arange(max_steps + -max_steps % turn))
+    for done in range(0, max_steps, turn):
+        key, count = jax.random.fold_in(jax.random.key(seed), done // turn), min(turn, max_steps - done)
+        own = rates[done : done + turn]
+        point, state, reached = _adam_steps(problem, point, state, key, design, batch, own, jnp.int32(count))
         trace.append(float(reached))
         if progress is not None:
-            progress((turn + 1) * 50, turns * 50)
-    slope = jax.grad(lambda at: _value(problem, at, design))(point)
-    size = optax.tree.norm(slope)
-    return begin(point)._replace(
-        value=_value(problem, point, design),
-        gradient=size,
-        steps=jnp.int32(turns * 50),
-        done=size <= jnp.sqrt(tolerance * (1.0 + abs(trace[-1]))),
-    )
+            progress(done + count, max_steps)
+    least = _value(problem, point, design)
+    # no parameter by itself could lower the objective by more than this part of it
+    flat = steepness_at(point, problem, design) ** 2 <= tolerance * (1.0 + jnp.abs(least))
+    return begin(point)._replace(value=least, steps=jnp.int32(max_steps), done=flat)

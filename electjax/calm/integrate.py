@@ -20,17 +20,17 @@ from jaxtyping import Array, Float
 from electjax.calm.data import Booths
 from electjax.calm.design import Design
 from electjax.calm.estimate import Information
-from electjax.calm.heads import Totals, Traits, booth_cells, terms, totals
+from electjax.calm.heads import Totals, Traits
 from electjax.calm.objective import curvature
-from electjax.calm.problem import Chunk, Problem, blank, chunks_of, own_effects, own_traits
-from electjax.calm.uncertainty import given_shared, laplace_covariance
+from electjax.calm.problem import Chunk, Problem, blank, chunks_of, own_traits, rates
+from electjax.calm.uncertainty import given_shared, inverse_root
 from electjax.core.arrow import Point
 
 
 def integrated(point: Point, problem: Problem, design: Design, information: Information) -> Point:
     """The point with the shared parameters at the maximum of the integrated likelihood, and effects that go with them.
 
-    Effects of constituencies are parameters like others: they are not integrated out.
+    Effects of constituencies are parameters like others: they are not integrated out. May be compiled and mapped.
 
     Args:
         point: the joint minimum.
@@ -45,7 +45,8 @@ def integrated(point: Point, problem: Problem, design: Design, information: Info
     direct, through = _slopes(point, problem, design=design)
     ties, _ = given_shared(information.border, information.groups)
     slope = direct - jnp.einsum("iqp,iq->p", ties, through)
-    step = -jnp.asarray(laplace_covariance(information).matrix) @ slope
+    root = inverse_root(jnp.asarray(information.shared), jnp)[0]
+    step = -root @ (root.T @ slope)
     return Point(point.shared + step, point.groups - ties @ step)
 
 
@@ -54,16 +55,14 @@ def _slopes(point: Point, problem: Problem, *, design: Design) -> tuple[Float[Ar
     """Derivatives of sum_i 1/2 log |G_i| in the shared parameters, and in each booth's effects."""
     unravel, hyper = ravel_pytree(blank(problem, design))[1], problem.hyper
 
-    def rates(vector: Array, effect: Array, row: Booths, own: Traits, weights: Array) -> Array:
-        at = unravel(vector)
-        of = terms(at, own, problem.frame.features, own_effects(at, row.constituency), design)
-        sums = totals(row.sizes, booth_cells(at, of, own, row, (effect[0], effect[1:]), weights, hyper, design))
-        return jnp.concatenate([sums.turnout[None], sums.shares])
-
     def half(vector: Array, effect: Array, row: Booths, own: Traits, weights: Array) -> Array:
-        at = rates(vector, effect, row, own, weights)
-        jacobian = jax.jacfwd(rates, 1)(vector, effect, row, own, weights)
-        of_T, of_P = curvature(Totals(at[0], at[0], at[1:]), row, unravel(vector).dispersion, hyper)
+        shared = unravel(vector)
+
+        def at_effect(own_effect: Array) -> Array:
+            return rates(shared, own_effect, row, own, weights, problem, design)
+
+        at, jacobian = at_effect(effect), jax.jacfwd(at_effect)(effect)
+        of_T, of_P = curvature(Totals(at[0], at[0], at[1:]), row, shared.dispersion, hyper)
         inner = jacobian.T @ (jnp.append(of_T, of_P)[:, None] * jacobian)
         return 0.5 * row.weight * jnp.linalg.slogdet(inner + 2.0 * hyper.lambda_b * jnp.eye(effect.shape[0]))[1]
 

@@ -20,11 +20,10 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from electjax.calm.affinity import (
-    Moments,
     candidate_features,
     cell_features,
     combined_kernel,
-    standard_from,
+    standard_of,
     standardise,
     weights_of,
 )
@@ -86,10 +85,7 @@ def with_traits(problem: Problem, z: Float[Array, "a k l"], axis: int, design: D
     """The problem with other candidates on one axis of the affinity, standardised anew; everything else as it is."""
     frame = problem.frame
     raw = jnp.einsum("cl,akl->ack", nearness(frame, problem.hyper.rho, axis), z)
-    weight = weights_of(frame, design.weighting)
-    count = weight.sum()
-    mean = (weight * raw).sum() / count
-    standard = standard_from(Moments(count, mean[None], (weight * (raw - mean) ** 2).sum()[None]))
+    standard = standard_of(raw[..., None], frame, design.weighting)
     g = jnp.where(frame.fielded[:, None, :], standardise(raw[..., None], standard)[..., 0], 0.0)
     return problem._replace(traits=problem.traits._replace(g=problem.traits.g.at[..., axis].set(g)))
 

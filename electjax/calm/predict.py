@@ -17,14 +17,12 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from electjax.calm.data import Tensor
 from electjax.calm.design import Design
 from electjax.calm.heads import Totals
-from electjax.calm.problem import Problem, blocks, fitted, pose
+from electjax.calm.problem import Problem, blocks, fitted
 from electjax.calm.uncertainty import Laplace, draw, given_shared
 from electjax.core.arrow import Point
 
 Effects = Literal["known", "mean", "zero"]
 BATCH = 20  # draws between two reports of progress
-
-posed = jax.jit(pose, static_argnames=("design", "chunk"))
 
 
 class Transfer(NamedTuple):
@@ -64,7 +62,7 @@ def transfer(
     return Transfer(shared, own, area, of, seen, order, np.cumsum(number) - number, number)
 
 
-def moved(
+def carried(
     point: Point, to: Transfer, problem: Problem, effects: Effects = "known", key: Key[Array, ""] | None = None
 ) -> Point:
     """The parameters of a fit as those of other booths.
@@ -97,7 +95,7 @@ def moved(
 @partial(jax.jit, static_argnames=("design", "effects"))
 def expected(point: Point, to: Transfer, problem: Problem, design: Design, effects: Effects) -> Totals:
     """Turnout and shares of every booth at the parameters of a fit, [i]."""
-    found = fitted(moved(point, to, problem, effects), problem, design)
+    found = fitted(carried(point, to, problem, effects), problem, design)
     return jax.tree.map(lambda x: x[: len(to.own)], found)
 
 
@@ -114,7 +112,7 @@ def _draws(
 ) -> Totals | Array:
     def one(key: Array) -> Totals | Array:
         of_posterior, of_booths = jax.random.split(key)
-        point = moved(draw(of_posterior, posterior), to, problem, effects, of_booths)
+        point = carried(draw(of_posterior, posterior), to, problem, effects, of_booths)
         found: Totals = jax.tree.map(lambda x: x[: len(to.own)], fitted(point, problem, design))
         return by_constituency(found, problem) if whole else found
 
@@ -166,7 +164,7 @@ def tied(
         same: whether the booth is one of the fit, with the same electors, votes and candidates.
         spread: what the others have, whose ties are 0.
     """
-    arrow, _ = blocks(moved(point, to, problem), problem, design)
+    arrow, _ = blocks(carried(point, to, problem), problem, design)
     ties, own = (x[: len(to.own)] for x in given_shared(arrow.border, arrow.groups))
     number, width = point.groups.shape
     at = jnp.where(same, to.own, number)  # a row beyond the last is dropped

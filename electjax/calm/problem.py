@@ -48,6 +48,7 @@ class Problem(NamedTuple):
     cached: Float[Array, "n m c k d"] | None
 
 
+@partial(jax.jit, static_argnames=("design", "chunk"))
 def pose(
     booths: Booths,
     frame: Frame,
@@ -176,19 +177,12 @@ def blocks(point: Point, problem: Problem, design: Design) -> tuple[Arrow, Float
     p, q, hyper = point.shared.shape[0], point.groups.shape[1], problem.hyper
     parties = problem.frame.fielded.shape[1]
 
-    def rates(vector: Array, effect: Array, row: Booths, own: Traits, weights: Array) -> Array:
-        at = unravel(vector)
-        of = terms(at, own, problem.frame.features, own_effects(at, row.constituency), design)
-        one = (effect[0], effect[1:]) if q else None
-        sums = totals(row.sizes, booth_cells(at, of, own, row, one, weights, hyper, design))
-        return jnp.concatenate([sums.turnout[None], sums.shares])
-
     def lost(at: Array, dispersion: Array | None, row: Booths) -> Array:
         both = booth_losses(Totals(at[0], at[0], at[1:]), row, dispersion, hyper.epsilon)
         return row.weight * (hyper.lambda_T * both.turnout + hyper.lambda_P * both.party)
 
     def of_booth(row: Booths, own: Traits, weights: Array, effect: Array) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        at, back = jax.vjp(lambda v, e: rates(v, e, row, own, weights), point.shared, effect)
+        at, back = jax.vjp(lambda v, e: rates(unravel(v), e, row, own, weights, problem, design), point.shared, effect)
         jacobian, own_jacobian = jax.vmap(back)(jnp.eye(at.shape[0]))
         slope = jax.grad(lost)(at, shared.dispersion, row)
         of_T, of_P = curvature(Totals(at[0], at[0], at[1:]), row, shared.dispersion, hyper)
@@ -248,6 +242,16 @@ def own_effects(shared: Shared, area: Array) -> tuple[Array | None, Array | None
     """What belongs to a constituency alone: effects on turnout and on choice, and its eta."""
     of_area = (shared.effect_T, shared.effect_P, shared.eta_constituency)
     return jax.tree.map(lambda x: x[area], of_area)
+
+
+def rates(
+    shared: Shared, effect: Array, row: Booths, own: Traits, weights: Array, problem: Problem, design: Design
+) -> Float[Array, " k1"]:
+    """Turnout and shares of one booth, whose effects are [q] and whose constituency has the traits `own`."""
+    of = terms(shared, own, problem.frame.features, own_effects(shared, row.constituency), design)
+    one = (effect[0], effect[1:]) if effect.shape[0] else None
+    sums = totals(row.sizes, booth_cells(shared, of, own, row, one, weights, problem.hyper, design))
+    return jnp.concatenate([sums.turnout[None], sums.shares])
 
 
 def _cells(shared: Shared, common: Terms, chunk: Chunk, problem: Problem, design: Design) -> CellShares:

@@ -17,7 +17,7 @@ from jax.flatten_util import ravel_pytree
 from jax.scipy.linalg import cho_solve, solve_triangular
 from jaxtyping import Array, Float, Int, Key
 
-from electjax.calm.affinity import Standard, full_match
+from electjax.calm.affinity import Standard, combined_kernel, standardise
 from electjax.calm.data import Tensor
 from electjax.calm.design import Design, Shared
 from electjax.calm.estimate import Information
@@ -72,7 +72,9 @@ class Reported(NamedTuple):
         eta: [d], or [k, d] per party, per standard deviation of g.
         eta_raw: per unit of g, eta / sd; NaN where g does not vary.
         eta_pp: average change of a party's share in percentage points if its g is one standard deviation higher.
-        boost: of a full match, eta (1 - mean) / sd.
+        boost: of a full match, eta (m - mean) / sd with m the largest proximity of a category to itself, 1 but for a
+            proximity matrix that says otherwise; NaN for a scalar, and where g is projected, so that a match is worth
+            something else in every cell and party.
         eta_constituency: of each constituency, [a, d].
         tower: U [f, z], whatever its factors.
         effect_T, effect_P: of constituencies, [a] and [a, k].
@@ -104,23 +106,40 @@ def laplace_covariance(information: Information) -> Covariance:
 
     It is that of the penalised likelihood, lambda |v|^2 being a normal prior of variance 1 / (2 lambda).
     """
-    curve = np.asarray(information.shared, dtype=np.float64)
-    curve = (curve + curve.T) / 2
-    own = np.diag(curve)
-    told = own > 1e-14 * own.max(initial=0.0)
-    scale = np.sqrt(np.where(told, own, 1.0))
-    values, vectors = np.linalg.eigh(curve / np.outer(scale, scale))
-    kept = values > FLAT
-    root = np.zeros_like(curve)
-    root[:, kept] = vectors[:, kept] / np.sqrt(values[kept]) / scale[:, None]
+    root, vectors, kept, scale = inverse_root(np.asarray(information.shared, dtype=np.float64))
     return Covariance(root @ root.T, root, vectors[:, ~kept], scale)
+
+
+def inverse_root(curve: Float[Tensor, "p p"], xp: Any = np) -> tuple[Any, Any, Any, Any]:
+    """Root of a generalised inverse; the directions it is made of, which of them are not flat, and the scale of each.
+
+    Args:
+        curve: positive semi-definite.
+        xp: numpy, or jax.numpy for what is to be compiled.
+    """
+    curve = (curve + curve.T) / 2
+    own = xp.diag(curve)
+    told = own > 1e-14 * own.max(initial=0.0)
+    scale = xp.sqrt(xp.where(told, own, 1.0))
+    values, vectors = xp.linalg.eigh(curve / scale / scale[:, None])
+    kept = values > FLAT
+    root = xp.where(kept, vectors / xp.sqrt(xp.where(kept, values, 1.0)), 0.0) / scale[:, None]
+    return root, vectors, kept, scale
 
 
 def sandwich_covariance(information: Information, clusters: Int[np.ndarray, " i"]) -> Covariance:
     """H^-1 (G / (G - 1) sum_c S_c S_c') H^-1 with S_c the sum of the scores of a cluster's booths.
 
     Right, for many clusters, whatever the variance of a booth's totals and however those of a cluster hang together.
-    Penalties are taken as given. Effects of a cluster itself have no such error: its own score determines them.
+    Penalties are taken as given.
+
+    That holds for parameters that several clusters tell of. One that a single cluster tells of, such as the effect of
+    a constituency or its own eta, sets this cluster's score to 0 with its penalty and would seem to be known without
+    error. Such parameters v are eliminated as booth effects are: with H the information, s the others, K the inverse
+    of their Schur complement and P = (1, -H_vv^-1 H_vs)', the covariance is H_vv^-1 for v alone, the Laplace
+    approximation given s, plus P (K G / (G - 1) sum_c S_cs S_cs' K) P'. So a constituency's level, intercept and
+    effect together, is as sure as the likelihood says; the intercept is as sure as the effects scatter, not as their
+    penalty would have it.
 
     Args:
         information: at the solution.
@@ -138,13 +157,24 @@ def sandwich_covariance(information: Information, clusters: Int[np.ndarray, " i"
             f"sandwich errors: {number} constituency with votes; expected at least 2 to see how much they scatter:"
             " use laplace"
         )
-    sums = np.zeros((number, scores.shape[1]))
-    np.add.at(sums, place.reshape(-1), scores[counts])
-    bread = laplace_covariance(information)
-    root = bread.matrix @ sums.T * np.sqrt(number / (number - 1))
+    scores, place = scores[counts], place.reshape(-1)
+    sums, told = np.zeros((2, number, scores.shape[1]))
+    np.add.at(sums, place, scores)
+    # told by booths, not by their sum, which may be 0 where it matters; a real score is no rounding of the largest
+    np.add.at(told, place, np.abs(scores) > 1e-12 * np.abs(scores).max(axis=0))
+    alone = (told > 0).sum(axis=0) < 2
+    bread, curve = laplace_covariance(information), np.asarray(information.shared, dtype=np.float64)
+    inner = inverse_root(curve[np.ix_(alone, alone)])[0]
+    ties = inner @ (inner.T @ curve[np.ix_(alone, ~alone)])
+    outer = inverse_root(curve[np.ix_(~alone, ~alone)] - curve[np.ix_(~alone, alone)] @ ties)[0]
+    moved = outer @ (outer.T @ sums[:, ~alone].T) * np.sqrt(number / (number - 1))
+    root = np.zeros((len(curve), number + len(inner)))
+    root[~alone, :number] = moved
+    root[alone, :number] = -ties @ moved
+    root[alone, number:] = inner
     # a square root of the same matrix, so that draws take one form
     left, size, _ = np.linalg.svd(root, full_matrices=False)
-    square = np.zeros_like(bread.matrix)
+    square = np.zeros_like(curve)
     square[:, : len(size)] = left * size
     return Covariance(root @ root.T, square, bread.flat, bread.scale)
 
@@ -250,7 +280,7 @@ def reported(
         standard: Standard = problem.affinity.standard
         varies = jnp.asarray(standard.sd) > 0
         raw = jnp.where(varies, own.eta / jnp.where(varies, standard.sd, 1.0), jnp.nan)
-        found = found._replace(eta=own.eta, eta_raw=raw, boost=own.eta * full_match(standard))
+        found = found._replace(eta=own.eta, eta_raw=raw, boost=own.eta * _full_match(problem))
         if own.eta_constituency is not None:
             found = found._replace(eta_constituency=own.eta + own.eta_constituency)
         if middle is not None:
@@ -264,6 +294,14 @@ def reported(
         rho_T, rho_P = jax.nn.sigmoid(own.dispersion)
         found = found._replace(rho_T=rho_T, rho_P=rho_P)
     return found
+
+
+def _full_match(problem: Problem) -> Float[Array, " d"]:
+    frame, standard = problem.frame, problem.affinity.standard
+    if standard.projection is not None:
+        return jnp.full(standard.mean.shape, jnp.nan)
+    own = jnp.diagonal(combined_kernel(frame, problem.hyper.rho), axis1=1, axis2=2).max(axis=1)
+    return jnp.where(frame.scalar, jnp.nan, standardise(own, standard))
 
 
 def average_effect(

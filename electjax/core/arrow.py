@@ -58,7 +58,7 @@ class Search(NamedTuple):
     Attributes:
         point, value: the best so far.
         memory: of the steps that led there.
-        gradient: its largest slope in units of the curvature there: |gradient| / sqrt(diagonal).
+        gradient: steepness where the last step began.
         decrease: of the value that the last step promised.
         damping: added to the diagonal, relative to it.
         steps: taken so far.
@@ -74,6 +74,14 @@ class Search(NamedTuple):
     steps: Int[Array, ""]
     done: Bool[Array, ""]
     stuck: Bool[Array, ""]
+
+
+def steepness(arrow: Arrow) -> Float[Array, ""]:
+    """Largest slope in any parameter, shared or a group's, in units of its curvature: |gradient| / sqrt(diagonal)."""
+    own = jnp.diagonal(arrow.groups, axis1=1, axis2=2)
+    both = ((arrow.gradient, jnp.diagonal(arrow.shared)), (arrow.group_gradient, own))
+    shared, groups = ((jnp.abs(slope) / jnp.sqrt(jnp.maximum(bend, 1e-12))).max(initial=0.0) for slope, bend in both)
+    return jnp.maximum(shared, groups)
 
 
 def eliminate(
@@ -158,13 +166,12 @@ def newton_arrow(
         first = (jnp.asarray(False), jnp.int32(0), state.damping, state.point, arrow.value, zero)
         good, _, damping, point, reached, promised = jax.lax.while_loop(unfinished, attempt, first)
         point = jax.tree.map(lambda new, old: jnp.where(good, new, old), point, state.point)
-        slope = jnp.abs(arrow.gradient) / jnp.sqrt(jnp.maximum(jnp.diagonal(arrow.shared), 1e-12))
         relaxed = jnp.where(damping > state.damping, damping, damping / 8.0)  # it need not have grown
         return Search(
             point,
             jnp.where(good, reached, arrow.value),
             memory,
-            slope.max(),
+            steepness(arrow),
             promised,
             jnp.where(relaxed < 1e-6, 0.0, relaxed),
             state.steps + 1,

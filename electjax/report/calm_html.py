@@ -40,8 +40,13 @@ _SWAP = (
 _HOLDOUT = (
     "Losses of booths that were kept out of the fit, with and without a term: KL of the party shares, and BCE of the"
     " turnout above that of a perfect fit. Differences are paired booth by booth, their standard errors clustered by"
-    " constituency. A booth that was kept out has the mean booth effect of its constituency."
+    " constituency. Where the model has booth effects, a booth that was kept out has the mean one of its constituency."
 )
+_EFFECTS = (
+    "Booth effects are part of the fit, so this shows how much of the scatter they take up, and is no test; booths kept"
+    " out have their constituency's mean effect."
+)
+_NO_EFFECTS = "The model has no booth effects: what is off the line is what it leaves unexplained."
 _TRUTH = "These booths were generated, and what they were generated from is known."
 
 
@@ -59,7 +64,7 @@ def calm_figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
         )
     if tree["margins"].sizes["group"]:
         yield ReportFigure(
-            "cells.png",
+            "categories.png",
             "Who votes, and for whom",
             "Fitted turnout and choice of the electors of each category, in per cent; in brackets the category's share"
             " of the electors. Each column is shaded from its smallest to its largest value.",
@@ -68,8 +73,7 @@ def calm_figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
     yield ReportFigure(
         "booths.png",
         "Booths, observed and fitted",
-        "Turnout and party shares of every booth. Booth effects are part of the fit, so this shows how much of the"
-        " scatter they take up, and is no test; booths kept out have their constituency's mean effect.",
+        "Turnout and party shares of every booth. " + (_EFFECTS if "b_T" in fit else _NO_EFFECTS),
         booth_scatter(fit),
     )
     yield from diagnostic_figures(tree)

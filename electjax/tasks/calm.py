@@ -13,6 +13,7 @@ from electjax.labelled.booths.axes import axes_of
 from electjax.labelled.booths.counterfactual import changes_of, swap_candidates
 from electjax.labelled.booths.example import madipur_table
 from electjax.labelled.booths.fitted_margins import fitted_margins
+from electjax.labelled.booths.options import JOINT
 from electjax.tasks.calm_metrics import affinity_metrics, calm_metrics, diagnostic_metrics, swap_metrics
 from electjax.tasks.progress import Stages, silent
 from electjax.tasks.result import Result
@@ -69,7 +70,8 @@ def calm(booths: xr.Dataset, settings: Settings, stage: Stages = silent) -> Resu
     metrics["diagnostics"] = {name: diagnostic_metrics(nodes[f"/{name}"]) for name in own.diagnostics}
     notes = json.loads(fit.attrs["warnings"])
     for note in notes:
-        warnings.warn(note, stacklevel=1)
+        if note != JOINT:  # that is in the report
+            warnings.warn(note, stacklevel=1)
     metrics |= {"warnings": notes, "seconds": time.perf_counter() - started}
     return Result(xr.DataTree.from_dict(nodes), metrics)
 

@@ -2,13 +2,18 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from scipy.stats import norm
 
+from electjax.labelled.booths.axes import axes_of
+from electjax.labelled.booths.options import read_options
 from electjax.tasks.metrics import Metrics, plain, single_numbers
+
+PLANTED = ("eta", "xi", "beta_T", "beta_P")  # parameters whose true values generated booths have
 
 
 def calm_metrics(fit: xr.Dataset, booths: xr.Dataset) -> Metrics:
@@ -158,15 +163,17 @@ def recovery(fit: xr.Dataset, booths: xr.Dataset) -> Metrics | None:
     """How far a fit is from the truth of generated booths; None where that is not known.
 
     `parameters` by label with truth, estimate and z; `within`, how many of all compared lie in their interval; and the
-    mean absolute error of the cells, each weighted by its electors.
+    mean absolute error of the cells, each weighted by its electors. Parameters are compared where they are the same
+    quantity (`_same`).
     """
     if "true_eta" not in booths or "eta" not in fit:
         return None
+    known = _same(fit, booths)
     reach = norm.ppf(0.5 + float(fit.attrs["level"]) / 2)
     rows: Metrics = {}
     compared: list[np.ndarray] = []
-    for name in ("eta", "xi", "beta_T", "beta_P"):
-        truth = booths.get(f"true_{name}")
+    for name in PLANTED:
+        truth = known.get(name)
         if truth is None or name not in fit or set(truth.dims) != set(fit[name].dims):
             continue
         error = fit.get(f"{name}_se", fit[name] * np.nan)
@@ -192,6 +199,46 @@ def recovery(fit: xr.Dataset, booths: xr.Dataset) -> Metrics | None:
             gap = abs(fit[name] - booths[f"true_{name}"])
             found[f"{name}_error"] = plain(gap.weighted(weight.fillna(0)).mean())
     return found | _planted(booths)
+
+
+def _same(fit: xr.Dataset, booths: xr.Dataset) -> dict[str, xr.DataArray]:
+    """True values by name of what means the same in the fit: eta per standard deviation of the fit's g.
+
+    An eta whose axis has another kernel or rho than the truth, or that shares its work with a two-tower term, is
+    another quantity; so are coefficients relative to a category or a party, or beside a g that features were taken off,
+    and a xi of an m_ic that is made otherwise.
+    """
+    said, options = json.loads(booths.attrs.get("truth", "{}")), read_options(fit.attrs["options"])
+    design, true = options.design, {name: booths[f"true_{name}"] for name in PLANTED if f"true_{name}" in booths}
+    made, taken = (
+        {axis.name: replace(axis, rho=None) for axis in axes_of(attrs["axes"])}
+        for attrs in (booths.attrs, booths.attrs | fit.attrs)
+    )
+    names = [str(name) for name in fit["axis"].values]
+    alike = np.array([made.get(name) == taken.get(name) for name in names])
+    rho = said.get("rho", {})
+    if "rho" in fit:
+        near = zip(names, fit["rho"].values, strict=True)
+        alike &= np.array([bool(np.isclose(value, rho.get(name, value))) for name, value in near])
+    scale = np.ones(len(names))
+    if "g_sd" in said:
+        sd = np.array([said["g_sd"].get(name, np.nan) for name in names])
+        scale = fit["g_sd"].values / np.where(sd > 0, sd, np.nan)
+    elif design.project or design.weighting != "plain":
+        scale = np.full(len(names), np.nan)
+    found: dict[str, xr.DataArray] = {}
+    if not design.tower:
+        factor = xr.DataArray(np.where(alike, scale, np.nan), dims="axis", coords={"axis": names})
+        found["eta"] = (true["eta"] * factor).dropna("axis")
+    if options.coding != "reference" and design.identification == "sum_to_zero" and not design.project:
+        wanted = ("beta_T",) if design.tower else ("beta_T", "beta_P")
+        found |= {name: true[name] for name in wanted if name in true}
+    weights = np.array([said.get("axis_weight", {}).get(name, 1 / len(names)) for name in names])
+    same = design.mobilisation == "previous" and not design.raw_mobilisation and bool(alike.all())
+    same = same and "axis_weight" in fit and np.allclose(fit["axis_weight"].values, weights)
+    if "xi" in true and same and np.allclose(scale, 1, rtol=1e-2):
+        found["xi"] = true["xi"]
+    return found
 
 
 def _planted(booths: xr.Dataset) -> Metrics:

@@ -12,8 +12,8 @@ from electjax.calm.data import Frame
 from electjax.calm.design import Design
 from electjax.calm.estimate import first_weights
 from electjax.calm.heads import contrast, mobilisation_weights
-from electjax.calm.predict import Effects, Transfer, expected, posed, tied, transfer
-from electjax.calm.problem import Problem, blank
+from electjax.calm.predict import Effects, Transfer, expected, tied, transfer
+from electjax.calm.problem import Problem, blank, pose
 from electjax.calm.uncertainty import Laplace
 from electjax.core.arrow import Point
 from electjax.labelled.booths.axes import Axis, axes_of
@@ -100,7 +100,7 @@ def pose_basis(
     )
     weights = _weights(fit, encoded, design, own, areas)
     chunk = min(options.chunk, len(own))
-    return posed(
+    return pose(
         encoded.booths, encoded.frame, hyper, design, weights=weights, chunk=chunk, standard=standard_of_fit(fit)
     )
 
@@ -134,13 +134,27 @@ def posterior_of(basis: Basis) -> tuple[Laplace, int]:
     if not width:
         empty = jnp.zeros((number, 0, basis.point.shared.shape[0]))
         return Laplace(basis.point, root, empty, jnp.zeros((number, 0, 0))), 0
-    form = contrast(fit.sizes["party"], basis.design.identification)
-    of_P = jnp.einsum("kh,ik,kg->ihg", form, jnp.asarray(fit["b_P_se"].values) ** 2, form)
-    spread = jnp.zeros((number, width, width)).at[:, 0, 0].set(jnp.asarray(fit["b_T_se"].values))
-    spread = spread.at[:, 1:, 1:].set(jnp.linalg.cholesky(of_P + 1e-12 * jnp.eye(width - 1)))
+    spread = np.zeros((number, width, width))
+    spread[:, 0, 0] = fit["b_T_se"].values
+    form = np.asarray(contrast(fit.sizes["party"], basis.design.identification))
+    spread[:, 1:, 1:] = free_spread(_by_party(fit, "b_P_se"), form)
     same = _same(basis)
-    ties, spread = tied(basis.point, basis.to, basis.problem, same, spread, design=basis.design)
-    return Laplace(basis.point, root, ties, spread), int(same.sum())
+    ties, roots = tied(basis.point, basis.to, basis.problem, same, jnp.asarray(spread), design=basis.design)
+    return Laplace(basis.point, root, ties, roots), int(same.sum())
+
+
+def free_spread(errors: np.ndarray, form: np.ndarray) -> np.ndarray:
+    """Root of the covariance in free directions of effects with given standard errors, [i, h, h] from [i, k].
+
+    The parties' effects are taken as independent before they are made to add up to zero, with the variances that then
+    leave each its standard error; where none do, they come out wider.
+
+    Args:
+        form: [k, h] with orthonormal columns, from free directions to parties.
+    """
+    before = errors**2 @ np.linalg.pinv((form @ form.T) ** 2, rtol=1e-10, hermitian=True)
+    value, vector = np.linalg.eigh(np.einsum("kh,ik,kg->ihg", form, before, form))
+    return np.asarray(vector * np.sqrt(np.maximum(value, 0.0))[:, None, :])
 
 
 def check_draws(verb: str, draws: int, level: float, effects: str = "known") -> None:

@@ -9,7 +9,7 @@ import xarray as xr
 
 import electjax
 from electjax.calm.bootstrap import bootstrap
-from electjax.calm.predict import moved
+from electjax.calm.predict import carried
 from electjax.core.host import double_precision
 from electjax.labelled.booths.basis import Basis, basis_of, bounds
 from electjax.labelled.booths.schema import place
@@ -27,7 +27,8 @@ def bootstrap_calm(
 ) -> xr.Dataset:
     """Fit a model anew to its booths, drawn with replacement within each constituency.
 
-    What standardises g, and the weights of the mobilisation, are those of the fit.
+    What standardises g, and the weights of the mobilisation, are those of the fit. Where booth effects were integrated
+    out of the fit, they are of every replicate.
 
     Args:
         fit: what `fit_calm` returned.
@@ -58,8 +59,16 @@ def bootstrap_calm(
         shape = basis.problem.booths.weight.shape
         weight = np.pad(kept, (0, shape[0] * shape[1] - len(kept))).reshape(shape)
         problem = basis.problem._replace(booths=basis.problem.booths._replace(weight=jax.numpy.asarray(weight)))
-        point = moved(basis.point, basis.to, basis.problem)
-        drawn = bootstrap(jax.random.key(seed), point, problem, basis.design, replicates=replicates, progress=progress)
+        point = carried(basis.point, basis.to, basis.problem)
+        drawn = bootstrap(
+            jax.random.key(seed),
+            point,
+            problem,
+            basis.design,
+            replicates=replicates,
+            integrate=basis.options.integrates,
+            progress=progress,
+        )
     done = drawn.converged
     found = xr.Dataset(coords={name: fit[name] for name in ("feature", "party", "axis", "constituency")})
     for name, leaf in zip(drawn.reported._fields, drawn.reported, strict=True):
@@ -83,6 +92,7 @@ def bootstrap_calm(
         "title": str(basis.booths.attrs.get("name", "")),
         "drawn": "booths with replacement within each constituency",
         "replicates_converged": int(done.sum()),
+        "integrated": int(basis.options.integrates),
         "level": level,
         "seed": seed,
         "electjax_version": electjax.__version__,

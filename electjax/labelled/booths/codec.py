@@ -1,6 +1,6 @@
 """Booths to arrays, with the labels that stay outside."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
@@ -156,12 +156,6 @@ def cell_features(codes: np.ndarray, axes: Sequence[Axis], coding: str = "one_ho
         columns.append(block)
         names += labels
     return np.concatenate(columns, axis=1), names
-
-
-def rho_values(axes: Sequence[Axis], given: Mapping[str, float]) -> dict[str, float]:
-    """Values of rho without those of axes that these booths do not have."""
-    ordinal = {axis.name for axis in axes if axis.kernel == "ordinal"}
-    return {name: value for name, value in given.items() if name in ordinal}
 
 
 def _covariates(data: xr.Dataset, wanted: Sequence[str] | None) -> tuple[np.ndarray, list[str]]:

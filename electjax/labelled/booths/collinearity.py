@@ -25,8 +25,7 @@ def collinearity_calm(booths: xr.Dataset | str | os.PathLike[str], **options: An
     Returns:
         `rank_without`, `rank_with`; `identified(axis)`, whether data rather than penalty choose a component of eta;
         `variance_inflation(axis)`, 1 / (1 - R^2) given the features times party and the other components, as if cells
-            were
-        observed; `variance_inflation_booths(axis)`, the same of booth means, which is what booth totals can tell;
+        were observed; `variance_inflation_booths(axis)`, the same of booth means, which is what booth totals can tell;
         inf where all is explained. attrs: verdict; sentences, one line each.
 
     Raises:

@@ -35,7 +35,7 @@ _MEANING = {
     "eta": ("candidate affinity, per standard deviation of g", _LOGIT),
     "eta_raw": ("candidate affinity, per unit of g", _LOGIT),
     "eta_pp": ("average effect of one standard deviation of a party's g on its share", "percentage points"),
-    "boost": ("eta (1 - mean) / sd: a full match on the standardised scale", _LOGIT),
+    "boost": ("a full match on the standardised scale: eta (1 - mean) / sd where it has g = 1; NaN where there is none", _LOGIT),
     "eta_constituency": ("candidate affinity of the constituency, per standard deviation of g", _LOGIT),
     "tower": ("U of the two-tower term x'Uz", _LOGIT),
     "xi": ("mobilisation: effect of m_ic on the turnout", _LOGIT),
@@ -220,7 +220,7 @@ def _attributes(fit: "Fitted", booths: xr.Dataset, likelihood: float) -> dict[st
         "exponent": options.context_exponent,
         "seed": options.seed,
         "validation": json.dumps(fit.validation),
-        "warnings": json.dumps(fit.notes),
+        "warnings": json.dumps([*fit.notes, *fit.remarks]),
         "electjax_version": electjax.__version__,
     }
     if fit.rank is not None:

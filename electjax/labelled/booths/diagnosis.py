@@ -19,6 +19,7 @@ from electjax.calm.estimate import information
 from electjax.calm.split import held_out
 from electjax.core.arrow import Point
 from electjax.labelled.booths.codec import Labels, encode_booths
+from electjax.labelled.booths.fittable import check_fittable
 from electjax.labelled.booths.options import Options, options_of
 from electjax.labelled.booths.penalties import choose_penalties
 from electjax.labelled.booths.read import read_booths
@@ -102,9 +103,12 @@ def setting_of(booths: Any, options: Mapping[str, Any], progress: Progress | Non
     Args:
         options: those of `fit_calm`; refits are by Newton's method whatever `method` says.
         forced: fields of the design that the diagnostic needs otherwise.
+
+    Fits of diagnostics are joint minima: `integrate` changes none of them.
     """
     chosen = options_of(options)
     data = validate_booths(booths) if isinstance(booths, xr.Dataset) else read_booths(booths)
+    check_fittable(data, replace(chosen.design, **forced))
     if chosen.penalties == "holdout":
         chosen = choose_penalties(data, chosen, progress=progress)
     given: dict[str, Any] = {"coding": chosen.coding, "covariates": chosen.covariates, "axes": chosen.axes}

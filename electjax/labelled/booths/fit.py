@@ -27,6 +27,7 @@ from electjax.core.host import double_precision
 from electjax.files import atomic_path
 from electjax.labelled.booths.codec import Encoded, encode_booths
 from electjax.labelled.booths.decode import CONVENTIONS, decode_fit, theta_labels
+from electjax.labelled.booths.fittable import check_fittable
 from electjax.labelled.booths.options import Options, options_of
 from electjax.labelled.booths.read import read_booths
 from electjax.labelled.booths.schema import validate_booths
@@ -47,6 +48,7 @@ class Fitted:
     held: np.ndarray  # [booth]
     validation: dict[str, float]
     notes: list[str]
+    remarks: list[str]  # that need no warning
 
 
 def fit_calm(
@@ -82,6 +84,7 @@ def fit_calm(
     chosen = options_of(options)
     booths = validate_booths(booths) if isinstance(booths, xr.Dataset) else read_booths(booths)
     if chosen.penalties == "holdout":
+        check_fittable(booths, chosen.design)
         from electjax.labelled.booths.penalties import choose_penalties  # it fits, too
 
         chosen = choose_penalties(booths, chosen, progress=progress)
@@ -96,6 +99,7 @@ def fit_arrays(
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Fitted:
     """`fit_calm` on booths that are valid, without labels."""
+    notes = check_fittable(booths, options.design) + options.notes()
     how: dict[str, Any] = {"coding": options.coding, "covariates": options.covariates, "axes": options.axes}
     data = encode_booths(booths, checked=True, **how)
     held = held_out(data.booths.constituency, options.holdout, jax.random.key(options.seed))
@@ -119,9 +123,6 @@ def fit_arrays(
             seed=options.seed,
             progress=None if progress is None else lambda done, most: progress(done, most, "fit"),
         )
-        if held.any():
-            found = found._replace(point=with_mean_effects(found.point, found.problem))
-        notes = []
         if not found.converged:
             notes.append(
                 f"the optimiser ({options.method}) stopped after {found.steps} steps before it converged; "
@@ -130,6 +131,8 @@ def fit_arrays(
         if options.integrates:
             at = information(found.point, found.problem, design)
             found = moved(found, integrated(found.point, found.problem, design, at), design)
+        if held.any():
+            found = moved(found, with_mean_effects(found.point, found.problem), design)
         known, covariance, rank = None, None, None
         if options.errors != "none":
             known = information(found.point, found.problem, design)
@@ -143,7 +146,7 @@ def fit_arrays(
                 covariance = sandwich_covariance(known, data.booths.constituency)
                 few = cluster_warning(data.booths.constituency[~held])
                 notes += [] if few is None else [few]
-        if design.affinity in ("shared", "party"):
+        if design.affinity != "none":  # in a hierarchy, of what the constituencies' eta lie around
             by_party = design.affinity == "party"
             rank = affinity_rank(
                 data.frame,
@@ -154,7 +157,7 @@ def fit_arrays(
             said = rank_sentence(rank, data.labels.axes, data.labels.parties)
             notes += [] if said is None else [said]
         validation = _validation(found, design, held) if held.any() else {}
-    return Fitted(data, options, found, known, covariance, rank, held, validation, notes)
+    return Fitted(data, options, found, known, covariance, rank, held, validation, notes, options.remarks())
 
 
 def save_calm(fit: xr.Dataset, path: str | os.PathLike[str]) -> Path:
@@ -235,7 +238,10 @@ def _check_fit(fit: xr.Dataset) -> xr.Dataset:
 
 
 def _validation(found: Estimate, design: Design, held: np.ndarray) -> dict[str, float]:
-    """Losses of the booths kept out: N BCE above that of a perfect fit per elector, T KL per vote, both per elector."""
+    """Losses of the booths kept out.
+
+    turnout: BCE above that of a perfect fit, per elector; party: KL per vote; total: both sums per elector.
+    """
     lost = unseen_losses(found.point, found.problem, design)
     rows = in_rows(found.problem.booths)
     number = len(held)

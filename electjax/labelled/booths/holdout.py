@@ -22,6 +22,10 @@ from electjax.labelled.booths.diagnosis import (
     paired_variables,
     setting_of,
 )
+from electjax.labelled.booths.fittable import known_previous
+from electjax.labelled.booths.read import read_booths
+from electjax.labelled.booths.schema import validate_booths
+from electjax.labelled.errors import data_error
 
 MEASURES = ("KL", "BCE")
 
@@ -49,9 +53,9 @@ def holdout_calm(
         **options: those of `fit_calm`.
 
     Returns:
-        `loss(model, measure)`, `gain(measure)` = without less with, `gain_se`, `gain_z`; `booth_gain(booth,
-            measure)`, NaN
-        where a booth was not held out; `constituency_gain(constituency, measure)`; `held_out(booth)`. attrs: verdict.
+        `loss(model, measure)`, `gain(measure)` = without less with, `gain_se`, `gain_z`; `booth_gain(booth, measure)`,
+        NaN where a booth was not held out; `constituency_gain(constituency, measure)`; `held_out(booth)`. attrs:
+        verdict.
 
     Raises:
         ElectionDataError: invalid booths or options.
@@ -78,13 +82,21 @@ def mobilisation_calm(
     """Predict the turnout of held-out booths with and without the mobilisation xi m_ic (calm.md sections 4 and 9).
 
     As `holdout_calm`; what decides is the BCE of the turnout weighted by N. Where the options have no mobilisation,
-    it is weighted by previous shares.
+    it is weighted by previous shares, or by the model's own where no booth has any.
 
     Returns:
         The same as `holdout_calm`, and `xi` with `xi_se` from all booths.
     """
     if options.get("mobilisation", "none") == "none":
-        options = options | {"mobilisation": "previous"}
+        booths = validate_booths(booths) if isinstance(booths, xr.Dataset) else read_booths(booths)
+        options = options | {"mobilisation": "previous" if known_previous(booths)[0].any() else "model"}
+    if not options.get("use_candidate_affinity", True):
+        raise data_error(
+            "no candidates in the model",
+            where="mobilisation_calm(use_candidate_affinity=)",
+            expected="a model with them",
+            mend="leave use_candidate_affinity out",
+        )
     setting = setting_of(booths, options | {"seed": seed}, progress)
     check_split("mobilisation_calm", share, folds, setting)
     with double_precision():

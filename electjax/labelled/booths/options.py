@@ -13,6 +13,10 @@ from electjax.labelled.booths.axes import Axis, rho_of
 from electjax.labelled.errors import data_error, suggest
 
 Model = Literal["literal", "recommended"]
+JOINT = (
+    "booth effects are fitted, not integrated out: that biases eta, and with many booths to a constituency its "
+    "intervals miss the truth too often (experiments/calm); integrate=True takes the bias off to first order"
+)
 EXPONENT = 0.3  # of the context where rows are demographic cells and nothing better is known
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -36,7 +40,8 @@ class Options:
     Attributes:
         model: literal: the source's; recommended: overdispersed booth totals, constituency effects instead of booth
             effects, and a contextual exponent. Each of these can also be set by itself.
-        use_candidate_affinity: whether eta'g enters the party head (section 3).
+        use_candidate_affinity: whether candidates are in the model at all (section 3). Without, there is no eta'g, and
+            `affinity`, `tower` and `mobilisation` say nothing.
         affinity: eta shared by the parties, one per party, or hierarchical over constituencies (sections 3, 11).
         rho_age: proximity of adjacent age categories (section 2); `rho` does it for any ordinal axis by name.
         tower: rank of x' U z, 0 for none (sections 3, 11).
@@ -45,7 +50,8 @@ class Options:
         raw_mobilisation: m_ic from g as it is.
         booth_effects, constituency_effects: random effects in both heads.
         integrate: after the minimum of section 5, which fits booth effects, one Newton step that integrates them out:
-            with many booths the minimum is biased by more than its standard errors. On in the recommended model.
+            with many booths the minimum is biased by more than its standard errors (`experiments/calm`). None: in the
+            recommended model if it is given booth effects. Diagnostics compare joint minima.
         overdispersed: beta-binomial turnout and Dirichlet-multinomial choice.
         exponent: of the context: how much more people vote like their booth than like their cell elsewhere; an
             assumption that booth totals cannot check. None: 0 in the literal model, 0.3 in the recommended one.
@@ -57,10 +63,11 @@ class Options:
         axes: other axes or kernels than those of the booths.
         lambda_T, lambda_P: weights of the losses (section 5).
         lambda_beta, lambda_b, lambda_eta, lambda_party, lambda_tau, lambda_tower, lambda_constituency: L2 penalties
-            of beta, b, eta, party-specific eta_k, constituencies' eta around the shared one, P and Q, and
-            constituency effects.
+            of beta, b, eta, party-specific eta_k (instead of lambda_eta), constituencies' eta around the shared one, P
+            and Q, and constituency effects.
         epsilon: added to shares under a logarithm.
-        penalties: as given, or lambda_eta, lambda_beta and lambda_b chosen on held-out booths.
+        penalties: as given, or all L2 penalties of the model's terms chosen on held-out booths, beginning with those
+            given; one that is 0 stays 0.
         holdout: share of the booths of each constituency that are kept out of the fit, for validation.
         method: newton, lbfgs or adam; the last takes `batch` random chunks of booths a step.
         tolerance, max_steps: of the optimiser; it stops when a step promises to lower the objective by less.
@@ -117,11 +124,11 @@ class Options:
     @property
     def design(self) -> Design:
         """Which terms the model has."""
-        full = self.model == "recommended"
+        full, candidates = self.model == "recommended", self.use_candidate_affinity
         return Design(
-            affinity=self.affinity if self.use_candidate_affinity else "none",  # type: ignore[arg-type]
-            tower=self.tower,
-            mobilisation=self.mobilisation,  # type: ignore[arg-type]
+            affinity=self.affinity if candidates else "none",  # type: ignore[arg-type]
+            tower=self.tower if candidates else 0,
+            mobilisation=self.mobilisation if candidates else "none",  # type: ignore[arg-type]
             booth_effects=not full if self.booth_effects is None else self.booth_effects,
             constituency_effects=full if self.constituency_effects is None else self.constituency_effects,
             overdispersed=full if self.overdispersed is None else self.overdispersed,
@@ -146,11 +153,27 @@ class Options:
             return EXPONENT if self.model == "recommended" else 0.0
         return self.exponent
 
+    def notes(self) -> list[str]:
+        """What is to be known of a model with these options before its numbers are read."""
+        design, found = self.design, []
+        if design.affinity == "party" and self.lambda_eta != Options.lambda_eta:
+            found.append("lambda_eta has no effect with affinity='party': lambda_party holds the eta of the parties")
+        if design.affinity != "none" and design.tower:
+            found.append(
+                "eta stands beside a two-tower term that can do what eta does: how the pull of candidates is split "
+                "between them is chosen by lambda_eta, lambda_party and lambda_tower, not by the data"
+            )
+        return found
+
+    def remarks(self) -> list[str]:
+        """The same of what the document's model is by design."""
+        return [JOINT] if self.design.booth_effects and not self.integrates and self.errors != "none" else []
+
     def hyper(self, axes: Sequence[Axis]) -> Hyper:
         """Hyperparameters as arrays, for these axes."""
         given = dict(self.rho or {})
         if self.rho_age is not None:
-            given.setdefault("age", self.rho_age)
+            given["age"] = self.rho_age
         names = [axis.name for axis in axes]
         weight = np.ones(len(axes))
         if self.axis_weight is not None:
@@ -219,6 +242,8 @@ def options_of(given: Mapping[str, Any], base: Options | None = None) -> Options
         value = getattr(options, name)
         good = value is None or (isinstance(value, Mapping) and all(_is_number(x) for x in value.values()))
         _check(good, name, value, "a number for each of some axes", 'write it like {"age": 0.5}')
+    twice = options.rho_age is not None and "age" in (options.rho or {})
+    _check(not twice, "rho", options.rho, "no age beside rho_age", "give rho_age or rho, not both")
     return options
 
 

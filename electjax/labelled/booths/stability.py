@@ -41,14 +41,13 @@ def stability_calm(
             all constituencies, as a mapping or a DataArray.
         refit: fit anew without each group, and each alone; otherwise leave groups out by the infinitesimal jackknife,
             which is right for small parts. None: where there are 12 groups or fewer.
-        seed: not used; there is nothing random.
+        seed: of penalties chosen on held-out booths; nothing else is random.
         **options: those of `fit_calm`.
 
     Returns:
         `eta(axis)`, `eta_se`; `group_eta(group, axis)`, `group_eta_se`, NaN where a group does not tell;
-            `without(group,
-        axis)`; with `refit`, `alone(group, axis)` and `alone_se`, NaN where the penalty alone would choose;
-        `spread(axis)`, sd of the groups' eta, and `typical_se(axis)`, the root mean square of their errors;
+        `without(group, axis)`; with `refit`, `alone(group, axis)` and `alone_se`, NaN where the penalty alone would
+        choose; `spread(axis)`, sd of the groups' eta, and `typical_se(axis)`, the root mean square of their errors;
         `Q(axis)`, `Q_degrees`, `Q_p_value`, and `I2(axis)`, the part of the spread that the errors do not explain.
         attrs: verdict.
 
