@@ -35,7 +35,7 @@ _MEANING = {
     "eta": ("candidate affinity, per standard deviation of g", _LOGIT),
     "eta_raw": ("candidate affinity, per unit of g", _LOGIT),
     "eta_pp": ("average effect of one standard deviation of a party's g on its share", "percentage points"),
-    "boost": ("a full match on the standardised scale: eta (1 - mean) / sd where it has g = 1; NaN where there is none", _LOGIT),
+    "boost": ("a full match on the standardised scale, eta (1 - mean) / sd if it has g = 1", _LOGIT),
     "eta_constituency": ("candidate affinity of the constituency, per standard deviation of g", _LOGIT),
     "tower": ("U of the two-tower term x'Uz", _LOGIT),
     "xi": ("mobilisation: effect of m_ic on the turnout", _LOGIT),
