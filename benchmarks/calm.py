@@ -104,8 +104,9 @@ def fit(small, *, model):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "booths.nc"
         scale = "small" if small else "delhi"
-        # people vote by their surroundings as the model assumes
-        drawn = f"electjax.simulate_booths({scale!r}, seed=1, exponent={0.3 if model == 'recommended' else 0.0})"
+        # data of the recommended model: a context, and overdispersion instead of booth effects
+        own = ", exponent=0.3, booth_sd=(0.0, 0.0)" if model == "recommended" else ""
+        drawn = f"electjax.simulate_booths({scale!r}, seed=1{own})"
         code = f"import electjax; electjax.save_booths({drawn}, {str(path)!r})"
         subprocess.run([sys.executable, "-c", code], check=True)
         booths = electjax.read_booths(path)

@@ -129,6 +129,7 @@ class GeneratedBooths:
     eta_sd: float | None = None
     rho_age: float | None = None
     xi: float | None = None
+    booth_sd: Any = None
     rho_T: float | None = None
     rho_P: float | None = None
     exponent: float | None = None
