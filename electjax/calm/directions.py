@@ -16,9 +16,10 @@ from jaxtyping import Array, Float, Int
 
 from electjax.calm.data import Booths
 from electjax.calm.design import Design, Shared
-from electjax.calm.heads import Totals, Traits
-from electjax.calm.objective import booth_losses, curvature
+from electjax.calm.heads import Traits
+from electjax.calm.objective import curvature, effect_curvature, weighted_loss
 from electjax.calm.problem import Chunk, Problem, blank, chunks_of, own_traits, rates
+from electjax.calm.uncertainty import inverse_root
 from electjax.core.arrow import Point
 
 Perturb = Callable[[Shared, Traits, Array], tuple[Shared, Traits]]
@@ -63,22 +64,17 @@ def directions(
         at, mine = perturb(unravel(vector), own, step)
         return rates(at, effect, row, mine, weights, problem, design)
 
-    def lost(at: Array, row: Booths) -> Array:
-        both = booth_losses(Totals(at[0], at[0], at[1:]), row, dispersion, hyper.epsilon)
-        return row.weight * (hyper.lambda_T * both.turnout + hyper.lambda_P * both.party)
-
     def of_booth(row: Booths, own: Traits, weights: Array, effect: Array) -> tuple[Array, Array, Array]:
         step = jnp.zeros(size, point.shared.dtype)
         at, back = jax.vjp(lambda v, e, s: along(v, e, s, row, own, weights), point.shared, effect, step)
         of_shared, of_effect, of_step = jax.vmap(back)(jnp.eye(at.shape[0]))
-        slope = -jax.grad(lost)(at, row)
-        of_T, of_P = curvature(Totals(at[0], at[0], at[1:]), row, dispersion, hyper)
-        heavy = (row.weight * jnp.append(of_T, of_P))[:, None] * of_step
+        slope = -jax.grad(weighted_loss)(at, row, dispersion, hyper)
+        known = (row.weight * curvature(at, row, dispersion, hyper))[:, None]
+        heavy = known * of_step
         score, border, square = slope @ of_step, heavy.T @ of_shared, heavy.T @ of_step
         if not width:
             return score, border, square
-        strength = 2.0 * hyper.lambda_b * jnp.where(row.weight > 0, row.weight, 1.0)
-        weighted = (row.weight * jnp.append(of_T, of_P))[:, None] * of_effect
+        strength, weighted = effect_curvature(row.weight, hyper), known * of_effect
         inner = of_effect.T @ weighted + (strength + 1e-12) * jnp.eye(width)
         tie = cho_solve((jnp.linalg.cholesky(inner), True), of_effect.T @ heavy)  # [q, m]
         left = slope @ of_effect - strength * effect  # 0 where the effects are fitted
@@ -96,11 +92,7 @@ def directions(
 
 def inverse_of(matrix: Float[Array, "p p"]) -> Float[Array, "p p"]:
     """Inverse of an information matrix on its own scale; what it says nothing of is left out rather than infinite."""
-    scale = jnp.sqrt(jnp.maximum(jnp.diagonal(matrix), 0.0))
-    scale = jnp.where(scale > 1e-10 * scale.max(), scale, jnp.inf)
-    value, vector = jnp.linalg.eigh(matrix / jnp.outer(scale, scale))
-    kept = value > 1e-11
-    root = jnp.where(kept, vector / jnp.sqrt(jnp.where(kept, value, 1.0)), 0.0) / scale[:, None]
+    root = inverse_root(matrix, jnp)[0]
     return root @ root.T
 
 

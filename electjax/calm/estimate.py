@@ -20,7 +20,7 @@ from electjax.calm.affinity import Affinity, Standard
 from electjax.calm.data import Booths, Frame
 from electjax.calm.design import Design, Hyper, Local, Shared
 from electjax.calm.heads import contrast, mobilisation_weights
-from electjax.calm.problem import Problem, blank, blocks, fitted, pose, unpack, value
+from electjax.calm.problem import Problem, blank, blocks, fitted, in_rows, pose, unpack, value
 from electjax.core.arrow import Arrow, Point, Search, begin, eliminate, newton_arrow
 
 Method = Literal["newton", "lbfgs", "adam"]
@@ -114,17 +114,15 @@ def estimate(
     search, problem, steps, converged = in_epochs(run, problem, point, design)
     point = search.point
     number = booths.polled.shape[0]
-    shared, local = unpack(point, problem, design)
     return Estimate(
-        shared,
-        None if local is None else jax.tree.map(lambda x: x[:number], local),
+        *_parameters(point, problem, design, number),
         point,
         problem.affinity,
         float(search.value),
         float(steepness_at(point, problem, design)),
         steps,
         converged,
-        problem.weights.reshape(-1, problem.weights.shape[-1])[:number],
+        in_rows(problem.weights)[:number],
         trace,
         problem,
     )
@@ -132,10 +130,14 @@ def estimate(
 
 def moved(found: Estimate, point: Point, design: Design) -> Estimate:
     """The estimate at another point; the objective, its slope and the steps stay those of the minimum."""
-    shared, local = unpack(point, found.problem, design)
-    number = found.weights.shape[0]
-    local = None if local is None else jax.tree.map(lambda x: x[:number], local)
+    shared, local = _parameters(point, found.problem, design, found.weights.shape[0])
     return found._replace(point=point, shared=shared, local=local)
+
+
+def _parameters(point: Point, problem: Problem, design: Design, number: int) -> tuple[Shared, Local | None]:
+    """The parameters that a point stands for, without filling rows."""
+    shared, local = unpack(point, problem, design)
+    return shared, jax.tree.map(lambda x: x[:number], local)
 
 
 def first_weights(booths: Booths, frame: Frame) -> Float[Array, "i k"]:
@@ -152,7 +154,7 @@ def first_point(
 ) -> Point:
     """Where a search begins. eta starts at 0; the towers, whose product has no slope at 0, at small random numbers."""
     rows = problem.booths.weight.size
-    width = 1 + problem.frame.fielded.shape[1] - 1 if design.booth_effects else 0
+    width = problem.frame.fielded.shape[1] if design.booth_effects else 0  # of turnout, and of all parties but one
     groups = jnp.zeros((rows, width))
     if effects is not None and width:
         given = jnp.concatenate([effects.b_T[:, None], effects.b_P], axis=1)

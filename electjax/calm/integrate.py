@@ -20,7 +20,7 @@ from jaxtyping import Array, Float
 from electjax.calm.data import Booths
 from electjax.calm.design import Design
 from electjax.calm.estimate import Information
-from electjax.calm.heads import Totals, Traits
+from electjax.calm.heads import Traits
 from electjax.calm.objective import curvature
 from electjax.calm.problem import Chunk, Problem, blank, chunks_of, own_traits, rates
 from electjax.calm.uncertainty import given_shared, inverse_root
@@ -62,8 +62,7 @@ def _slopes(point: Point, problem: Problem, *, design: Design) -> tuple[Float[Ar
             return rates(shared, own_effect, row, own, weights, problem, design)
 
         at, jacobian = at_effect(effect), jax.jacfwd(at_effect)(effect)
-        of_T, of_P = curvature(Totals(at[0], at[0], at[1:]), row, shared.dispersion, hyper)
-        inner = jacobian.T @ (jnp.append(of_T, of_P)[:, None] * jacobian)
+        inner = jacobian.T @ (curvature(at, row, shared.dispersion, hyper)[:, None] * jacobian)
         return 0.5 * row.weight * jnp.linalg.slogdet(inner + 2.0 * hyper.lambda_b * jnp.eye(effect.shape[0]))[1]
 
     def add(total: Array, chunk: Chunk) -> tuple[Array, Array]:

@@ -48,6 +48,14 @@ def booth_losses(
     return Losses(turnout, party + (xlogy(booth.votes, booth.votes / jnp.maximum(cast, 1.0))).sum())
 
 
+def weighted_loss(
+    rates: Float[Array, " k1"], booth: Booths, dispersion: Float[Array, " 2"] | None, hyper: Hyper
+) -> Float[Array, ""]:
+    """What a booth with the turnout rates[0] and the shares rates[1:] adds to the objective."""
+    lost = booth_losses(Totals(rates[0], rates[0], rates[1:]), booth, dispersion, hyper.epsilon)
+    return booth.weight * (hyper.lambda_T * lost.turnout + hyper.lambda_P * lost.party)
+
+
 def entropy(booth: Booths) -> Float[Array, ""]:
     """N BCE of a perfect fit, which cannot be 0: what the turnout's loss is measured from."""
     electors, polled = jnp.maximum(booth.sizes.sum(), 1.0), booth.polled
@@ -78,13 +86,22 @@ def booth_penalty(
 ) -> Float[Array, ""]:
     """lambda_b |b|^2; a booth that counts twice has its effect penalised twice, one that is held out has none."""
     squares = effect.b_T**2 + ((effect.b_P @ basis.T) ** 2).sum(axis=1)
-    return hyper.lambda_b * jnp.where(weight > 0, weight, 1.0) @ squares
+    return 0.5 * effect_curvature(weight, hyper) @ squares
+
+
+def effect_curvature(weight: Float[Array, "*i"], hyper: Hyper) -> Float[Array, "*i"]:
+    """Second derivative of a booth's penalty in each of its effects."""
+    return 2.0 * hyper.lambda_b * jnp.where(weight > 0, weight, 1.0)
 
 
 def curvature(
-    fitted: Totals, booth: Booths, dispersion: Float[Array, " 2"] | None, hyper: Hyper
-) -> tuple[Float[Array, ""], Float[Array, " k"]]:
-    """Fisher information of a booth about t_hat and each p_hat, as weights of squares: N / t(1-t) and T / p."""
+    rates: Float[Array, " k1"], booth: Booths, dispersion: Float[Array, " 2"] | None, hyper: Hyper
+) -> Float[Array, " k1"]:
+    """Fisher information of a booth about its turnout rates[0] and each share, as weights: N / t(1-t) and T / p.
+
+    The weight of the booth is not in it.
+    """
+    turnout, shares = rates[0], rates[1:]
     electors, polled = booth.sizes.sum(), booth.votes.sum()
     of_T, of_P = hyper.lambda_T * electors, hyper.lambda_P * polled
     if dispersion is not None:  # the variance is 1 + (n - 1) rho times as large
@@ -92,8 +109,8 @@ def curvature(
         of_T = of_T / (1.0 + jnp.maximum(electors - 1.0, 0.0) * rho_T)
         of_P = of_P / (1.0 + jnp.maximum(polled - 1.0, 0.0) * rho_P)
     floor = 1e-9  # an information that is not finite helps nobody
-    variance = jnp.maximum(fitted.turnout * (1.0 - fitted.turnout), floor)
-    return of_T / variance, of_P / jnp.maximum(fitted.shares, floor)
+    variance = jnp.maximum(turnout * (1.0 - turnout), floor)
+    return jnp.append(of_T / variance, of_P / jnp.maximum(shares, floor))
 
 
 def _times_log(count: Array, share: Array) -> Array:

@@ -19,6 +19,7 @@ from electjax.calm.design import Design
 from electjax.calm.heads import Totals
 from electjax.calm.problem import Problem, blocks, fitted
 from electjax.calm.uncertainty import Laplace, draw, given_shared
+from electjax.calm.unseen import group_means
 from electjax.core.arrow import Point
 
 Effects = Literal["known", "mean", "zero"]
@@ -79,8 +80,8 @@ def carried(
     if effects == "zero" or not width:
         return Point(shared, jnp.zeros((rows, width)))
     area, number = jnp.asarray(to.area), jnp.asarray(to.number)
-    total = jax.ops.segment_sum(point.groups * jnp.asarray(to.seen)[:, None], to.of, num_segments=number.shape[0])
-    found = (total / jnp.maximum(number, 1)[:, None])[area]
+    seen = jnp.asarray(to.seen).astype(point.groups.dtype)
+    found = group_means(point.groups, jnp.asarray(to.of), seen, number.shape[0])[area]
     if effects == "known":
         if key is not None:
             step = jnp.floor(jax.random.uniform(key, area.shape) * number[area]).astype(area.dtype)

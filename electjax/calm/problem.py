@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from electjax.calm.affinity import Affinity, Standard, build, candidate_features
+from electjax.calm.affinity import Affinity, Standard, build
 from electjax.calm.data import Booths, Frame
 from electjax.calm.design import Design, Hyper, Local, Shared
 from electjax.calm.heads import (
@@ -24,7 +24,16 @@ from electjax.calm.heads import (
     totals,
     traits,
 )
-from electjax.calm.objective import Losses, booth_losses, booth_penalty, curvature, entropy, penalty
+from electjax.calm.objective import (
+    Losses,
+    booth_losses,
+    booth_penalty,
+    curvature,
+    effect_curvature,
+    entropy,
+    penalty,
+    weighted_loss,
+)
 from electjax.core.arrow import Arrow, Point
 
 Tree = TypeVar("Tree")
@@ -89,10 +98,13 @@ def in_rows(chunks: Tree) -> Tree:
 
 def blank(problem: Problem, design: Design) -> Shared:
     """Shared parameters of a design, all 0."""
-    frame, parties = problem.frame, problem.frame.fielded.shape[1]
-    areas, (_, number), axes = frame.fielded.shape[0], frame.features.shape, frame.scalar.shape[0]
-    rows, free = number + problem.booths.covariates.shape[-1], parties - 1
-    traits_of = candidate_features(frame).shape[-1]
+    return blank_of(problem.frame, problem.booths.covariates.shape[-1], design)
+
+
+def blank_of(frame: Frame, covariates: int, design: Design) -> Shared:
+    """Shared parameters of a design for booths with so many covariates, all 0."""
+    (areas, parties), number, (axes, size, _) = frame.fielded.shape, frame.features.shape[1], frame.fixed.shape
+    rows, free, traits_of = number + covariates, parties - 1, axes * size
     zeros = jnp.zeros
     eta = {"none": None, "party": zeros((parties, axes))}.get(design.affinity, zeros(axes))
     return Shared(
@@ -177,21 +189,16 @@ def blocks(point: Point, problem: Problem, design: Design) -> tuple[Arrow, Float
     p, q, hyper = point.shared.shape[0], point.groups.shape[1], problem.hyper
     parties = problem.frame.fielded.shape[1]
 
-    def lost(at: Array, dispersion: Array | None, row: Booths) -> Array:
-        both = booth_losses(Totals(at[0], at[0], at[1:]), row, dispersion, hyper.epsilon)
-        return row.weight * (hyper.lambda_T * both.turnout + hyper.lambda_P * both.party)
-
     def of_booth(row: Booths, own: Traits, weights: Array, effect: Array) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         at, back = jax.vjp(lambda v, e: rates(unravel(v), e, row, own, weights, problem, design), point.shared, effect)
         jacobian, own_jacobian = jax.vmap(back)(jnp.eye(at.shape[0]))
-        slope = jax.grad(lost)(at, shared.dispersion, row)
-        of_T, of_P = curvature(Totals(at[0], at[0], at[1:]), row, shared.dispersion, hyper)
-        heavy = (row.weight * jnp.append(of_T, of_P))[:, None] * jacobian
-        own_heavy = (row.weight * jnp.append(of_T, of_P))[:, None] * own_jacobian
+        lost, slope = jax.value_and_grad(weighted_loss)(at, row, shared.dispersion, hyper)
+        known = (row.weight * curvature(at, row, shared.dispersion, hyper))[:, None]
+        heavy, own_heavy = known * jacobian, known * own_jacobian
         of_rho = (jnp.zeros(2), jnp.zeros(2))
         if shared.dispersion is not None:
-            of_rho = _slope_and_bend(lambda two: lost(at, two, row), shared.dispersion)
-        sums = (lost(at, shared.dispersion, row), heavy, jacobian, of_rho)
+            of_rho = _slope_and_bend(lambda two: weighted_loss(at, row, two, hyper), shared.dispersion)
+        sums = (lost, heavy, jacobian, of_rho)
         return sums, (
             slope @ jacobian,
             of_rho[0],
@@ -219,7 +226,7 @@ def blocks(point: Point, problem: Problem, design: Design) -> tuple[Arrow, Float
     square = square + jnp.diag(diagonal)
     if local is not None:
         weight = problem.booths.weight.ravel()
-        strength = 2.0 * hyper.lambda_b * jnp.where(weight > 0, weight, 1.0)
+        strength = effect_curvature(weight, hyper)
         own_gradient = own_gradient + strength[:, None] * point.groups
         inner = inner + strength[:, None, None] * jnp.eye(q)
         least = least + booth_penalty(local, weight, hyper, contrast(parties, design.identification))

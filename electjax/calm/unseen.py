@@ -8,7 +8,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from electjax.calm.data import Booths
 from electjax.calm.design import Design
@@ -56,9 +56,15 @@ def constituencies(point: Point, problem: Problem, design: Design) -> tuple[Poin
     return point._replace(groups=effects.reshape(effects.shape[0] * chunk, point.groups.shape[1])), made
 
 
+def group_means(
+    values: Float[jax.Array, "i v"], group: Int[jax.Array, " i"], weight: Float[jax.Array, " i"], groups: int
+) -> Float[jax.Array, "g v"]:
+    """Weighted means of groups of rows; 0 for a group of no weight."""
+    total = jax.ops.segment_sum(weight[:, None] * values, group, num_segments=groups)
+    count = jax.ops.segment_sum(weight, group, num_segments=groups)[:, None]
+    return jnp.where(count > 0, total / jnp.where(count > 0, count, 1.0), 0.0)
+
+
 def _means(values: Float[jax.Array, "i v"], problem: Problem) -> Float[jax.Array, "a v"]:
     area, weight = problem.booths.constituency.ravel(), problem.booths.weight.ravel()
-    number = problem.frame.fielded.shape[0]
-    total = jax.ops.segment_sum(weight[:, None] * values, area, num_segments=number)
-    count = jax.ops.segment_sum(weight, area, num_segments=number)[:, None]
-    return jnp.where(count > 0, total / jnp.where(count > 0, count, 1.0), 0.0)
+    return group_means(values, area, weight, problem.frame.fielded.shape[0])

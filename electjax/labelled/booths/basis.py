@@ -19,7 +19,7 @@ from electjax.core.arrow import Point
 from electjax.labelled.booths.axes import Axis, axes_of
 from electjax.labelled.booths.codec import Encoded, Scale, encode_booths
 from electjax.labelled.booths.decode import theta_labels
-from electjax.labelled.booths.fit import is_calm, standard_of_fit
+from electjax.labelled.booths.fit import free_effects, is_calm, standard_of_fit
 from electjax.labelled.booths.options import Options, read_options
 from electjax.labelled.booths.read import read_booths
 from electjax.labelled.booths.schema import place, validate_booths
@@ -206,9 +206,8 @@ def _point(fit: xr.Dataset, design: Design) -> Point:
     shared = jnp.asarray(fit["theta_value"].values)
     if not design.booth_effects:
         return Point(shared, jnp.zeros((fit.sizes["booth"], 0)))
-    form = contrast(fit.sizes["party"], design.identification)
-    free = jnp.asarray(_by_party(fit, "b_P")) @ form  # a left inverse of spreading them to all parties
-    return Point(shared, jnp.concatenate([jnp.asarray(fit["b_T"].values)[:, None], free], axis=1))
+    own = free_effects(fit, design)
+    return Point(shared, jnp.concatenate([own.b_T[:, None], own.b_P], axis=1))
 
 
 def _weights(fit: xr.Dataset, encoded: Encoded, design: Design, own: np.ndarray, areas: np.ndarray) -> Any:

@@ -18,7 +18,7 @@ from electjax.calm.diagnose import unseen_losses
 from electjax.calm.estimate import Estimate, Information, estimate, information, moved
 from electjax.calm.heads import contrast
 from electjax.calm.integrate import integrated
-from electjax.calm.problem import blank, in_rows, pose
+from electjax.calm.problem import blank_of, in_rows
 from electjax.calm.rank import Rank, affinity_rank, rank_sentence
 from electjax.calm.split import held_out
 from electjax.calm.uncertainty import Covariance, cluster_warning, laplace_covariance, sandwich_covariance
@@ -191,17 +191,7 @@ def shared_of(fit: xr.Dataset, data: Encoded, options: Options) -> Shared:
     """
     _check_fit(fit)
     with double_precision():
-        zero = blank(
-            pose(
-                jax.tree.map(lambda x: x[:1], data.booths),
-                data.frame,
-                options.hyper(data.axes),
-                options.design,
-                weights=jnp.asarray(data.booths.votes[:1]),
-                chunk=1,
-            ),
-            options.design,
-        )
+        zero = blank_of(data.frame, len(data.labels.covariates), options.design)
         flat, unravel = ravel_pytree(zero)
         wanted, have = theta_labels(zero, data.labels), [str(label) for label in fit["theta"].values]
         if wanted != have:
@@ -220,9 +210,14 @@ def effects_of(fit: xr.Dataset, data: Encoded, options: Options) -> Local | None
     if "b_T" not in fit or not options.design.booth_effects:
         return None
     own = fit[["b_T", "b_P"]].reindex(booth=list(data.labels.booths), fill_value=0.0)
-    basis = np.asarray(contrast(len(data.labels.parties), options.design.identification))
-    free = own["b_P"].transpose("booth", "party").values @ np.linalg.pinv(basis).T
-    return Local(jnp.asarray(own["b_T"].values), jnp.asarray(free))
+    return free_effects(own, options.design)
+
+
+def free_effects(fit: xr.Dataset, design: Design) -> Local:
+    """Booth effects in free directions from those of all parties."""
+    form = contrast(fit.sizes["party"], design.identification)  # its transpose is a left inverse of spreading them
+    parties = jnp.asarray(fit["b_P"].transpose("booth", "party").values)
+    return Local(jnp.asarray(fit["b_T"].values), parties @ form)
 
 
 def standard_of_fit(fit: xr.Dataset) -> Standard:

@@ -4,12 +4,12 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 import numpy as np
 import xarray as xr
 
 from electjax.calm.diagnose import Fit, Parts, group_etas, left_out
 from electjax.calm.directions import eta_place
+from electjax.calm.problem import in_rows
 from electjax.calm.rank import affinity_rank
 from electjax.core.host import double_precision
 from electjax.labelled.booths.diagnosis import Progress, Setting, eta_of, need_affinity, setting_of
@@ -90,7 +90,7 @@ def _refitted(
         fits.append(one)
         if len(np.unique(setting.area[inside])) > 1:
             problem = setting.posed(~inside, standard=standard)
-            told = affinity_rank(problem.frame, problem.traits.g, booths=_flat(problem.booths)).identified
+            told = affinity_rank(problem.frame, problem.traits.g, booths=in_rows(problem.booths)).identified
             if told.any():
                 own = setting.solve(problem, fit.point)
                 value, error = eta_of(own, design, setting)
@@ -203,7 +203,3 @@ def _labels(by: Any, data: xr.Dataset, areas: list[str]) -> np.ndarray:
             mend="add it",
         )
     return np.array([str(by[area]) for area in areas], dtype=object)
-
-
-def _flat(booths: Any) -> Any:
-    return jax.tree.map(lambda x: np.asarray(x).reshape(-1, *x.shape[2:]), booths)
