@@ -100,7 +100,7 @@ def terms(
     if shared.left is not None and shared.right is not None:
         party = party + (features @ shared.left) @ (own.z @ shared.right).T
     if design.context:
-        mean = own.mix @ _softmax(party, own.fielded)
+        mean = own.mix @ choice(party, own.fielded)
         return Terms(turnout, party, jnp.log(mean + CONTEXT_FLOOR))
     return Terms(turnout, party, jnp.zeros_like(own.fielded, dtype=party.dtype))
 
@@ -140,9 +140,9 @@ def booth_cells(
         turnout = turnout + shared.xi * (own.m @ weights)
     utility = of.party + basis @ free
     if design.context:
-        mean = booth.sizes @ _softmax(of.party, own.fielded) / jnp.maximum(booth.sizes.sum(), 1.0)
+        mean = booth.sizes @ choice(of.party, own.fielded) / jnp.maximum(booth.sizes.sum(), 1.0)
         utility = utility + hyper.exponent * (jnp.log(mean + CONTEXT_FLOOR) - of.context)
-    return CellShares(jax.nn.sigmoid(turnout), _softmax(utility, own.fielded))
+    return CellShares(jax.nn.sigmoid(turnout), choice(utility, own.fielded))
 
 
 def totals(sizes: Float[Array, " c"], cells: CellShares) -> Totals:
@@ -163,6 +163,6 @@ def mobilisation_weights(
     return jnp.where(total > 0, known / jnp.where(total > 0, total, 1.0), fielded / fielded.sum(axis=1, keepdims=True))
 
 
-def _softmax(utility: Float[Array, "c k"], fielded: Bool[Array, " k"]) -> Float[Array, "c k"]:
+def choice(utility: Float[Array, "c k"], fielded: Bool[Array, " k"]) -> Float[Array, "c k"]:
     """Shares of the parties that stand, through log-softmax; the others have none."""
     return jnp.exp(jax.nn.log_softmax(jnp.where(fielded, utility, -jnp.inf), axis=-1, where=fielded))

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from jax.scipy.linalg import cho_solve, solve_triangular
+from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float, Int, Key
 
 from electjax.calm.affinity import Standard, combined_kernel, standardise
@@ -359,6 +359,7 @@ def given_shared(border: Float[Array, "i q p"], groups: Float[Array, "i q q"]) -
 
     def one(edge: Array, inner: Array) -> tuple[Array, Array]:
         factor = jnp.linalg.cholesky(inner + 1e-12 * eye)
-        return cho_solve((factor, True), edge), solve_triangular(factor, eye, lower=True, trans=1)
+        root = solve_triangular(factor, eye, lower=True, trans=1)  # one batched call, as in core.arrow
+        return root @ (root.T @ edge), root
 
     return jax.vmap(one)(border, groups)

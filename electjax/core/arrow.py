@@ -92,10 +92,10 @@ def eliminate(
         return arrow.shared, arrow.gradient, arrow.border, arrow.group_gradient
     diagonal = jnp.diagonal(arrow.groups, axis1=1, axis2=2)
     groups = arrow.groups + (damping * diagonal + 1e-12)[:, :, None] * jnp.eye(diagonal.shape[1])
-    factor = jnp.linalg.cholesky(groups)
-    solve = jax.vmap(lambda f, b: cho_solve((f, True), b))
-    border = solve(factor, arrow.border)
-    gradient = solve(factor, arrow.group_gradient[:, :, None])[:, :, 0]
+    # one call for all sides: two batched LAPACK calls that do not wait for each other can lock up XLA's threads on CPU
+    sides = jnp.concatenate([arrow.border, arrow.group_gradient[:, :, None]], axis=2)
+    solved = jax.vmap(lambda f, b: cho_solve((f, True), b))(jnp.linalg.cholesky(groups), sides)
+    border, gradient = solved[:, :, :-1], solved[:, :, -1]
     flat = arrow.border.reshape(-1, arrow.border.shape[2])
     schur = arrow.shared - flat.T @ border.reshape(flat.shape)
     return schur, arrow.gradient - flat.T @ gradient.reshape(-1), border, gradient

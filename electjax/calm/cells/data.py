@@ -1,0 +1,98 @@
+"""What ecological inference computes with: contests, and what is assumed about them.
+
+Sizes: D contests, R rows and C columns (padded to the largest contest), P pooled pairs, X features, B blocks of m
+units.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from electjax.calm.data import Tensor
+
+KINDS = (
+    "own party",
+    "cross",
+    "other",
+)  # what a cell joins: a party's voters and its candidate, two parties, or neither
+
+
+class Blocks(NamedTuple):
+    """Units of a contest in blocks of the same size; empty units fill the last one of each contest.
+
+    Attributes:
+        rows, columns: margins A_ur and B_uc.
+        contest: of the block.
+    """
+
+    rows: Float[Tensor, "b m r"]
+    columns: Float[Tensor, "b m c"]
+    contest: Int[Tensor, " b"]
+
+
+class Contests(NamedTuple):
+    """What is known of each contest beside its units.
+
+    Attributes:
+        row_here, column_here: False for padding.
+        mix: shares of the rows among the contest's voters.
+        pair: index of the pooled pair of a cell's keys.
+        kind: index of the cell's kind in KINDS.
+        features: of a cell (affinity of a row and a candidate, covariates), standardised.
+    """
+
+    row_here: Bool[Tensor, "d r"]
+    column_here: Bool[Tensor, "d c"]
+    mix: Float[Tensor, "d r"]
+    pair: Int[Tensor, "d r c"]
+    kind: Int[Tensor, "d r c"]
+    features: Float[Tensor, "d r c x"]
+
+
+class Assumed(NamedTuple):
+    """What is chosen, not estimated: traced, so that other values do not compile again.
+
+    Attributes:
+        context: exponent beta of the surroundings; margins cannot tell it.
+        tau: standard deviation of a contest's own deviation, by kind of cell, [3].
+        level: prior mean of the mean logit by kind, [3].
+        level_sd, column_sd, pair_sd, feature_sd: prior standard deviations of kinds, columns, pairs and features.
+        rho, rho_sd: prior mean and standard deviation of the typical logit of the correlation within a row of a unit.
+        rho_spread: of a contest's logit around the typical one.
+    """
+
+    context: Float[Tensor, ""] | float = 0.6
+    tau: Float[Tensor, " 3"] | tuple[float, float, float] = (0.15, 0.15, 0.3)
+    level: Float[Tensor, " 3"] | tuple[float, float, float] = (2.0, 0.0, 0.0)
+    level_sd: Float[Tensor, ""] | float = 2.0
+    column_sd: Float[Tensor, ""] | float = 5.0
+    pair_sd: Float[Tensor, ""] | float = 0.5
+    feature_sd: Float[Tensor, ""] | float = 0.5
+    rho: Float[Tensor, ""] | float = -4.0
+    rho_sd: Float[Tensor, ""] | float = 3.0
+    rho_spread: Float[Tensor, ""] | float = 0.5
+
+
+def in_blocks(rows: np.ndarray, columns: np.ndarray, contest: np.ndarray, *, size: int = 16) -> Blocks:
+    """Units [n, r], [n, c] with the index of their contest, in ascending order, as blocks of one contest each."""
+    where, block, of = block_places(contest, size=size)
+    found = [np.zeros((of.size, size, x.shape[1])) for x in (rows, columns)]
+    for blank, values in zip(found, (rows, columns), strict=True):
+        blank[block, where] = values
+    return Blocks(*found, of)
+
+
+def block_places(contest: np.ndarray, *, size: int = 16) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Place of each unit in its block, its block, and the contest of each block."""
+    number = np.bincount(contest)
+    rank = np.arange(contest.size) - np.repeat(np.cumsum(number) - number, number)
+    blocks = -(-number // size)
+    first = np.cumsum(blocks) - blocks
+    return rank % size, first[contest] + rank // size, np.repeat(np.arange(number.size), blocks)
+
+
+def cells_of(contests: Contests) -> Bool[Array, "d r c"]:
+    """Which cells are there."""
+    return jnp.asarray(contests.row_here)[:, :, None] & jnp.asarray(contests.column_here)[:, None, :]

@@ -1,0 +1,98 @@
+"""Booths of CALM as units: the categories of one axis are rows, parties and abstention columns."""
+
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+
+from electjax.labelled.booths.axes import axes_of, candidate_codes
+from electjax.labelled.booths.schema import place, validate_booths
+from electjax.labelled.errors import data_error, suggest
+from electjax.labelled.units.draft import Draft, Side, Traits
+from electjax.labelled.units.read import finished
+from electjax.labelled.units.schema import DID_NOT_VOTE
+from electjax.labelled.units.truth import sum_truth
+
+NOT_APPLICABLE = "not applicable"
+
+
+def units_of_booths(booths: xr.Dataset, axis: str, *, merge_below: float = 0.0) -> xr.Dataset:
+    """Booths as units whose rows are the categories of one axis, columns the parties and "did not vote".
+
+    Cells are added up over the other axes; electors to whom the axis does not apply are the row "not applicable". A
+    contest is a constituency. Rows carry their category and columns the candidate's as traits on that axis, so that
+    affinity can be estimated; votes that a simulation drew cell by cell become the truth.
+
+    Args:
+        booths: as `read_booths` and `simulate_booths` make them.
+        axis: its name; an axis of categories.
+        merge_below: as in `read_units`.
+
+    Raises:
+        ElectionDataError: booths that break the schema, no such axis, or booths without votes.
+    """
+    ds = validate_booths(booths)
+    where = place(ds)
+    axes = axes_of(ds.attrs["axes"])
+    known = [own.name for own in axes if own.categories]
+    if axis not in known:
+        raise data_error(
+            f"no axis {axis!r}", where=where, expected="an axis of categories", mend=suggest(str(axis), known)
+        )
+    if not ds["polled"].values.any():
+        raise data_error("no votes", where=where, expected="booths that have polled", mend="read them with their votes")
+    d = [own.name for own in axes].index(axis)
+    own = replace(axes[d], within=None)  # of its own: the axis it is within is not there
+    labels = ds["cell_category"].values[:, d]
+    groups = [*own.categories, ""]
+    sort = (labels[:, None] == np.array(groups)).astype(np.int64)  # [c, r]
+    polling = [c for c in ds["constituency"].values.tolist() if c in set(ds["booth_constituency"].values.tolist())]
+    index = {label: a for a, label in enumerate(polling)}
+    of = np.array([index[label] for label in ds["booth_constituency"].values.tolist()])
+    order = np.argsort(of, kind="stable")
+    at = np.array([ds["constituency"].values.tolist().index(label) for label in polling])
+    fielded = ds["fielded"].values[at]
+    parties = ds["party"].values.tolist()
+    votes = np.column_stack([ds["votes"].values, ds["electors"].values - ds["polled"].values])
+    rows = [label or NOT_APPLICABLE for label in groups]
+    code = candidate_codes(ds, axes)[at, :, d]
+    category = np.array([*own.categories, ""])[code]  # -1 is the last: unknown
+    blank = np.full((len(polling), 1), "")
+    by_row = np.tile(np.array(groups), (len(polling), 1))
+    draft = Draft(
+        where=where,
+        contests=polling,
+        keys=[(label,) for label in polling],
+        of=of[order],
+        names=ds["booth"].values[order].tolist(),
+        rows=Side(
+            [rows] * len(polling),
+            [[""] * len(rows)] * len(polling),
+            (ds["cell_size"].values.astype(np.int64) @ sort)[order],
+            _trait(by_row),
+        ),
+        columns=Side(
+            [[*parties, DID_NOT_VOTE]] * len(polling),
+            [[*parties, ""]] * len(polling),
+            votes[order],
+            _trait(np.concatenate([np.where(fielded, category, ""), blank], axis=1)),
+        ),
+        kind="groups",
+        axes=(own,),
+        lines=order,
+        unit_truth=_drawn(ds, sort)[order] if "true_cell_votes" in ds else None,
+        notes=[f"rows are electors by {axis}, columns parties and those who did not vote"],
+    )
+    return finished(sum_truth(draft), name=str(ds.attrs.get("name", "booths")), merge_below=merge_below)
+
+
+def _trait(labels: np.ndarray) -> Traits:
+    return Traits(labels[:, :, None], (), np.zeros((*labels.shape, 0)))
+
+
+def _drawn(ds: xr.Dataset, sort: np.ndarray) -> np.ndarray:
+    """Drawn votes [i, r, k + 1] of each group, the last column those who did not vote."""
+    drawn = ds["true_cell_votes"].transpose("booth", "cell", "party").values.astype(np.int64)
+    votes = np.einsum("ick,cr->irk", drawn, sort)
+    stayed = ds["cell_size"].values.astype(np.int64) @ sort - votes.sum(axis=2)
+    return np.concatenate([votes, stayed[:, :, None]], axis=2).astype(np.float64)

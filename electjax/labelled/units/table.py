@@ -1,0 +1,157 @@
+"""A file or DataFrame of units as columns of numbered texts, columns found by any of their usual names."""
+
+import io
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from electjax.labelled.ballots.records import Batch, Column, Records, clean, number, open_text
+from electjax.labelled.ballots.schema import unique_names
+from electjax.labelled.booths.tables import labels_of
+from electjax.labelled.errors import data_error, suggest
+
+CONTEST = ("contest", "district", "constituency", "electorate")
+CONTEST_NO = ("contest_no", "district_no", "constituency_no", "electorate_no")
+UNIT = ("unit", "booth", "precinct", "polling_unit", "polling_place", "polling_station")
+UNIT_NAME = ("unit_name", "booth_name", "precinct_name")
+SIDE = ("side", "ballot", "margin")
+OPTION = ("option", "choice", "label")
+_QUOTED = re.compile(r'"[^"]*"')
+VOTES = ("votes", "count", "n", "voters")
+
+
+def read_source(source: "str | os.PathLike[str] | pd.DataFrame", encoding: str | None) -> Batch:
+    """The records of a delimited file (plain, gzipped, zipped) or of a DataFrame.
+
+    Args:
+        source: a path or a DataFrame; the first row of a DataFrame is row 0 in messages.
+        encoding: codec; None for UTF-8, or Latin-1 where the file is not UTF-8.
+    """
+    if isinstance(source, pd.DataFrame):
+        return _of_frame(source)
+    path = Path(source)
+    if not path.is_file():
+        problem = "this is a folder" if path.is_dir() else "no such file"
+        raise data_error(problem, where=str(path), expected="an existing file", mend="check the path")
+    text, codec = _text(path, [encoding] if encoding else ["utf-8-sig", "latin-1"])
+    return _regular(path, text) or Records(path, codec).whole()
+
+
+def find(batch: Batch, names: Sequence[str]) -> str | None:
+    """The first of the names that is a column, as its header spells it; None where none is."""
+    folded = {column.casefold(): column for column in reversed(batch.names)}
+    return next((folded[name.casefold()] for name in names if name.casefold() in folded), None)
+
+
+def need(batch: Batch, names: Sequence[str], what: str) -> str:
+    """As `find`, but one must be there."""
+    found = find(batch, names)
+    if found is None:
+        raise data_error(
+            f"the header has no column for {what}",
+            where=batch.file,
+            row=1,
+            expected=f"a column {' or '.join(repr(name) for name in names[:4])}",
+            mend=f"rename one of {', '.join(batch.names[:20])}",
+        )
+    return found
+
+
+def chosen(batch: Batch, name: str, keyword: str) -> str:
+    """A column that the caller names, as its header spells it."""
+    found = find(batch, [str(name)])
+    if found is None:
+        raise data_error(
+            f"no column {name!r}",
+            where=f"{batch.file}, {keyword}",
+            expected="a column of the header",
+            mend=suggest(str(name), batch.names),
+        )
+    return found
+
+
+def coded(batch: Batch, name: str) -> tuple[np.ndarray, list[str]]:
+    """A column that is never blank: the number of each record's label, and the labels in order of appearance."""
+    column = labels_of(batch, name)
+    labels = column.present()
+    return column.coded({label: code for code, label in enumerate(labels)}), labels
+
+
+def amounts(batch: Batch, name: str, what: str = "votes") -> np.ndarray:
+    """A column of numbers of at least 0, integers where all are whole."""
+    position = batch.find(name, what)
+    column = batch.columns[position]
+    values = np.array([number(text) if text else np.nan for text in column.texts])
+    wrong = ~(np.isfinite(values) & (values >= 0))
+    if wrong.any() and (bad := wrong[column.codes]).any():
+        at = int(bad.argmax())
+        text = column.texts[column.codes[at]]
+        said = f"{text!r} is {'negative' if number(text) < 0 else 'not a finite number'}" if text else "it is blank"
+        mend = "write digits without separators; where nobody is, 0"
+        raise batch.fault(said, at, position, expected="a number, 0 or more", mend=mend)
+    if (values == np.floor(values)).all():
+        values = values.astype(np.int64)
+    return np.asarray(values[column.codes])
+
+
+def _text(path: Path, codecs: Sequence[str]) -> tuple[str, str]:
+    """The text of a file and the first codec that can read it; the last one where none can."""
+    for codec in codecs:
+        try:
+            with open_text(path, codec) as stream:
+                return stream.read().rstrip(), codec
+        except UnicodeDecodeError:
+            continue
+    return "", codecs[-1]
+
+
+def _regular(path: Path, text: str) -> Batch | None:
+    """The records of a text with one record per line, all of one length: a hundred thousand take a fifth of a second.
+
+    None for any other text, which is read record by record to find the lines of records and the fault.
+    """
+    bare = _QUOTED.sub("", text) if '"' in text else text
+    delimiter = max(",;\t", key=bare.partition("\n")[0].count)
+    try:
+        # NaN would be one text too many: blanks are told by `clean`, as in other readers.
+        frame = pd.read_csv(
+            io.StringIO(text), sep=delimiter, header=None, dtype="category", na_filter=False, skip_blank_lines=False
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError):
+        return None
+    size, width = frame.shape
+    lines = {size, text.count("\n") + 1, bare.count("\n") + 1}
+    if len(lines) > 1 or size < 2 or bare.count(delimiter) != size * (width - 1) or "\0" in text or '"' in bare:
+        return None
+    names = unique_names([clean(str(frame[p].iloc[0])) for p in frame])
+    columns = []
+    for position, name in enumerate(names):
+        codes, used = pd.factorize(np.asarray(frame[position].cat.codes)[1:])  # in order of appearance
+        columns.append(Column(name, codes, tuple(clean(str(cell)) for cell in frame[position].cat.categories[used])))
+    return Batch(path.name, np.arange(2, size + 1), tuple(columns))
+
+
+def _of_frame(frame: pd.DataFrame) -> Batch:
+    if not len(frame):
+        raise data_error("no rows", where="DataFrame", expected="units", mend="check the selection")
+    if any(name is not None for name in frame.index.names):  # labels that were made the index are columns too
+        frame = frame.reset_index()
+    names = unique_names([clean(str(name)) for name in frame.columns])
+    columns = []
+    for position, name in enumerate(names):
+        codes, values = pd.factorize(frame.iloc[:, position], use_na_sentinel=True)
+        texts = _texts(values)
+        missing = codes < 0
+        columns.append(Column(name, np.where(missing, len(texts), codes), (*texts, "")))
+    return Batch("DataFrame", np.arange(len(frame)), tuple(columns))
+
+
+def _texts(values: Iterable[Any]) -> tuple[str, ...]:
+    """Cells as text; a whole number that was read as a decimal one has no decimals."""
+    found = (value.item() if isinstance(value, np.generic) else value for value in values)
+    return tuple(clean(str(int(v)) if isinstance(v, float) and v.is_integer() else str(v)) for v in found)

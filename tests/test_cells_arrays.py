@@ -1,0 +1,443 @@
+"""Bounds, balancing, baselines and the generator of ecological inference, against enumeration, numpy and scipy."""
+
+from itertools import product
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from scipy.special import rel_entr, xlogy
+
+from electjax.calm.cells.balance import balance, balance_units, within
+from electjax.calm.cells.baselines import (
+    constrained,
+    em_step,
+    goodman,
+    independence,
+    log_likelihood,
+    multinomial_em,
+    on_simplex,
+    table_of,
+)
+from electjax.calm.cells.bounds import contest_bounds, unit_bounds
+from electjax.calm.cells.data import KINDS, in_blocks
+from electjax.calm.cells.generate import ABSENT, ABSTAINED, OTHER, draw_tables, draw_units, surrounded
+from electjax.core.host import double_precision
+
+
+@pytest.fixture(autouse=True)
+def _double():
+    with double_precision():
+        yield
+
+
+def tables_with(rows, columns):
+    """Every table of whole numbers with these margins."""
+    if len(rows) == 1:
+        return [np.array([columns])]
+    firsts = (f for f in product(*(range(min(rows[0], c) + 1) for c in columns)) if sum(f) == rows[0])
+    return [np.vstack([f, rest]) for f in firsts for rest in tables_with(rows[1:], np.subtract(columns, f))]
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """Contests of unequal numbers of units and of candidates."""
+    return draw_units(jax.random.key(5), contests=3, units=40, rows=4, parties=4, fewest_units=0.5, fielded=0.5)
+
+
+def margins(drawn):
+    """What the array functions take."""
+    return drawn.rows, drawn.columns, drawn.row_here, drawn.column_here
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns"), [((5, 3), (2, 6)), ((4, 1, 3), (2, 3, 3)), ((6, 0, 1), (1, 5, 1)), ((2, 5), (3, 0, 4))]
+)
+def test_bounds_are_what_enumeration_finds(rows, columns):
+    low, high = unit_bounds(np.array(rows), np.array(columns))
+    every = np.stack(tables_with(rows, columns))
+    np.testing.assert_array_equal(low, every.min(axis=0))
+    np.testing.assert_array_equal(high, every.max(axis=0))
+
+
+def test_bounds_of_a_contest_are_what_enumeration_of_its_units_finds():
+    rows, columns = np.array([[3, 1], [1, 4], [0, 0]]), np.array([[2, 2], [0, 5], [0, 0]])
+    low, high = contest_bounds(rows, columns)
+    every = np.stack([sum(t) for t in product(*map(tables_with, rows.tolist(), columns.tolist()))])
+    np.testing.assert_array_equal(low, every.min(axis=0))
+    np.testing.assert_array_equal(high, every.max(axis=0))
+    of_whole = unit_bounds(rows.sum(axis=0), columns.sum(axis=0))
+    assert (low >= of_whole[0]).all()
+    assert (high <= of_whole[1]).all()
+    assert (low > of_whole[0]).any()
+
+
+def projected(table, rows, columns, low=None, high=None):
+    """The nearest table of these margins in Kullback-Leibler divergence, by scipy."""
+    shape, size = table.shape, rows.sum()
+    low, high = np.zeros(shape) if low is None else low, np.minimum.outer(rows, columns) if high is None else high
+    keep = np.vstack([np.kron(np.eye(shape[0]), np.ones(shape[1])), np.kron(np.ones(shape[0]), np.eye(shape[1]))[:-1]])
+    wanted, start = np.concatenate([rows, columns[:-1]]) / size, table.ravel() / table.sum()
+    found = minimize(
+        lambda x: rel_entr(x, start).sum() - x.sum(),
+        (low + high).ravel() / 2 / size,
+        jac=lambda x: np.log(np.maximum(x, 1e-12) / start),
+        bounds=list(zip(low.ravel() / size, high.ravel() / size, strict=True)),
+        constraints={"type": "eq", "fun": lambda x: keep @ x - wanted, "jac": lambda x: keep},
+        method="SLSQP",
+        options={"ftol": 1e-14, "maxiter": 500},
+    )
+    assert found.success
+    return size * found.x.reshape(shape)
+
+
+def test_balance_meets_margins_and_keeps_odds_ratios():
+    rng = np.random.default_rng(0)
+    table, rows, columns = rng.gamma(1.0, size=(3, 4)), np.array([30.0, 5.0, 10.0]), np.array([4.0, 21.0, 8.0, 12.0])
+    found = np.asarray(balance(table, rows, columns))
+    np.testing.assert_allclose(found.sum(axis=1), rows, rtol=1e-13)
+    np.testing.assert_allclose(found.sum(axis=0), columns, rtol=1e-13)
+    moved = np.log(found / table)  # factors of rows and columns alone: what makes it the projection
+    np.testing.assert_allclose(moved - moved[:1] - moved[:, :1] + moved[0, 0], 0.0, atol=1e-9)
+    np.testing.assert_allclose(found, projected(table, rows, columns), atol=1e-4)
+
+
+def test_balance_fills_and_leaves_empty_what_it_must():
+    table = np.array([[0.0, 0.0, 0.0, 0.0], [2.0, 1.0, 0.0, 3.0], [0.5, 0.5, 0.0, 1.0], [1.0, 1.0, 1.0, 1.0]])
+    rows, columns = np.array([6.0, 10.0, 4.0, 0.0]), np.array([9.0, 6.0, 5.0, 0.0])
+    found = np.asarray(balance(table, rows, columns))
+    np.testing.assert_allclose(found.sum(axis=1), rows, atol=1e-12)
+    np.testing.assert_allclose(found.sum(axis=0), columns, atol=1e-12)
+    assert (found[3] == 0).all()
+    assert (found[:, 3] == 0).all()
+    # the row and the column without a word are independent of the others
+    np.testing.assert_allclose(found[0, :3], rows[0] * columns[:3] / 20.0, rtol=1e-9)
+    np.testing.assert_allclose(found[:3, 2], rows[:3] * columns[2] / 20.0, rtol=1e-9)
+    # zeros that leave no solution give way
+    stuck = np.asarray(balance(np.eye(4), rows, columns))
+    np.testing.assert_allclose(stuck.sum(axis=1), rows, atol=1e-12)
+    np.testing.assert_allclose(stuck.sum(axis=0), columns, atol=1e-12)
+
+
+def test_within_is_the_nearest_table_inside_the_bounds():
+    rng = np.random.default_rng(3)
+    table, rows, columns = rng.gamma(0.5, size=(3, 4)), np.array([30.0, 5.0, 10.0]), np.array([4.0, 21.0, 8.0, 12.0])
+    inside = balance(rng.gamma(2.0, size=(3, 4)), rows, columns)
+    low, high = np.asarray(inside) * 0.8, np.asarray(inside) * 1.3
+    found = np.asarray(within(table, rows, columns, low, high))
+    assert (np.isclose(found, low) | np.isclose(found, high)).sum() >= 3  # the bounds matter
+    np.testing.assert_allclose(found, projected(table, rows, columns, low, high), atol=1e-4)
+
+
+def test_within_keeps_margins_and_bounds_of_hard_tables(drawn):
+    rows, columns = (x.sum(axis=1).astype(float) for x in (drawn.rows, drawn.columns))
+    truth = drawn.tables.sum(axis=1).astype(float)
+    wide = [np.asarray(x) for x in contest_bounds(drawn.rows, drawn.columns)]
+    rng = np.random.default_rng(1)
+    for low, high in (wide, (0.9 * truth, 1.1 * truth)):
+        table = rng.uniform(size=truth.shape) ** 8
+        before = np.asarray(balance(table, rows, columns))
+        assert ((before > high * (1 + 1e-9)) | (before < low * (1 - 1e-9))).any()
+        found = np.asarray(within(table, rows, columns, low, high))
+        assert (found >= low).all()
+        assert (found <= high).all()
+        np.testing.assert_allclose(found.sum(axis=2), rows, atol=1e-6)
+        np.testing.assert_allclose(found.sum(axis=1), columns, atol=1e-6)
+        np.testing.assert_allclose(within(truth, rows, columns, low, high), truth, atol=1e-6)
+
+
+def test_a_batch_of_tables_shares_margins_and_bounds(drawn):
+    rows, columns = (x.sum(axis=1).astype(float) for x in (drawn.rows, drawn.columns))
+    low, high = contest_bounds(drawn.rows, drawn.columns)
+    many = np.random.default_rng(7).gamma(1.0, size=(5, *low.shape))
+    np.testing.assert_allclose(balance(many, rows, columns)[3], balance(many[3], rows, columns), rtol=1e-6)
+    np.testing.assert_allclose(
+        within(many, rows, columns, low, high)[3], within(many[3], rows, columns, low, high), atol=1e-5
+    )
+
+
+def test_tables_of_units_have_their_margins_and_a_feasible_total(drawn):
+    total = drawn.tables.sum(axis=1)
+    seed = drawn.rows[..., None] * drawn.parameters.theta[:, None]
+    found = np.asarray(balance_units(seed, drawn.rows, drawn.columns, total, steps=2000))
+    np.testing.assert_allclose(found.sum(axis=3), drawn.rows, atol=1e-9)
+    np.testing.assert_allclose(found.sum(axis=2), drawn.columns, atol=1e-9)
+    np.testing.assert_allclose(found.sum(axis=1), total, atol=1e-4)
+    assert (found >= 0).all()
+    assert (found[drawn.rows.sum(axis=2) == 0] == 0).all()
+    # the units of all contests one after another
+    contest, unit = np.nonzero(drawn.rows.sum(axis=2))
+    flat = [x[contest, unit] for x in (seed, drawn.rows, drawn.columns)]
+    np.testing.assert_allclose(balance_units(*flat, total, contest, steps=2000), found[contest, unit], atol=1e-4)
+    # of a total that no units have, the margins stay
+    wrong = np.asarray(balance_units(seed, drawn.rows, drawn.columns, total[:, ::-1], steps=50))
+    np.testing.assert_allclose(wrong.sum(axis=3), drawn.rows, atol=1e-9)
+    np.testing.assert_allclose(wrong.sum(axis=2), drawn.columns, atol=1e-9)
+
+
+def test_independence_and_its_table_are_the_product_of_margins(drawn):
+    votes = drawn.columns.sum(axis=1)
+    shares = votes / votes.sum(axis=1, keepdims=True)
+    found = independence(*margins(drawn))
+    np.testing.assert_allclose(found, np.broadcast_to(shares[:, None], found.shape), rtol=1e-12)
+    product_of = drawn.rows.sum(axis=1)[:, :, None] * shares[:, None]
+    np.testing.assert_allclose(table_of(found, drawn.rows, drawn.columns), product_of, rtol=1e-9)
+
+
+def test_goodman_is_weighted_least_squares(drawn):
+    found = np.asarray(goodman(*margins(drawn)))
+    for d, (rows, columns) in enumerate(zip(drawn.rows, drawn.columns, strict=True)):
+        some = rows.sum(axis=1) > 0
+        weight = 1.0 / np.sqrt(rows[some].sum(axis=1, keepdims=True))
+        np.testing.assert_allclose(
+            found[d], np.linalg.lstsq(rows[some] * weight, columns[some] * weight, rcond=None)[0], atol=1e-9
+        )
+    np.testing.assert_allclose(found.sum(axis=2), 1.0, atol=1e-9)
+    table = np.asarray(table_of(found, drawn.rows, drawn.columns))
+    assert (found < 0).any()
+    assert (table >= 0).all()
+    np.testing.assert_allclose(table.sum(axis=2), drawn.rows.sum(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(table.sum(axis=1), drawn.columns.sum(axis=1), rtol=1e-12)
+
+
+def test_goodman_of_a_group_that_is_nowhere_else_takes_the_least_norm(drawn):
+    alike = np.concatenate([drawn.rows, drawn.rows[:, :, :1]], axis=2)  # the first row twice: not told apart
+    columns = drawn.columns + drawn.rows[:, :, :1] * np.eye(drawn.columns.shape[2], dtype=int)[0]
+    found = np.asarray(goodman(alike, columns, np.ones((3, 5), bool), drawn.column_here))
+    np.testing.assert_allclose(found[:, 0], found[:, -1], atol=1e-9)
+
+
+def test_projection_onto_the_simplex():
+    rng = np.random.default_rng(2)
+    x, here = 2.0 * rng.normal(size=(50, 5)), np.array([True, True, False, True, True])
+    found = np.asarray(on_simplex(jnp.asarray(x), jnp.asarray(here)))
+    np.testing.assert_allclose(found.sum(axis=1), 1.0, atol=1e-12)
+    assert (found >= 0).all()
+    assert (found[:, 2] == 0).all()
+    # nearest: no corner lies on the far side
+    gain = ((x - found)[:, None, :] * (np.eye(5)[here] - found[:, None, :])).sum(axis=2)
+    assert gain.max() < 1e-12
+
+
+def test_constrained_least_squares_is_what_scipy_finds(drawn):
+    found = np.asarray(constrained(*margins(drawn)))
+    np.testing.assert_allclose(found.sum(axis=2), 1.0, atol=1e-9)
+    assert (found >= 0).all()
+    assert (found == 0).any()
+    assert (found[~np.broadcast_to(drawn.column_here[:, None], found.shape)] == 0).all()
+    for d in range(2):
+        some = drawn.rows[d].sum(axis=1) > 0
+        rows, columns = drawn.rows[d][some], drawn.columns[d][some][:, drawn.column_here[d]]
+        weight = 1.0 / np.sqrt(rows.sum(axis=1, keepdims=True) * rows.sum())
+        a, b = rows * weight, columns * weight
+        shape = a.shape[1], b.shape[1]
+
+        def loss(x, a=a, b=b, shape=shape):
+            return 0.5 * ((a @ x.reshape(shape) - b) ** 2).sum()
+
+        reference = minimize(
+            loss,
+            np.full(shape, 1.0 / shape[1]).ravel(),
+            jac=lambda x, a=a, b=b, shape=shape: (a.T @ (a @ x.reshape(shape) - b)).ravel(),
+            bounds=[(0.0, 1.0)] * np.prod(shape),
+            constraints={"type": "eq", "fun": lambda x, shape=shape: x.reshape(shape).sum(axis=1) - 1.0},
+            method="SLSQP",
+            options={"ftol": 1e-15, "maxiter": 1000},
+        )
+        own = found[d][:, drawn.column_here[d]]
+        assert loss(own.ravel()) <= loss(reference.x) + 1e-12
+        np.testing.assert_allclose(own, reference.x.reshape(shape), atol=2e-3)
+
+
+def test_em_never_falls_and_ends_at_the_maximum(drawn):
+    contest, unit = np.nonzero(drawn.rows.sum(axis=2))
+    blocks = in_blocks(drawn.rows[contest, unit], drawn.columns[contest, unit], contest)
+    theta, path = independence(*margins(drawn)), []
+    for _ in range(60):
+        path.append(np.asarray(log_likelihood(theta, drawn.rows, drawn.columns)))
+        theta, _ = em_step(theta, jax.tree.map(jnp.asarray, blocks))
+    assert np.diff(path, axis=0).min() > -1e-9 * np.abs(path).max()
+    assert (path[-1] - path[0]).min() > 10
+    found = multinomial_em(*margins(drawn))
+    np.testing.assert_allclose(found.sum(axis=2), 1.0, atol=1e-9)
+    value = np.asarray(log_likelihood(found, drawn.rows, drawn.columns))
+    assert (value >= path[-1] - 0.1).all()
+    closer = log_likelihood(multinomial_em(*margins(drawn), tolerance=1e-3), drawn.rows, drawn.columns)
+    assert (np.asarray(closer) - value < 0.1).all()
+    # steps cut short: the accelerated path does not fall either
+    ways = [
+        np.asarray(log_likelihood(multinomial_em(*margins(drawn), steps=n), *margins(drawn)[:2]))
+        for n in range(1, 90, 3)
+    ]
+    assert np.diff(ways, axis=0).min() > -1e-9 * np.abs(value).max()
+
+
+def test_em_finds_what_a_grid_finds():
+    rows, columns = np.array([[9, 1], [6, 4], [2, 8], [0, 0]]), np.array([[8, 2], [4, 6], [3, 7], [0, 0]])
+    here = np.ones((1, 2), bool)
+    found = np.asarray(multinomial_em(rows[None], columns[None], here, here, tolerance=1e-9))[0]
+    grid = np.linspace(0.0, 1.0, 401)
+    x, y = np.meshgrid(grid, grid, indexing="ij")
+    share = (rows[:3, 0, None, None] * x + rows[:3, 1, None, None] * y) / rows[:3].sum(axis=1)[:, None, None]
+    surface = (xlogy(columns[:3, 0, None, None], share) + xlogy(columns[:3, 1, None, None], 1.0 - share)).sum(axis=0)
+    best = np.unravel_index(surface.argmax(), surface.shape)
+    np.testing.assert_allclose(found[:, 0], (x[best], y[best]), atol=1.0 / 400)
+    value = float(log_likelihood(found[None], rows[None], columns[None])[0])
+    assert 0.0 <= value - surface.max() < 1e-3
+
+
+def test_baselines_leave_padding_alone(drawn):
+    wide = [np.pad(x, ((0, 0), (0, 7), (0, 2))) for x in (drawn.rows, drawn.columns)]
+    here = [np.pad(x, ((0, 0), (0, 2))) for x in (drawn.row_here, drawn.column_here)]
+    for estimate in (independence, goodman, constrained, multinomial_em):
+        plain, padded = np.asarray(estimate(*margins(drawn))), np.asarray(estimate(*wide, *here))
+        inner = tuple(slice(0, n) for n in plain.shape)
+        np.testing.assert_allclose(padded[inner], plain, atol=2e-3 if estimate is multinomial_em else 1e-6)
+        assert (padded[:, 4:] == 0).all()
+        assert (padded[:, :, plain.shape[2] :] == 0).all()
+        table = np.asarray(table_of(padded, *wide))
+        assert (table[:, 4:] == 0).all()
+        assert (table[:, :, plain.shape[2] :] == 0).all()
+
+
+def test_estimates_are_right_where_their_assumption_is():
+    exact = draw_units(jax.random.key(0), contests=3, units=400, rows=4, parties=4, voters=2000.0, beta=0.0, rho=0.0)
+    truth = exact.tables.sum(axis=1)
+    for estimate in (goodman, constrained, multinomial_em):
+        error = np.abs(np.asarray(table_of(estimate(*margins(exact)), exact.rows, exact.columns)) - truth)
+        assert (0.5 * error.sum(axis=(1, 2)) / truth.sum(axis=(1, 2))).max() < 0.01
+    far = np.abs(np.asarray(table_of(independence(*margins(exact)), exact.rows, exact.columns)) - truth)
+    assert (0.5 * far.sum(axis=(1, 2)) / truth.sum(axis=(1, 2))).min() > 0.05
+
+
+def test_drawn_units_fit_together():
+    found = draw_units(
+        jax.random.key(1),
+        contests=12,
+        units=20,
+        rows=4,
+        parties=5,
+        fewest_units=0.3,
+        fielded=0.4,
+        abstention=0.3,
+        traits=2,
+    )
+    np.testing.assert_array_equal(found.tables.sum(axis=3), found.rows)
+    np.testing.assert_array_equal(found.tables.sum(axis=2), found.columns)
+    assert (found.columns[np.broadcast_to(~found.column_here[:, None], found.columns.shape)] == 0).all()
+    np.testing.assert_array_equal(found.column_here, found.column_key != ABSENT)
+    # padding comes last, the column of those who did not vote before it
+    assert (np.diff(found.column_here.astype(int), axis=1) <= 0).all()
+    last = found.column_here.sum(axis=1) - 1
+    assert (found.column_key[np.arange(12), last] == ABSTAINED).all()
+    assert (found.column_key == OTHER).sum() == 12
+    units = (found.rows.sum(axis=2) > 0).sum(axis=1)
+    assert units.min() < 15
+    assert units.max() <= 20
+    assert len(set(last)) > 1
+    own = found.row_key[:, :, None] == found.column_key[:, None, :]
+    assert KINDS[0] == "own party"
+    assert (found.kind[own & (found.row_key != OTHER)[:, :, None]] == 0).all()
+    assert (found.kind[:, -1] == 2).all()
+    assert (found.kind[~own] > 0).all()
+    theta = found.parameters.theta
+    np.testing.assert_allclose(theta.sum(axis=2), 1.0)
+    assert abs(np.median(theta[np.arange(12), :, last]) - 0.3) < 0.1
+    again = draw_units(
+        jax.random.key(1),
+        contests=12,
+        units=20,
+        rows=4,
+        parties=5,
+        fewest_units=0.3,
+        fielded=0.4,
+        abstention=0.3,
+        traits=2,
+    )
+    np.testing.assert_array_equal(again.tables, found.tables)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.05, 0.4])
+def test_counts_have_the_mean_and_variance_of_the_likelihood(rho):
+    draws, voters, theta = 40_000, np.array([30, 7, 1]), np.array([[0.5, 0.3, 0.2], [0.05, 0.9, 0.05], [0.2, 0.2, 0.6]])
+    rng = np.random.default_rng(8)
+    found = draw_tables(rng, np.tile(voters, (1, draws, 1)), np.broadcast_to(theta, (1, draws, 3, 3)), np.array([rho]))[
+        0
+    ]
+    mean = voters[:, None] * theta
+    variance = mean * (1.0 - theta) * (1.0 + (voters[:, None] - 1.0) * rho)
+    assert (np.abs(found.mean(axis=0) - mean) < 4.5 * np.sqrt(variance / draws)).all()
+    square = (found - mean) ** 2
+    assert (np.abs(square.mean(axis=0) - variance) < 4.5 * square.std(axis=0) / np.sqrt(draws)).all()
+    # covariance of two columns of a row: -A theta theta' (1 + (A - 1) rho)
+    both = (found - mean)[:, :, 0] * (found - mean)[:, :, 1]
+    wanted = -voters * theta[:, 0] * theta[:, 1] * (1.0 + (voters - 1.0) * rho)
+    assert (np.abs(both.mean(axis=0) - wanted) < 4.5 * both.std(axis=0) / np.sqrt(draws)).all()
+
+
+def test_drawn_tables_have_the_moments_of_their_parameters():
+    found = draw_units(jax.random.key(4), contests=6, units=300, rows=4, parties=4, rho=0.02)
+    of = found.parameters
+    voters = found.rows[..., None]
+    mean, spread = voters * of.local, of.local * (1.0 - of.local) * voters
+    variance = spread * (1.0 + np.maximum(voters - 1, 0) * of.rho[:, None, None, None])
+    off = (found.tables - mean) / np.sqrt(np.where(variance > 0, variance, 1.0))
+    number = (variance > 0).sum()
+    # cells of a row of a unit hang together, 4 of them: their number counts as a quarter at least
+    assert abs(off.sum() / number) < 4 * np.sqrt(4 / number)
+    for d in range(6):
+        square = off[d][variance[d] > 0] ** 2
+        assert abs(square.mean() - 1.0) < 4 * np.sqrt(4 / square.size) * square.std()
+
+
+def test_the_context_has_its_exponent():
+    rows = draw_units(jax.random.key(2), contests=4, units=80, rows=3, parties=3, beta=0.0).rows
+    theta = np.random.default_rng(1).dirichlet(np.ones(3), size=(4, 3))
+    np.testing.assert_allclose(surrounded(theta, rows, 0.0), np.broadcast_to(theta[:, None], (4, 80, 3, 3)), rtol=1e-12)
+    near = (rows @ theta) / rows.sum(axis=2, keepdims=True)
+    far = (rows.sum(axis=1)[:, None] @ theta)[:, 0] / rows.sum(axis=(1, 2))[:, None]
+    context = np.log(near + 1e-4) - np.log(far + 1e-4)[:, None]
+    moved = np.log(surrounded(theta, rows, 0.6)) - np.log(theta)[:, None]
+    # of two columns, the logit of every row moves by beta times what the surroundings differ by
+    wanted = np.broadcast_to(0.6 * (context[..., 0] - context[..., 1])[:, :, None], moved.shape[:3])
+    np.testing.assert_allclose(moved[..., 0] - moved[..., 1], wanted, atol=1e-9)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.6])
+def test_voters_follow_their_surroundings_only_with_a_context(beta):
+    found = draw_units(jax.random.key(6), contests=8, units=200, rows=3, parties=3, beta=beta, rho=0.005, unit_sd=0.8)
+    theta, voters = found.parameters.theta, found.rows[..., None]
+    near = (found.rows @ theta) / found.rows.sum(axis=2, keepdims=True)
+    far = (found.rows.sum(axis=1)[:, None] @ theta) / found.rows.sum(axis=(1, 2))[:, None, None]
+    # score of the exponent at 0: votes beyond those of the contest's shares, times the context
+    context = (np.log(near + 1e-4) - np.log(far + 1e-4))[:, :, None, :]
+    tilt = context - (theta[:, None] * context).sum(axis=3, keepdims=True)
+    score = ((found.tables - voters * theta[:, None]) * tilt).sum(axis=(2, 3))
+    z = score.sum() / np.sqrt((score**2).sum())
+    assert (abs(z) < 4) if beta == 0 else (z > 10)
+
+
+def test_neighbours_are_alike_and_traits_attract():
+    smooth = draw_units(jax.random.key(9), contests=20, units=60, rows=3, parties=3, near=1.0, voters=20_000.0)
+    rough = draw_units(jax.random.key(9), contests=20, units=60, rows=3, parties=3, near=0.0, voters=20_000.0)
+
+    def unlike(found):
+        logits = np.log((found.rows[..., 0] + 0.5) / (found.rows[..., 1] + 0.5))
+        gap = np.linalg.norm(found.place[:, :, None] - found.place[:, None, :], axis=3)
+        close = (gap < 0.1) & (gap > 0)
+        off = (logits[:, :, None] - logits[:, None, :]) ** 2
+        return off[close].mean() / off[gap > 0.5].mean()
+
+    assert unlike(smooth) < 0.4
+    assert unlike(rough) > 0.8
+
+    plain, drawn_to = (
+        draw_units(jax.random.key(3), contests=9, units=2, rows=4, parties=4, traits=2, affinity=a).parameters.eta
+        for a in (0.0, 0.7)
+    )
+    found = draw_units(jax.random.key(3), contests=9, units=2, rows=4, parties=4, traits=2, affinity=0.7)
+    shared = (found.row_trait[:, :, None] == found.column_trait[:, None, :]) & (found.row_trait >= 0)[:, :, None]
+    np.testing.assert_allclose(drawn_to - plain, 0.7 * shared, atol=1e-12)
+    assert shared.any()
+    assert (found.row_trait[found.row_key == OTHER] == -1).all()

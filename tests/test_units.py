@@ -1,0 +1,484 @@
+"""Units: long and wide tables read as they stand, truth joined, small options merged, every fault in one line."""
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from data_paths import shared
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from electjax.labelled.booths.generate import simulate_booths
+from electjax.labelled.errors import ElectionDataError
+from electjax.labelled.units.from_booths import units_of_booths
+from electjax.labelled.units.options import parties_of
+from electjax.labelled.units.read import read_units
+from electjax.labelled.units.schema import contest_index, notes_of, select_contests, validate_units
+from electjax.labelled.units.store import save_units
+
+# Two contests. In North, Tiny and Small have 1 and 2 of 100 votes; in South nobody votes for Blue; unit s2 is empty.
+NORTH = {"Red": (40, 20), "Blue": (17, 20), "Tiny": (1, 0), "Small": (2, 0)}
+NORTH_COLUMNS = {"Ann (Red)": (35, 20), "Bob (Blue (Old))": (25, 18), "Cy": (0, 2)}
+SOUTH = {"Red": (5, 0), "Blue": (0, 0), "Green": (4, 0)}
+SOUTH_COLUMNS = {"Dee (Green)": (3, 0), "Eve (Red)": (6, 0)}
+TRUTH = """contest,party,candidate,votes
+South,Red,Dee (Green),1
+South,Red,Eve (Red),4
+South,Blue,Dee (Green),0
+South,Blue,Eve (Red),0
+South,Green,Dee (Green),2
+South,Green,Eve (Red),2
+North,Red Party,Ann,50
+North,Red Party,Bob,10
+North,Red Party,Cy,0
+North,Blue Party,Ann,4
+North,Blue Party,Bob,32
+North,Blue Party,Cy,1
+North,Tiny,Ann,0
+North,Tiny,Bob,1
+North,Tiny,Cy,0
+North,Small,Ann,1
+North,Small,Bob,0
+North,Small,Cy,1
+"""
+
+
+def long_frame() -> pd.DataFrame:
+    records = [
+        (contest, unit, side, option, votes)
+        for contest, sides, units in (
+            ("North", (("party", NORTH), ("candidate", NORTH_COLUMNS)), ("n1", "n2")),
+            ("South", (("party", SOUTH), ("candidate", SOUTH_COLUMNS)), ("s1", "s2")),
+        )
+        for side, options in sides
+        for option, counts in options.items()
+        for unit, votes in zip(units, counts, strict=True)
+    ]
+    return pd.DataFrame(records, columns=["contest", "unit", "side", "option", "votes"])
+
+
+WIDE = pd.DataFrame(
+    {
+        "precinct": ["a", "b", "a"],
+        "old": [30, 10, 5],
+        "young": [20, 40, 5],
+        "dem": [25, 20, 4],
+        "rep": [25, 30, 6],
+        "od": [10, 5, 2],
+        "or": [20, 5, 3],
+        "yd": [15, 15, 2],
+        "yr": [5, 25, 3],
+    }
+)
+CELLS = {("old", "dem"): "od", ("old", "rep"): "or", ("young", "dem"): "yd", ("young", "rep"): "yr"}
+SIDES = {"rows": ["old", "young"], "columns": ["dem", "rep"]}
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_long_table_becomes_units_with_small_options_merged(tmp_path):
+    units = read_units(long_frame(), truth=written(tmp_path / "truth.csv", TRUTH))
+    assert units["unit"].values.tolist() == ["North/n1", "North/n2", "South/s1"]
+    assert units["unit_contest"].values.tolist() == ["North", "North", "South"]
+    assert units["row_name"].values.tolist() == [["Red", "Blue", "OTHER"], ["Red", "Green", ""]]
+    assert units["row_margin"].values.tolist() == [[40, 17, 3], [20, 20, 0], [5, 4, 0]]
+    assert units["row_party"].values.tolist() == [["Red", "Blue", "OTHER"], ["Red", "Green", ""]]
+    # one small option stays by itself
+    assert units["column_name"].values.tolist() == [["Ann (Red)", "Bob (Blue (Old))", "Cy"], [*SOUTH_COLUMNS, ""]]
+    assert units["column_party"].values.tolist() == [["Red", "Blue (Old)", ""], ["Green", "Red", ""]]
+    assert units["column_margin"].values.tolist() == [[35, 25, 0], [20, 18, 2], [3, 6, 0]]
+    assert units["row_margin"].dtype == np.int64
+    assert units.attrs["rows"] == "votes"
+    # names of South agree and its rows are in another order; those of North do not, and are in the same order
+    assert units["truth"].values.tolist() == [[[50, 10, 0], [4, 32, 1], [1, 1, 1]], [[1, 4, 0], [2, 2, 0], [0, 0, 0]]]
+    notes = " | ".join(notes_of(units))
+    assert "1 empty units" in notes
+    assert "truth of 'North' has other columns than its units: 2 of 100" not in notes
+    assert "2 times by name, 2 times in order" in notes
+
+
+def test_truth_whose_margins_differ_is_kept_and_named(tmp_path):
+    text = TRUTH.replace("Red Party,Ann,50", "Red Party,Ann,47").replace("Blue Party,Ann,4", "Blue Party,Ann,7")
+    units = read_units(long_frame(), truth=written(tmp_path / "truth.csv", text))
+    assert units["truth"].sel(contest="North").values[0, 0] == 47
+    said = [note for note in notes_of(units) if "other" in note and "units:" in note]
+    assert said == ["the truth of 'North' has other rows than its units: 3 of 100 votes are elsewhere"]
+
+
+def test_contests_without_truth_are_unknown(tmp_path):
+    rows = TRUTH.splitlines()
+    text = "\n".join([rows[0], *(row for row in rows if row.startswith("South"))])
+    units = read_units(long_frame(), truth=written(tmp_path / "truth.csv", text))
+    assert np.isnan(units["truth"].sel(contest="North").values).all()
+    assert units["truth"].sel(contest="South").sum() == 9
+    assert any("1 contests have no truth: North" in note for note in notes_of(units))
+
+
+def test_files_and_frames_and_numbered_contests_are_the_same(tmp_path):
+    frame = long_frame()
+    plain = read_units(frame, name="a")
+    text = frame.to_csv(index=False)
+    packed = tmp_path / "units.csv.gz"
+    packed.write_bytes(gzip.compress(text.encode()))
+    numbered = frame.rename(columns={"contest": "district", "unit": "Booth", "votes": "N"})
+    numbered.insert(0, "district_no", numbered["district"].map({"North": 7, "South": 3}).astype(float))
+    for other in (packed, written(tmp_path / "semi.csv", text.replace(",", ";")), numbered, frame.sample(frac=1.0)):
+        found = read_units(other, name="a")
+        assert sorted(found["unit"].values.tolist()) == sorted(plain["unit"].values.tolist())
+        if not isinstance(other, pd.DataFrame) or "district_no" in other:
+            assert found.assign_attrs(source="").identical(plain.assign_attrs(source=""))
+    # two contests of one name are told apart by their numbers
+    numbered["district"] = "Mid"
+    assert read_units(numbered)["contest"].values.tolist() == ["7 Mid", "3 Mid"]
+
+
+def test_latin_letters_and_commas_in_names(tmp_path):
+    frame = long_frame().assign(unit_name="Café, School")
+    (tmp_path / "u.csv").write_bytes(frame.to_csv(index=False).encode("latin-1"))
+    units = read_units(tmp_path / "u.csv")
+    assert units["unit_name"].values.tolist() == ["Café, School"] * 3
+    assert units["unit"].values.tolist() == ["North/Café, School", "North/Café, School (2)", "South/Café, School"]
+
+
+def test_names_over_two_lines(tmp_path):
+    text = long_frame().assign(unit_name="Town, the\nSchool").to_csv(index=False)
+    assert read_units(written(tmp_path / "u.csv", text))["unit_name"].values.tolist() == ["Town, the School"] * 3
+
+
+@pytest.mark.parametrize("numbered", ["units", "truth"])
+def test_contests_are_joined_by_what_both_files_call_them(tmp_path, numbered):
+    numbers = {"North": 2, "South": 1}
+    frame, truth = long_frame(), pd.read_csv(written(tmp_path / "truth.csv", TRUTH))
+    plain = read_units(frame, truth=truth)
+    other = frame if numbered == "units" else truth
+    other["contest_no"] = other["contest"].map(numbers)
+    assert read_units(frame, truth=truth)["truth"].identical(plain["truth"])
+    single = frame[frame["contest"] == "North"]
+    alone = read_units(single.drop(columns="contest"), truth=truth[truth["contest"] == "North"].iloc[:, 1:4])
+    assert (alone["truth"].values == plain["truth"].values[:1]).all()
+
+
+def test_the_side_of_rows():
+    frame = long_frame()
+    assert read_units(frame.iloc[::-1])["row_name"].values[0, 0] == "Green"  # party is rows, though it comes last
+    turned = read_units(frame, rows="candidate")
+    assert turned["row_party"].values[0].tolist() == ["Red", "Blue (Old)", ""]
+    assert turned.attrs["rows"] == "votes"
+    groups = read_units(frame.replace({"side": {"party": "group", "candidate": "party"}}))
+    assert groups.attrs["rows"] == "groups"
+    assert groups["row_party"].values[0].tolist() == ["", "", "OTHER"]
+    assert parties_of(["A (B)", "C"], side="party") == ["B", "C"]
+
+
+def test_a_wide_table_with_the_truth_of_its_units():
+    units = read_units(WIDE, **SIDES, truth=CELLS)
+    nested = {"old": {"dem": "od", "rep": "or"}, "young": {"dem": "yd", "rep": "yr"}}
+    assert read_units(WIDE, **SIDES, truth=nested).identical(units)
+    assert units["unit"].values.tolist() == ["all/a", "all/b", "all/a (2)"]
+    assert units["row"].values.tolist() == ["old", "young"]
+    assert units["unit_truth"].values[1].tolist() == [[5, 5], [15, 25]]
+    assert units["truth"].values.tolist() == [[[17, 28], [32, 33]]]
+    assert units.attrs["rows"] == "groups"
+    assert (units["column_party"].values == ["dem", "rep"]).all()
+    several = read_units(WIDE.assign(county=["x", "y", "x"]), contest="county", unit="precinct", **SIDES, truth=CELLS)
+    assert several["unit"].values.tolist() == ["x/a", "x/a (2)", "y/b"]
+    assert several["truth"].values.tolist() == [[[12, 23], [17, 8]], [[5, 5], [15, 25]]]
+
+
+def test_numbers_that_are_not_whole():
+    units = read_units(WIDE.assign(old=WIDE["old"] + 0.25, young=WIDE["young"] - 0.25), **SIDES)
+    assert units["row_margin"].dtype == units["column_margin"].dtype == np.float64
+    assert units["row_margin"].values[0].tolist() == [30.25, 19.75]
+
+
+def test_electors_who_did_not_vote():
+    electors = WIDE.assign(old=WIDE["old"] + 8, young=WIDE["young"] + 2, roll=WIDE["dem"] + WIDE["rep"] + 10)
+    units = read_units(electors, **SIDES, electors="roll")
+    assert units["column"].values.tolist() == ["dem", "rep", "did not vote"]
+    assert units["column_margin"].values.tolist() == [[25, 25, 10], [20, 30, 10], [4, 6, 10]]
+    assert units["column_party"].values[0].tolist() == ["dem", "rep", ""]
+    with_truth = read_units(electors, **SIDES, electors="roll", truth=CELLS)
+    assert with_truth["unit_truth"].values[0].tolist() == [[10, 20, 8], [15, 5, 2]]
+    # two elections: both leave some electors out, and are scaled to none
+    both = read_units(WIDE.assign(old=WIDE["old"] + 1, roll=100), **SIDES, electors="roll", kind="votes")
+    assert both["row_margin"].values[0].tolist() == [31, 20, 49]
+    assert both["column_margin"].values[0].tolist() == [25, 25, 50]
+    # abstention is no small option, and no votes: 5 of 100 are merged below 6 % though few voted
+    few = pd.DataFrame({"g": [500, 500], "a": [90, 90], "b": [5, 5], "c": [5, 5], "roll": [500, 500]})
+    merged = read_units(few, rows=["g"], columns=["a", "b", "c"], electors="roll", merge_below=0.06)
+    assert merged["column"].values.tolist() == ["a", "did not vote", "OTHER"]
+    kept = read_units(few, rows=["g"], columns=["a", "b", "c"], electors="roll", merge_below=0.04)
+    assert kept["column"].values.tolist() == ["a", "b", "c", "did not vote"]
+
+
+def test_electors_that_say_nothing_are_refused():
+    with pytest.raises(ElectionDataError, match="the same totals without electors"):
+        read_units(WIDE.assign(roll=100), **SIDES, electors="roll", kind="votes")
+    with pytest.raises(ElectionDataError, match="rows add up to 50, electors are 100"):
+        read_units(WIDE.assign(roll=100), **SIDES, electors="roll")
+    scaled = read_units(WIDE.assign(roll=100), **SIDES, electors="roll", rescale=True)
+    assert scaled["row_margin"].values.tolist() == [[60, 40], [20, 80], [50, 50]]
+    named = WIDE.rename(columns={"rep": "did not vote"}).assign(roll=WIDE["dem"] + WIDE["rep"])
+    with pytest.raises(ElectionDataError, match="an option 'did not vote' and electors"):
+        read_units(named, rows=["old", "young"], columns=["dem", "did not vote"], electors="roll")
+
+
+def test_electors_in_a_long_table():
+    frame = long_frame().assign(roll=lambda f: f["unit"].map({"n1": 80, "n2": 60, "s1": 10, "s2": 3}))
+    frame.loc[(frame["side"] == "party") & (frame["option"] == "Red"), "votes"] += 1  # another total than candidates
+    units = read_units(frame, electors="roll")
+    assert units["row_name"].values[1].tolist() == ["Red", "Green", "did not vote", ""]
+    assert units["row_margin"].sum("row").values.tolist() == [80, 60, 10, 3]
+    assert units["column_margin"].sum("column").values.tolist() == [80, 60, 10, 3]
+
+
+def test_rows_are_scaled_only_when_asked():
+    frame = WIDE.assign(old=WIDE["old"] * 2, young=WIDE["young"] * 2)
+    units = read_units(frame, **SIDES, rescale=True)
+    assert np.allclose(units["row_margin"].values, WIDE[["old", "young"]].values, rtol=1e-12)
+    assert "the rows of 3 of 3 units are scaled" in notes_of(units)[0]
+    with pytest.raises(ElectionDataError, match="row 0, unit 'a' of 'all': rows add up to 100, columns to 50"):
+        read_units(frame, **SIDES)
+
+
+def test_traits_of_options():
+    rows = pd.DataFrame({"option": ["Red", "Blue"], "caste": ["SC", "OBC"]})
+    columns = pd.DataFrame(
+        {
+            "contest": ["North", "North", "South"],
+            "candidate": ["Ann (Red)", "Cy", "Eve (Red)"],
+            "caste": ["OBC", "General", ""],
+            "age": [50, np.nan, 31],
+        }
+    )
+    units = read_units(long_frame(), row_traits=rows, column_traits=columns)
+    assert list(json.loads(units.attrs["axes"])["caste"]["categories"]) == ["General", "OBC", "SC"]
+    assert units["row_category"].values[..., 0].tolist() == [["SC", "OBC", ""], ["SC", "", ""]]
+    assert units["column_category"].values[..., 0].tolist() == [["OBC", "", "General"], ["", "", ""]]
+    assert units["column_variable"].values.tolist() == ["age"]
+    expected = [[50, np.nan, np.nan], [np.nan, 31, np.nan]]
+    assert np.array_equal(units["column_covariate"].values[..., 0], expected, equal_nan=True)
+    given = read_units(long_frame(), row_traits=rows, axes={"caste": {"categories": ["OBC", "SC"]}})
+    assert given["row_category"].equals(units["row_category"])
+    with pytest.raises(ElectionDataError, match=r"row 0, column 'option': 'Reed' is no option .* did you mean Red"):
+        read_units(long_frame(), row_traits=rows.replace("Red", "Reed"))
+    with pytest.raises(ElectionDataError, match="row 2, column 'option': 'Red' again"):
+        read_units(long_frame(), row_traits=pd.concat([rows, rows], ignore_index=True))
+
+
+def test_units_are_stored_and_selected(tmp_path):
+    columns = pd.DataFrame({"candidate": ["Ann (Red)", "Cy"], "caste": ["OBC", "SC"], "age": [50, 40]})
+    units = read_units(
+        long_frame(), truth=written(tmp_path / "truth.csv", TRUTH), column_traits=columns, name="example"
+    )
+    back = read_units(save_units(units, tmp_path / "units.nc"))
+    assert back.identical(units)
+    assert validate_units(back).identical(back)
+    south = select_contests(units, ["South"])
+    assert dict(south.sizes) | {"axis": 1} == {
+        "contest": 1, "unit": 1, "row": 2, "column": 2, "axis": 1, "column_variable": 1,
+    }  # fmt: skip
+    assert south["row"].values.tolist() == ["Red", "Green"]
+    turned = select_contests(units, ["South", "North"])
+    assert turned["unit_contest"].values.tolist() == ["South", "North", "North"]
+    assert contest_index(turned).tolist() == [0, 1, 1]
+    with pytest.raises(ElectionDataError, match=r"no contest 'Nort'.*did you mean North"):
+        select_contests(units, ["Nort"])
+    with pytest.raises(ElectionDataError, match="truth for units that are made"):
+        read_units(units, truth=tmp_path / "truth.csv")
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda u: u.drop_vars("row_margin"), "no 'row_margin'; expected row_margin"),
+        (lambda u: u.assign(row_margin=u["row_margin"] * 2), "rows add up to 120, columns to 60"),
+        (lambda u: u.assign(row_margin=-u["row_margin"]), "unit='North/n1', row='Red'.*found -40"),
+        (lambda u: u.isel(contest=[0]), "unknown contest 'South' of unit 'South/s1'.*select_contests"),
+        (lambda u: u.isel(unit=[0, 1]), "contest 'South' has no units"),
+        (lambda u: u.assign_coords(unit=["a", "a", "b"]), "'a' is there twice"),
+        (lambda u: u.assign_attrs(rows="people"), "attribute rows: found 'people'"),
+        (lambda u: u.assign(truth=(("contest", "row", "column"), -np.ones((2, 3, 3)))), "truth: found -1 in 'North'"),
+        (lambda u: u.assign_coords(row_name=u["row_name"].str.replace("OTHER", "")), "unit='North/n1', row=2.*padding"),
+        (lambda u: u.assign_coords(row_name=u["row_name"].str.replace("Red", "")), "a blank before a name"),
+        (lambda u: u.assign_coords(row_name=u["row_name"].str.replace("Red", "Blue")), "'Blue' is there twice"),
+    ],
+)
+def test_broken_units_are_refused(change, match):
+    with pytest.raises(ElectionDataError, match=match):
+        validate_units(change(read_units(long_frame())))
+
+
+def test_other_things_than_units_are_refused():
+    with pytest.raises(ElectionDataError, match="found int"):
+        validate_units(3)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "match"),
+    [
+        ("North,n1,party,Red,40", "North,n1,party,Red,x", "u.csv, row 2, column 'votes': 'x' is not a finite number"),
+        ("North,n1,party,Red,40", "North,n1,party,Red,-4", "u.csv, row 2, column 'votes': '-4' is negative"),
+        ("North,n1,party,Red,40", "North,n1,party,Red,", "u.csv, row 2, column 'votes': it is blank"),
+        ("North,n1,party,Red,40", "North,n1,party,Red,41", "row 2, unit 'n1' of 'North': rows add up to 61"),
+        ("North,n1,party,Red,40", "North,,party,Red,40", "row 2, column 'unit': the cell is blank"),
+        ("North,n2,party,Red,20", "North,n1,party,Red,20", "row 3, column 'option': 'Red' of the same unit and side"),
+        ("North,n1,party,Red,40", "North,n1,list,Red,40", "sides list, party, candidate; expected two sides"),
+        ("contest,unit,side", "contest,place,side", "row 1: the header has no column for the unit"),
+        ("unit,side,option", "unit,sides,option", "neither side, option and votes in the header, nor a list rows="),
+        ("North,n1,party,Red,40", "North,n1,party,Red", "row 2: 4 cells; expected 5"),
+    ],
+)
+def test_faults_of_a_long_file_are_named(tmp_path, old, new, match):
+    text = long_frame().to_csv(index=False)
+    assert old in text
+    with pytest.raises(ElectionDataError, match=match) as caught:
+        read_units(written(tmp_path / "u.csv", text.replace(old, new, 1)))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"rows": ["old", "yung"]}, "DataFrame, rows: no column 'yung'.*did you mean young"),
+        ({"rows": "old"}, "nor a list rows="),
+        ({"rows": []}, "no rows or no columns"),
+        ({"columns": ["dem", "old"]}, "'old' is named twice"),
+        ({"truth": {("old", "dem"): "od"}}, r"no cell \(old, rep\)"),
+        ({"truth": CELLS | {("old", "oth"): "or"}}, "of no row or column"),
+        ({"truth": CELLS | {("old", "dem"): "odd"}}, "truth: no column 'odd'"),
+        ({"electors": "roll"}, "electors: no column 'roll'"),
+        ({"electors": "dem"}, "votes add up to 50, electors are 25"),
+        ({"merge_below": 3}, "merge_below: found 3"),
+        ({"kind": "people"}, r"read_units\(kind=\): found 'people'"),
+        ({"contest": "county"}, "contest: no column 'county'"),
+    ],
+)
+def test_faults_of_a_wide_table_are_named(changes, match):
+    with pytest.raises(ElectionDataError, match=match):
+        read_units(WIDE, **{**SIDES, **changes})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "match"),
+    [
+        ("North,Small,Cy,1", "North,Large,Cy,1", "column 'party': 5 options of 'North', such as 'Red Party'"),
+        ("North,Tiny,Ann,0\n", "North,Tiny,Ann,0\nNorth,Tiny,Ann,0\n", "'Tiny' and 'Ann' in 'North' again"),
+        ("contest,party", "contest,parties", "no column for rows"),
+    ],
+)
+def test_faults_of_a_truth_are_named(tmp_path, old, new, match):
+    assert old in TRUTH
+    with pytest.raises(ElectionDataError, match=match):
+        read_units(long_frame(), truth=written(tmp_path / "truth.csv", TRUTH.replace(old, new)))
+
+
+def test_a_truth_of_other_contests_is_refused(tmp_path):
+    text = TRUTH.replace("North,", "Nrth,").replace("South,", "West,")
+    with pytest.raises(ElectionDataError, match="no contest of the units"):
+        read_units(long_frame(), truth=written(tmp_path / "truth.csv", text))
+
+
+def test_missing_files_are_named(tmp_path):
+    with pytest.raises(ElectionDataError, match="no such file"):
+        read_units(tmp_path / "none.csv")
+
+
+@given(seed=st.integers(0, 10_000), below=st.sampled_from([0.0, 0.03, 0.1, 0.3]))
+@settings(max_examples=25, deadline=None)
+def test_merging_keeps_totals_and_touches_small_options_only(seed, below):
+    rng = np.random.default_rng(seed)
+    tables = rng.integers(0, 30, (6, 5, 4)) * (rng.uniform(size=(1, 5, 1)) ** 2 > 0.1)
+    tables = np.round(tables * rng.dirichlet(np.ones(5))[None, :, None] * 5).astype(int)
+    tables[0, 0, 0] += 1
+    frame = pd.DataFrame({f"r{i}": tables[:, i].sum(axis=1) for i in range(5)})
+    frame = frame.assign(**{f"c{j}": tables[:, :, j].sum(axis=1) for j in range(4)})
+    frame = frame.assign(**{f"r{i}c{j}": tables[:, i, j] for i in range(5) for j in range(4)})
+    cells = {(f"r{i}", f"c{j}"): f"r{i}c{j}" for i in range(5) for j in range(4)}
+    rows, columns = [f"r{i}" for i in range(5)], [f"c{j}" for j in range(4)]
+    units = read_units(frame, rows=rows, columns=columns, truth=cells, merge_below=below)
+    for side, names, axis in (("row", rows, 1), ("column", columns, 2)):
+        totals = frame[names].sum()
+        share = totals / totals.sum()
+        small = [name for name in names if 0 < share[name] < below]
+        expected = [name for name in names if share[name] > 0 and (len(small) < 2 or name not in small)]
+        assert units[side].values.tolist() == expected + ["OTHER"] * (len(small) > 1)
+        kept = frame[(frame[names].sum(axis=1) > 0)]
+        assert (units[f"{side}_margin"].sum(side).values == kept[names].sum(axis=1).values).all()
+        assert (units[f"{side}_margin"].values == units["unit_truth"].values.sum(axis=3 - axis)).all()
+    assert (units["truth"].values[0] == units["unit_truth"].values.sum(axis=0)).all()
+
+
+def test_booths_as_units():
+    booths = simulate_booths(booths=12, constituencies=3, cells=True, seed=1)
+    axis = "religion"
+    units = units_of_booths(booths, axis)
+    assert (units["row_margin"].sum("row").values == booths["electors"].values).all()
+    stayed = units["column_margin"].values[units["column_name"].values[contest_index(units)] == "did not vote"]
+    assert (stayed == (booths["electors"] - booths["polled"]).values).all()
+    muslim = booths["cell_category"].sel(axis=axis).values == "Muslim"
+    at = units["row_name"].values[0].tolist().index("Muslim")
+    assert (units["row_margin"].values[:, at] == booths["cell_size"].values[:, muslim].sum(axis=1)).all()
+    drawn = booths["true_cell_votes"].values[:, muslim].sum(axis=(0, 1))
+    party = units["column_name"].values[0].tolist().index(booths["party"].values[0])
+    assert units["truth"].values[:, at, party].sum() == drawn[0]
+    assert units["row_category"].values[0, at, 0] == "Muslim"
+    own = booths["candidate_category"].sel(axis=axis).values[0, 0]
+    assert units["column_category"].values[0, party, 0] == own
+    caste = units_of_booths(booths, "caste")
+    assert "not applicable" in caste["row_name"].values[0]
+    with pytest.raises(ElectionDataError, match="no axis 'tribe'"):
+        units_of_booths(booths, "tribe")
+
+
+def by_hand(path: Path, below: float) -> dict[str, tuple[int, int]]:
+    """Rows and columns of each district after merging, from the definition of the field's convention."""
+    frame = pd.read_csv(path, encoding="latin-1")
+    totals = frame.groupby(["district", "side", "option"])["votes"].sum()
+    found = {}
+    for district in frame["district"].unique():
+        sizes = []
+        for side in ("party", "candidate"):
+            votes = totals[district, side]
+            small = votes < below * votes.sum()
+            sizes.append(len(votes) if small.sum() < 2 else int((~small).sum()) + 1)
+        found[district] = (sizes[0], sizes[1])
+    return found
+
+
+@pytest.mark.parametrize(("year", "contests", "units", "sizes"), [(2002, 69, 5738, (8, 8)), (2014, 71, 5767, (7, 6))])
+def test_new_zealand(year, contests, units, sizes):
+    path = shared(f"data/ecological/nz_{year}_units_long.csv.gz")
+    ds = read_units(path, truth=shared(f"data/ecological/nz_{year}_truth_cross.csv.gz"))
+    assert (ds.sizes["contest"], ds.sizes["unit"]) == (contests, units)
+    assert (ds.sizes["row"], ds.sizes["column"]) == sizes
+    counts = {side: (ds[f"{side}_name"] != "").sum(side).values.tolist() for side in ("row", "column")}
+    labels = ds["contest"].values.tolist()
+    assert dict(zip(labels, zip(counts["row"], counts["column"], strict=True), strict=True)) == by_hand(path, 0.03)
+    raw = pd.read_csv(path, encoding="latin-1")
+    assert ds["row_margin"].values.sum() == raw.loc[raw["side"] == "party", "votes"].sum()
+    assert not np.isnan(ds["truth"].values).any()
+    named = [note for note in notes_of(ds) if "than its units" in note]
+    assert len(named) == (year == 2002)
+    of = contest_index(ds)
+    rows = np.zeros((contests, sizes[0]), int)
+    np.add.at(rows, of, ds["row_margin"].values)
+    differ = (ds["truth"].sum("column").values != rows).any(axis=1)
+    assert all(repr(labels[d]) in named[0] for d in np.flatnonzero(differ))
+
+
+def test_north_carolina():
+    rows, columns = ["white", "black", "natam"], ["dem", "rep", "oth"]
+    names = dict(zip(rows, ("wh", "bl", "natam"), strict=True))
+    cells = {(r, c): names[r] + c for r in rows for c in columns}
+    units = read_units(shared("data/ecological/senc.csv"), rows=rows, columns=columns, truth=cells)
+    assert dict(units.sizes) == {"contest": 1, "unit": 212, "row": 3, "column": 3}
+    assert (units["unit_truth"].values.sum(axis=2) == units["row_margin"].values).all()
+    assert (units["unit_truth"].values.sum(axis=1) == units["column_margin"].values).all()
+    assert notes_of(units) == []
