@@ -70,6 +70,17 @@ _HOME = {
     "stability_calm": "electjax.labelled.booths.stability",
     "collinearity_calm": "electjax.labelled.booths.collinearity",
     "madipur_table": "electjax.labelled.booths.example",
+    "read_units": "electjax.labelled.units.read",
+    "validate_units": "electjax.labelled.units.schema",
+    "save_units": "electjax.labelled.units.store",
+    "select_contests": "electjax.labelled.units.schema",
+    "units_of_booths": "electjax.labelled.units.from_booths",
+    "simulate_units": "electjax.labelled.units.generate",
+    "estimate_cells": "electjax.labelled.units.estimate",
+    "save_cells": "electjax.labelled.units.result",
+    "load_cells": "electjax.labelled.units.result",
+    "cells_table": "electjax.labelled.units.result",
+    "calibrate_context": "electjax.labelled.units.context",
 }
 
 __all__ = ["__version__", *_HOME]  # noqa: PLE0604  (every key of _HOME is a string)

@@ -3,6 +3,18 @@
 from electjax.report.calm import booth_scatter, category_heatmap, coefficient_forest, loss_surface
 from electjax.report.calm_diagnostics import gain_strip, permutation_histogram, proximity_curve, stability_strip
 from electjax.report.calm_tables import calm_summary
+from electjax.report.cells import context_lines, row_forest, tomography, transition_heatmap, unit_scatter
+from electjax.report.cells_read import CellTable, contest_table, pooled_table
+from electjax.report.cells_tables import (
+    cells_summary,
+    cells_table,
+    check_table,
+    context_table,
+    coverage_table,
+    mean_table,
+    method_table,
+)
+from electjax.report.cells_truth import error_strip, truth_scatter
 from electjax.report.counterfactual import scenario_rows, scenario_seats, scenario_table
 from electjax.report.figures import geography, main_parties, posterior_predictive, seat_distribution, sweep_figure
 from electjax.report.html import calibration_rows, identification_rows, render_report
@@ -23,6 +35,7 @@ from electjax.report.types_tables import types_summary
 from electjax.report.write import run_figures, write_report
 
 __all__ = [
+    "CellTable",
     "as_html",
     "bivariate_residuals",
     "booth_scatter",
@@ -30,20 +43,31 @@ __all__ = [
     "calibration_trace",
     "calm_summary",
     "category_heatmap",
+    "cells_summary",
+    "cells_table",
+    "check_table",
     "coefficient_forest",
+    "contest_table",
+    "context_lines",
+    "context_table",
     "coverage_curve",
+    "coverage_table",
     "election_table",
+    "error_strip",
     "gain_strip",
     "geography",
     "identification_rows",
     "local_maxima",
     "loss_surface",
     "main_parties",
+    "mean_table",
+    "method_table",
     "metrics_rows",
     "model_probabilities",
     "parameter_names",
     "permutation_histogram",
     "png_bytes",
+    "pooled_table",
     "posterior_pairs",
     "posterior_parameters",
     "posterior_predictive",
@@ -51,6 +75,7 @@ __all__ = [
     "proximity_curve",
     "rank_histogram",
     "render_report",
+    "row_forest",
     "run_figures",
     "save_figure",
     "scenario_rows",
@@ -62,8 +87,12 @@ __all__ = [
     "stability_strip",
     "sweep_figure",
     "tarp_curve",
+    "tomography",
+    "transition_heatmap",
+    "truth_scatter",
     "type_shares",
     "types_summary",
+    "unit_scatter",
     "value_text",
     "write_report",
 ]

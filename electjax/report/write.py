@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import xarray as xr
 
 from electjax.report.calm_html import calm_figures, render_calm
+from electjax.report.cells_html import cells_figures, is_cells, render_cells
 from electjax.report.counterfactual import scenario_seats
 from electjax.report.figures import geography, main_parties, posterior_predictive, seat_distribution
 from electjax.report.html import calibration_rows, identification_rows, render_report
@@ -45,7 +47,7 @@ def write_report(
         ``/observed`` and per model ``/default``, ``/optimal``, ``/posterior``, with a node ``geography`` below the
         first three, and ``/counterfactual``; what is absent is left out. Of a run of voter types ``/ballots``,
         ``/fit``, ``/selection`` and ``/residuals``; of the candidate-aware model ``/fit``, ``/margins`` and a node per
-        diagnostic.
+        diagnostic; of ecological inference ``/fit`` and a node per other method.
     metrics
         The content of ``metrics.json``.
     config_yaml
@@ -67,6 +69,8 @@ def write_report(
 
 def _parts(tree: xr.DataTree, metrics: Metrics) -> tuple[Iterator[ReportFigure], Callable[..., str], dict[str, Any]]:
     """Figures, the function that makes the page, and what the page says of its origin, for the kind of run."""
+    if is_cells(tree):
+        return cells_figures(tree, metrics), partial(render_cells, tree), _fit_meta(tree, "Units")
     if "coefficients" in metrics:
         return calm_figures(tree, metrics), render_calm, _fit_meta(tree, "Booths")
     if "fit" in metrics:

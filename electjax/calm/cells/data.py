@@ -4,14 +4,19 @@ Sizes: D contests, R rows and C columns (padded to the largest contest), P poole
 units.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from electjax.calm.data import Tensor
 
+Found = TypeVar("Found")
+
+SLAB = 512  # blocks worked off at a time
 KINDS = (
     "own party",
     "cross",
@@ -63,25 +68,27 @@ class Assumed(NamedTuple):
         rho_spread: of a contest's logit around the typical one.
     """
 
-    context: Float[Tensor, ""] | float = 0.6
-    tau: Float[Tensor, " 3"] | tuple[float, float, float] = (0.15, 0.15, 0.3)
-    level: Float[Tensor, " 3"] | tuple[float, float, float] = (2.0, 0.0, 0.0)
-    level_sd: Float[Tensor, ""] | float = 2.0
-    column_sd: Float[Tensor, ""] | float = 5.0
-    pair_sd: Float[Tensor, ""] | float = 0.5
-    feature_sd: Float[Tensor, ""] | float = 0.5
-    rho: Float[Tensor, ""] | float = -4.0
-    rho_sd: Float[Tensor, ""] | float = 3.0
-    rho_spread: Float[Tensor, ""] | float = 0.5
+    context: Tensor = 0.6
+    tau: Tensor = (0.15, 0.15, 0.3)
+    level: Tensor = (2.0, 0.0, 0.0)
+    level_sd: Tensor = 2.0
+    column_sd: Tensor = 5.0
+    pair_sd: Tensor = 0.5
+    feature_sd: Tensor = 0.5
+    rho: Tensor = -4.0
+    rho_sd: Tensor = 3.0
+    rho_spread: Tensor = 0.5
 
 
 def in_blocks(rows: np.ndarray, columns: np.ndarray, contest: np.ndarray, *, size: int = 16) -> Blocks:
     """Units [n, r], [n, c] with the index of their contest, in ascending order, as blocks of one contest each."""
     where, block, of = block_places(contest, size=size)
+    spare = -of.size % SLAB if of.size > SLAB else 0  # so that one program works all slabs off
+    of = np.concatenate([of, np.repeat(of[-1:], spare)])
     found = [np.zeros((of.size, size, x.shape[1])) for x in (rows, columns)]
     for blank, values in zip(found, (rows, columns), strict=True):
         blank[block, where] = values
-    return Blocks(*found, of)
+    return Blocks(found[0], found[1], of)
 
 
 def block_places(contest: np.ndarray, *, size: int = 16) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -91,6 +98,13 @@ def block_places(contest: np.ndarray, *, size: int = 16) -> tuple[np.ndarray, np
     blocks = -(-number // size)
     first = np.cumsum(blocks) - blocks
     return rank % size, first[contest] + rank // size, np.repeat(np.arange(number.size), blocks)
+
+
+def over_blocks(work: Callable[[Blocks], Found], blocks: Blocks) -> Found:
+    """What `work` gives of every block, stacked; a slab of them at a time."""
+    if blocks.contest.shape[0] <= SLAB:
+        return jax.vmap(work)(blocks)
+    return jax.lax.map(work, blocks, batch_size=SLAB)
 
 
 def cells_of(contests: Contests) -> Bool[Array, "d r c"]:

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from electjax.calm.cells.data import KINDS, Assumed, Blocks, Contests, cells_of
+from electjax.calm.cells.data import KINDS, Assumed, Blocks, Contests, cells_of, over_blocks
 from electjax.calm.cells.unit import (
     Expected,
     expected,
@@ -77,6 +77,16 @@ def prior(problem: Problem) -> tuple[Array, Array, Array]:
     return mean, jnp.concatenate([ones(n) / sd**2 for n, sd in sizes]), own
 
 
+def first_point(problem: Problem) -> Point:
+    """Where a search begins: the prior's means, the columns' shares, and units that are taken to say little."""
+    here, blocks = problem.contests.column_here, problem.blocks
+    votes = jax.ops.segment_sum(blocks.columns.sum(axis=1), blocks.contest, num_segments=here.shape[0])
+    level = jnp.log(votes + 0.5) - jnp.log(votes.sum(axis=1, keepdims=True) + 1.0)
+    level = jnp.where(here, level - jnp.mean(level, axis=1, keepdims=True, where=here), 0.0)
+    groups = jnp.zeros((here.shape[0], problem.own.shape[2])).at[:, : here.shape[1]].set(level)
+    return Point(prior(problem)[0].at[-1].set(-2.0), groups)
+
+
 def logits(point: Point, problem: Problem) -> tuple[Float[Array, "d r c"], Float[Array, " d"]]:
     """Logits of every contest's cells and of its rho."""
     eta = problem.shared @ point.shared + jnp.einsum("dkq,dq->dk", problem.own, point.groups)
@@ -96,7 +106,7 @@ def value(point: Point, problem: Problem) -> Float[Array, ""]:
 
         return jax.vmap(of_unit)(block.rows, block.columns).sum()
 
-    return jax.vmap(of_block)(problem.blocks).sum() + _held(point, problem)[0]
+    return over_blocks(of_block, problem.blocks).sum() + _held(point, problem)[0]
 
 
 def arrow(point: Point, problem: Problem) -> Arrow:
@@ -107,7 +117,7 @@ def arrow(point: Point, problem: Problem) -> Arrow:
         own = of_contest(problem.contests, block.contest)
         return _parts(eta[block.contest], rho[block.contest], block, own, problem.assumed.context)
 
-    parts = jax.vmap(of_block)(problem.blocks)
+    parts = over_blocks(of_block, problem.blocks)
     number = problem.contests.mix.shape[0]
     sums = jax.tree.map(lambda x: jax.ops.segment_sum(x, problem.blocks.contest, num_segments=number), parts)
 

@@ -19,7 +19,11 @@ class Expected(NamedTuple):
 
 
 def in_surroundings(
-    eta: Float[Array, "r c"], rows: Float[Array, " r"], mix: Float[Array, " r"], here: Bool[Array, " c"], beta: Array
+    eta: Float[Array, "r c"],
+    rows: Float[Array, " r"],
+    mix: Float[Array, " r"],
+    here: Bool[Array, " c"],
+    beta: Array | float,
 ) -> Float[Array, "r c"]:
     """Cell shares of a unit: theta_rc ((mu_uc + e) / (mu_c + e))^beta, scaled to 1 (as the context of `heads`).
 
@@ -35,7 +39,11 @@ def in_surroundings(
 
 
 def slope_of_means(
-    eta: Float[Array, "r c"], rows: Float[Array, " r"], mix: Float[Array, " r"], here: Bool[Array, " c"], beta: Array
+    eta: Float[Array, "r c"],
+    rows: Float[Array, " r"],
+    mix: Float[Array, " r"],
+    here: Bool[Array, " c"],
+    beta: Array | float,
 ) -> Float[Array, "c rc"]:
     """Derivative of the unit's expected column margins in the logits of the contest's cells."""
     theta, size = choice(eta, here), jnp.maximum(rows.sum(), 1.0)

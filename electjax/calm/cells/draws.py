@@ -1,0 +1,108 @@
+"""Draws of contests' tables: parameters, the assumed context, and votes within units, each as uncertain as it is."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from electjax.calm.cells.balance import balance, within
+from electjax.calm.cells.estimate import Mode, curvature
+from electjax.calm.cells.problem import Problem, logits
+from electjax.calm.cells.tables import expected_tables, in_contests, noise
+from electjax.calm.uncertainty import Laplace, draw, given_shared, inverse_root
+from electjax.core.arrow import Point, eliminate
+
+INFLATION = 2.5  # of the parameters' covariance: what the Gaussian likelihood of units that hang together leaves out
+
+
+class Posterior(NamedTuple):
+    """What draws are made from.
+
+    Attributes:
+        laplace: parameters at the context assumed, their covariance inflated.
+        slope: of the parameters in the context.
+        context, context_sd: mean and standard deviation of the exponent.
+        votes: root of the covariance of the votes in a contest's cells, [d, rc, rc].
+        middle: expected tables at the mode, brought to the contests' margins.
+        rows, columns: margins of the contests.
+    """
+
+    laplace: Laplace
+    slope: Point
+    context: Float[Array, ""]
+    context_sd: Float[Array, ""]
+    votes: Float[Array, "d rc rc"]
+    middle: Float[Array, "d r c"]
+    rows: Float[Array, "d r"]
+    columns: Float[Array, "d c"]
+
+
+def posterior(found: Mode, slope: Point, *, context_sd: float = 0.15, inflation: float = INFLATION) -> Posterior:
+    """The normal approximation around a mode.
+
+    Args:
+        slope: change of the parameters with the context, per unit of it.
+        context_sd: of the exponent about the one assumed.
+        inflation: kappa, of the covariance of the parameters.
+    """
+    problem = found.problem
+    known = curvature(found.point, problem)
+    schur, *_ = _eliminate(known)
+    root = inverse_root(np.asarray(schur))[0]
+    ties, spread = given_shared(known.border, known.groups)
+    wide = np.sqrt(inflation)
+    covariance = np.asarray(noise(found.eta, found.rho, problem.assumed.context, problem))
+    size, axes = np.linalg.eigh(covariance)  # on the host: batched decompositions are slow on a device
+    votes = axes * np.sqrt(np.maximum(size, 0.0))[:, None, :]
+    rows, columns = in_contests(problem.blocks.rows, problem), in_contests(problem.blocks.columns, problem)
+    return Posterior(
+        Laplace(found.point, jnp.asarray(wide * root), ties, wide * spread),
+        slope,
+        problem.assumed.context,
+        jnp.asarray(context_sd),
+        jnp.asarray(votes),
+        _balanced(found.eta, problem.assumed.context, problem, rows, columns),
+        rows,
+        columns,
+    )
+
+
+@jax.jit
+def draw_tables(
+    keys: Key[Array, " s"],
+    known: Posterior,
+    problem: Problem,
+    centre: Float[Array, "d r c"],
+    bounds: tuple[Float[Array, "d r c"], Float[Array, "d r c"]],
+) -> Float[Array, "s d r c"]:
+    """Tables of every contest, one for each key: inside their bounds, with the contests' margins.
+
+    Args:
+        centre: estimate of the tables, about which the draws lie.
+        bounds: of the cells, from the margins of the units.
+    """
+
+    def one(key: Array) -> Array:
+        of_point, of_context, of_votes = jax.random.split(key, 3)
+        moved = known.context_sd * jax.random.normal(of_context)
+        point = jax.tree.map(lambda at, by: at + moved * by, draw(of_point, known.laplace), known.slope)
+        eta, _ = logits(point, problem)
+        mean = _balanced(eta, known.context + moved, problem, known.rows, known.columns)
+        shock = jax.random.normal(of_votes, known.votes.shape[:2])
+        votes = jnp.einsum("dkl,dl->dk", known.votes, shock).reshape(centre.shape)
+        return jnp.maximum(centre + mean - known.middle + votes, 0.0)
+
+    tables = jax.lax.map(one, keys, batch_size=4)
+    return within(tables, known.rows, known.columns, *bounds)
+
+
+@jax.jit
+def _balanced(
+    eta: Float[Array, "d r c"], beta: Array, problem: Problem, rows: Array, columns: Array
+) -> Float[Array, "d r c"]:
+    return balance(in_contests(expected_tables(eta, beta, problem), problem), rows, columns, steps=50, tolerance=1e-6)
+
+
+_eliminate = jax.jit(eliminate)

@@ -1,0 +1,181 @@
+"""`electjax.estimate_cells`: cross-tables from the margins of units."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from electjax.calm.cells import baselines
+from electjax.calm.cells.bounds import unit_bounds
+from electjax.calm.cells.data import Contests
+from electjax.calm.cells.draws import draw_tables, posterior
+from electjax.calm.cells.estimate import Mode, mode, posed
+from electjax.calm.cells.tables import in_contests, unit_tables
+from electjax.core.arrow import Point
+from electjax.core.host import double_precision
+from electjax.labelled.units.codec import Encoded, encode_units
+from electjax.labelled.units.decode import decode_baseline, decode_cells
+from electjax.labelled.units.read import Table, read_units
+from electjax.labelled.units.settings import Settings, settings_of
+
+Progress = Callable[[int, int, str], None]
+DRAWS_A_CALL = 50
+BASELINES: dict[str, Callable[..., Any]] = {
+    "goodman": baselines.goodman,
+    "least_squares": baselines.constrained,
+    "em": baselines.multinomial_em,
+    "independence": baselines.independence,
+}
+
+
+class Tables(NamedTuple):
+    """What was estimated, without labels.
+
+    Attributes:
+        found: the mode at the context assumed.
+        units: tables of units, [B, m, R, C].
+        contests: their sums, [D, R, C].
+        others: tables of contests at other contexts.
+        bounds: least and largest counts, [D, R, C] each.
+        draws: [S, D, R, C].
+    """
+
+    found: Mode
+    units: np.ndarray
+    contests: np.ndarray
+    others: dict[float, np.ndarray]
+    bounds: tuple[np.ndarray, np.ndarray]
+    draws: np.ndarray
+
+
+def estimate_cells(
+    units: Table | xr.Dataset,
+    truth: Any = None,
+    *,
+    merge_below: float = 0.03,
+    seed: int = 0,
+    progress: Progress | None = None,
+    reading: dict[str, Any] | None = None,
+    **options: Any,
+) -> xr.Dataset:
+    """Cross-tables of contests from the margins of their units: R x C ecological inference, all contests jointly.
+
+    The model is CALM's party head with a cell for each row: logits pooled by the parties of row and column, a
+    contextual exponent, and overdispersed votes within units. The exponent is an assumption that margins cannot check:
+    it is named in the result, and the table is given for others beside it.
+
+    Args:
+        units: what `read_units` reads: a path, a DataFrame, or a Dataset of units.
+        truth: the counted tables, as `read_units` takes them. They enter no estimate; they are compared with it.
+        merge_below: options below this share of a contest's votes become one, as in `read_units`.
+        seed: of the draws.
+        progress: called with steps done, steps in all, and what is being done.
+        reading: other arguments of `read_units`, such as rows, columns, contest, unit, electors, kind.
+        **options: the fields of `electjax.labelled.units.settings.Settings`, such as method, context, draws.
+
+    Returns:
+        cells(contest, row, column): votes, and share of the row; share_low and share_high(level, ...): intervals of the
+        share; bound_low and bound_high: what is certain of the votes (Duncan and Davis 1953); draws(draw, ...): votes;
+        unit_cells(unit, row, column): tables of units, which have their margins and add up to `cells`;
+        cells_by_context(context, ...); correlation(contest): rho of two voters of a row in a unit;
+        pair_logit(row_key, column_key): what is pooled; feature_effect(feature).
+        With truth: truth, error(contest): EI = 50 sum |n - n_hat| / sum n, error_by_context(context); attrs mean_ei,
+        coverage_95, coverage_80, width_95, width_80.
+
+    Raises:
+        ElectionDataError: units, truth or options that are not valid.
+    """
+    settings = settings_of(options | {"seed": seed})
+    given = dict(reading or {})
+    if isinstance(units, xr.Dataset):
+        data = read_units(units, truth=truth, **given)
+    else:
+        data = read_units(units, truth=truth, merge_below=merge_below, **given)
+    code = encode_units(data, checked=True)
+    with double_precision():
+        if settings.method != "context":
+            return decode_baseline(*_baseline(code, settings), data, code, settings)
+        return decode_cells(estimate_tables(code, settings, progress=progress), data, code, settings)
+
+
+def estimate_tables(code: Encoded, settings: Settings, *, progress: Progress | None = None) -> Tables:
+    """`estimate_cells` on arrays. In double precision."""
+    others = [beta for beta in settings.contexts if beta != settings.context] if settings.method == "context" else []
+    need_slope = settings.draws > 0 and settings.context_sd > 0
+    nodes = others or ([settings.context + 0.2] if need_slope else [])
+    calls = -(-settings.draws // DRAWS_A_CALL)
+    todo = 2 + len(nodes) + calls
+
+    def tell(done: int, what: str) -> None:
+        if progress is not None:
+            progress(done, todo, what)
+
+    contests = code.contests if settings.affinity else without_features(code.contests)
+    problem = posed(code.blocks, contests, settings.assumed(), pairs=len(code.pairs))
+    search = {"tolerance": settings.tolerance, "max_steps": settings.max_steps}
+    tell(0, "fit")
+    found = mode(problem, **search)  # type: ignore[arg-type]
+    near: dict[float, Mode] = {}
+    for n, beta in enumerate(nodes):
+        tell(1 + n, f"fit at context {beta:g}")
+        moved = problem._replace(assumed=problem.assumed._replace(context=jnp.asarray(beta)))
+        near[beta] = mode(moved, found.point, **search)  # type: ignore[arg-type]
+    tell(1 + len(nodes), "tables")
+    table = unit_tables(found.eta, settings.context, problem)
+    contest = in_contests(table, problem)
+    low, high = (in_contests(x, problem) for x in unit_bounds(code.blocks.rows, code.blocks.columns))
+    tables = {b: np.asarray(in_contests(unit_tables(near[b].eta, b, problem), problem)) for b in others}
+    draws = np.zeros((0, *contest.shape))
+    if settings.draws:
+        slope = _slope({settings.context: found, **near}, settings.context)
+        known = posterior(found, slope, context_sd=settings.context_sd, inflation=settings.inflation)
+        keys = jax.random.split(jax.random.key(settings.seed), calls * DRAWS_A_CALL)
+        parts = []
+        for n in range(calls):
+            tell(2 + len(nodes) + n, "draws")
+            some = keys[n * DRAWS_A_CALL : (n + 1) * DRAWS_A_CALL]
+            parts.append(np.asarray(draw_tables(some, known, problem, contest, (low, high))))
+        draws = np.concatenate(parts)[: settings.draws]
+    tell(todo, "done")
+    bounds = (np.asarray(low), np.asarray(high))
+    return Tables(found, np.asarray(table), np.asarray(contest), tables, bounds, draws)
+
+
+def without_features(contests: Contests) -> Contests:
+    """Contests of which neither traits nor covariates are known."""
+    return contests._replace(features=contests.features[..., :0])
+
+
+def _slope(modes: dict[float, Mode], context: float) -> Point:
+    """Change of the mode with the context: between the nearest modes on both sides, or on the one that there is."""
+    below = max((b for b in modes if b < context), default=context)
+    above = min((b for b in modes if b > context), default=context)
+    if below == above:
+        return jax.tree.map(jnp.zeros_like, modes[context].point)
+    return jax.tree.map(lambda a, b: (a - b) / (above - below), modes[above].point, modes[below].point)
+
+
+def _baseline(code: Encoded, settings: Settings) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """The table of a baseline, and the bounds."""
+    rows, columns = padded(code)
+    own = code.contests
+    theta = BASELINES[settings.method](rows, columns, own.row_here, own.column_here)
+    low, high = unit_bounds(rows, columns)
+    bounds = (np.asarray(low.sum(axis=1)), np.asarray(high.sum(axis=1)))
+    return np.asarray(baselines.table_of(theta, rows, columns)), bounds
+
+
+def padded(code: Encoded) -> tuple[np.ndarray, np.ndarray]:
+    """Margins as [D, U, R] and [D, U, C], with empty units."""
+    of = np.asarray(code.blocks.contest)[code.block]
+    number = np.bincount(of)
+    rank = np.arange(of.size) - np.repeat(np.cumsum(number) - number, number)
+    found = []
+    for side in (code.blocks.rows, code.blocks.columns):
+        values = np.zeros((number.size, number.max(), side.shape[-1]))
+        values[of, rank] = np.asarray(side)[code.block, code.place]
+        found.append(values)
+    return found[0], found[1]

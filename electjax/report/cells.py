@@ -1,0 +1,328 @@
+"""Figures of ecological estimates. They read results of `electjax.estimate_cells`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+
+from electjax.calm.cells.generate import surrounded
+from electjax.report.cells_read import (
+    CellTable,
+    cells_of,
+    contest_table,
+    contests_of,
+    inside,
+    key_places,
+    pool,
+    pooled_table,
+    ratio,
+)
+from electjax.report.cells_tables import interval_text
+from electjax.report.draw import legend, observed_line
+from electjax.report.style import (
+    BLUE,
+    GREY,
+    INK,
+    OTHERS_COLOUR,
+    PARTY_COLOURS,
+    VERMILION,
+    look,
+    new_figure,
+    party_colours,
+    percent,
+)
+
+_MOST_ROWS = 9  # panels of a figure with one for each row
+_MOST_COLUMNS = 7  # lines of a panel
+_MOST_DRAWS = 300
+ORANGE = PARTY_COLOURS[1]
+
+
+def tomography(result: xr.Dataset, contest: str | None = None) -> Figure:
+    """What each unit of a contest with two rows and two columns allows (King 1997, section 5).
+
+    A line joins all pairs of shares of the two rows for the first column that a unit's margins leave possible, and the
+    dot on it is the unit's estimate. Beside them the contest's own estimate, its draws and the truth where it is known.
+
+    Raises
+    ------
+    ValueError
+        The contest has more rows or columns.
+    """
+    table = contest_table(result, contest or contests_of(result)[0])
+    if table.votes.shape != (2, 2):
+        raise ValueError(
+            f"contest {table.name!r} has {len(table.rows)} rows and {len(table.columns)} columns, not 2 x 2"
+        )
+    rows, columns = units_of(result, table)
+    total = rows.sum(1)
+    least, most = _possible(rows, columns[:, 0])
+    with look():
+        figure = new_figure(5.8, 5.6)
+        ax = figure.subplots()
+        shade = float(np.clip(40 / len(rows), 0.06, 0.5))
+        # a smaller share of one row goes with a larger of the other
+        ends = np.stack([np.stack([least[:, 0], most[:, 1]], 1), np.stack([most[:, 0], least[:, 1]], 1)], 1)
+        ax.add_collection(LineCollection(list(ends), colors=[GREY], linewidths=0.8, alpha=shade))
+        handles: list[Any] = [Line2D([], [], color=GREY, lw=0.8, label="possible in a unit")]
+        if "unit_cells" in result:
+            own = ratio(units_cells(result, table)[:, :, 0], rows)
+            ax.scatter(own[:, 0], own[:, 1], s=areas(total), color=BLUE, alpha=max(shade, 0.25), lw=0)
+            handles.append(dot(BLUE, "unit, estimated"))
+        if "draws" in result:
+            drawn = _draws(result, table)[:_MOST_DRAWS, :, 0] / table.row_votes
+            ax.plot(drawn[:, 0], drawn[:, 1], "o", color=ORANGE, ms=2.2, mew=0, alpha=0.5, zorder=4)
+            handles.append(dot(ORANGE, "contest, draws"))
+        ax.plot(*table.share[:, 0], "o", color=INK, ms=7, mec="white", zorder=5)
+        handles.append(dot(INK, "estimate"))
+        if table.truth is not None:
+            ax.plot(*table.true_share[:, 0], "X", color=VERMILION, ms=9, mec="white", zorder=6)
+            handles.append(truth_mark())
+        ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+        for axis, row in zip("xy", table.rows, strict=True):
+            ax.set(**{f"{axis}label": f"share of {short(row)} for {short(table.columns[0])}"})
+            percent(ax, axis=axis)
+        ax.grid(True, axis="both")
+        legend_above(figure, handles)
+    return figure
+
+
+def unit_scatter(
+    result: xr.Dataset, contest: str | None = None, pairs: Sequence[tuple[str, str]] | None = None
+) -> Figure:
+    """A row's share of each unit's voters against a column's share of its votes, and what the estimate expects there.
+
+    Parameters
+    ----------
+    pairs
+        Names of rows and columns, a panel each; by default the four largest rows, each with the column that most of it
+        chose.
+    """
+    table = contest_table(result, contest or contests_of(result)[0])
+    if pairs is None:
+        largest = np.argsort(-table.row_votes, kind="stable")[:4]
+        pairs = [(table.rows[i], table.columns[int(table.votes[i].argmax())]) for i in largest]
+    rows, columns = units_of(result, table)
+    total = rows.sum(1)
+    expected = expected_shares(result, table)
+    across = min(len(pairs), 4)
+    with look():
+        figure = new_figure(3.1 * across, 3.1 * -(-len(pairs) // across) + 0.3)
+        grid = figure.subplots(-(-len(pairs) // across), across, squeeze=False)
+        for ax, (row, column) in zip(grid.flat, pairs, strict=False):
+            i, j = table.rows.index(row), table.columns.index(column)
+            x = rows[:, i] / total
+            ax.scatter(x, columns[:, j] / total, s=areas(total), color=BLUE, alpha=0.45, lw=0)
+            ax.plot(x, expected[:, j], ".", color=ORANGE, ms=3.5, mew=0, alpha=0.9)
+            ax.set(xlabel=f"voters: {short(row)}", ylabel=f"votes: {short(column)}")
+            ax.grid(True, axis="both")
+            percent(ax)
+            percent(ax, axis="x")
+            ax.locator_params(axis="x", nbins=4)
+        for ax in grid.flat[len(pairs) :]:
+            ax.set_axis_off()
+        legend(figure, [dot(BLUE, "unit, area by votes"), dot(ORANGE, "expected there")])
+    return figure
+
+
+def transition_heatmap(table: CellTable) -> Figure:
+    """Where the voters of each row went, in per cent with the widest interval, and the truth where it is known."""
+    share, level = table.share, max(table.low, default=None)
+    columns = len(table.columns)
+    panels = 1 if table.truth is None else 2
+    labels = [f"{short(row)}  ({part:.0%})" for row, part in zip(table.rows, _parts(table.row_votes), strict=True)]
+    with look():
+        figure = new_figure(2.4 + (0.66 if panels == 2 else 0.8) * columns * panels, 0.44 * len(labels) + 1.7)
+        axes = figure.subplots(1, panels, sharey=True, squeeze=False)[0]
+        _shares(axes[0], share, table.columns)
+        for i, j in np.argwhere(np.isfinite(share)):
+            colour = "white" if share[i, j] > 0.6 else INK
+            if level is None:
+                axes[0].text(j, i, f"{100 * share[i, j]:.1f}", ha="center", va="center", color=colour)
+                continue
+            axes[0].text(j, i - 0.17, f"{100 * share[i, j]:.1f}", ha="center", va="center", color=colour)
+            ends = interval_text(table.low[level][i, j], table.high[level][i, j])
+            axes[0].text(j, i + 0.25, ends, ha="center", va="center", size=6.5, color=colour)
+        axes[0].set_yticks(np.arange(len(labels)), labels)
+        if panels == 2:
+            truth = table.true_share
+            _shares(axes[1], truth, table.columns)
+            for i, j in np.argwhere(np.isfinite(truth)):
+                colour = "white" if truth[i, j] > 0.6 else INK
+                axes[1].text(j, i, f"{100 * truth[i, j]:.1f}", ha="center", va="center", color=colour)
+                if level is not None and not inside(truth[i, j], table.low[level][i, j], table.high[level][i, j]):
+                    axes[1].add_patch(Rectangle((j - 0.46, i - 0.46), 0.92, 0.92, fill=False, ec=VERMILION, lw=1.4))
+            axes[0].set_title("estimated, per cent of the row")
+            axes[1].set_title("counted")
+            if level is not None:
+                missed = Patch(facecolor="none", edgecolor=VERMILION, label=f"outside the {100 * level:g} % interval")
+                legend(figure, [missed])
+    return figure
+
+
+def row_forest(table: CellTable) -> Figure:
+    """A panel per row (the largest nine): shares with their intervals, and behind them what the margins allow."""
+    chosen = np.argsort(-table.row_votes, kind="stable")[:_MOST_ROWS]
+    at = -np.arange(len(table.columns), dtype=float)
+    share, truth = table.share, table.true_share
+    wide = sorted(table.low, reverse=True)
+    with look():
+        figure, axes = _row_panels(len(chosen), 0.25 * len(at) + 0.75)
+        for ax, i in zip(axes, chosen, strict=True):
+            ax.hlines(at, table.least[i], table.most[i], color=GREY, lw=7.0, alpha=0.25)
+            for n, level in enumerate(wide):
+                width = 1.2 if n < len(wide) - 1 else 3.4
+                ax.hlines(at, table.low[level][i], table.high[level][i], color=BLUE, lw=width, alpha=0.8)
+            ax.plot(share[i], at, "o", color=INK, ms=3.8, ls="none")
+            ax.plot(truth[i], at, "X", color=VERMILION, ms=5.5, mec="white", mew=0.5, ls="none")
+            ax.set_title(short(table.rows[i]))
+            ax.set(xlim=(-0.02, 1.02), ylim=(at.min() - 0.6, 0.6))
+            ax.tick_params(axis="y", length=0)
+            ax.grid(axis="y", visible=False)
+            ax.grid(axis="x", visible=True)
+            percent(ax, axis="x")
+            ax.set_yticks(at, [short(name) for name in table.columns])
+        handles: list[Any] = [dot(INK, "estimate")]
+        for n, level in enumerate(wide):
+            width = 1.2 if n < len(wide) - 1 else 3.4
+            handles.append(Line2D([], [], color=BLUE, lw=width, alpha=0.8, label=f"{100 * level:g} % interval"))
+        handles.append(Line2D([], [], color=GREY, lw=7.0, alpha=0.25, label="possible by the margins"))
+        legend_above(figure, handles if table.truth is None else [*handles, truth_mark()])
+    return figure
+
+
+def context_lines(result: xr.Dataset, contest: str | None = None) -> Figure:
+    """Shares of each row over the context exponent, which is assumed; of all contests together unless one is named."""
+    cells = cells_of(result, "cells_by_context", "context")
+    context = result["context"].values.astype(float)
+    order = np.argsort(context)
+    if contest is None and result.sizes["contest"] > 1:
+        table = pooled_table(result)
+        votes = pool(cells, key_places(result, "row"), key_places(result, "column"))
+    else:
+        table = contest_table(result, contest or contests_of(result)[0])
+        d = contests_of(result).index(table.name)
+        votes = cells[:, d, : len(table.rows), : len(table.columns)]
+    share = votes / np.maximum(votes.sum(2, keepdims=True), 1e-300)
+    truth = table.true_share
+    chosen = np.argsort(-table.row_votes, kind="stable")[:_MOST_ROWS]
+    drawn = np.argsort(-table.votes.sum(0), kind="stable")[:_MOST_COLUMNS]
+    colours = party_colours([table.columns[j] for j in drawn if table.columns[j] != "OTHER"])
+    colours["OTHER"] = OTHERS_COLOUR
+    with look():
+        figure, axes = _row_panels(len(chosen), 2.1)
+        for ax, i in zip(axes, chosen, strict=True):
+            for j in drawn:
+                colour = colours[table.columns[j]]
+                ax.plot(context[order], share[order, i, j], "o-", color=colour, ms=3.5, lw=1.5)
+                if np.isfinite(truth[i, j]):
+                    ax.axhline(truth[i, j], color=colour, lw=0.9, ls=(0, (1, 2)))
+            observed_line(ax, float(result.attrs["context"]))
+            ax.set_title(short(table.rows[i]))
+            ax.set_xlabel("context exponent β")
+            percent(ax)
+        shown = np.ix_(chosen, drawn)
+        axes[0].set_ylim(0, 1.05 * np.nanmax([*share[:, *shown], truth[shown]]))  # one scale for all panels
+        handles: list[Any] = [
+            Line2D([], [], color=colours[table.columns[j]], marker="o", ms=3.5, lw=1.5, label=short(table.columns[j]))
+            for j in drawn
+        ]
+        handles.append(Line2D([], [], color=VERMILION, lw=1.6, ls=(0, (5, 2)), label="assumed β"))
+        if np.isfinite(truth).any():
+            handles.append(Line2D([], [], color=INK, lw=0.9, ls=(0, (1, 2)), label="counted"))
+        legend_above(figure, handles)
+    return figure
+
+
+def units_of(result: xr.Dataset, table: CellTable) -> tuple[np.ndarray, np.ndarray]:
+    """Row margins and column margins of the units of a contest, [unit, row or column]."""
+    own = result["unit_contest"].values.astype(str) == table.name
+    r, c = slice(len(table.rows)), slice(len(table.columns))
+    rows = result["row_margin"].transpose("unit", "row").values[own][:, r]
+    columns = result["column_margin"].transpose("unit", "column").values[own][:, c]
+    return rows, columns
+
+
+def units_cells(result: xr.Dataset, table: CellTable) -> np.ndarray:
+    """Estimated cells of the units of a contest, [unit, row, column]."""
+    own = result["unit_contest"].values.astype(str) == table.name
+    cells = result["unit_cells"].transpose("unit", "row", "column").values[own]
+    return np.asarray(cells[:, : len(table.rows), : len(table.columns)])
+
+
+def expected_shares(result: xr.Dataset, table: CellTable) -> np.ndarray:
+    """Column shares of each unit of a contest that its table leads to, its surroundings included, [unit, column]."""
+    rows, _ = units_of(result, table)
+    local = surrounded(np.nan_to_num(table.share)[None], rows[None], float(result.attrs.get("context", 0.0)))[0]
+    return np.asarray(np.einsum("ur,urc->uc", rows / rows.sum(1, keepdims=True), local))
+
+
+def short(name: str, letters: int = 26) -> str:
+    """A name that fits beside a figure."""
+    return name if len(name) <= letters else f"{name[: letters - 1].rstrip()}…"
+
+
+def legend_above(figure: Figure, handles: Sequence[Any]) -> None:
+    """A legend above the figure, in as many lines as its width asks for."""
+    letters = max(len(str(handle.get_label())) for handle in handles) + 6
+    across = max(1, int(figure.get_figwidth() * 12 / letters))
+    figure.legend(handles=handles, loc="outside upper center", ncols=min(across, len(handles)))
+
+
+def _possible(rows: np.ndarray, votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Smallest and largest share of each of two rows for a column; a row without voters may have any."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        least = np.maximum(votes[:, None] - rows[:, ::-1], 0) / rows
+        most = np.minimum(votes[:, None], rows) / rows
+    return np.where(rows > 0, least, 0.0), np.where(rows > 0, most, 1.0)
+
+
+def _draws(result: xr.Dataset, table: CellTable) -> np.ndarray:
+    d = contests_of(result).index(table.name)
+    return cells_of(result, "draws", "draw")[:, d, : len(table.rows), : len(table.columns)]
+
+
+def _row_panels(number: int, height: float) -> tuple[Figure, list[Axes]]:
+    """A panel per row, up to three side by side."""
+    across = min(3, number)
+    down = -(-number // across)
+    figure = new_figure(3.1 * across + 0.9, height * down + 0.7)
+    grid = figure.subplots(down, across, squeeze=False, sharey=True)
+    for ax in grid.flat[number:]:
+        ax.set_axis_off()
+    return figure, list(grid.flat[:number])
+
+
+def _shares(ax: Axes, share: np.ndarray, columns: Sequence[str]) -> None:
+    ax.imshow(np.ma.masked_invalid(share), cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    ax.grid(False)
+    ax.tick_params(length=0)
+    ax.xaxis.tick_top()
+    ax.set_xticks(
+        np.arange(len(columns)), [short(name) for name in columns], rotation=40, ha="left", rotation_mode="anchor"
+    )
+
+
+def _parts(votes: np.ndarray) -> np.ndarray:
+    return np.asarray(votes / votes.sum())
+
+
+def areas(votes: np.ndarray) -> np.ndarray:
+    """Areas of marks in proportion to votes, neither lost nor in the way."""
+    return np.asarray(np.clip(60.0 * votes / max(float(np.max(votes, initial=0.0)), 1.0), 2.0, None))
+
+
+def dot(colour: str, label: str) -> Line2D:
+    """The legend's sample of a dot."""
+    return Line2D([], [], color=colour, marker="o", ls="none", ms=5, mew=0, label=label)
+
+
+def truth_mark() -> Line2D:
+    """The legend's sample of a true value."""
+    return Line2D([], [], color=VERMILION, marker="X", ls="none", ms=6.5, mec="white", label="truth")

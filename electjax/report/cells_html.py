@@ -1,0 +1,240 @@
+"""The report of ecological estimates: its sentences, its figures and its tables."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from electjax.labelled.units.decode import CONVENTIONS
+from electjax.report.cells import context_lines, row_forest, tomography, transition_heatmap, unit_scatter
+from electjax.report.cells_read import CellTable, contest_table, contests_of, method_name, pooled_table
+from electjax.report.cells_tables import (
+    as_html,
+    check_rows,
+    check_table,
+    context_rows,
+    coverage_rows,
+    coverage_table,
+    method_rows,
+)
+from electjax.report.cells_truth import error_strip, truth_scatter
+from electjax.report.page import ReportFigure, RowsSection, render_page
+from electjax.report.tables import Metrics
+
+_MOST_NOTABLE = 3  # contests with figures of their own, by votes and by error
+_MOST_CONTESTS = 150  # rows of the table of contests
+
+_TABLE = (
+    "Per cent of each row's voters who chose the column, with the 95 % interval where the method has one. All contests"
+    " are added up by party; intervals are those of the sum, and were checked for single contests only."
+)
+_ONE_TABLE = "Per cent of each row's voters who chose the column, with the 95 % interval where the method has one."
+_CONTEXT = (
+    "Whoever lives where a party is strong may vote for it more often than others of the same group do: the exponent β"
+    " says by how much (0: not at all). It is an assumption, which margins cannot tell: they look much the same under"
+    " very different β, and the estimates depend on it."
+)
+_CONTEXT_NOTE = (
+    "The same data estimated with other exponents. Where these rows differ in what matters to you, the answer rests on"
+    " the assumption. Contests like these whose tables were counted can settle it."
+)
+_COVERAGE = "Cells of rows with over 3 % of their contest's votes whose table was counted."
+_EI = (
+    "EI: the per cent of votes that stand in another cell than they should. Inside, width: share of the intervals of"
+    " cell shares that hold the truth, and their mean width, in rows with over 3 % of the votes."
+)
+
+
+def is_cells(tree: xr.DataTree) -> bool:
+    """Whether a run's tree holds ecological estimates."""
+    return "fit" in tree.children and tree["fit"].attrs.get("conventions") == CONVENTIONS
+
+
+def cells_figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
+    """All figures of a run of ecological inference, in the order of the report."""
+    result = tree["fit"].to_dataset()
+    if result.sizes["contest"] == 1:
+        yield from _contest_figures(result, contests_of(result)[0])
+        yield from _context(result)
+        return
+    yield ReportFigure(
+        "all.png",
+        "Where the voters went",
+        f"All {result.sizes['contest']:,} contests added up by party. Brackets: the row's share of the votes.",
+        transition_heatmap(pooled_table(result)),
+    )
+    yield from _context(result)
+    if "error" in result and np.isfinite(result["error"].values).any():
+        yield ReportFigure(
+            "truth.png",
+            "Against the truth",
+            "Cells in rows with over 3 % of their contest's votes. Right: the share of the intervals that hold the"
+            " truth, by the estimated share, with two standard errors of a calibrated one; dashed what was promised.",
+            truth_scatter(result),
+        )
+        yield ReportFigure(
+            "errors.png",
+            "Against the truth",
+            "EI by contest: the per cent of its votes that stand in another cell than they should.",
+            error_strip(result, others_of(tree)),
+        )
+    largest, worst = notable(result)
+    for i, contest in enumerate(largest):
+        yield from _contest_figures(result, contest, "The contests with most votes", f"votes_{i + 1}_", units=i == 0)
+    for i, contest in enumerate(worst):
+        yield from _contest_figures(
+            result, contest, "The contests with the largest errors", f"error_{i + 1}_", units=False
+        )
+
+
+def _contest_figures(
+    result: xr.Dataset, contest: str, title: str = "", prefix: str = "", *, units: bool = True
+) -> Iterator[ReportFigure]:
+    """Those of one contest; without a title of its own each is a section."""
+    table = contest_table(result, contest)
+    of = f"{contest}{_error(result, contest)}. " if title else ""
+    yield ReportFigure(
+        f"{prefix}table.png",
+        title or "Where the voters went",
+        f"{of}Brackets: the row's share of the votes.",
+        transition_heatmap(table),
+    )
+    yield ReportFigure(
+        f"{prefix}rows.png",
+        title or "Row by row",
+        f"{of}Shares of each row's voters with their intervals; grey what the margins of the units leave possible.",
+        row_forest(table),
+    )
+    if not units:
+        return
+    if table.votes.shape == (2, 2):
+        yield ReportFigure(
+            f"{prefix}units.png",
+            title or "Units",
+            f"{of}Each line is a unit: the pairs of shares that its margins leave possible. Where the lines meet is"
+            " where the margins say most, if all units are alike.",
+            tomography(result, contest),
+        )
+    else:
+        yield ReportFigure(
+            f"{prefix}units.png",
+            title or "Units",
+            f"{of}A row's share of the voters of each unit against a column's share of its votes, for the largest rows"
+            " and the column that most of each chose; with the share that the contest's estimate leads to there.",
+            unit_scatter(result, contest),
+        )
+
+
+def _context(result: xr.Dataset) -> Iterator[ReportFigure]:
+    if "cells_by_context" not in result or result.sizes["context"] < 2:
+        return
+    together = "" if result.sizes["contest"] == 1 else " All contests added up."
+    yield ReportFigure(
+        "context.png",
+        "What rests on the assumption",
+        f"Shares of each row over the context exponent, which is assumed and which margins cannot tell.{together}",
+        context_lines(result),
+    )
+
+
+def notable(result: xr.Dataset, most: int = _MOST_NOTABLE) -> tuple[list[str], list[str]]:
+    """The contests with most votes, and of the others those with the largest errors."""
+    found = check_table(result)
+    largest = found["contest"].head(most).tolist()
+    others = found[~found["contest"].isin(largest)].dropna(subset="ei")
+    return largest, others.nlargest(most, "ei")["contest"].tolist()
+
+
+def others_of(tree: xr.DataTree) -> dict[str, xr.Dataset]:
+    """Results of other methods in the tree, by what they are called."""
+    found = {name: node for name, node in tree.children.items() if node.attrs.get("conventions") == CONVENTIONS}
+    return {method_name(node.to_dataset()): node.to_dataset() for name, node in found.items() if name != "fit"}
+
+
+def render_cells(
+    tree: xr.DataTree,
+    metrics: Metrics,
+    figures: Sequence[tuple[str, str, bytes]],
+    config_yaml: str,
+    meta: Mapping[str, Any] | None = None,
+) -> str:
+    """The report as html text; arguments but the first as those of `render_report`."""
+    meta = meta or {}
+    result = tree["fit"].to_dataset()
+    contests = result.sizes["contest"]
+    methods = {method_name(result): result} | others_of(tree)
+    check = check_rows(result, _MOST_CONTESTS) if contests > 1 else []
+    left_out = f" The {_MOST_CONTESTS} with most votes of {contests:,}." if contests > _MOST_CONTESTS else ""
+    told = [str(note) for key in ("warnings", "notes") for note in json.loads(result.attrs.get(key, "[]"))]
+    return render_page(
+        title=meta.get("title") or metrics.get("data") or result.attrs.get("name", "Ecological estimates"),
+        headline=[*headline(result, metrics), *([meta["source"]] if meta.get("source") else [])],
+        table=as_html(whole_table(result)),
+        table_note=_TABLE if contests > 1 else _ONE_TABLE,
+        before=[
+            RowsSection(
+                "context", "The assumption", context_rows(result), _CONTEXT, _CONTEXT_NOTE, "The context exponent"
+            ),
+            RowsSection("coverage", "Intervals", coverage_rows(result), _COVERAGE),
+            RowsSection("methods", "Other methods", method_rows(methods), note=_EI.partition(" Inside")[0]),
+        ],
+        figures=figures,
+        after=[RowsSection("contests", "Contest by contest", check, note=_EI + left_out)],
+        notes=list(dict.fromkeys([*metrics.get("warnings", []), *told, *(meta.get("notes") or [])])),
+        command=meta.get("command") or "",
+        config=config_yaml,
+        versions=meta.get("versions") or {},
+    )
+
+
+def whole_table(result: xr.Dataset) -> CellTable:
+    """The only contest's table, or all added up."""
+    contests = contests_of(result)
+    return contest_table(result, contests[0]) if len(contests) == 1 else pooled_table(result)
+
+
+def headline(result: xr.Dataset, metrics: Metrics) -> list[str]:
+    """What was estimated and how well, in a few sentences."""
+    contests, attrs = result.sizes["contest"], result.attrs
+    votes = float(result["cells"].sum())
+    took = f", in {metrics['seconds']:.0f} s" if "seconds" in metrics else ""
+    sentences = [
+        f"{votes:,.0f} votes in {result.sizes['unit']:,} units of {contests:,} contest{'' if contests == 1 else 's'}:"
+        f" how those of each row divide among the columns, estimated by {method_name(result)}{took}."
+    ]
+    if attrs.get("method") == "context":
+        spread = float(attrs.get("context_sd") or 0)
+        around = f", and intervals allow for ± {spread:g} around it" if spread else ""
+        sentences.append(
+            f"The context exponent is assumed to be {float(attrs['context']):g}{around}: margins cannot tell it."
+        )
+    if "converged" in attrs and not attrs["converged"]:
+        sentences.append(f"The fit did not converge in {attrs.get('steps', 'its')} steps.")
+    return [*sentences, *_truth(result)]
+
+
+def _truth(result: xr.Dataset) -> Iterator[str]:
+    if "error" not in result or not np.isfinite(result["error"].values).any():
+        return
+    error = result["error"].values[np.isfinite(result["error"].values)]
+    said = f"Of 100 votes {error.mean():.2f} stand in a wrong cell"
+    if result.sizes["contest"] > 1:
+        said += f", on average over {error.size:,} contests whose table was counted (the worst: {error.max():.2f})"
+    yield said + "."
+    found = coverage_table(result)
+    found = found[found["cells"] > 0]
+    if len(found):
+        parts = [
+            f"{line['covered']:.1%} of the {100 * line['level']:g} % intervals" for line in found.to_dict("records")
+        ]
+        width = 100 * found["width"].iloc[-1]
+        yield f"The truth is inside {' and '.join(parts)}, the last {width:.1f} points wide on average."
+
+
+def _error(result: xr.Dataset, contest: str) -> str:
+    if "error" not in result:
+        return ""
+    error = float(result["error"].values[contests_of(result).index(contest)])
+    return f" (EI {error:.2f} %)" if np.isfinite(error) else ""
