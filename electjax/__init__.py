@@ -79,7 +79,7 @@ _HOME = {
     "estimate_cells": "electjax.labelled.units.estimate",
     "save_cells": "electjax.labelled.units.result",
     "load_cells": "electjax.labelled.units.result",
-    "cells_table": "electjax.labelled.units.result",
+    "cells_table": "electjax.report.cells_tables",
     "calibrate_context": "electjax.labelled.units.context",
 }
 
@@ -142,6 +142,17 @@ if TYPE_CHECKING:
     from electjax.labelled.trust import sbc as sbc
     from electjax.labelled.trust import tarp as tarp
     from electjax.labelled.trust import tolerance_sensitivity as tolerance_sensitivity
+    from electjax.labelled.units.context import calibrate_context as calibrate_context
+    from electjax.labelled.units.estimate import estimate_cells as estimate_cells
+    from electjax.labelled.units.from_booths import units_of_booths as units_of_booths
+    from electjax.labelled.units.generate import simulate_units as simulate_units
+    from electjax.labelled.units.read import read_units as read_units
+    from electjax.labelled.units.result import load_cells as load_cells
+    from electjax.labelled.units.result import save_cells as save_cells
+    from electjax.labelled.units.schema import select_contests as select_contests
+    from electjax.labelled.units.schema import validate_units as validate_units
+    from electjax.labelled.units.store import save_units as save_units
+    from electjax.report.cells_tables import cells_table as cells_table
     from electjax.simulators import list_models as list_models
 
 

@@ -19,6 +19,7 @@ from electjax.labelled.predict import predict
 RANKS = 100
 POINTS = 50  # at which cumulative distributions are drawn
 LEVELS = (0.5, 0.8, 0.9, 0.95)
+CELLS = "electjax cells"  # conventions of the results of estimate_cells
 FRACTIONS = (1.0, 0.75, 0.5, 0.35, 0.25, 0.15, 0.1)
 LEARNT = 0.25  # contraction from which a parameter counts as identified; a few hundred draws leave it .1 unsure
 FEWEST_ESS = 20.0
@@ -103,8 +104,11 @@ def sbc(recovery: xr.Dataset, *, level: float = 0.95, seed: int = 0) -> xr.Datas
     )
 
 
-def coverage(recovery: xr.Dataset, levels: Sequence[float] = LEVELS) -> xr.Dataset:
+def coverage(recovery: xr.Dataset, levels: Sequence[float] | None = None) -> xr.Dataset:
     """How often the central posterior intervals hold the truth.
+
+    With the result of `estimate_cells` on contests whose tables were counted: that of cell shares, see
+    `electjax.labelled.units.check.coverage_cells`; levels are 0.8 and 0.95 then.
 
     Args:
         recovery: of `recover`.
@@ -117,6 +121,11 @@ def coverage(recovery: xr.Dataset, levels: Sequence[float] = LEVELS) -> xr.Datas
     Raises:
         ValueError: a level that is not between 0 and 1.
     """
+    if recovery.attrs.get("conventions") == CELLS:
+        from electjax.labelled.units import check
+
+        return check.coverage_cells(recovery, levels=check.LEVELS if levels is None else levels)
+    levels = LEVELS if levels is None else levels
     nominal = np.asarray(levels, float)
     if nominal.ndim != 1 or not ((nominal > 0) & (nominal < 1)).all():
         raise ValueError(f"levels={list(levels)}: expected numbers between 0 and 1")

@@ -28,7 +28,7 @@ _MOST_CONTESTS = 150  # rows of the table of contests
 
 _TABLE = (
     "Per cent of each row's voters who chose the column, with the 95 % interval where the method has one. All contests"
-    " are added up by party; intervals are those of the sum, and were checked for single contests only."
+    " are added up by party; intervals are those of the sum, though made to fit single contests."
 )
 _ONE_TABLE = "Per cent of each row's voters who chose the column, with the 95 % interval where the method has one."
 _CONTEXT = (

@@ -83,6 +83,9 @@ def _begun(
         ("share", table / total),
     ):
         result[name] = (TABLE, np.where(here, values, np.nan))
+    for side, keys in (("row", code.keys.row), ("column", code.keys.column)):
+        padded = [own + [""] * (result.sizes[side] - len(own)) for own in keys]
+        result = result.assign_coords({f"{side}_pooled": (("contest", side), np.array(padded, dtype=np.str_))})
     kept = ("name", "source", "rows", "merge_below")
     result.attrs = {key: units.attrs[key] for key in kept if key in units.attrs} | {
         "conventions": CONVENTIONS,
