@@ -328,7 +328,7 @@ def test_other_things_than_units_are_refused():
         ("North,n1,party,Red,40", "North,n1,party,Red,", "u.csv, row 2, column 'votes': it is blank"),
         ("North,n1,party,Red,40", "North,n1,party,Red,41", "row 2, unit 'n1' of 'North': rows add up to 61"),
         ("North,n1,party,Red,40", "North,,party,Red,40", "row 2, column 'unit': the cell is blank"),
-        ("North,n2,party,Red,20", "North,n1,party,Red,20", "row 3, column 'option': 'Red' of the same unit and side"),
+        ("North,n2,party,Red,20", "North,n1,party,Red,20", "row 2, unit 'n1' of 'North': rows add up to 80"),
         ("North,n1,party,Red,40", "North,n1,list,Red,40", "sides list, party, candidate; expected two sides"),
         ("contest,unit,side", "contest,place,side", "row 1: the header has no column for the unit"),
         ("unit,side,option", "unit,sides,option", "neither side, option and votes in the header, nor a list rows="),
@@ -368,8 +368,6 @@ def test_faults_of_a_wide_table_are_named(changes, match):
 @pytest.mark.parametrize(
     ("old", "new", "match"),
     [
-        ("North,Small,Cy,1", "North,Large,Cy,1", "column 'party': 5 options of 'North', such as 'Red Party'"),
-        ("North,Tiny,Ann,0\n", "North,Tiny,Ann,0\nNorth,Tiny,Ann,0\n", "'Tiny' and 'Ann' in 'North' again"),
         ("contest,party", "contest,parties", "no column for rows"),
     ],
 )
@@ -377,6 +375,38 @@ def test_faults_of_a_truth_are_named(tmp_path, old, new, match):
     assert old in TRUTH
     with pytest.raises(ElectionDataError, match=match):
         read_units(long_frame(), truth=written(tmp_path / "truth.csv", TRUTH.replace(old, new)))
+
+
+def test_a_contest_whose_options_cannot_be_told_has_no_truth(tmp_path):
+    text = TRUTH.replace("North,Small,Cy,1", "North,Large,Cy,7")
+    units = read_units(long_frame(), truth=written(tmp_path / "truth.csv", text))
+    assert np.isnan(units["truth"].sel(contest="North")).all()
+    assert units["truth"].sel(contest="South").values.tolist() == [[1, 4, 0], [2, 2, 0], [0, 0, 0]]
+    said = [note for note in notes_of(units) if "without their truth" in note]
+    assert len(said) == 1
+    assert "column 'party': 5 options of 'North', such as 'Red Party'" in said[0]
+    alone = "\n".join(line for line in text.splitlines() if not line.startswith("South"))
+    with pytest.raises(ElectionDataError, match="column 'party': 5 options of 'North'"):
+        read_units(long_frame(), truth=written(tmp_path / "alone.csv", alone))
+
+
+def test_a_truth_in_another_order_is_joined_by_votes(tmp_path):
+    head, *lines = TRUTH.strip().splitlines()
+    units = read_units(long_frame(), truth=written(tmp_path / "truth.csv", "\n".join([head, *lines[::-1]])))
+    right = read_units(long_frame(), truth=written(tmp_path / "right.csv", TRUTH))
+    assert units["truth"].equals(right["truth"])
+    assert "2 times by name, 2 times by votes" in " ".join(notes_of(units))
+
+
+def test_options_of_one_name_are_one(tmp_path):
+    frame = long_frame()
+    same = {"Bob (Blue (Old))": "Independent", "Cy": "Independent"}
+    units = read_units(frame.replace({"option": same}))
+    plain = read_units(frame)
+    own = units["column_margin"].sel(unit=["North/n1", "North/n2"]).values
+    assert (np.sort(own[:, :2]) == np.sort([[35, 25], [20, 20]])).all()
+    assert plain["column_margin"].values.sum() == units["column_margin"].values.sum()
+    assert "options of one name are added up" in " ".join(notes_of(units))
 
 
 def test_a_truth_of_other_contests_is_refused(tmp_path):

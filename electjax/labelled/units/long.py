@@ -4,7 +4,6 @@ import numpy as np
 
 from electjax.labelled.ballots.records import Batch
 from electjax.labelled.ballots.schema import unique_names
-from electjax.labelled.booths.tables import no_repeats
 from electjax.labelled.units.draft import Draft, Side, within
 from electjax.labelled.units.options import kind_of, parties_of, rows_first
 from electjax.labelled.units.schema import RowKind
@@ -59,7 +58,7 @@ def read_long(
     found_sides = [_side(batch, found == s, area, place, votes, len(contests), len(first)) for s in order]
     halves = [
         Side(own, [parties_of(names, side=sides[s], rows=kind if row else None) for names in own], table)
-        for s, row, (own, table) in zip(order, (True, False), found_sides, strict=True)
+        for s, row, (own, table, _) in zip(order, (True, False), found_sides, strict=True)
     ]
     return Draft(
         where=batch.file,
@@ -72,6 +71,7 @@ def read_long(
         kind=kind,
         lines=batch.lines[first],
         electors=None if electors is None else _of_units(batch, electors, place, first),
+        notes=[note for *_, note in found_sides if note],
     )
 
 
@@ -114,26 +114,31 @@ def _side(
     votes: np.ndarray,
     contests: int,
     units: int,
-) -> tuple[list[list[str]], np.ndarray]:
-    """Options of one side in order of appearance in their contest, and their votes in each unit."""
+) -> tuple[list[list[str]], np.ndarray, str | None]:
+    """Options of one side in order of appearance in their contest, their votes in each unit, and what is to note."""
     name = need(batch, OPTION, "the option")
     code, labels = coded(batch, name)
-    records = np.flatnonzero(here)
     option, items = within(area[here], code[here], contests)
     width = max(len(own) for own in items)
-    key = np.full(len(here), -1, np.int64)
-    key[records] = place[here] * width + option
-    key[~here] = -1 - np.arange((~here).sum())  # of the other side, all different
-    no_repeats(
-        batch,
-        key,
-        name,
-        lambda row: f"{labels[code[row]]!r} of the same unit and side",
-        "add the rows up, or rename options that only share a name",
-    )
     table = np.zeros((units, width), votes.dtype)
-    table[place[here], option] = votes[here]
-    return [[labels[k] for k in own] for own in items], table
+    spot = place[here] * width + option
+    np.add.at(table.reshape(-1), spot, votes[here])
+    return [[labels[k] for k in own] for own in items], table, repeats(spot, [labels[k] for k in code[here]])
+
+
+def repeats(spot: np.ndarray, said: list[str]) -> str | None:
+    """A sentence on options that share a name in one place and so are one; None where there are none.
+
+    Rows that are there twice by mistake do not pass for that: the totals of the two sides would differ.
+    """
+    first = np.unique(spot, return_index=True)[1]
+    if len(first) == len(spot):
+        return None
+    again = np.ones(len(spot), bool)
+    again[first] = False
+    names = list(dict.fromkeys(said[k] for k in np.flatnonzero(again)))
+    shown = ", ".join(map(repr, names[:3])) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return f"options of one name are added up ({again.sum()} rows): {shown}"
 
 
 def _of_units(batch: Batch, name: str, place: np.ndarray, first: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from electjax.labelled.ballots.records import Batch
-from electjax.labelled.booths.tables import near, no_repeats
+from electjax.labelled.booths.tables import near
 from electjax.labelled.errors import ElectionDataError, data_error
 from electjax.labelled.units.draft import Draft, within
 from electjax.labelled.units.long import contests_of
@@ -16,14 +16,18 @@ _ROW = ("row", "group", "list", "race", "from", "party")
 _COLUMN = ("column", "candidate", "choice", "to", "party")
 
 
+SLIPS = 0.1  # most of a contest's votes that may be elsewhere if options are still to be taken in order
+
+
 def join_truth(draft: Draft, batch: Batch) -> Draft:
     """The truth [D, R, C] of a table with contest, row, column and votes; NaN in contests that it lacks.
 
     Options are joined by name where all names of the truth are those of the units, else in order of appearance, as
-    spellings differ between files.
+    spellings differ between files, or by their votes where the order does not fit. A contest whose options cannot be
+    told has no truth, and `notes` says so.
 
     Raises:
-        ElectionDataError: no common contest, or as many options as the units do not have.
+        ElectionDataError: no common contest, or none whose options can be told.
     """
     area, contests, keys = contests_of(batch, None)
     row = need(batch, _ROW, "rows")
@@ -31,39 +35,68 @@ def join_truth(draft: Draft, batch: Batch) -> Draft:
     votes = amounts(batch, need(batch, VOTES, "votes"), "votes")
     sides = [coded(batch, name) for name in (row, column)]
     (r, r_names), (c, c_names) = sides
-    no_repeats(
-        batch,
-        (area * len(r_names) + r) * len(c_names) + c,
-        column,
-        lambda at: f"{r_names[r[at]]!r} and {c_names[c[at]]!r} in {contests[area[at]]!r}",
-        "add the rows up, or rename options that only share a name",
-    )
     (i, r_own), (j, c_own) = within(area, r, len(contests)), within(area, c, len(contests))
     counted = np.zeros((len(contests), i.max() + 1, j.max() + 1))
-    counted[area, i, j] = votes
+    np.add.at(counted, (area, i, j), votes)  # options of one name are one, as in the units
     target = _contests(draft, batch, contests, keys)
     truth = np.full((len(draft.contests), *(side.votes.shape[1] for side in (draft.rows, draft.columns))), np.nan)
-    joined = {"by name": 0, "in order": 0}
+    joined = {"by name": 0, "in order": 0, "by votes": 0}
+    faults: list[ElectionDataError] = []
+    both = ((draft.rows, r_own, r_names, row), (draft.columns, c_own, c_names, column))
     for t, d in enumerate(target):
         if d < 0:
             continue
         table = counted[t, : len(r_own[t]), : len(c_own[t])]
-        places = []
-        for axis, (side, own, names) in enumerate(((draft.rows, r_own, r_names), (draft.columns, c_own, c_names))):
-            said = [names[k] for k in own[t]]
-            options = side.names[d]
-            if set(said) <= set(options):
-                place, how = [options.index(name) for name in said], "by name"
-            elif len(said) == len(options):
-                place, how = list(range(len(said))), "in order"
-            else:
-                raise _too_many(batch, draft.contests[d], (row, column)[axis], options, said)
+        places: list[list[int]] = []
+        ways: list[str] = []
+        for axis, (side, own, names, name) in enumerate(both):
+            said, options = [names[k] for k in own[t]], side.names[d]
+            total = side.votes[draft.of == d].sum(axis=0)[: len(options)]
+            place, how = _places(said, options, table.sum(axis=1 - axis), total)
+            if place is None:
+                faults.append(_too_many(batch, draft.contests[d], name, options, said))
+                break
             places.append(place)
-            joined[how] += 1
-        truth[d] = 0
-        truth[d][np.ix_(*places)] = table
+            ways.append(how)
+        else:
+            truth[d] = 0
+            np.add.at(truth[d], np.ix_(places[0], places[1]), table)
+            for how in ways:
+                joined[how] += 1
+    lost = [str(fault) for fault in faults]
+    if faults and not any(joined.values()):
+        raise faults[0]
+    if lost:
+        draft = replace(draft, notes=[*draft.notes, f"{len(lost)} contests are without their truth: {lost[0]}"])
     found = replace(draft, truth=truth, notes=[*draft.notes, *_joined(draft, batch, target, joined)])
     return replace(found, notes=[*found.notes, *other_margins(found)])
+
+
+def _places(
+    said: list[str], options: list[str], counted: np.ndarray, total: np.ndarray
+) -> tuple[list[int] | None, str]:
+    """Place of each option of the truth among those of the units, None where they cannot be told; and how it was found.
+
+    Names that agree decide. The others are taken in order; where that does not fit, and votes tell them, by their
+    votes; those without a vote do not matter.
+    """
+    if set(said) <= set(options):
+        return [options.index(name) for name in said], "by name"
+    if len(said) == len(options) and not disagree(counted, total.astype(float)).any():
+        return list(range(len(said))), "in order"
+    free = [k for k, name in enumerate(options) if name not in said]
+    place = [options.index(name) if name in options else -1 for name in said]
+    for k in np.flatnonzero(np.array(place) < 0).tolist():
+        same = [f for f in free if not disagree(counted[[k]], total[[f]].astype(float)).any()]
+        if len(same) == 1 or (same and counted[k] == 0):
+            place[k] = same[0]
+            free.remove(same[0])
+        elif counted[k] == 0:
+            place[k] = 0
+    if min(place) >= 0:
+        return place, "by votes"
+    near_enough = len(said) == len(options) and np.abs(counted - total).sum() <= SLIPS * total.sum()
+    return (list(range(len(said))), "in order") if near_enough else (None, "")
 
 
 def sum_truth(draft: Draft) -> Draft:
