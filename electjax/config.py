@@ -28,16 +28,27 @@ from electjax.schemas import (
     Config,
     CsvData,
     GeneratedBooths,
+    GeneratedUnits,
     MadipurData,
     Task,
+    UnitsData,
 )
-from electjax.tasks.settings import CRITERIA, DIAGNOSTICS, CalmSettings, ModelSettings, Settings, TypesSettings
+from electjax.tasks.settings import (
+    BASELINES,
+    CRITERIA,
+    DIAGNOSTICS,
+    CalmSettings,
+    EcologicalSettings,
+    ModelSettings,
+    Settings,
+    TypesSettings,
+)
 
 POPULARITY = "popularity"  # may be calibrated where a model takes it, and is no parameter of any
 PRIOR_KINDS = ("dirichlet", "around", "levels")
 CHANGES = ("popularity", "swing", "parameters", "districts")  # of a scenario
 _ELECTION_KEYS = ("models", "inference", "engine", "runs", "optimal_runs", "budget", "scenarios")
-_UNUSED = {Task.types: (*_ELECTION_KEYS, "calm"), Task.calm: (*_ELECTION_KEYS, "types")}  # keys, by task
+_FITS = {Task.types: "types", Task.calm: "calm", Task.ecological: "ecological"}  # sections of their own, by task
 
 
 class _Kind(NamedTuple):
@@ -51,6 +62,7 @@ class _Kind(NamedTuple):
 _KIND_OF = {  # by the task that takes it
     Task.types: _Kind("ballots", (BallotsData,), "data=ballots data.path=my.csv"),
     Task.calm: _Kind("booths", (BoothsData, GeneratedBooths, MadipurData), "data=booths data.path=my_folder"),
+    Task.ecological: _Kind("units", (UnitsData, GeneratedUnits), "data=units data.path=my.csv"),
 }
 
 
@@ -83,7 +95,7 @@ def _open(config: DictConfig) -> DictConfig:
 def _stem(without: str = "returns", *, _parent_: DictConfig) -> str:
     """The file name of the `path` beside the key; `without` while there is none, as it is before a sweep."""
     path = OmegaConf.select(_parent_, "path")
-    return Path(path).stem if path else without
+    return Path(str(path).removesuffix(".gz")).stem if path else without
 
 
 def _in_sweep(job: Any, alone: Any) -> Any:
@@ -232,6 +244,8 @@ def to_settings(cfg: DictConfig) -> Settings:
         return Settings(models={}, seed=cfg.seed, types=_types_settings(cfg))
     if cfg.task == Task.calm:
         return Settings(models={}, seed=cfg.seed, calm=_calm_settings(cfg))
+    if cfg.task == Task.ecological:
+        return Settings(models={}, seed=cfg.seed, ecological=_ecological_settings(cfg))
     _check("model", len(cfg.models) > 0, "at least one model, as in model=[dm,dpm]", [])
     options = {key: _plain(value) for key, value in _section(cfg, "inference").items()}
     if "statistics" in options:
@@ -250,7 +264,7 @@ def to_settings(cfg: DictConfig) -> Settings:
 
 
 def _check_kind(cfg: DictConfig) -> None:
-    """The data are of the kind that the task takes: ballots, booths, or else returns."""
+    """The data are of the kind that the task takes: ballots, booths, units, or else returns."""
     given = next((kind for kind in _KIND_OF.values() if OmegaConf.get_type(cfg.data) in kind.schemas), None)
     wanted = _KIND_OF.get(cfg.task)
     if wanted is not None:
@@ -319,9 +333,33 @@ def _calm_settings(cfg: DictConfig) -> CalmSettings:
     )
 
 
+def _ecological_settings(cfg: DictConfig) -> EcologicalSettings:
+    """The section of ecological inference; what is left to `estimate_cells` by its own defaults is left out."""
+    values = {key: _plain(value) for key, value in _section(cfg, "ecological").items() if value is not None}
+    baselines = values.pop("baselines")
+    known = f"a list of some of {', '.join(BASELINES)}"
+    _check("ecological.baselines", isinstance(baselines, list), known, baselines)
+    for name in baselines:
+        _check("ecological.baselines", name in BASELINES, known, name)
+    exponent = "between 0 (no context) and 2"
+    _check("ecological.context", 0 <= values["context"] <= 2, f"an exponent {exponent}", values["context"])
+    contexts = values["contexts"]
+    numbers = isinstance(contexts, list) and all(_is_numeric(beta) for beta in contexts)
+    _check("ecological.contexts", numbers and all(0 <= b <= 2 for b in contexts), f"a list {exponent}", contexts)
+    tau = values["tau"] if isinstance(values["tau"], list) else [values["tau"]] * 3
+    good = len(tau) == 3 and all(_is_numeric(sd) and sd > 0 for sd in tau)
+    _check("ecological.tau", good, "a number above 0, or three: own party, cross, other", values["tau"])
+    lowest = {"context_sd": 0, "draws": 0, "max_steps": 1}
+    for key in ("pair_sd", "feature_sd", "inflation", "tolerance"):
+        _check(f"ecological.{key}", values.get(key, 1.0) > 0, "a number above 0", values.get(key))
+    for key, low in lowest.items():
+        _check(f"ecological.{key}", values.get(key, low) >= low, f"at least {low}", values.get(key))
+    return EcologicalSettings(options=values | {"tau": tuple(tau)}, baselines=tuple(dict.fromkeys(baselines)))
+
+
 def resolved(cfg: DictConfig) -> str:
     """The configuration as yaml, with every value filled in and without what its task has no use for."""
-    unused = _UNUSED.get(cfg.task, ("types", "calm"))
+    unused = {*_FITS.values(), *(_ELECTION_KEYS if cfg.task in _FITS else ())} - {_FITS.get(cfg.task)}
     values = OmegaConf.to_container(cfg, resolve=True, enum_to_str=True)
     assert isinstance(values, dict)
     return OmegaConf.to_yaml({key: value for key, value in values.items() if key not in unused})
@@ -380,7 +418,7 @@ def explain(error: Exception) -> str | None:
     if not isinstance(inner, AttributeError | KeyError) or not known:
         return f"{key}: {_first_line(inner)}".removeprefix(": ")
     if key == "data.path":
-        takes = "data=csv (returns), data=booths (booths) or data=ballots (ballots) takes one"
+        takes = "data=csv (returns), data=booths (booths), data=ballots (ballots) or data=units (units) takes one"
         return f"{key}: this data has no file; {takes}"
     if key == f"models.{model}" and model in SCHEMAS["model"]:
         return f"{key}: this model is not chosen; model=[{','.join([*known, model])}] would choose it"

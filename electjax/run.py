@@ -189,6 +189,7 @@ def task_of(task: Task) -> "Callable[[xr.Dataset, Settings, Stages], Result]":
     """The function that does a task."""
     from electjax.tasks.calibrate import calibrate
     from electjax.tasks.calm import calm
+    from electjax.tasks.cells import ecological
     from electjax.tasks.counterfactual import counterfactual
     from electjax.tasks.simulate import simulate
     from electjax.tasks.types import types
@@ -199,6 +200,7 @@ def task_of(task: Task) -> "Callable[[xr.Dataset, Settings, Stages], Result]":
         Task.counterfactual: counterfactual,
         Task.types: types,
         Task.calm: calm,
+        Task.ecological: ecological,
     }[task]
 
 
@@ -208,13 +210,17 @@ def command_of(overrides: Iterable[str]) -> str:
 
 
 def load_data(cfg: DictConfig, launched: str) -> "xr.Dataset":
-    """The election, ballots or booths of the data group: a user's file where it has a path."""
+    """The election, ballots, booths or units of the data group: a user's file where it has a path."""
     import electjax
 
     settings = data_settings(cfg)
     path = Path(launched) / Path(settings.pop("path")).expanduser() if "path" in settings else None
     if cfg.task == Task.calm:
         return load_booths(path, cfg.calm.axes, settings)
+    if cfg.task == Task.ecological:
+        from electjax.tasks.cells_data import load_units
+
+        return load_units(path, settings, Path(launched))
     if cfg.task == Task.types:
         made = {key: settings.pop(key) for key in ("voters", "seed")}
         name = settings.pop("name")
@@ -259,11 +265,15 @@ def show_table(result: "Result") -> None:
     """Print the table of results; piped, it is as wide as it needs to be."""
     from rich.console import Console
 
-    from electjax.report import calm_summary, election_table, scenario_table, types_summary
+    from electjax.report import calm_summary, cells_summary, election_table, scenario_table, types_summary
+    from electjax.report.cells_html import is_cells, others_of
 
     console = Console()
     if not console.is_terminal:
         console = Console(width=200)
+    if is_cells(result.tree):
+        console.print(cells_summary(result.tree["fit"].to_dataset(), others_of(result.tree)))
+        return
     if "coefficients" in result.metrics:
         console.print(calm_summary(result.metrics))
         return

@@ -10,7 +10,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-Task = Enum("Task", "calibrate simulate counterfactual types calm")
+Task = Enum("Task", "calibrate simulate counterfactual types calm ecological")
 Engine = Enum("Engine", "leap agent")
 Bookkeeping = Enum("Bookkeeping", "none interleaved by_district")
 PCMBookkeeping = Enum("PCMBookkeeping", "none interleaved")
@@ -57,6 +57,8 @@ Optimiser = Enum("Optimiser", "newton lbfgs adam")
 Cache = Enum("Cache", "none booth")
 Penalties = Enum("Penalties", "given holdout")
 CalmErrors = Enum("CalmErrors", "laplace sandwich none")
+RowKind = Enum("RowKind", "votes groups")
+CellMethod = Enum("CellMethod", "context goodman least_squares em independence")
 
 
 @dataclass
@@ -143,6 +145,52 @@ class MadipurData:
 
     name: str = MISSING
     seed: int = 0
+
+
+@dataclass
+class UnitsData:
+    """A user's file of units, whose row and column margins are known."""
+
+    path: str = MISSING
+    name: str = "${electjax.stem:}"
+    truth: Any = None
+    contest: str | None = None
+    unit: str | None = None
+    rows: Any = None
+    columns: Any = None
+    electors: str | None = None
+    kind: RowKind | None = None
+    merge_below: float = 0.03
+    rescale: bool = False
+    row_traits: str | None = None
+    column_traits: str | None = None
+    axes: Any = None
+    encoding: str | None = None
+
+
+@dataclass
+class GeneratedUnits:
+    """Units that are drawn from a known truth; as in `electjax.simulate_units`."""
+
+    name: str = MISSING
+    seed: int = 0
+    contests: int = 24
+    units: int = 40
+    rows: int = 6
+    parties: int = 6
+    kind: RowKind = RowKind.votes
+    fielded: float = 0.85
+    voters: float = 400.0
+    context: float = 0.6
+    correlation: float = 0.01
+    level: Any = None
+    tau: Any = field(default_factory=lambda: [0.15, 0.15, 0.3])
+    pair_sd: float = 0.5
+    unit_sd: float = 0.5
+    abstention: float = 0.0
+    traits: int = 0
+    affinity: float = 0.5
+    merge_below: float = 0.03
 
 
 @dataclass
@@ -365,6 +413,27 @@ class Calm:
 
 
 @dataclass
+class Ecological:
+    """Ecological inference; None is as `electjax.estimate_cells` has it."""
+
+    method: CellMethod = CellMethod.context
+    context: float = 0.6
+    context_sd: float | None = None
+    contexts: Any = field(default_factory=lambda: [0.3, 0.6, 0.8])
+    pooled: bool = True
+    overdispersed: bool = True
+    affinity: bool = True
+    tau: Any = field(default_factory=lambda: [0.15, 0.15, 0.3])
+    pair_sd: float = 0.5
+    feature_sd: float | None = None
+    draws: int = 200
+    inflation: float | None = None
+    tolerance: float | None = None
+    max_steps: int | None = None
+    baselines: Any = field(default_factory=list)
+
+
+@dataclass
 class Config:
     """The whole configuration; `conf/config.yaml` says what each key does."""
 
@@ -375,6 +444,7 @@ class Config:
     inference: Any = MISSING
     types: Any = MISSING
     calm: Any = MISSING
+    ecological: Any = MISSING
     engine: Engine = Engine.leap
     seed: int = 0
     runs: int = 100
@@ -393,9 +463,12 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "booths": BoothsData,
         "calm_delhi": GeneratedBooths,
         "madipur": MadipurData,
+        "units": UnitsData,
+        "ecological": GeneratedUnits,
     },
     "model": {"dm": DM, "dpm": DPM, "ecm": ECM, "pcm": PCM, "sim": SIM},
     "inference": {"smc": SMC, "rejection": Rejection, "explore_exploit": ExploreExploit, "exact": Exact},
     "types": {"em": EM},
     "calm": {"calm": Calm},
+    "ecological": {"ecological": Ecological},
 }

@@ -54,9 +54,10 @@ def test_every_option_composes(option):
     needs |= {"data=ballots": ["data.path=a.csv", "task=types"], "data=yuma_like": ["task=types"]}
     needs |= {"data=booths": ["data.path=a", "task=calm"]}
     needs |= {f"data={name}": ["task=calm"] for name in ("calm_delhi", "madipur")}
+    needs |= {"data=units": ["data.path=a.csv", "task=ecological"], "data=ecological": ["task=ecological"]}
     cfg = composed(option, *needs.get(option, []))
     settings = to_settings(cfg)
-    own = {"types": settings.types.options, "calm": settings.calm.options}
+    own = {name: getattr(settings, name).options for name in ("types", "calm", "ecological")}
     assert own.get(cfg.task.name, settings.models)
     assert data_settings(cfg)["name"]
     assert not OmegaConf.missing_keys(cfg)

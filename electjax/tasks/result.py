@@ -9,6 +9,7 @@ import xarray as xr
 import electjax
 from electjax.tasks.metrics import Metrics
 
+_LONG = ("unit", "draw")  # dims of estimates of tables that only cells.nc has
 SMALL = 2_000_000  # votes of more values than this are left out of result.nc
 
 
@@ -16,8 +17,8 @@ class Result(NamedTuple):
     """Labelled arrays and the table's numbers.
 
     The tree has `/observed`, `/<model>/default`, `/<model>/optimal`, each with a node `geography`, and
-    `/<model>/posterior`, perhaps with `/<model>/prediction` (elections simulated from it). Those of the tasks types
-    and calm have `/fit` and what else was asked for.
+    `/<model>/posterior`, perhaps with `/<model>/prediction` (elections simulated from it). Those of the tasks types,
+    calm and ecological have `/fit` and what else was asked for.
     """
 
     tree: xr.DataTree
@@ -25,10 +26,20 @@ class Result(NamedTuple):
 
 
 def write_result(folder: Path, result: Result, *, config: str) -> None:
-    """Write config.yaml (the text `config`), metrics.json, result.nc and posterior_<model>.nc for ArviZ."""
+    """Write config.yaml (the text `config`), metrics.json, result.nc and posterior_<model>.nc for ArviZ.
+
+    Of ecological inference, units.nc and cells.nc are for `read_units` and `load_cells`; what has draws or units is
+    there, and not in result.nc.
+    """
     (folder / "config.yaml").write_text(config, "utf-8")
     write_json(folder / "metrics.json", result.metrics)
-    _write_tree(folder / "result.nc", result.tree)
+    tree = result.tree
+    if "units" in tree.children:
+        electjax.save_units(tree["units"].to_dataset(), folder / "units.nc")
+        electjax.save_cells(tree["fit"].to_dataset(), folder / "cells.nc")
+        methods = {name: node.to_dataset() for name, node in tree.children.items() if name != "units"}
+        tree = xr.DataTree.from_dict({name: found.drop_dims(_LONG, errors="ignore") for name, found in methods.items()})
+    _write_tree(folder / "result.nc", tree)
     if "observed" not in result.tree.children:
         return
     election = result.tree["observed"].to_dataset()

@@ -7,6 +7,7 @@ from typing import Any
 
 CHECKPOINTED = frozenset({"smc"})  # methods that can be interrupted and continued
 CRITERIA = ("aic", "bic", "sabic", "caic", "icl")  # that choose a number of types
+BASELINES = ("goodman", "least_squares", "em", "independence")  # of the task ecological
 DIAGNOSTICS = ("holdout", "placebo", "rho", "mobilisation", "stability", "collinearity")  # of the task calm
 
 
@@ -53,11 +54,19 @@ class CalmSettings:
 
 
 @dataclass(frozen=True)
+class EcologicalSettings:
+    """Ecological inference: `options` go to `electjax.estimate_cells` by name; `baselines` are estimated beside it."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    baselines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything but the election itself.
 
     `checkpoints` is where calibrations are kept while they run, a folder per model; None: nowhere. `scenarios` are
-    those of the task counterfactual, `types` and `calm` the settings of the tasks of these names.
+    those of the task counterfactual, `types`, `calm` and `ecological` the settings of the tasks of these names.
     """
 
     models: Mapping[str, ModelSettings]
@@ -72,3 +81,4 @@ class Settings:
     scenarios: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     types: TypesSettings = field(default_factory=TypesSettings)
     calm: CalmSettings = field(default_factory=CalmSettings)
+    ecological: EcologicalSettings = field(default_factory=EcologicalSettings)

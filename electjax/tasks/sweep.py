@@ -18,6 +18,7 @@ from matplotlib.image import imread, imsave
 from electjax.report import png_bytes, sweep_figure, value_text
 from electjax.tasks.folder import atomic_path
 from electjax.tasks.sweep_calm import best_said, calm_figure, calm_row, ranking, settings_swept
+from electjax.tasks.sweep_cells import ERROR, cells_figure, cells_row, least_error
 
 
 class Job(NamedTuple):
@@ -51,10 +52,13 @@ def sweep_table(jobs: Sequence[Job]) -> pd.DataFrame:
     """One row per job, model and stage (default, optimal): swept keys, parameters, mean seats and the fit.
 
     A job of voter types has one row: swept keys, the number of types, the fit and the shares of the types. So has one
-    of the candidate-aware model: swept keys, validation loss, eta and how the fit ended.
+    of the candidate-aware model: swept keys, validation loss, eta and how the fit ended. One of ecological inference:
+    swept keys, error, intervals and how the fit ended.
     """
     rows = []
     for job in jobs:
+        if ERROR in job.metrics:
+            rows.append(({"job": job.number} | _swept(job, jobs), cells_row(job.metrics)))
         if "coefficients" in job.metrics:
             rows.append(({"job": job.number} | _swept(job, jobs), calm_row(job.metrics)))
         if "fit" in job.metrics:
@@ -92,6 +96,8 @@ def draw_panels(table: pd.DataFrame, jobs: Sequence[Job]) -> np.ndarray:
     label = keys[0] if len(keys) == 1 else "job"
     if "share_1" in table:
         return _types_panels(table, label)
+    if ERROR in table:
+        return imread(BytesIO(png_bytes(cells_figure(table, keys))))
     if "validation" in table:
         planted = {job.metrics["truth"].get("rho_age") for job in jobs if "truth" in job.metrics}
         return imread(BytesIO(png_bytes(calm_figure(table, keys, planted.pop() if len(planted) == 1 else None))))
@@ -153,6 +159,8 @@ def sweep_markdown(table: pd.DataFrame, jobs: Sequence[Job]) -> str:
         names = [*settings_swept(table, swept_keys(jobs)), "seeds", "validation", "above the best", "±"]
         rows = [[*row.values, row.seeds, f"{row.loss:.7g}", row.excess, row.error] for row in ranked]
         lines += ["", *_markdown(names, [map(_short, row) for row in rows]), "", best_said(table, swept_keys(jobs))]
+    least = least_error(table, swept_keys(jobs)) if ERROR in table else ""
+    lines += ["", least] if least else []
     failed = [job for job in jobs if job.error]
     if failed:
         lines += ["", f"{len(failed)} of {len(jobs)} jobs failed:", ""]

@@ -23,7 +23,7 @@ class Posterior(NamedTuple):
     Attributes:
         laplace: parameters at the context assumed, their covariance inflated.
         slope: of the parameters in the context.
-        context, context_sd: mean and standard deviation of the exponent.
+        context, context_sd: middle and scale of the exponent.
         votes: root of the covariance of the votes in a contest's cells, [d, rc, rc].
         middle: expected tables at the mode, brought to the contests' margins.
         rows, columns: margins of the contests.
@@ -39,12 +39,12 @@ class Posterior(NamedTuple):
     columns: Float[Array, "d c"]
 
 
-def posterior(found: Mode, slope: Point, *, context_sd: float = 0.15, inflation: float = INFLATION) -> Posterior:
+def posterior(found: Mode, slope: Point, *, context_sd: float = 0.12, inflation: float = INFLATION) -> Posterior:
     """The normal approximation around a mode.
 
     Args:
         slope: change of the parameters with the context, per unit of it.
-        context_sd: of the exponent about the one assumed.
+        context_sd: scale of the exponent about the one assumed.
         inflation: kappa, of the covariance of the parameters.
     """
     problem = found.problem
@@ -61,7 +61,7 @@ def posterior(found: Mode, slope: Point, *, context_sd: float = 0.15, inflation:
         Laplace(found.point, jnp.asarray(wide * root), ties, wide * spread),
         slope,
         problem.assumed.context,
-        jnp.asarray(context_sd),
+        jnp.asarray(context_sd, float),
         jnp.asarray(votes),
         _balanced(found.eta, problem.assumed.context, problem, rows, columns),
         rows,
@@ -84,9 +84,9 @@ def draw_tables(
         bounds: of the cells, from the margins of the units.
     """
 
-    def one(key: Array) -> Array:
-        of_point, of_context, of_votes = jax.random.split(key, 3)
-        moved = known.context_sd * jax.random.normal(of_context)
+    def one(given: tuple[Array, Array]) -> Array:
+        of_point, of_votes = jax.random.split(given[0])
+        moved = jnp.maximum(known.context_sd * given[1], -known.context)  # an exponent is not below 0
         point = jax.tree.map(lambda at, by: at + moved * by, draw(of_point, known.laplace), known.slope)
         eta, _ = logits(point, problem)
         mean = _balanced(eta, known.context + moved, problem, known.rows, known.columns)
@@ -94,8 +94,21 @@ def draw_tables(
         votes = jnp.einsum("dkl,dl->dk", known.votes, shock).reshape(centre.shape)
         return jnp.maximum(centre + mean - known.middle + votes, 0.0)
 
-    tables = jax.lax.map(one, keys, batch_size=4)
+    shifts = spread_out(jax.random.fold_in(keys[0], 2), keys.shape[0])  # 0 and 1 are what the key is split into
+    tables = jax.lax.map(one, (keys, shifts), batch_size=4)
     return within(tables, known.rows, known.columns, *bounds)
+
+
+def spread_out(key: Key[Array, ""], number: int) -> Float[Array, " number"]:
+    """Draws of Student's t with four degrees of freedom, one from each of `number` equal parts, in random order.
+
+    All contests share a draw's exponent, so that their intervals would otherwise all be off in one direction. The tails
+    are heavy because the exponent is known from few elections. The quantile is that of Shaw (2006).
+    """
+    of_order, of_place = jax.random.split(key)
+    at = (jax.random.permutation(of_order, number) + jax.random.uniform(of_place, (number,), float)) / number
+    root = jnp.sqrt(jnp.maximum(4.0 * at * (1.0 - at), 1e-12))
+    return jnp.sign(at - 0.5) * 2.0 * jnp.sqrt(jnp.cos(jnp.arccos(root) / 3.0) / root - 1.0)
 
 
 @jax.jit

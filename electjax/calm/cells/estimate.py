@@ -4,6 +4,7 @@ from functools import partial
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from electjax.calm.cells.data import Assumed, Blocks, Contests
@@ -34,7 +35,8 @@ class Mode(NamedTuple):
 
 def posed(blocks: Blocks, contests: Contests, assumed: Assumed, *, pairs: int) -> Problem:
     """`pose`, compiled: contests laid out with what is assumed of them."""
-    return _pose(blocks, contests, Assumed(*assumed), pairs)
+    # plain numbers would be of a weaker type, and have a program of their own
+    return _pose(blocks, contests, Assumed(*(jnp.asarray(x, float) for x in assumed)), pairs)
 
 
 def mode(problem: Problem, start: Point | None = None, *, tolerance: float = 1e-2, max_steps: int = 200) -> Mode:

@@ -8,6 +8,7 @@ import xarray as xr
 
 LEVELS = (0.8, 0.95)
 LARGE = 0.03  # share of a contest's votes above which the shares of a row count in checks of intervals
+ROUNDING = 1e-6  # of a share: draws are kept in single precision, and some cells are certain
 TABLE = ("contest", "row", "column")
 
 
@@ -46,8 +47,8 @@ def coverage_cells(result: xr.Dataset, levels: Sequence[float] = LEVELS, *, larg
         large: rows below this share of a contest's votes are left out.
 
     Returns:
-        Over `level`: coverage and width of all cells, and of each kind: coverage_by_contest(level, contest),
-        coverage_by_share(level, share), where cells are grouped by their estimated share.
+        Over `level`: coverage and mean width of all cells, coverage_by_contest(level, contest), NaN without truth, and
+        coverage_by_share(level, share), where cells are grouped by their estimated share; cells: their number.
 
     Raises:
         ValueError: no draws, no truth, or a level that is not between 0 and 1.
@@ -69,8 +70,9 @@ def coverage_cells(result: xr.Dataset, levels: Sequence[float] = LEVELS, *, larg
     tails = (1 - nominal) / 2
     # padding is NaN all over
     low, high = (np.quantile(drawn, side, axis=0) for side in (tails, 1 - tails))
-    held = (low <= counted) & (counted <= high)
-    number = np.maximum(use.sum(axis=(1, 2)), 1)
+    held = (low - ROUNDING <= counted) & (counted <= high + ROUNDING)
+    number = use.sum(axis=(1, 2))
+    number = np.where(number > 0, number, np.nan)  # nothing is known of a contest without truth
     edges = np.array([0.0, 0.02, 0.1, 0.5, 0.8, 1.0])
     share = result["share"].transpose(*TABLE).values
     group = np.clip(np.digitize(np.nan_to_num(share), edges) - 1, 0, len(edges) - 2)

@@ -31,7 +31,8 @@ def decode_cells(tables: "Tables", units: xr.Dataset, code: Encoded, settings: S
     found = tables.found
     notes = [*code.notes, CAVEAT.format(context=settings.context)]
     if not found.converged:
-        notes.append(f"Newton's method stopped after {found.steps} steps before it converged; raise max_steps")
+        why = "raise max_steps" if found.steps >= settings.max_steps else "no step went further up"
+        notes.append(f"Newton's method stopped after {found.steps} steps before it converged: {why}")
     result = _begun(tables.contests, tables.bounds, units, code, settings, notes)
     own = np.asarray(tables.units)[code.block, code.place]
     result["unit_cells"] = (("unit", "row", "column"), np.where(here[_of(code)], own, np.nan))
@@ -74,7 +75,7 @@ def _begun(
     notes: list[str],
 ) -> xr.Dataset:
     here = _here(code)
-    result = units[[name for name in _KEPT if name in units]].copy()
+    result = units.drop_vars([name for name in units.data_vars if name not in _KEPT])
     total = np.where(code.row_total > 0, code.row_total, np.nan)[:, :, None]
     for name, values in (
         ("cells", table),
@@ -113,6 +114,8 @@ def _with_pooled(result: xr.Dataset, tables: "Tables", code: Encoded, settings: 
     if code.features and settings.affinity:
         result = result.assign_coords(feature=strings(list(code.features)))
         result["feature_effect"] = ("feature", shared[kinds + pairs : -1])
+        if len(tables.shared_sd):
+            result["feature_effect_se"] = ("feature", tables.shared_sd[kinds + pairs : -1])
     return result
 
 

@@ -41,6 +41,7 @@ class Tables(NamedTuple):
         others: tables of contests at other contexts.
         bounds: least and largest counts, [D, R, C] each.
         draws: [S, D, R, C].
+        shared_sd: standard deviation of the shared parameters in the draws' approximation, [p]; without draws none.
     """
 
     found: Mode
@@ -49,6 +50,7 @@ class Tables(NamedTuple):
     others: dict[float, np.ndarray]
     bounds: tuple[np.ndarray, np.ndarray]
     draws: np.ndarray
+    shared_sd: np.ndarray
 
 
 def estimate_cells(
@@ -81,7 +83,8 @@ def estimate_cells(
         share; bound_low and bound_high: what is certain of the votes (Duncan and Davis 1953); draws(draw, ...): votes;
         unit_cells(unit, row, column): tables of units, which have their margins and add up to `cells`;
         cells_by_context(context, ...); correlation(contest): rho of two voters of a row in a unit;
-        pair_logit(row_key, column_key): what is pooled; feature_effect(feature).
+        pair_logit(row_key, column_key): what is pooled; feature_effect(feature): on the logit, for a standard deviation
+        of the feature, and feature_effect_se, its standard error as wide as the draws are.
         With truth: truth, error(contest): EI = 50 sum |n - n_hat| / sum n, error_by_context(context); attrs mean_ei,
         coverage_95, coverage_80, width_95, width_80.
 
@@ -121,17 +124,18 @@ def estimate_tables(code: Encoded, settings: Settings, *, progress: Progress | N
     near: dict[float, Mode] = {}
     for n, beta in enumerate(nodes):
         tell(1 + n, f"fit at context {beta:g}")
-        moved = problem._replace(assumed=problem.assumed._replace(context=jnp.asarray(beta)))
+        moved = problem._replace(assumed=problem.assumed._replace(context=jnp.asarray(beta, float)))
         near[beta] = mode(moved, found.point, **search)  # type: ignore[arg-type]
     tell(1 + len(nodes), "tables")
     table = unit_tables(found.eta, settings.context, problem)
     contest = in_contests(table, problem)
     low, high = (in_contests(x, problem) for x in unit_bounds(code.blocks.rows, code.blocks.columns))
     tables = {b: np.asarray(in_contests(unit_tables(near[b].eta, b, problem), problem)) for b in others}
-    draws = np.zeros((0, *contest.shape))
+    draws, shared_sd = np.zeros((0, *contest.shape)), np.zeros(0)
     if settings.draws:
         slope = _slope({settings.context: found, **near}, settings.context)
         known = posterior(found, slope, context_sd=settings.context_sd, inflation=settings.inflation)
+        shared_sd = np.sqrt((np.asarray(known.laplace.root) ** 2).sum(axis=1))
         keys = jax.random.split(jax.random.key(settings.seed), calls * DRAWS_A_CALL)
         parts = []
         for n in range(calls):
@@ -141,7 +145,7 @@ def estimate_tables(code: Encoded, settings: Settings, *, progress: Progress | N
         draws = np.concatenate(parts)[: settings.draws]
     tell(todo, "done")
     bounds = (np.asarray(low), np.asarray(high))
-    return Tables(found, np.asarray(table), np.asarray(contest), tables, bounds, draws)
+    return Tables(found, np.asarray(table), np.asarray(contest), tables, bounds, draws, shared_sd)
 
 
 def without_features(contests: Contests) -> Contests:
@@ -150,12 +154,17 @@ def without_features(contests: Contests) -> Contests:
 
 
 def _slope(modes: dict[float, Mode], context: float) -> Point:
-    """Change of the mode with the context: between the nearest modes on both sides, or on the one that there is."""
-    below = max((b for b in modes if b < context), default=context)
-    above = min((b for b in modes if b > context), default=context)
-    if below == above:
-        return jax.tree.map(jnp.zeros_like, modes[context].point)
-    return jax.tree.map(lambda a, b: (a - b) / (above - below), modes[above].point, modes[below].point)
+    """Change of the mode with the context: of the parabola through its neighbours and it, or to the only one."""
+    here = modes[context].point
+    below = max((b for b in modes if b < context), default=None)
+    above = min((b for b in modes if b > context), default=None)
+    sides = [(b - context, modes[b].point) for b in (below, above) if b is not None]
+    slopes = [jax.tree.map(lambda far, at, by=by: (far - at) / by, point, here) for by, point in sides]
+    if not slopes:
+        return jax.tree.map(jnp.zeros_like, here)
+    # the nearer side counts more
+    weight = abs(sides[-1][0]) / sum(abs(by) for by, _ in sides) if len(sides) > 1 else 1.0
+    return jax.tree.map(lambda first, last: weight * first + (1 - weight) * last, slopes[0], slopes[-1])
 
 
 def _baseline(code: Encoded, settings: Settings) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:

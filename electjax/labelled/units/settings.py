@@ -1,8 +1,10 @@
 """The options of `estimate_cells`: one frozen value, checked, which a result keeps."""
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
+from numbers import Real
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -25,7 +27,7 @@ class Settings:
             with shares in the simplex (least_squares), em (multinomial maximum likelihood), or independence.
         context: exponent beta of the surroundings: how much more people vote like their unit than their group
             elsewhere. An assumption that margins cannot check.
-        context_sd: standard deviation of it, for the draws.
+        context_sd: how unsure it is, for the draws: scale of a Student t with four degrees of freedom.
         contexts: other values to give the table for.
         pooled: whether contests learn from each other which pairs of parties go together; without, each by itself.
         overdispersed: whether votes of a row within a unit hang together; without, they are multinomial.
@@ -41,7 +43,7 @@ class Settings:
 
     method: Method = "context"
     context: float = CONTEXT
-    context_sd: float = 0.15
+    context_sd: float = 0.12
     contexts: tuple[float, ...] = (0.3, 0.6, 0.8)
     pooled: bool = True
     overdispersed: bool = True
@@ -81,22 +83,33 @@ def settings_of(options: Mapping[str, Any]) -> Settings:
     Raises:
         ElectionDataError: an unknown option, or a value out of range.
     """
-    known = [field.name for field in fields(Settings)]
+    known = {field.name: field.default for field in fields(Settings)}
     for name in options:
         if name not in known:
             raise data_error(
-                f"no such option{suggest(name, known)}",
-                where=name,
-                expected=f"one of {', '.join(known)}",
-                mend="correct its name",
+                "no such option", where=name, expected="an option of estimate_cells", mend=suggest(name, list(known))
             )
-    given = dict(options)
-    for name in ("tau", "contexts"):
-        if name in given:
-            given[name] = tuple(float(v) for v in np.atleast_1d(given[name]))
-    settings = Settings(**given)
+    settings = Settings(**{name: _like(value, known[name]) for name, value in options.items()})
     _check(settings)
     return settings
+
+
+def _like(value: Any, default: Any) -> Any:
+    """An option as JSON keeps it: without numpy's types, a float or a tuple where the default is one."""
+    if hasattr(value, "item") and not np.ndim(value):
+        value = value.item()
+    if isinstance(default, tuple):
+        many = isinstance(value, Iterable) and not isinstance(value, str)
+        return tuple(_like(v, 0.0) for v in (value if many else (value,)))
+    return float(value) if isinstance(default, float) and _is_number(value) else value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _check(settings: Settings) -> None:
@@ -106,12 +119,15 @@ def _check(settings: Settings) -> None:
             raise data_error(f"found {found!r}", where=name, expected=expected, mend="change it")
 
     need(settings.method in get_args(Method), "method", f"one of {', '.join(get_args(Method))}")
+    for name in ("pooled", "overdispersed", "affinity"):
+        need(isinstance(getattr(settings, name), bool), name, "true or false")
     need(len(settings.tau) == len(KINDS), "tau", f"{len(KINDS)} numbers: {', '.join(KINDS)}")
-    need(0 <= settings.context <= 2, "context", "an exponent between 0 (no context) and 2")
-    need(all(0 <= v <= 2 for v in settings.contexts), "contexts", "exponents between 0 and 2")
+    need(all(_is_number(v) and v > 0 for v in settings.tau), "tau", "numbers above 0")
+    need(_is_number(settings.context) and 0 <= settings.context <= 2, "context", "an exponent between 0 and 2")
+    need(all(_is_number(v) and 0 <= v <= 2 for v in settings.contexts), "contexts", "exponents between 0 and 2")
     for name in ("pair_sd", "feature_sd", "inflation", "tolerance"):
-        need(np.isfinite(getattr(settings, name)) and getattr(settings, name) > 0, name, "a number above 0")
-    need(all(np.isfinite(v) and v > 0 for v in settings.tau), "tau", "numbers above 0")
-    need(np.isfinite(settings.context_sd) and settings.context_sd >= 0, "context_sd", "a number of at least 0")
-    need(isinstance(settings.draws, int) and settings.draws >= 0, "draws", "a whole number of at least 0")
-    need(isinstance(settings.max_steps, int) and settings.max_steps > 0, "max_steps", "a whole number above 0")
+        need(_is_number(getattr(settings, name)) and getattr(settings, name) > 0, name, "a number above 0")
+    need(_is_number(settings.context_sd) and settings.context_sd >= 0, "context_sd", "a number of at least 0")
+    need(_is_whole(settings.draws) and settings.draws >= 0, "draws", "a whole number of at least 0")
+    need(_is_whole(settings.max_steps) and settings.max_steps > 0, "max_steps", "a whole number above 0")
+    need(_is_whole(settings.seed), "seed", "a whole number")
