@@ -589,7 +589,7 @@ def test_north_carolina_has_groups_and_tables_of_units() -> None:
     rows, columns = {"white": "wh", "black": "bl", "natam": "natam"}, ("dem", "rep", "oth")
     truth = {(row, column): start + column for row, start in rows.items() for column in columns}
     found = estimate_cells(
-        str(shared("data/ecological/senc.csv")), truth, reading={"rows": list(rows), "columns": list(columns)}
+        str(shared("data/ecological/senc.csv")), truth, rows=list(rows), columns=list(columns)
     )
     assert found.attrs["rows"] == "groups"
     assert found.attrs["mean_ei"] <= 1.0

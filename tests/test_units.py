@@ -398,6 +398,13 @@ def test_a_truth_in_another_order_is_joined_by_votes(tmp_path):
     assert "2 times by name, 2 times by votes" in " ".join(notes_of(units))
 
 
+@pytest.mark.parametrize(("whole", "said"), [(1.0, "shares"), (100.0, "per cent")])
+def test_shares_are_no_counts(whole, said):
+    frame = pd.DataFrame({"a": [0.305, 0.6], "b": [0.695, 0.4], "x": [0.25, 0.5], "y": [0.75, 0.5]}) * whole
+    with pytest.raises(ElectionDataError, match=f"{said}: every unit adds up to about {whole:g}; expected counts"):
+        read_units(frame, rows=["a", "b"], columns=["x", "y"])
+
+
 def test_options_of_one_name_are_one(tmp_path):
     frame = long_frame()
     same = {"Bob (Blue (Old))": "Independent", "Cy": "Independent"}

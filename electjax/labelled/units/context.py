@@ -13,8 +13,8 @@ from electjax.core.host import double_precision
 from electjax.labelled.errors import data_error
 from electjax.labelled.units.check import error_index
 from electjax.labelled.units.codec import encode_units
-from electjax.labelled.units.estimate import Progress, without_features
-from electjax.labelled.units.read import Table, read_units
+from electjax.labelled.units.estimate import Progress, parted, units_of, without_features
+from electjax.labelled.units.read import Table
 from electjax.labelled.units.schema import place
 from electjax.labelled.units.settings import settings_of
 
@@ -30,13 +30,12 @@ def calibrate_context(
     merge_below: float = 0.03,
     seed: int = 0,
     progress: Progress | None = None,
-    reading: dict[str, Any] | None = None,
     **options: Any,
 ) -> xr.Dataset:
     """Error of the estimates against the context, where the truth is known: what to assume of contests like these.
 
     Args:
-        units, truth, merge_below, progress, reading: as of `estimate_cells`; the truth may be in the units.
+        units, truth, merge_below, progress: as of `estimate_cells`; the truth may be in the units.
         contexts: exponents to try, ascending, at least three.
         seed: of the resampling.
         **options: of `estimate_cells`, but for context, contexts and draws.
@@ -53,15 +52,14 @@ def calibrate_context(
     for name in ("context", "contexts", "draws"):
         if name in options:
             raise data_error(f"option {name}", where="calibrate_context", expected="none", mend="leave it out")
-    settings = settings_of(options | {"contexts": tuple(contexts), "seed": seed})
+    chosen, reading = parted(options | {"contexts": tuple(contexts), "seed": seed})
+    settings = settings_of(chosen)
     grid = np.asarray(settings.contexts)
     if grid.size < 3 or (np.diff(grid) <= 0).any():
         raise data_error(
             f"found {list(contexts)}", where="contexts", expected="at least three numbers, ascending", mend="sort them"
         )
-    given = dict(reading or {})
-    made = isinstance(units, xr.Dataset)
-    data = read_units(units, truth=truth, **given if made else given | {"merge_below": merge_below})
+    data = units_of(units, truth, merge_below, reading)
     counted = data["truth"].transpose("contest", "row", "column").values if "truth" in data else None
     known = np.zeros(0, bool) if counted is None else np.isfinite(counted).any(axis=(1, 2))
     if counted is None or not known.any():
@@ -75,7 +73,7 @@ def calibrate_context(
         for n, beta in enumerate(grid.tolist()):
             if progress is not None:
                 progress(n, grid.size, f"context {beta:g}")
-            moved = problem._replace(assumed=problem.assumed._replace(context=jnp.asarray(beta)))
+            moved = problem._replace(assumed=problem.assumed._replace(context=jnp.asarray(beta, float)))
             found = mode(moved, point, tolerance=settings.tolerance, max_steps=settings.max_steps)
             point = found.point
             tables = np.asarray(in_contests(unit_tables(found.eta, beta, problem), problem))

@@ -1,6 +1,7 @@
 """`electjax.estimate_cells`: cross-tables from the margins of units."""
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any, NamedTuple
 
 import jax
@@ -23,6 +24,7 @@ from electjax.labelled.units.settings import Settings, settings_of
 
 Progress = Callable[[int, int, str], None]
 DRAWS_A_CALL = 50
+READING = tuple(name for name in signature(read_units).parameters if name not in ("source", "truth", "merge_below"))
 BASELINES: dict[str, Callable[..., Any]] = {
     "goodman": baselines.goodman,
     "least_squares": baselines.constrained,
@@ -60,7 +62,6 @@ def estimate_cells(
     merge_below: float = 0.03,
     seed: int = 0,
     progress: Progress | None = None,
-    reading: dict[str, Any] | None = None,
     **options: Any,
 ) -> xr.Dataset:
     """Cross-tables of contests from the margins of their units: R x C ecological inference, all contests jointly.
@@ -75,8 +76,8 @@ def estimate_cells(
         merge_below: options below this share of a contest's votes become one, as in `read_units`.
         seed: of the draws.
         progress: called with steps done, steps in all, and what is being done.
-        reading: other arguments of `read_units`, such as rows, columns, contest, unit, electors, kind.
-        **options: the fields of `electjax.labelled.units.settings.Settings`, such as method, context, draws.
+        **options: the fields of `electjax.labelled.units.settings.Settings`, such as method, context, draws; and other
+            arguments of `read_units`, such as rows, columns, electors, kind.
 
     Returns:
         cells(contest, row, column): votes, and share of the row; share_low and share_high(level, ...): intervals of the
@@ -91,17 +92,27 @@ def estimate_cells(
     Raises:
         ElectionDataError: units, truth or options that are not valid.
     """
-    settings = settings_of(options | {"seed": seed})
-    given = dict(reading or {})
-    if isinstance(units, xr.Dataset):
-        data = read_units(units, truth=truth, **given)
-    else:
-        data = read_units(units, truth=truth, merge_below=merge_below, **given)
+    chosen, reading = parted(options | {"seed": seed})
+    settings = settings_of(chosen)
+    data = units_of(units, truth, merge_below, reading)
     code = encode_units(data, checked=True)
     with double_precision():
         if settings.method != "context":
             return decode_baseline(*_baseline(code, settings), data, code, settings)
         return decode_cells(estimate_tables(code, settings, progress=progress), data, code, settings)
+
+
+def parted(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Options of the estimate, and those that say how to read the units."""
+    reading = {name: value for name, value in options.items() if name in READING}
+    return {name: value for name, value in options.items() if name not in READING}, reading
+
+
+def units_of(units: Table | xr.Dataset, truth: Any, merge_below: float, reading: dict[str, Any]) -> xr.Dataset:
+    """Units as they are, or as they are read."""
+    if isinstance(units, xr.Dataset):
+        return read_units(units, truth=truth, **reading)
+    return read_units(units, truth=truth, merge_below=merge_below, **reading)
 
 
 def estimate_tables(code: Encoded, settings: Settings, *, progress: Progress | None = None) -> Tables:

@@ -267,6 +267,14 @@ def _check_margins(ds: xr.Dataset, where: str) -> None:
     if (rows == 0).any():
         label = str(ds["unit"].values[(rows == 0).argmax()])
         raise data_error("the unit is empty", where=f"{where}, unit {label!r}", expected="voters", mend="leave it out")
+    for whole_of, said in ((1.0, "shares"), (100.0, "per cent")):
+        if kind.kind == "f" and len(rows) > 1 and (np.abs(rows - whole_of) < 1e-2 * whole_of).all():
+            raise data_error(
+                f"{said}: every unit adds up to about {whole_of:g}",
+                where=where,
+                expected="counts, as a unit of many voters says more than one of few",
+                mend="multiply shares by the voters of the unit",
+            )
 
 
 def _check_truth(ds: xr.Dataset, where: str) -> None:
