@@ -6,7 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from electjax.labelled.units.schema import contest_index
+
 LEVELS = (0.8, 0.95)
+TABLE = ("contest", "row", "column")
 CONTEXTS = (0.3, 0.6, 0.8)
 
 
@@ -108,3 +111,35 @@ def _moved(table: np.ndarray, log: np.ndarray) -> np.ndarray:
     moved = table * np.exp(log)
     sums = moved.sum(1, keepdims=True)
     return moved * table.sum(1, keepdims=True) / np.where(sums > 0, sums, 1.0)
+
+
+def assert_consistent(result: xr.Dataset, units: xr.Dataset) -> None:
+    """Every table is there where its options are, has its margins, adds up and is inside its bounds."""
+    here = (units["row_name"].values != "")[:, :, None] & (units["column_name"].values != "")[:, None, :]
+    of = contest_index(units)
+    rows, columns = (units[f"{side}_margin"].values.astype(float) for side in ("row", "column"))
+    for name in ("cells", "share", "bound_low", "bound_high"):
+        np.testing.assert_array_equal(np.isfinite(result[name].transpose(*TABLE).values), here)
+    own = result["unit_cells"].transpose("unit", "row", "column").values
+    np.testing.assert_array_equal(np.isfinite(own), here[of])
+    own = np.nan_to_num(own)
+    slack = 1e-6 * np.maximum(rows.sum(axis=1), 1.0)[:, None]
+    assert (np.abs(own.sum(axis=2) - rows) < slack).all()
+    assert (np.abs(own.sum(axis=1) - columns) < slack).all()
+    low = np.maximum(rows[:, :, None] + columns[:, None, :] - rows.sum(axis=1)[:, None, None], 0.0)
+    high = np.minimum(rows[:, :, None], columns[:, None, :])
+    assert (own >= low - slack[..., None]).all()
+    assert (own <= high + slack[..., None]).all()
+    cells = result["cells"].values
+    draws = result["draws"].transpose("draw", *TABLE).values.astype(float)
+    for d in range(len(here)):
+        mine, total = of == d, rows[of == d].sum()
+        np.testing.assert_allclose(np.nan_to_num(cells[d]), own[mine].sum(axis=0), atol=1e-9 * total)
+        least, most = low[mine].sum(axis=0), high[mine].sum(axis=0)
+        np.testing.assert_allclose(np.nan_to_num(result["bound_low"].values[d]), least, atol=1e-9 * total)
+        np.testing.assert_allclose(np.nan_to_num(result["bound_high"].values[d]), most, atol=1e-9 * total)
+        some = np.nan_to_num(draws[:, d])
+        assert (some >= least - 1e-6 * total).all()
+        assert (some <= most + 1e-6 * total).all()
+        assert np.abs(some.sum(axis=2) - rows[mine].sum(axis=0)).max() < 1e-6 * total
+        assert np.abs(some.sum(axis=1) - columns[mine].sum(axis=0)).max() < 1e-6 * total

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 import xarray as xr
-from data_paths import shared
+from cells_by_hand import assert_consistent
 from scipy.special import softmax
 
 from electjax.calm.cells import draws as dr
@@ -89,38 +89,6 @@ def better(one: xr.Dataset, other: xr.Dataset) -> float:
     """How much smaller the error of one is on average, in standard errors of the difference over contests."""
     gain = (other["error"] - one["error"]).values
     return float(gain.mean() / gain.std(ddof=1) * np.sqrt(gain.size))
-
-
-def assert_consistent(result: xr.Dataset, units: xr.Dataset) -> None:
-    """Every table is there where its options are, has its margins, adds up and is inside its bounds."""
-    here = (units["row_name"].values != "")[:, :, None] & (units["column_name"].values != "")[:, None, :]
-    of = contest_index(units)
-    rows, columns = (units[f"{side}_margin"].values.astype(float) for side in ("row", "column"))
-    for name in ("cells", "share", "bound_low", "bound_high"):
-        np.testing.assert_array_equal(np.isfinite(result[name].transpose(*TABLE).values), here)
-    own = result["unit_cells"].transpose("unit", "row", "column").values
-    np.testing.assert_array_equal(np.isfinite(own), here[of])
-    own = np.nan_to_num(own)
-    slack = 1e-6 * np.maximum(rows.sum(axis=1), 1.0)[:, None]
-    assert (np.abs(own.sum(axis=2) - rows) < slack).all()
-    assert (np.abs(own.sum(axis=1) - columns) < slack).all()
-    low = np.maximum(rows[:, :, None] + columns[:, None, :] - rows.sum(axis=1)[:, None, None], 0.0)
-    high = np.minimum(rows[:, :, None], columns[:, None, :])
-    assert (own >= low - slack[..., None]).all()
-    assert (own <= high + slack[..., None]).all()
-    cells = result["cells"].values
-    draws = result["draws"].transpose("draw", *TABLE).values.astype(float)
-    for d in range(len(here)):
-        mine, total = of == d, rows[of == d].sum()
-        np.testing.assert_allclose(np.nan_to_num(cells[d]), own[mine].sum(axis=0), atol=1e-9 * total)
-        least, most = low[mine].sum(axis=0), high[mine].sum(axis=0)
-        np.testing.assert_allclose(np.nan_to_num(result["bound_low"].values[d]), least, atol=1e-9 * total)
-        np.testing.assert_allclose(np.nan_to_num(result["bound_high"].values[d]), most, atol=1e-9 * total)
-        some = np.nan_to_num(draws[:, d])
-        assert (some >= least - 1e-6 * total).all()
-        assert (some <= most + 1e-6 * total).all()
-        assert np.abs(some.sum(axis=2) - rows[mine].sum(axis=0)).max() < 1e-6 * total
-        assert np.abs(some.sum(axis=1) - columns[mine].sum(axis=0)).max() < 1e-6 * total
 
 
 # ------------------------------------------------------------------------------------ drawn contests
@@ -327,12 +295,6 @@ def test_other_options_do_not_compile_again(units: xr.Dataset, result: xr.Datase
     assert [program._cache_size() for program in PROGRAMS] == before
     assert [done for done, *_ in told] == list(range(len(told)))
     assert told[-1][0] == told[-1][1]
-
-
-def test_it_says_when_it_stopped_too_early(units: xr.Dataset) -> None:
-    short = quick(units, max_steps=2)
-    assert short.attrs["converged"] == 0
-    assert any("stopped after 2 steps" in note and "max_steps" in note for note in json.loads(short.attrs["notes"]))
 
 
 # ------------------------------------------------------------------------------------ odd contests
@@ -549,48 +511,21 @@ def test_options_are_kept_as_json() -> None:
 # ------------------------------------------------------------------------------------ elections that were counted
 
 
-def new_zealand(year: int) -> tuple[str, str]:
-    files = (f"data/ecological/nz_{year}_{what}.csv.gz" for what in ("units_long", "truth_cross"))
-    return tuple(str(shared(file)) for file in files)  # type: ignore[return-value]
+def test_a_search_that_is_cut_short_warns_and_says_at_which_exponent(units: xr.Dataset) -> None:
+    with pytest.warns(UserWarning, match="at context 0.6, 0.3; raise max_steps"):
+        short = estimate_cells(units, draws=0, contexts=(0.3,), max_steps=2)
+    assert short.attrs["converged"] == 0
+    assert "at context 0.6, 0.3" in json.loads(short.attrs["notes"])[-1]
 
 
-@pytest.fixture(scope="module")
-def nz_2014() -> xr.Dataset:
-    return estimate_cells(*new_zealand(2014))
+def test_a_thousand_times_the_voters_change_little(units: xr.Dataset) -> None:
+    names = ["row_margin", "column_margin"]
+    large = units.drop_vars("unit_truth", errors="ignore").assign({name: units[name] * 100_000 for name in names})
+    found, plain = quick(large.assign(truth=units["truth"] * 100_000)), quick(units)
+    assert found.attrs["converged"] == 1
+    assert abs(found.attrs["mean_ei"] - plain.attrs["mean_ei"]) < 1.0
 
 
-def test_new_zealand_2014_is_accurate_and_calibrated(nz_2014: xr.Dataset) -> None:
-    of = nz_2014.attrs
-    assert of["converged"] == 1
-    assert of["mean_ei"] <= 4.2
-    assert 0.92 <= of["coverage_95"] <= 0.98
-    assert 0.75 <= of["coverage_80"] <= 0.86
-    assert of["width_95"] <= 0.20
-
-
-def test_new_zealand_2014_is_consistent(nz_2014: xr.Dataset) -> None:
-    assert_consistent(nz_2014, nz_2014)
-    shares = np.nansum(nz_2014["truth"], axis=(1, 2))
-    votes = nz_2014["row_margin"].sum("row").groupby(nz_2014["unit_contest"]).sum().sel(unit_contest=nz_2014["contest"])
-    np.testing.assert_allclose(shares, votes, rtol=0.01)
-    assert nz_2014["error_by_context"].sel(context=0.6) < nz_2014["error_by_context"].sel(context=[0.3, 0.8]).min()
-
-
-@pytest.mark.slow
-def test_new_zealand_2002_is_accurate_and_calibrated() -> None:
-    of = estimate_cells(*new_zealand(2002)).attrs
-    assert of["mean_ei"] <= 5.9
-    assert 0.92 <= of["coverage_95"] <= 0.98
-    assert 0.75 <= of["coverage_80"] <= 0.86
-    assert of["width_95"] <= 0.20
-
-
-def test_north_carolina_has_groups_and_tables_of_units() -> None:
-    rows, columns = {"white": "wh", "black": "bl", "natam": "natam"}, ("dem", "rep", "oth")
-    truth = {(row, column): start + column for row, start in rows.items() for column in columns}
-    found = estimate_cells(
-        str(shared("data/ecological/senc.csv")), truth, rows=list(rows), columns=list(columns)
-    )
-    assert found.attrs["rows"] == "groups"
-    assert found.attrs["mean_ei"] <= 1.0
-    assert_consistent(found, found)
+def test_options_that_are_misspelt_are_told_from_those_of_the_reader() -> None:
+    with pytest.raises(ElectionDataError, match=r"rwos: no such option.*rows"):
+        estimate_cells("units.csv", rwos=["a"])

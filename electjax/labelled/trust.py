@@ -40,7 +40,9 @@ def recovered(recovery: xr.Dataset) -> Recovered:
     """The arrays of a recovery; ValueError where it is none."""
     names = _names(recovery, _TRUTH)
     if not names or not {"replicate", "draw"} <= set(recovery.dims) or "weight" not in recovery:
-        raise ValueError("no recovery: expected the Dataset of `recover`, with weight and truth_<parameter>")
+        raise ValueError(
+            "no recovery: expected the Dataset of `recover`, with weight and truth_<parameter>, or of `estimate_cells`"
+        )
     labels, draws = scalars(recovery, names, ("replicate", "draw"))
     _, truth = scalars(recovery, [_TRUTH + name for name in names], ("replicate",))
     return Recovered(labels, draws, recovery["weight"].transpose("replicate", "draw").values, truth)

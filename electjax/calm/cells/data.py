@@ -17,6 +17,7 @@ from electjax.calm.data import Tensor
 Found = TypeVar("Found")
 
 SLAB = 512  # blocks worked off at a time
+ROOM = 2**25  # numbers that a slab may need to hold
 KINDS = (
     "own party",
     "cross",
@@ -100,11 +101,16 @@ def block_places(contest: np.ndarray, *, size: int = 16) -> tuple[np.ndarray, np
     return rank % size, first[contest] + rank // size, np.repeat(np.arange(number.size), blocks)
 
 
-def over_blocks(work: Callable[[Blocks], Found], blocks: Blocks) -> Found:
-    """What `work` gives of every block, stacked; a slab of them at a time."""
-    if blocks.contest.shape[0] <= SLAB:
+def over_blocks(work: Callable[[Blocks], Found], blocks: Blocks, *, numbers: int = 0) -> Found:
+    """What `work` gives of every block, stacked; a slab of them at a time.
+
+    Args:
+        numbers: that the work on a unit needs to hold, where they are many.
+    """
+    slab = max(1, min(SLAB, ROOM // max(numbers * blocks.rows.shape[1], 1)))
+    if blocks.contest.shape[0] <= slab:
         return jax.vmap(work)(blocks)
-    return jax.lax.map(work, blocks, batch_size=SLAB)
+    return jax.lax.map(work, blocks, batch_size=slab)
 
 
 def cells_of(contests: Contests) -> Bool[Array, "d r c"]:

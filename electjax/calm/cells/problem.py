@@ -18,6 +18,7 @@ from electjax.calm.cells.unit import (
     expected,
     in_surroundings,
     inverse_and_log_determinant,
+    regular,
     row_variance,
     slope_of_means,
     within_rows,
@@ -164,7 +165,7 @@ class Misfit(NamedTuple):
 
 
 def _misfit(moments: Expected, columns: Float[Array, " c"]) -> Misfit:
-    inverse, log_determinant = inverse_and_log_determinant(moments.covariance)
+    inverse, log_determinant = inverse_and_log_determinant(regular(moments.covariance, columns))
     pulled = inverse @ (columns - moments.mean)
     return Misfit(0.5 * ((columns - moments.mean) @ pulled + log_determinant), inverse, pulled)
 

@@ -8,9 +8,9 @@ from electjax.calm.cells.balance import balance
 from electjax.calm.cells.data import Blocks, over_blocks
 from electjax.calm.cells.problem import Problem, of_contest
 from electjax.calm.cells.unit import (
-    ROUNDING,
     in_surroundings,
     inverse_and_log_determinant,
+    regular,
     row_variance,
     within_rows,
 )
@@ -59,12 +59,12 @@ def noise(
         def of_unit(margin: Array) -> Array:
             shares = in_surroundings(logits, margin, own.mix, own.column_here, beta)
             spread = jax.vmap(lambda v, s: within_rows(v[None], s[None]))(row_variance(margin, rate), shares)
-            whole = spread.sum(axis=0) + ROUNDING * jnp.eye(columns)
-            inverse, _ = inverse_and_log_determinant(whole)
+            inverse, _ = inverse_and_log_determinant(regular(spread.sum(axis=0), margin))
             edge = spread.transpose(1, 0, 2).reshape(columns, rows * columns)
             free = spread[:, :, None, :] * jnp.eye(rows)[:, None, :, None]
             return free.reshape(rows * columns, rows * columns) - edge.T @ (inverse @ edge)
 
         return jax.vmap(of_unit)(block.rows).sum(axis=0)
 
-    return jax.ops.segment_sum(over_blocks(of_block, problem.blocks), problem.blocks.contest, num_segments=eta.shape[0])
+    found = over_blocks(of_block, problem.blocks, numbers=2 * (rows * columns) ** 2)
+    return jax.ops.segment_sum(found, problem.blocks.contest, num_segments=eta.shape[0])

@@ -63,8 +63,16 @@ def slope_of_means(
 
 def expected(shares: Float[Array, "r c"], rows: Float[Array, " r"], rho: Float[Array, ""]) -> Expected:
     """Moments of the column margins: choices within a row of the unit are correlated by rho."""
-    covariance = within_rows(row_variance(rows, rho), shares)
-    return Expected(rows @ shares, covariance + ROUNDING * jnp.eye(shares.shape[1]))
+    return Expected(rows @ shares, within_rows(row_variance(rows, rho), shares))
+
+
+def regular(covariance: Float[Array, "c c"], counts: Float[Array, " n"]) -> Float[Array, "c c"]:
+    """The covariance of counts whose sum is known, with that of rounding, made regular.
+
+    Along their sum it is 0, and so is all that its inverse meets; what is put there is as large as the rest, so that
+    nothing is lost to rounding where units are large.
+    """
+    return covariance + ROUNDING * jnp.eye(covariance.shape[0]) + counts.sum()
 
 
 def within_rows(variance: Float[Array, " r"], shares: Float[Array, "r c"]) -> Float[Array, "c c"]:

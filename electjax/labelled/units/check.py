@@ -61,12 +61,12 @@ def coverage_cells(result: xr.Dataset, levels: Sequence[float] = LEVELS, *, larg
             raise ValueError(f"no {name} in the estimate; {mend}")
     truth = result["truth"].transpose(*TABLE).values
     draws = result["draws"].transpose("draw", *TABLE).values.astype(np.float64)
+    cells = result["cells"].transpose(*TABLE).values
     with np.errstate(invalid="ignore", divide="ignore"):
-        rows = np.nansum(truth, axis=2, keepdims=True)
-        weight = rows / np.nansum(truth, axis=(1, 2), keepdims=True)
-        total = np.nansum(result["cells"].transpose(*TABLE).values, axis=2, keepdims=True)
-        counted, drawn = truth / rows, draws / total
-    use = (weight > large) & np.isfinite(counted) & np.isfinite(drawn[0])
+        total = np.nansum(cells, axis=2, keepdims=True)
+        weight = total / np.nansum(total, axis=(1, 2), keepdims=True)
+        counted, drawn = truth / np.nansum(truth, axis=2, keepdims=True), draws / total
+    use = (weight > large) & np.isfinite(counted) & np.isfinite(cells)
     tails = (1 - nominal) / 2
     # padding is NaN all over
     low, high = (np.quantile(drawn, side, axis=0) for side in (tails, 1 - tails))

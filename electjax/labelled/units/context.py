@@ -1,5 +1,6 @@
 """`electjax.calibrate_context`: the contextual exponent of contests whose cross-tables were counted."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from electjax.core.host import double_precision
 from electjax.labelled.errors import data_error
 from electjax.labelled.units.check import error_index
 from electjax.labelled.units.codec import encode_units
-from electjax.labelled.units.estimate import Progress, parted, units_of, without_features
+from electjax.labelled.units.estimate import READING, Progress, parted, units_of, without_features
 from electjax.labelled.units.read import Table
 from electjax.labelled.units.schema import place
 from electjax.labelled.units.settings import settings_of
@@ -27,7 +28,7 @@ def calibrate_context(
     truth: Any = None,
     *,
     contexts: Sequence[float] = GRID,
-    merge_below: float = 0.03,
+    merge_below: float | None = None,
     seed: int = 0,
     progress: Progress | None = None,
     **options: Any,
@@ -49,15 +50,15 @@ def calibrate_context(
     Raises:
         ElectionDataError: no truth, exponents that are no ascending grid, or what `estimate_cells` refuses.
     """
-    for name in ("context", "contexts", "draws"):
+    for name in ("context", "draws", "method"):
         if name in options:
             raise data_error(f"option {name}", where="calibrate_context", expected="none", mend="leave it out")
-    chosen, reading = parted(options | {"contexts": tuple(contexts), "seed": seed})
-    settings = settings_of(chosen)
+    chosen, reading = parted(options | {"contexts": tuple(np.atleast_1d(contexts)), "seed": seed})
+    settings = settings_of(chosen, READING)
     grid = np.asarray(settings.contexts)
     if grid.size < 3 or (np.diff(grid) <= 0).any():
         raise data_error(
-            f"found {list(contexts)}", where="contexts", expected="at least three numbers, ascending", mend="sort them"
+            f"found {contexts}", where="contexts", expected="at least three numbers, ascending", mend="sort them"
         )
     data = units_of(units, truth, merge_below, reading)
     counted = data["truth"].transpose("contest", "row", "column").values if "truth" in data else None
@@ -76,6 +77,8 @@ def calibrate_context(
             moved = problem._replace(assumed=problem.assumed._replace(context=jnp.asarray(beta, float)))
             found = mode(moved, point, tolerance=settings.tolerance, max_steps=settings.max_steps)
             point = found.point
+            if not found.converged:
+                warnings.warn(f"context {beta:g}: the search ended before it converged", stacklevel=2)
             tables = np.asarray(in_contests(unit_tables(found.eta, beta, problem), problem))
             error[n] = error_index(tables[known], counted[known])
     if progress is not None:

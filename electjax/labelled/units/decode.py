@@ -30,9 +30,9 @@ def decode_cells(tables: "Tables", units: xr.Dataset, code: Encoded, settings: S
     here = _here(code)
     found = tables.found
     notes = [*code.notes, CAVEAT.format(context=settings.context)]
-    if not found.converged:
-        why = "raise max_steps" if found.steps >= settings.max_steps else "no step went further up"
-        notes.append(f"Newton's method stopped after {found.steps} steps before it converged: {why}")
+    if tables.stopped:
+        where = ", ".join(f"{beta:g}" for beta in tables.stopped)
+        notes.append(f"the search ended before it converged, at context {where}; raise max_steps or check the units")
     result = _begun(tables.contests, tables.bounds, units, code, settings, notes)
     own = np.asarray(tables.units)[code.block, code.place]
     result["unit_cells"] = (("unit", "row", "column"), np.where(here[_of(code)], own, np.nan))
@@ -104,7 +104,8 @@ def _with_pooled(result: xr.Dataset, tables: "Tables", code: Encoded, settings: 
     shared = np.asarray(tables.found.point.shared)
     kinds, pairs = len(KINDS), len(code.pairs)
     result = result.assign_coords(kind=list(KINDS))
-    result["kind_logit"] = ("kind", shared[:kinds])
+    there = [(np.asarray(code.contests.kind)[_here(code)] == k).any() for k in range(kinds)]
+    result["kind_logit"] = ("kind", np.where(there, shared[:kinds], np.nan))
     row_keys, column_keys = (list(dict.fromkeys(pair[side] for pair in code.pairs)) for side in (0, 1))
     logit = np.full((len(row_keys), len(column_keys)), np.nan)
     for (row, column), value in zip(code.pairs, shared[kinds : kinds + pairs], strict=True):

@@ -1,5 +1,7 @@
 """`electjax.estimate_cells`: cross-tables from the margins of units."""
 
+import json
+import warnings
 from collections.abc import Callable
 from inspect import signature
 from typing import Any, NamedTuple
@@ -17,6 +19,7 @@ from electjax.calm.cells.estimate import Mode, mode, posed
 from electjax.calm.cells.tables import in_contests, unit_tables
 from electjax.core.arrow import Point
 from electjax.core.host import double_precision
+from electjax.labelled.errors import data_error
 from electjax.labelled.units.codec import Encoded, encode_units
 from electjax.labelled.units.decode import decode_baseline, decode_cells
 from electjax.labelled.units.read import Table, read_units
@@ -43,6 +46,7 @@ class Tables(NamedTuple):
         others: tables of contests at other contexts.
         bounds: least and largest counts, [D, R, C] each.
         draws: [S, D, R, C].
+        stopped: exponents at which the search ended before it converged.
         shared_sd: standard deviation of the shared parameters in the draws' approximation, [p]; without draws none.
     """
 
@@ -52,6 +56,7 @@ class Tables(NamedTuple):
     others: dict[float, np.ndarray]
     bounds: tuple[np.ndarray, np.ndarray]
     draws: np.ndarray
+    stopped: list[float]
     shared_sd: np.ndarray
 
 
@@ -59,7 +64,7 @@ def estimate_cells(
     units: Table | xr.Dataset,
     truth: Any = None,
     *,
-    merge_below: float = 0.03,
+    merge_below: float | None = None,
     seed: int = 0,
     progress: Progress | None = None,
     **options: Any,
@@ -73,7 +78,7 @@ def estimate_cells(
     Args:
         units: what `read_units` reads: a path, a DataFrame, or a Dataset of units.
         truth: the counted tables, as `read_units` takes them. They enter no estimate; they are compared with it.
-        merge_below: options below this share of a contest's votes become one, as in `read_units`.
+        merge_below: options below this share of a contest's votes become one, as in `read_units`; 0.03 for tables.
         seed: of the draws.
         progress: called with steps done, steps in all, and what is being done.
         **options: the fields of `electjax.labelled.units.settings.Settings`, such as method, context, draws; and other
@@ -93,13 +98,17 @@ def estimate_cells(
         ElectionDataError: units, truth or options that are not valid.
     """
     chosen, reading = parted(options | {"seed": seed})
-    settings = settings_of(chosen)
+    settings = settings_of(chosen, READING)
     data = units_of(units, truth, merge_below, reading)
     code = encode_units(data, checked=True)
     with double_precision():
         if settings.method != "context":
             return decode_baseline(*_baseline(code, settings), data, code, settings)
-        return decode_cells(estimate_tables(code, settings, progress=progress), data, code, settings)
+        tables = estimate_tables(code, settings, progress=progress)
+    result = decode_cells(tables, data, code, settings)
+    if tables.stopped:
+        warnings.warn(json.loads(result.attrs["notes"])[-1], stacklevel=2)
+    return result
 
 
 def parted(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -108,10 +117,8 @@ def parted(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     return {name: value for name, value in options.items() if name not in READING}, reading
 
 
-def units_of(units: Table | xr.Dataset, truth: Any, merge_below: float, reading: dict[str, Any]) -> xr.Dataset:
+def units_of(units: Table | xr.Dataset, truth: Any, merge_below: float | None, reading: dict[str, Any]) -> xr.Dataset:
     """Units as they are, or as they are read."""
-    if isinstance(units, xr.Dataset):
-        return read_units(units, truth=truth, **reading)
     return read_units(units, truth=truth, merge_below=merge_below, **reading)
 
 
@@ -132,6 +139,8 @@ def estimate_tables(code: Encoded, settings: Settings, *, progress: Progress | N
     search = {"tolerance": settings.tolerance, "max_steps": settings.max_steps}
     tell(0, "fit")
     found = mode(problem, **search)  # type: ignore[arg-type]
+    if not np.isfinite(np.asarray(found.eta)).all() or not np.isfinite(found.value):
+        raise data_error("the fit is not finite", where="units", expected="margins of ordinary size", mend="check them")
     near: dict[float, Mode] = {}
     for n, beta in enumerate(nodes):
         tell(1 + n, f"fit at context {beta:g}")
@@ -156,7 +165,8 @@ def estimate_tables(code: Encoded, settings: Settings, *, progress: Progress | N
         draws = np.concatenate(parts)[: settings.draws]
     tell(todo, "done")
     bounds = (np.asarray(low), np.asarray(high))
-    return Tables(found, np.asarray(table), np.asarray(contest), tables, bounds, draws, shared_sd)
+    stopped = [b for b, m in {settings.context: found, **near}.items() if not m.converged]
+    return Tables(found, np.asarray(table), np.asarray(contest), tables, bounds, draws, stopped, shared_sd)
 
 
 def without_features(contests: Contests) -> Contests:

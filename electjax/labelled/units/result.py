@@ -40,7 +40,13 @@ def load_cells(path: str | os.PathLike[str]) -> xr.Dataset:
     """An estimate that `save_cells` wrote."""
     if not Path(path).is_file():
         raise data_error("no such file", where=str(path), expected="a file of save_cells", mend="check the path")
-    with xr.open_dataset(path, engine="h5netcdf") as opened:
-        result = loaded(opened)
+    try:
+        with xr.open_dataset(path, engine="h5netcdf") as opened:
+            result = loaded(opened)
+    except (OSError, ValueError, KeyError) as error:
+        mend = "give the path of the netCDF file"
+        raise data_error(
+            f"cannot be opened ({error})", where=str(path), expected="a file of save_cells", mend=mend
+        ) from None
     result.attrs = {key: v.item() if isinstance(v, np.generic) else v for key, v in result.attrs.items()}
     return checked_cells(result)

@@ -77,8 +77,8 @@ class Settings:
         return json.dumps(asdict(self))
 
 
-def settings_of(options: Mapping[str, Any]) -> Settings:
-    """Settings of keyword options.
+def settings_of(options: Mapping[str, Any], others: Iterable[str] = ()) -> Settings:
+    """Settings of keyword options; `others` are options that a mistaken name may have meant.
 
     Raises:
         ElectionDataError: an unknown option, or a value out of range.
@@ -87,7 +87,10 @@ def settings_of(options: Mapping[str, Any]) -> Settings:
     for name in options:
         if name not in known:
             raise data_error(
-                "no such option", where=name, expected="an option of estimate_cells", mend=suggest(name, list(known))
+                "no such option",
+                where=name,
+                expected="an option of estimate_cells",
+                mend=suggest(name, [*known, *others]),
             )
     settings = Settings(**{name: _like(value, known[name]) for name, value in options.items()})
     _check(settings)
