@@ -156,11 +156,14 @@ class UnitsData:
     truth: Any = None
     contest: str | None = None
     unit: str | None = None
+    side: str | None = None
+    option: str | None = None
+    votes: str | None = None
     rows: Any = None
     columns: Any = None
     electors: str | None = None
     kind: RowKind | None = None
-    merge_below: float = 0.03
+    merge_below: float | None = None
     rescale: bool = False
     row_traits: str | None = None
     column_traits: str | None = None

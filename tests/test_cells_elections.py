@@ -19,6 +19,7 @@ def nz_2014() -> xr.Dataset:
     return estimate_cells(*new_zealand(2014))
 
 
+@pytest.mark.slow
 def test_new_zealand_2014_is_accurate_and_calibrated(nz_2014: xr.Dataset) -> None:
     of = nz_2014.attrs
     assert of["converged"] == 1
@@ -28,6 +29,7 @@ def test_new_zealand_2014_is_accurate_and_calibrated(nz_2014: xr.Dataset) -> Non
     assert of["width_95"] <= 0.20
 
 
+@pytest.mark.slow
 def test_new_zealand_2014_is_consistent(nz_2014: xr.Dataset) -> None:
     assert_consistent(nz_2014, nz_2014)
     shares = np.nansum(nz_2014["truth"], axis=(1, 2))

@@ -1,15 +1,13 @@
 """Units: long and wide tables read as they stand, truth joined, small options merged, every fault in one line."""
 
 import gzip
-import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from data_paths import shared
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from units_by_hand import CELLS, SIDES, SOUTH_COLUMNS, TRUTH, WIDE, long_frame, written
 
 from electjax.labelled.booths.generate import simulate_booths
 from electjax.labelled.errors import ElectionDataError
@@ -18,68 +16,6 @@ from electjax.labelled.units.options import parties_of
 from electjax.labelled.units.read import read_units
 from electjax.labelled.units.schema import contest_index, notes_of, select_contests, validate_units
 from electjax.labelled.units.store import save_units
-
-# Two contests. In North, Tiny and Small have 1 and 2 of 100 votes; in South nobody votes for Blue; unit s2 is empty.
-NORTH = {"Red": (40, 20), "Blue": (17, 20), "Tiny": (1, 0), "Small": (2, 0)}
-NORTH_COLUMNS = {"Ann (Red)": (35, 20), "Bob (Blue (Old))": (25, 18), "Cy": (0, 2)}
-SOUTH = {"Red": (5, 0), "Blue": (0, 0), "Green": (4, 0)}
-SOUTH_COLUMNS = {"Dee (Green)": (3, 0), "Eve (Red)": (6, 0)}
-TRUTH = """contest,party,candidate,votes
-South,Red,Dee (Green),1
-South,Red,Eve (Red),4
-South,Blue,Dee (Green),0
-South,Blue,Eve (Red),0
-South,Green,Dee (Green),2
-South,Green,Eve (Red),2
-North,Red Party,Ann,50
-North,Red Party,Bob,10
-North,Red Party,Cy,0
-North,Blue Party,Ann,4
-North,Blue Party,Bob,32
-North,Blue Party,Cy,1
-North,Tiny,Ann,0
-North,Tiny,Bob,1
-North,Tiny,Cy,0
-North,Small,Ann,1
-North,Small,Bob,0
-North,Small,Cy,1
-"""
-
-
-def long_frame() -> pd.DataFrame:
-    records = [
-        (contest, unit, side, option, votes)
-        for contest, sides, units in (
-            ("North", (("party", NORTH), ("candidate", NORTH_COLUMNS)), ("n1", "n2")),
-            ("South", (("party", SOUTH), ("candidate", SOUTH_COLUMNS)), ("s1", "s2")),
-        )
-        for side, options in sides
-        for option, counts in options.items()
-        for unit, votes in zip(units, counts, strict=True)
-    ]
-    return pd.DataFrame(records, columns=["contest", "unit", "side", "option", "votes"])
-
-
-WIDE = pd.DataFrame(
-    {
-        "precinct": ["a", "b", "a"],
-        "old": [30, 10, 5],
-        "young": [20, 40, 5],
-        "dem": [25, 20, 4],
-        "rep": [25, 30, 6],
-        "od": [10, 5, 2],
-        "or": [20, 5, 3],
-        "yd": [15, 15, 2],
-        "yr": [5, 25, 3],
-    }
-)
-CELLS = {("old", "dem"): "od", ("old", "rep"): "or", ("young", "dem"): "yd", ("young", "rep"): "yr"}
-SIDES = {"rows": ["old", "young"], "columns": ["dem", "rep"]}
-
-
-def written(path: Path, text: str) -> Path:
-    path.write_text(text, encoding="utf-8")
-    return path
 
 
 def test_a_long_table_becomes_units_with_small_options_merged(tmp_path):
@@ -101,23 +37,6 @@ def test_a_long_table_becomes_units_with_small_options_merged(tmp_path):
     assert "1 empty units" in notes
     assert "truth of 'North' has other columns than its units: 2 of 100" not in notes
     assert "2 times by name, 2 times in order" in notes
-
-
-def test_truth_whose_margins_differ_is_kept_and_named(tmp_path):
-    text = TRUTH.replace("Red Party,Ann,50", "Red Party,Ann,47").replace("Blue Party,Ann,4", "Blue Party,Ann,7")
-    units = read_units(long_frame(), truth=written(tmp_path / "truth.csv", text))
-    assert units["truth"].sel(contest="North").values[0, 0] == 47
-    said = [note for note in notes_of(units) if "other" in note and "units:" in note]
-    assert said == ["the truth of 'North' has other rows than its units: 3 of 100 votes are elsewhere"]
-
-
-def test_contests_without_truth_are_unknown(tmp_path):
-    rows = TRUTH.splitlines()
-    text = "\n".join([rows[0], *(row for row in rows if row.startswith("South"))])
-    units = read_units(long_frame(), truth=written(tmp_path / "truth.csv", text))
-    assert np.isnan(units["truth"].sel(contest="North").values).all()
-    assert units["truth"].sel(contest="South").sum() == 9
-    assert any("1 contests have no truth: North" in note for note in notes_of(units))
 
 
 def test_files_and_frames_and_numbered_contests_are_the_same(tmp_path):
@@ -149,19 +68,6 @@ def test_latin_letters_and_commas_in_names(tmp_path):
 def test_names_over_two_lines(tmp_path):
     text = long_frame().assign(unit_name="Town, the\nSchool").to_csv(index=False)
     assert read_units(written(tmp_path / "u.csv", text))["unit_name"].values.tolist() == ["Town, the School"] * 3
-
-
-@pytest.mark.parametrize("numbered", ["units", "truth"])
-def test_contests_are_joined_by_what_both_files_call_them(tmp_path, numbered):
-    numbers = {"North": 2, "South": 1}
-    frame, truth = long_frame(), pd.read_csv(written(tmp_path / "truth.csv", TRUTH))
-    plain = read_units(frame, truth=truth)
-    other = frame if numbered == "units" else truth
-    other["contest_no"] = other["contest"].map(numbers)
-    assert read_units(frame, truth=truth)["truth"].identical(plain["truth"])
-    single = frame[frame["contest"] == "North"]
-    alone = read_units(single.drop(columns="contest"), truth=truth[truth["contest"] == "North"].iloc[:, 1:4])
-    assert (alone["truth"].values == plain["truth"].values[:1]).all()
 
 
 def test_the_side_of_rows():
@@ -242,34 +148,9 @@ def test_rows_are_scaled_only_when_asked():
     frame = WIDE.assign(old=WIDE["old"] * 2, young=WIDE["young"] * 2)
     units = read_units(frame, **SIDES, rescale=True)
     assert np.allclose(units["row_margin"].values, WIDE[["old", "young"]].values, rtol=1e-12)
-    assert "the rows of 3 of 3 units are scaled" in notes_of(units)[0]
+    assert "the rows of 3 of 3 units are scaled" in " ".join(notes_of(units))
     with pytest.raises(ElectionDataError, match="row 0, unit 'a' of 'all': rows add up to 100, columns to 50"):
         read_units(frame, **SIDES)
-
-
-def test_traits_of_options():
-    rows = pd.DataFrame({"option": ["Red", "Blue"], "caste": ["SC", "OBC"]})
-    columns = pd.DataFrame(
-        {
-            "contest": ["North", "North", "South"],
-            "candidate": ["Ann (Red)", "Cy", "Eve (Red)"],
-            "caste": ["OBC", "General", ""],
-            "age": [50, np.nan, 31],
-        }
-    )
-    units = read_units(long_frame(), row_traits=rows, column_traits=columns)
-    assert list(json.loads(units.attrs["axes"])["caste"]["categories"]) == ["General", "OBC", "SC"]
-    assert units["row_category"].values[..., 0].tolist() == [["SC", "OBC", ""], ["SC", "", ""]]
-    assert units["column_category"].values[..., 0].tolist() == [["OBC", "", "General"], ["", "", ""]]
-    assert units["column_variable"].values.tolist() == ["age"]
-    expected = [[50, np.nan, np.nan], [np.nan, 31, np.nan]]
-    assert np.array_equal(units["column_covariate"].values[..., 0], expected, equal_nan=True)
-    given = read_units(long_frame(), row_traits=rows, axes={"caste": {"categories": ["OBC", "SC"]}})
-    assert given["row_category"].equals(units["row_category"])
-    with pytest.raises(ElectionDataError, match=r"row 0, column 'option': 'Reed' is no option .* did you mean Red"):
-        read_units(long_frame(), row_traits=rows.replace("Red", "Reed"))
-    with pytest.raises(ElectionDataError, match="row 2, column 'option': 'Red' again"):
-        read_units(long_frame(), row_traits=pd.concat([rows, rows], ignore_index=True))
 
 
 def test_units_are_stored_and_selected(tmp_path):
@@ -331,7 +212,7 @@ def test_other_things_than_units_are_refused():
         ("North,n2,party,Red,20", "North,n1,party,Red,20", "row 2, unit 'n1' of 'North': rows add up to 80"),
         ("North,n1,party,Red,40", "North,n1,list,Red,40", "sides list, party, candidate; expected two sides"),
         ("contest,unit,side", "contest,place,side", "row 1: the header has no column for the unit"),
-        ("unit,side,option", "unit,sides,option", "neither side, option and votes in the header, nor a list rows="),
+        ("unit,side,option", "unit,sides,option", "row 1: no column for side as .*side="),
         ("North,n1,party,Red,40", "North,n1,party,Red", "row 2: 4 cells; expected 5"),
     ],
 )
@@ -347,7 +228,7 @@ def test_faults_of_a_long_file_are_named(tmp_path, old, new, match):
     ("changes", "match"),
     [
         ({"rows": ["old", "yung"]}, "DataFrame, rows: no column 'yung'.*did you mean young"),
-        ({"rows": "old"}, "nor a list rows="),
+        ({"rows": "old"}, "no column for side and option and votes .* no list rows="),
         ({"rows": []}, "no rows or no columns"),
         ({"columns": ["dem", "old"]}, "'old' is named twice"),
         ({"truth": {("old", "dem"): "od"}}, r"no cell \(old, rep\)"),
@@ -363,39 +244,6 @@ def test_faults_of_a_long_file_are_named(tmp_path, old, new, match):
 def test_faults_of_a_wide_table_are_named(changes, match):
     with pytest.raises(ElectionDataError, match=match):
         read_units(WIDE, **{**SIDES, **changes})
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "match"),
-    [
-        ("contest,party", "contest,parties", "no column for rows"),
-    ],
-)
-def test_faults_of_a_truth_are_named(tmp_path, old, new, match):
-    assert old in TRUTH
-    with pytest.raises(ElectionDataError, match=match):
-        read_units(long_frame(), truth=written(tmp_path / "truth.csv", TRUTH.replace(old, new)))
-
-
-def test_a_contest_whose_options_cannot_be_told_has_no_truth(tmp_path):
-    text = TRUTH.replace("North,Small,Cy,1", "North,Large,Cy,7")
-    units = read_units(long_frame(), truth=written(tmp_path / "truth.csv", text))
-    assert np.isnan(units["truth"].sel(contest="North")).all()
-    assert units["truth"].sel(contest="South").values.tolist() == [[1, 4, 0], [2, 2, 0], [0, 0, 0]]
-    said = [note for note in notes_of(units) if "without their truth" in note]
-    assert len(said) == 1
-    assert "column 'party': 5 options of 'North', such as 'Red Party'" in said[0]
-    alone = "\n".join(line for line in text.splitlines() if not line.startswith("South"))
-    with pytest.raises(ElectionDataError, match="column 'party': 5 options of 'North'"):
-        read_units(long_frame(), truth=written(tmp_path / "alone.csv", alone))
-
-
-def test_a_truth_in_another_order_is_joined_by_votes(tmp_path):
-    head, *lines = TRUTH.strip().splitlines()
-    units = read_units(long_frame(), truth=written(tmp_path / "truth.csv", "\n".join([head, *lines[::-1]])))
-    right = read_units(long_frame(), truth=written(tmp_path / "right.csv", TRUTH))
-    assert units["truth"].equals(right["truth"])
-    assert "2 times by name, 2 times by votes" in " ".join(notes_of(units))
 
 
 @pytest.mark.parametrize(("whole", "said"), [(1.0, "shares"), (100.0, "per cent")])
@@ -414,12 +262,6 @@ def test_options_of_one_name_are_one(tmp_path):
     assert (np.sort(own[:, :2]) == np.sort([[35, 25], [20, 20]])).all()
     assert plain["column_margin"].values.sum() == units["column_margin"].values.sum()
     assert "options of one name are added up" in " ".join(notes_of(units))
-
-
-def test_a_truth_of_other_contests_is_refused(tmp_path):
-    text = TRUTH.replace("North,", "Nrth,").replace("South,", "West,")
-    with pytest.raises(ElectionDataError, match="no contest of the units"):
-        read_units(long_frame(), truth=written(tmp_path / "truth.csv", text))
 
 
 def test_missing_files_are_named(tmp_path):
@@ -474,48 +316,119 @@ def test_booths_as_units():
         units_of_booths(booths, "tribe")
 
 
-def by_hand(path: Path, below: float) -> dict[str, tuple[int, int]]:
-    """Rows and columns of each district after merging, from the definition of the field's convention."""
-    frame = pd.read_csv(path, encoding="latin-1")
-    totals = frame.groupby(["district", "side", "option"])["votes"].sum()
-    found = {}
-    for district in frame["district"].unique():
-        sizes = []
-        for side in ("party", "candidate"):
-            votes = totals[district, side]
-            small = votes < below * votes.sum()
-            sizes.append(len(votes) if small.sum() < 2 else int((~small).sum()) + 1)
-        found[district] = (sizes[0], sizes[1])
-    return found
+def said(units) -> str:
+    return " | ".join(notes_of(units))
 
 
-@pytest.mark.parametrize(("year", "contests", "units", "sizes"), [(2002, 69, 5738, (8, 8)), (2014, 71, 5767, (7, 6))])
-def test_new_zealand(year, contests, units, sizes):
-    path = shared(f"data/ecological/nz_{year}_units_long.csv.gz")
-    ds = read_units(path, truth=shared(f"data/ecological/nz_{year}_truth_cross.csv.gz"))
-    assert (ds.sizes["contest"], ds.sizes["unit"]) == (contests, units)
-    assert (ds.sizes["row"], ds.sizes["column"]) == sizes
-    counts = {side: (ds[f"{side}_name"] != "").sum(side).values.tolist() for side in ("row", "column")}
-    labels = ds["contest"].values.tolist()
-    assert dict(zip(labels, zip(counts["row"], counts["column"], strict=True), strict=True)) == by_hand(path, 0.03)
-    raw = pd.read_csv(path, encoding="latin-1")
-    assert ds["row_margin"].values.sum() == raw.loc[raw["side"] == "party", "votes"].sum()
-    assert not np.isnan(ds["truth"].values).any()
-    named = [note for note in notes_of(ds) if "than its units" in note]
-    assert len(named) == (year == 2002)
-    of = contest_index(ds)
-    rows = np.zeros((contests, sizes[0]), int)
-    np.add.at(rows, of, ds["row_margin"].values)
-    differ = (ds["truth"].sum("column").values != rows).any(axis=1)
-    assert all(repr(labels[d]) in named[0] for d in np.flatnonzero(differ))
+def test_districts_under_an_unknown_header_are_not_added_up():
+    frame = long_frame().rename(columns={"contest": "riding"}).replace({"unit": {"s1": "n1", "s2": "n2"}})
+    with pytest.raises(ElectionDataError, match=r"no column for the contest.*pass contest=, one of riding") as caught:
+        read_units(frame)
+    assert "\n" not in str(caught.value)
+    expected = read_units(long_frame())["row_margin"].values.tolist()
+    assert read_units(frame, contest="riding")["row_margin"].values.tolist() == expected
+    alone = read_units(frame[frame["riding"] == "North"])
+    assert "all units are one contest; contest= if riding names theirs" in said(alone)
+    assert "all units are one contest" in said(read_units(WIDE, **SIDES))
+    assert "contest= if county names" in said(read_units(WIDE.assign(county="x"), **SIDES))
+    assert "one contest" not in said(read_units(WIDE.assign(county="x"), **SIDES, contest="county"))
 
 
-def test_north_carolina():
-    rows, columns = ["white", "black", "natam"], ["dem", "rep", "oth"]
-    names = dict(zip(rows, ("wh", "bl", "natam"), strict=True))
-    cells = {(r, c): names[r] + c for r in rows for c in columns}
-    units = read_units(shared("data/ecological/senc.csv"), rows=rows, columns=columns, truth=cells)
-    assert dict(units.sizes) == {"contest": 1, "unit": 212, "row": 3, "column": 3}
-    assert (units["unit_truth"].values.sum(axis=2) == units["row_margin"].values).all()
-    assert (units["unit_truth"].values.sum(axis=1) == units["column_margin"].values).all()
-    assert notes_of(units) == []
+def test_columns_that_are_called_otherwise_can_be_named():
+    names = {"side": "paper", "option": "item", "votes": "total"}
+    frame = long_frame().rename(columns=names)
+    named = read_units(frame, **names)
+    assert named.assign_attrs(source="").identical(read_units(long_frame()).assign_attrs(source=""))
+    with pytest.raises(ElectionDataError, match="no column for option and votes as the long format has"):
+        read_units(frame, side="paper")
+    with pytest.raises(ElectionDataError, match=r"option: no column 'items'.*did you mean item"):
+        read_units(frame, **{**names, "option": "items"})
+    with pytest.raises(ElectionDataError, match="side: a column of long tables"):
+        read_units(WIDE, **SIDES, side="dem")
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "kind"),
+    [
+        ("Zweitstimme", "Erststimme", "votes"),
+        ("PR", "SMD", "votes"),
+        ("second vote", "first vote", "votes"),
+        ("2016", "2020", "votes"),
+        ("first round", "second round", "votes"),
+        ("ethnicity", "party", "groups"),
+        ("here", "there", "votes"),  # its options are called like the parties of the other side
+    ],
+)
+def test_sides_are_told_by_words_and_by_names(rows, columns, kind):
+    frame = long_frame().replace({"side": {"party": rows, "candidate": columns}})
+    unknown = rows == "here"
+    units = read_units(frame if unknown else frame.iloc[::-1])
+    assert "Red" in units["row_name"].values[0]
+    assert units.attrs["rows"] == kind
+    assert ("taken as groups of people; kind='votes'" in said(units)) == (kind == "groups")
+    assert ("side 'here' is taken as rows" in said(units)) == unknown
+
+
+def test_rows_with_names_of_their_own_are_noted_as_groups():
+    people = long_frame().replace(
+        {"side": {"party": "kind"}, "option": {"Red": "young", "Blue": "old", "Green": "new"}}
+    )
+    units = read_units(people)
+    assert units.attrs["rows"] == "groups"
+    assert "rows are side 'kind', taken as groups of people" in said(units)
+    assert "groups of people" not in said(read_units(people, kind="groups"))
+
+
+def test_encodings(tmp_path):
+    frame = long_frame().assign(unit_name="Café – Žďár")
+    for codec, name, note in (
+        ("utf-8", "Café – Žďár", ""),
+        ("utf-16", "Café – Žďár", ""),
+        ("cp1250", "Café – Žïár", "Windows-1252"),
+    ):
+        (tmp_path / "u.csv").write_bytes(frame.to_csv(index=False).encode(codec))
+        units = read_units(tmp_path / "u.csv")
+        assert set(units["unit_name"].values.tolist()) == {name}
+        assert ("u.csv is read as" in said(units)) == bool(note)
+        assert note in said(units)
+        right = read_units(tmp_path / "u.csv", encoding=codec)
+        assert set(right["unit_name"].values.tolist()) == {"Café – Žďár"}
+        assert "read as" not in said(right)
+
+
+def test_an_option_may_be_called_na(tmp_path):
+    frame = long_frame().replace({"option": {"Blue": "NA"}, "unit": {"n2": "nan"}})
+    for text in (frame.to_csv(index=False), frame.assign(note="two\nlines").to_csv(index=False)):
+        units = read_units(written(tmp_path / "u.csv", text))
+        assert units["row_name"].values[0].tolist() == ["Red", "NA", "OTHER"]
+        assert units["unit_name"].values.tolist() == ["n1", "nan", "s1"]
+    frame.loc[0, "option"] = None
+    with pytest.raises(ElectionDataError, match="row 0, column 'option': the cell is blank; expected a label of the o"):
+        read_units(frame)
+    frame.loc[0, "option"], frame["votes"] = "Red", frame["votes"].astype(object)
+    frame.loc[0, "votes"] = "NA"
+    with pytest.raises(ElectionDataError, match="row 0, column 'votes': it is blank"):
+        read_units(frame)
+
+
+def test_units_that_are_made_are_not_merged_again(tmp_path):
+    units = read_units(long_frame())
+    path = save_units(units, tmp_path / "units.nc")
+    for source in (units, path):
+        assert read_units(source).equals(units)
+        with pytest.raises(ElectionDataError, match="merge_below for units that are made"):
+            read_units(source, merge_below=0.1)
+
+
+def test_booths_without_votes_are_left_out():
+    booths = simulate_booths(booths=12, constituencies=3, cells=True, seed=1)
+    silent = booths.copy(deep=True)
+    for name in ("votes", "polled", "true_cell_votes", "cell_votes"):
+        if name in silent:
+            silent[name].loc[{"booth": silent["booth"].values[:2]}] = 0
+    units = units_of_booths(silent, "religion")
+    kept = units_of_booths(booths.isel(booth=slice(2, None)), "religion")
+    assert units["row_margin"].equals(kept["row_margin"])
+    assert "2 of 36 booths polled no votes and are left out" in said(units)
+    with pytest.raises(ElectionDataError, match=r"no axis=; expected an axis of categories.*name one of .*religion"):
+        units_of_booths(booths)

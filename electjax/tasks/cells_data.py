@@ -8,6 +8,20 @@ import xarray as xr
 
 import electjax
 
+_KEYS = (
+    "rows",
+    "columns",
+    "rescale",
+    "electors",
+    "truth",
+    "kind",
+    "contest",
+    "unit",
+    "side",
+    "option",
+    "votes",
+    "encoding",
+)
 _FILES = ("truth", "row_traits", "column_traits")
 
 
@@ -21,18 +35,21 @@ def load_units(path: Path | None, settings: dict[str, Any], launched: Path) -> x
     Raises:
         ElectionDataError: one line about a key `data.*`, or about the file.
     """
+    files = {key: launched / Path(settings[key]).expanduser() for key in _FILES if _is_path(settings.get(key))}
     try:
         if path is None:
             return electjax.simulate_units(**settings)
-        files = {key: launched / Path(settings[key]).expanduser() for key in _FILES if _is_path(settings.get(key))}
         return electjax.read_units(path, **settings | files)
     except electjax.ElectionDataError as error:
-        raise electjax.ElectionDataError(in_keys(str(error), settings)) from None
+        message = str(error)
+        paths = files if path is None else {"path": path, **files}
+        key = next((key for key, file in paths.items() if message.startswith(f"{file}: ")), None)
+        raise electjax.ElectionDataError(f"data.{key}: {message}" if key else in_keys(message, settings)) from None
 
 
 def in_keys(message: str, settings: dict[str, Any]) -> str:
     """A message about arguments as one about keys: `units.csv, contest: ...` begins with `data.contest`."""
-    said = re.sub(r"(?<![\w.])(rows|columns|rescale|electors|truth|kind|contest|unit)=", r"data.\1=", message)
+    said = re.sub(rf"(?<![\w.])({'|'.join(_KEYS)})=", r"data.\1=", message)
     said = re.sub(r"^\w+\((?:data\.)?(\w+)=\)", r"data.\1", said)
     place = said.partition(": ")[0]
     key = place.rpartition(", ")[2]

@@ -5,7 +5,7 @@ import gzip
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,8 +174,8 @@ class Records:
             )
             yield Batch(self.file, np.array(lines), tuple(columns))
 
-    def whole(self) -> Batch:
-        """All records after the header as one batch."""
+    def whole(self, tidy: Callable[[str], str] | None = None) -> Batch:
+        """All records after the header as one batch, cells by `clean` or as given."""
         names = self.header()
         texts = [Labels() for _ in names]
         lines: list[int] = []
@@ -186,7 +186,7 @@ class Records:
         if not parts:
             raise data_error("no rows after the header", where=self.file, expected="ballots", mend="check the file")
         codes = [np.concatenate(column) for column in zip(*parts, strict=True)]
-        return make_batch(self.file, names, np.array(lines), codes, texts)
+        return make_batch(self.file, names, np.array(lines), codes, texts, tidy or clean)
 
     def header(self) -> list[str]:
         """The column names, a repeated one with its number."""
@@ -258,9 +258,14 @@ def open_text(path: Path, encoding: str) -> Iterator[IO[str]]:
 
 def clean(text: str) -> str:
     """A cell without surrounding and repeated white space; "" where it is missing."""
-    formula = _FORMULA.fullmatch(text)
-    tidy = " ".join((formula[1] if formula else text).split())
+    tidy = spaced(text)
     return "" if tidy in _BLANK else tidy
+
+
+def spaced(text: str) -> str:
+    """A cell without surrounding and repeated white space, whatever it says: NA may be a name."""
+    formula = _FORMULA.fullmatch(text)
+    return " ".join((formula[1] if formula else text).split())
 
 
 def number(text: str) -> float:
@@ -297,11 +302,16 @@ def number_cells(rows: list[list[str]], texts: Sequence[Labels]) -> list[np.ndar
 
 
 def make_batch(
-    file: str, names: Sequence[str], lines: np.ndarray, codes: list[np.ndarray], texts: Sequence[Iterable[str]]
+    file: str,
+    names: Sequence[str],
+    lines: np.ndarray,
+    codes: list[np.ndarray],
+    texts: Sequence[Iterable[str]],
+    tidy: Callable[[str], str] = clean,
 ) -> Batch:
     """The batch of records whose texts are numbered by `codes`."""
     columns = (
-        Column(name, column, tuple(clean(text) for text in known))
+        Column(name, column, tuple(tidy(text) for text in known))
         for name, column, known in zip(names, codes, texts, strict=True)
     )
     return Batch(file, lines, tuple(columns))

@@ -16,12 +16,13 @@ from electjax.labelled.units.truth import sum_truth
 NOT_APPLICABLE = "not applicable"
 
 
-def units_of_booths(booths: xr.Dataset, axis: str, *, merge_below: float = 0.0) -> xr.Dataset:
+def units_of_booths(booths: xr.Dataset, axis: str | None = None, *, merge_below: float = 0.0) -> xr.Dataset:
     """Booths as units whose rows are the categories of one axis, columns the parties and "did not vote".
 
     Cells are added up over the other axes; electors to whom the axis does not apply are the row "not applicable". A
     contest is a constituency. Rows carry their category and columns the candidate's as traits on that axis, so that
-    affinity can be estimated; votes that a simulation drew cell by cell become the truth.
+    affinity can be estimated; votes that a simulation drew cell by cell become the truth. Booths that polled no votes
+    are left out, as they would pass for booths where nobody wanted to vote; `notes` says so.
 
     Args:
         booths: as `read_booths` and `simulate_booths` make them.
@@ -35,12 +36,20 @@ def units_of_booths(booths: xr.Dataset, axis: str, *, merge_below: float = 0.0) 
     where = place(ds)
     axes = axes_of(ds.attrs["axes"])
     known = [own.name for own in axes if own.categories]
+    if axis is None:
+        mend = f"name one of {', '.join(known)}" if known else "add an axis with categories"
+        raise data_error("no axis=", where=where, expected="an axis of categories, which are the rows", mend=mend)
     if axis not in known:
         raise data_error(
             f"no axis {axis!r}", where=where, expected="an axis of categories", mend=suggest(str(axis), known)
         )
     if not ds["polled"].values.any():
         raise data_error("no votes", where=where, expected="booths that have polled", mend="read them with their votes")
+    polled = ds["polled"].values > 0
+    notes = [f"rows are electors by {axis}, columns parties and those who did not vote"]
+    if not polled.all():
+        notes.append(f"{int((~polled).sum())} of {len(polled)} booths polled no votes and are left out")
+        ds = ds.isel(booth=polled)
     d = [own.name for own in axes].index(axis)
     own = replace(axes[d], within=None)  # of its own: the axis it is within is not there
     labels = ds["cell_category"].values[:, d]
@@ -81,7 +90,7 @@ def units_of_booths(booths: xr.Dataset, axis: str, *, merge_below: float = 0.0) 
         axes=(own,),
         lines=order,
         unit_truth=_drawn(ds, sort)[order] if "true_cell_votes" in ds else None,
-        notes=[f"rows are electors by {axis}, columns parties and those who did not vote"],
+        notes=notes,
     )
     return finished(sum_truth(draft), name=str(ds.attrs.get("name", "booths")), merge_below=merge_below)
 

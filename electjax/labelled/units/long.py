@@ -4,8 +4,9 @@ import numpy as np
 
 from electjax.labelled.ballots.records import Batch
 from electjax.labelled.ballots.schema import unique_names
+from electjax.labelled.errors import data_error
 from electjax.labelled.units.draft import Draft, Side, within
-from electjax.labelled.units.options import kind_of, parties_of, rows_first
+from electjax.labelled.units.options import kind_of, parties_of, rows_first, sized
 from electjax.labelled.units.schema import RowKind
 from electjax.labelled.units.table import (
     CONTEST,
@@ -19,13 +20,15 @@ from electjax.labelled.units.table import (
     chosen,
     coded,
     find,
+    like_contests,
     need,
 )
 
 
-def is_long(batch: Batch) -> bool:
-    """Whether the header names a side, an option and votes."""
-    return all(find(batch, names) is not None for names in (SIDE, OPTION, VOTES))
+def lacking(batch: Batch, *, side: str | None, option: str | None, votes: str | None) -> list[str]:
+    """Which of the long format's side, option and votes the header does not name, nor the caller."""
+    found = {"side": side or find(batch, SIDE), "option": option or find(batch, OPTION)}
+    return [what for what, name in (found | {"votes": votes or find(batch, VOTES)}).items() if name is None]
 
 
 def read_long(
@@ -33,14 +36,17 @@ def read_long(
     *,
     contest: str | None,
     unit: str | None,
+    side: str | None,
+    option: str | None,
+    votes: str | None,
     rows: str | None,
     electors: str | None,
     kind: RowKind | None,
 ) -> Draft:
     """Units of a long table; an option without a row has no votes in that unit."""
     area, contests, keys = contests_of(batch, contest)
-    column = chosen(batch, unit, "unit") if unit is not None else need(batch, UNIT, "the unit")
-    code, labels = coded(batch, column)
+    unit_column = column_of(batch, unit, UNIT, "unit")
+    code, labels = coded(batch, unit_column)
     place, own = within(area, code, len(contests))
     sizes = np.array([len(units) for units in own])
     place += (np.cumsum(sizes) - sizes)[area]
@@ -51,27 +57,80 @@ def read_long(
     if spoken is not None:
         cells = batch.columns[batch.find(spoken, "names of units")].cells()[first].tolist()
         names = [said or name for said, name in zip(cells, names, strict=True)]
-    found, sides = coded(batch, need(batch, SIDE, "the side"))
-    order = rows_first(sides, batch.file, rows)
-    votes = amounts(batch, need(batch, VOTES, "votes"))
-    kind = kind or kind_of(sides[order[0]])
-    found_sides = [_side(batch, found == s, area, place, votes, len(contests), len(first)) for s in order]
-    halves = [
-        Side(own, [parties_of(names, side=sides[s], rows=kind if row else None) for names in own], table)
-        for s, row, (own, table, _) in zip(order, (True, False), found_sides, strict=True)
-    ]
+    side_column = column_of(batch, side, SIDE, "side")
+    option_column = column_of(batch, option, OPTION, "option")
+    votes_column = column_of(batch, votes, VOTES, "votes")
+    found, sides = coded(batch, side_column)
+    order, notes = rows_first(sides, batch.file, rows)
+    counts = amounts(batch, votes_column)
+    options = coded(batch, option_column)
+    (row_names, row_votes, row_note), (column_names, column_votes, column_note) = (
+        _side(options, found == s, area, place, counts, len(contests), len(first)) for s in order
+    )
+    notes += [note for note in (row_note, column_note) if note]
+    if not contest_columns(batch, contest):
+        used = [unit_column, side_column, option_column, votes_column, spoken or "", electors or ""]
+        notes.append(_one_contest(batch, used, row_note or column_note))
+    parties = [parties_of(own, side=sides[order[1]]) for own in column_names]
+    columns = Side(column_names, parties, column_votes)
+    of = np.repeat(np.arange(len(contests)), sizes)
+    if kind is None:
+        known = [name for own in (*column_names, *parties) for name in own]
+        totals = Side(row_names, [], row_votes).totals(of)
+        kind, said = kind_of(sides[order[0]], sized(row_names, totals), known)
+        notes += said
+    row_parties = [parties_of(own, side=sides[order[0]], rows=kind) for own in row_names]
     return Draft(
         where=batch.file,
         contests=contests,
         keys=keys,
-        of=np.repeat(np.arange(len(contests)), sizes),
+        of=of,
         names=names,
-        rows=halves[0],
-        columns=halves[1],
+        rows=Side(row_names, row_parties, row_votes),
+        columns=columns,
         kind=kind,
         lines=batch.lines[first],
         electors=None if electors is None else _of_units(batch, electors, place, first),
-        notes=[note for *_, note in found_sides if note],
+        notes=notes,
+    )
+
+
+def column_of(batch: Batch, given: str | None, usual: tuple[str, ...], what: str) -> str:
+    """The column that the caller names, else one of the usual names."""
+    return chosen(batch, given, what) if given is not None else need(batch, usual, f"the {what}")
+
+
+def contest_columns(batch: Batch, name: str | None) -> list[str]:
+    """The columns that tell contests: the caller's, else name and number."""
+    if name is not None:
+        return [chosen(batch, name, "contest")]
+    return [found for names in (CONTEST, CONTEST_NO) if (found := find(batch, names)) is not None]
+
+
+def theirs(batch: Batch, contest: str | None) -> str | None:
+    """The caller's column of contests where another table has it, too."""
+    return find(batch, [contest]) if contest is not None else None
+
+
+def one_contest(batch: Batch, used: list[str]) -> str:
+    """A sentence on units without contests, and on the columns that may name some."""
+    free = [name for name in batch.names if name.casefold() not in {own.casefold() for own in used}]
+    like = like_contests(free)
+    return "all units are one contest" + (f"; contest= if {' or '.join(like[:3])} names theirs" if like else "")
+
+
+def _one_contest(batch: Batch, used: list[str], repeated: str | None) -> str:
+    """As `one_contest`, where no option is there twice in a unit: it would be that of different contests."""
+    if repeated is None:
+        return one_contest(batch, used)
+    folded = {own.casefold() for own in used}
+    free = [name for name in batch.names if name.casefold() not in folded]
+    raise data_error(
+        "no column for the contest, and units with an option twice",
+        where=batch.file,
+        row=1,
+        expected=f"a column {' or '.join(map(repr, CONTEST))}, or each option once in a unit",
+        mend=f"pass contest=, one of {', '.join(free[:20])}" if free else "add the contest, or rename options",
     )
 
 
@@ -107,7 +166,7 @@ def contests_of(batch: Batch, name: str | None) -> tuple[np.ndarray, list[str], 
 
 
 def _side(
-    batch: Batch,
+    options: tuple[np.ndarray, list[str]],
     here: np.ndarray,
     area: np.ndarray,
     place: np.ndarray,
@@ -116,8 +175,7 @@ def _side(
     units: int,
 ) -> tuple[list[list[str]], np.ndarray, str | None]:
     """Options of one side in order of appearance in their contest, their votes in each unit, and what is to note."""
-    name = need(batch, OPTION, "the option")
-    code, labels = coded(batch, name)
+    code, labels = options
     option, items = within(area[here], code[here], contests)
     width = max(len(own) for own in items)
     table = np.zeros((units, width), votes.dtype)

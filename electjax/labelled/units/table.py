@@ -4,15 +4,15 @@ import io
 import os
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from electjax.labelled.ballots.records import Batch, Column, Records, clean, number, open_text
+from electjax.labelled.ballots.records import Batch, Column, Records, clean, number, open_text, spaced
 from electjax.labelled.ballots.schema import unique_names
-from electjax.labelled.booths.tables import labels_of
 from electjax.labelled.errors import data_error, suggest
 
 CONTEST = ("contest", "district", "constituency", "electorate")
@@ -21,25 +21,37 @@ UNIT = ("unit", "booth", "precinct", "polling_unit", "polling_place", "polling_s
 UNIT_NAME = ("unit_name", "booth_name", "precinct_name")
 SIDE = ("side", "ballot", "margin")
 OPTION = ("option", "choice", "label")
-_QUOTED = re.compile(r'"[^"]*"')
 VOTES = ("votes", "count", "n", "voters")
+_LIKE_CONTESTS = ("county", "district", "constituency", "electorate", "province", "riding", "seat", "state", "contest")
+_QUOTED = re.compile(r'"[^"]*"')
+_FALLBACKS = {"cp1252": "Windows-1252", "latin-1": "Latin-1"}
 
 
-def read_source(source: "str | os.PathLike[str] | pd.DataFrame", encoding: str | None) -> Batch:
-    """The records of a delimited file (plain, gzipped, zipped) or of a DataFrame.
+def read_source(source: "str | os.PathLike[str] | pd.DataFrame", encoding: str | None) -> tuple[Batch, list[str]]:
+    """The records of a delimited file (plain, gzipped, zipped) or of a DataFrame, and a note where a codec was guessed.
+
+    Only an empty cell is blank: NA may be the name of an option (`blanked`).
 
     Args:
         source: a path or a DataFrame; the first row of a DataFrame is row 0 in messages.
-        encoding: codec; None for UTF-8, or Latin-1 where the file is not UTF-8.
+        encoding: codec; None for UTF-8 or UTF-16 with its mark, else Windows-1252, else Latin-1.
     """
     if isinstance(source, pd.DataFrame):
-        return _of_frame(source)
+        return _of_frame(source), []
     path = Path(source)
     if not path.is_file():
         problem = "this is a folder" if path.is_dir() else "no such file"
         raise data_error(problem, where=str(path), expected="an existing file", mend="check the path")
-    text, codec = _text(path, [encoding] if encoding else ["utf-8-sig", "latin-1"])
-    return _regular(path, text) or Records(path, codec).whole()
+    text, codec = _text(path, [encoding] if encoding else _codecs(path))
+    guessed = None if encoding else _FALLBACKS.get(codec)
+    notes = [f"{path.name} is read as {guessed}; pass encoding= if names look wrong"] if guessed else []
+    return _regular(path, text) or Records(path, codec).whole(spaced), notes
+
+
+def blanked(batch: Batch, kept: Sequence[str]) -> Batch:
+    """The batch with NA and the like as blanks, but for the columns named."""
+    columns = (c if c.name in kept else c._replace(texts=tuple(map(clean, c.texts))) for c in batch.columns)
+    return replace(batch, columns=tuple(columns))
 
 
 def find(batch: Batch, names: Sequence[str]) -> str | None:
@@ -77,7 +89,14 @@ def chosen(batch: Batch, name: str, keyword: str) -> str:
 
 def coded(batch: Batch, name: str) -> tuple[np.ndarray, list[str]]:
     """A column that is never blank: the number of each record's label, and the labels in order of appearance."""
-    column = labels_of(batch, name)
+    position = batch.find(name, "labels")
+    column = batch.columns[position]
+    if column.blank.any():
+        of_frame = "; pandas reads NA as blank, read_csv(keep_default_na=False) does not"
+        mend = f"fill it in, or remove the row{of_frame if batch.file == 'DataFrame' else ''}"
+        raise batch.fault(
+            "the cell is blank", int(column.blank.argmax()), position, expected=f"a label of the {name}", mend=mend
+        )
     labels = column.present()
     return column.coded({label: code for code, label in enumerate(labels)}), labels
 
@@ -86,6 +105,7 @@ def amounts(batch: Batch, name: str, what: str = "votes") -> np.ndarray:
     """A column of numbers of at least 0, integers where all are whole."""
     position = batch.find(name, what)
     column = batch.columns[position]
+    column = column._replace(texts=tuple(map(clean, column.texts)))
     values = np.array([number(text) if text else np.nan for text in column.texts])
     wrong = ~(np.isfinite(values) & (values >= 0))
     if wrong.any() and (bad := wrong[column.codes]).any():
@@ -97,6 +117,17 @@ def amounts(batch: Batch, name: str, what: str = "votes") -> np.ndarray:
     if (values == np.floor(values)).all():
         values = values.astype(np.int64)
     return np.asarray(values[column.codes])
+
+
+def like_contests(names: Sequence[str]) -> list[str]:
+    """The columns that look as if they named contests."""
+    return [name for name in names if any(word in name.casefold() for word in _LIKE_CONTESTS)]
+
+
+def _codecs(path: Path) -> list[str]:
+    with open_text(path, "latin-1") as stream:
+        mark = stream.read(2)
+    return ["utf-16"] if mark in ("\xff\xfe", "\xfe\xff") else ["utf-8-sig", *_FALLBACKS]
 
 
 def _text(path: Path, codecs: Sequence[str]) -> tuple[str, str]:
@@ -128,11 +159,11 @@ def _regular(path: Path, text: str) -> Batch | None:
     lines = {size, text.count("\n") + 1, bare.count("\n") + 1}
     if len(lines) > 1 or size < 2 or bare.count(delimiter) != size * (width - 1) or "\0" in text or '"' in bare:
         return None
-    names = unique_names([clean(str(frame[p].iloc[0])) for p in frame])
+    names = unique_names([spaced(str(frame[p].iloc[0])) for p in frame])
     columns = []
     for position, name in enumerate(names):
         codes, used = pd.factorize(np.asarray(frame[position].cat.codes)[1:])  # in order of appearance
-        columns.append(Column(name, codes, tuple(clean(str(cell)) for cell in frame[position].cat.categories[used])))
+        columns.append(Column(name, codes, tuple(spaced(str(cell)) for cell in frame[position].cat.categories[used])))
     return Batch(path.name, np.arange(2, size + 1), tuple(columns))
 
 
@@ -141,7 +172,7 @@ def _of_frame(frame: pd.DataFrame) -> Batch:
         raise data_error("no rows", where="DataFrame", expected="units", mend="check the selection")
     if any(name is not None for name in frame.index.names):  # labels that were made the index are columns too
         frame = frame.reset_index()
-    names = unique_names([clean(str(name)) for name in frame.columns])
+    names = unique_names([spaced(str(name)) for name in frame.columns])
     columns = []
     for position, name in enumerate(names):
         codes, values = pd.factorize(frame.iloc[:, position], use_na_sentinel=True)
@@ -154,4 +185,4 @@ def _of_frame(frame: pd.DataFrame) -> Batch:
 def _texts(values: Iterable[Any]) -> tuple[str, ...]:
     """Cells as text; a whole number that was read as a decimal one has no decimals."""
     found = (value.item() if isinstance(value, np.generic) else value for value in values)
-    return tuple(clean(str(int(v)) if isinstance(v, float) and v.is_integer() else str(v)) for v in found)
+    return tuple(spaced(str(int(v)) if isinstance(v, float) and v.is_integer() else str(v)) for v in found)

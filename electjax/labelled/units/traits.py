@@ -11,13 +11,20 @@ from electjax.labelled.booths.axes import Axis, axes_of, axis_names
 from electjax.labelled.booths.tables import category_codes, near
 from electjax.labelled.errors import data_error
 from electjax.labelled.units.draft import Draft, Side, Traits
-from electjax.labelled.units.table import CONTEST, CONTEST_NO, OPTION, coded, find, need
+from electjax.labelled.units.long import contest_columns, theirs
+from electjax.labelled.units.table import OPTION, blanked, coded, find, need
 
 _OPTION = (*OPTION, "row", "column", "candidate", "party", "group", "name")
 
 
 def join_traits(
-    draft: Draft, rows: Batch | None, columns: Batch | None, axes: Mapping[str, Any] | Sequence[Axis] | None
+    draft: Draft,
+    rows: Batch | None,
+    columns: Batch | None,
+    axes: Mapping[str, Any] | Sequence[Axis] | None,
+    *,
+    contest: str | None = None,
+    option: str | None = None,
 ) -> Draft:
     """The draft with what tables say of options.
 
@@ -28,9 +35,11 @@ def join_traits(
         draft: the units, their options not yet merged.
         rows, columns: the tables of both sides.
         axes: configuration of axes; None for an axis of each column of text, with the kernel "match".
+        contest, option: what the units' table calls their columns: these tables may, too.
     """
     tables = {"rows": rows, "columns": columns}
-    keys = {which: _keys(batch) for which, batch in tables.items() if batch is not None}
+    keys = {which: _keys(batch, contest, option) for which, batch in tables.items() if batch is not None}
+    tables = {which: batch and blanked(batch, keys[which]) for which, batch in tables.items()}
     free = {which: _numbers(batch, keys[which], axes) for which, batch in tables.items() if batch is not None}
     known: tuple[Axis, ...] = ()
     if axes is not None:
@@ -54,10 +63,11 @@ def join_traits(
     return replace(draft, axes=known, rows=described("rows", draft.rows), columns=described("columns", draft.columns))
 
 
-def _keys(batch: Batch) -> list[str]:
+def _keys(batch: Batch, contest: str | None, option: str | None) -> list[str]:
     """The option's column, then those of contests."""
-    found = [find(batch, names) for names in (CONTEST, CONTEST_NO)]
-    return [need(batch, _OPTION, "the option"), *(name for name in found if name is not None)]
+    contests = contest_columns(batch, theirs(batch, contest))
+    usual = [name for name in (*filter(None, [option]), *_OPTION) if name not in contests]
+    return [need(batch, usual, "the option"), *contests]
 
 
 def _numbers(batch: Batch, keys: list[str], axes: Any) -> list[str]:
@@ -83,6 +93,8 @@ def _traits(
     codes = {a: _codes(batch, axis) for a, axis in enumerate(axes)}
     values = [batch.numbers(batch.find(name, name), "a number") for name in numbers]
     known = {name: d for d, own in reversed(list(enumerate(draft.keys))) for name in own}
+    if draft.keys == [("all",)] and len(contests) == 1 and len(contests[0][1]) == 1:  # one contest that has no name
+        known = {contests[0][1][0]: 0}
     index = [{name: k for k, name in enumerate(own)} for own in side.names]
     done: set[tuple[int, int]] = set()
     for row in range(len(batch.lines)):

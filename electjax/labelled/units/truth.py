@@ -1,6 +1,8 @@
 """The counted cross-tables of contests, joined to the options of their units."""
 
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -8,95 +10,201 @@ from electjax.labelled.ballots.records import Batch
 from electjax.labelled.booths.tables import near
 from electjax.labelled.errors import ElectionDataError, data_error
 from electjax.labelled.units.draft import Draft, within
-from electjax.labelled.units.long import contests_of
-from electjax.labelled.units.schema import disagree
-from electjax.labelled.units.table import VOTES, amounts, coded, need
+from electjax.labelled.units.keys import tidy
+from electjax.labelled.units.long import column_of, contest_columns, contests_of
+from electjax.labelled.units.schema import DID_NOT_VOTE, disagree
+from electjax.labelled.units.table import UNIT, VOTES, amounts, coded, find, need
 
 _ROW = ("row", "group", "list", "race", "from", "party")
+NO_CONTEST = [("all",)]  # what `contests_of` says without a column for it
 _COLUMN = ("column", "candidate", "choice", "to", "party")
 
+SLIPS = 0.1  # most of the votes that may be elsewhere if options are still to be taken in order, or a total for theirs
 
-SLIPS = 0.1  # most of a contest's votes that may be elsewhere if options are still to be taken in order
+
+class Counted(NamedTuple):
+    """What a table of the truth says of contests.
+
+    Attributes:
+        contests: their labels, and `keys`, all that they are called.
+        columns: what the table calls its rows and its columns.
+        said: names of options, of rows and of columns of each contest.
+        tables: of each contest.
+    """
+
+    contests: list[str]
+    keys: list[tuple[str, ...]]
+    columns: tuple[str, str]
+    said: list[tuple[list[str], list[str]]]
+    tables: list[np.ndarray]
 
 
-def join_truth(draft: Draft, batch: Batch) -> Draft:
+def join_truth(draft: Draft, batch: Batch, *, contest: str | None = None, votes: str | None = None) -> Draft:
     """The truth [D, R, C] of a table with contest, row, column and votes; NaN in contests that it lacks.
 
-    Options are joined by name where all names of the truth are those of the units, else in order of appearance, as
-    spellings differ between files, or by their votes where the order does not fit. A contest whose options cannot be
-    told has no truth, and `notes` says so.
+    Options are joined by name, in any spelling; the others by their votes, or in order of appearance where as many are
+    left and their votes are near. Who did not vote, and is not in the table, is what the other side's margin leaves. A
+    contest whose options cannot be told, or whose total is another, has no truth, and `notes` says so.
+
+    Args:
+        contest, votes: columns of the table; None for the usual names.
 
     Raises:
-        ElectionDataError: no common contest, or none whose options can be told.
+        ElectionDataError: no common contest, or none that can be joined.
     """
-    area, contests, keys = contests_of(batch, None)
-    row = need(batch, _ROW, "rows")
-    column = need(batch, [name for name in _COLUMN if name.casefold() != row.casefold()], "columns")
-    votes = amounts(batch, need(batch, VOTES, "votes"), "votes")
-    sides = [coded(batch, name) for name in (row, column)]
-    (r, r_names), (c, c_names) = sides
-    (i, r_own), (j, c_own) = within(area, r, len(contests)), within(area, c, len(contests))
-    counted = np.zeros((len(contests), i.max() + 1, j.max() + 1))
-    np.add.at(counted, (area, i, j), votes)  # options of one name are one, as in the units
-    target = _contests(draft, batch, contests, keys)
+    counted = _counted(batch, contest, votes)
+    target = _contests(draft, batch, counted)
     truth = np.full((len(draft.contests), *(side.votes.shape[1] for side in (draft.rows, draft.columns))), np.nan)
     joined = {"by name": 0, "in order": 0, "by votes": 0}
     faults: list[ElectionDataError] = []
-    both = ((draft.rows, r_own, r_names, row), (draft.columns, c_own, c_names, column))
-    for t, d in enumerate(target):
+    for said, table, d in zip(counted.said, counted.tables, target, strict=True):
         if d < 0:
             continue
-        table = counted[t, : len(r_own[t]), : len(c_own[t])]
-        places: list[list[int]] = []
-        ways: list[str] = []
-        for axis, (side, own, names, name) in enumerate(both):
-            said, options = [names[k] for k in own[t]], side.names[d]
-            total = side.votes[draft.of == d].sum(axis=0)[: len(options)]
-            place, how = _places(said, options, table.sum(axis=1 - axis), total)
-            if place is None:
-                faults.append(_too_many(batch, draft.contests[d], name, options, said))
-                break
-            places.append(place)
-            ways.append(how)
-        else:
-            truth[d] = 0
-            np.add.at(truth[d], np.ix_(places[0], places[1]), table)
-            for how in ways:
-                joined[how] += 1
-    lost = [str(fault) for fault in faults]
+        try:
+            truth[d], ways = _placed(draft, d, said, table, counted.columns, batch.file)
+        except ElectionDataError as fault:
+            faults.append(fault)
+            continue
+        for how in ways:
+            joined[how] += 1
     if faults and not any(joined.values()):
         raise faults[0]
-    if lost:
-        draft = replace(draft, notes=[*draft.notes, f"{len(lost)} contests are without their truth: {lost[0]}"])
-    found = replace(draft, truth=truth, notes=[*draft.notes, *_joined(draft, batch, target, joined)])
+    notes = [f"{len(faults)} contests are without their truth: {faults[0]}"] if faults else []
+    found = replace(draft, truth=truth, notes=[*draft.notes, *notes, *_joined(draft, batch, target, joined)])
     return replace(found, notes=[*found.notes, *other_margins(found)])
 
 
-def _places(
-    said: list[str], options: list[str], counted: np.ndarray, total: np.ndarray
-) -> tuple[list[int] | None, str]:
-    """Place of each option of the truth among those of the units, None where they cannot be told; and how it was found.
+def _counted(batch: Batch, contest: str | None, votes: str | None) -> Counted:
+    area, contests, keys = contests_of(batch, contest)
+    taken = {name.casefold() for name in contest_columns(batch, contest)}
+    row = need(batch, [name for name in _ROW if name not in taken], "rows")
+    column = need(batch, [name for name in _COLUMN if name not in {*taken, row.casefold()}], "columns")
+    amount = column_of(batch, votes, VOTES, "votes")
+    values = amounts(batch, amount, "votes")
+    (r, r_names), (c, c_names) = (coded(batch, name) for name in (row, column))
+    (i, r_own), (j, c_own) = within(area, r, len(contests)), within(area, c, len(contests))
+    if not taken and not find(batch, UNIT) and len(np.unique(np.stack([r, c]), axis=1).T) < len(r):
+        others = ", ".join(name for name in batch.names if name not in (row, column, amount))
+        raise data_error(
+            "no column for the contest, and cells that are there twice",
+            where=batch.file,
+            row=1,
+            expected="a contest for each table",
+            mend=f"pass contest=, as in the units, or rename one of {others}" if others else "add the contest",
+        )
+    table = np.zeros((len(contests), i.max() + 1, j.max() + 1))
+    np.add.at(table, (area, i, j), values)  # options of one name are one, as in the units
+    said = [([r_names[k] for k in r_own[t]], [c_names[k] for k in c_own[t]]) for t in range(len(contests))]
+    tables = [table[t, : len(rows), : len(columns)] for t, (rows, columns) in enumerate(said)]
+    return Counted(contests, keys, (row, column), said, tables)
 
-    Names that agree decide. The others are taken in order; where that does not fit, and votes tell them, by their
-    votes; those without a vote do not matter.
+
+def _placed(
+    draft: Draft, d: int, said: tuple[list[str], list[str]], table: np.ndarray, columns: tuple[str, str], file: str
+) -> tuple[np.ndarray, list[str]]:
+    """A contest's counted table with the places of its options [R, C], and how both sides were joined."""
+    totals = [side.votes[draft.of == d].sum(axis=0).astype(float) for side in (draft.rows, draft.columns)]
+    named = [side.names[d] for side in (draft.rows, draft.columns)]
+    away = [options.index(DID_NOT_VOTE) if DID_NOT_VOTE in options else -1 for options in named]
+    stayed = [total[k] if k >= 0 else 0.0 for k, total in zip(away, totals, strict=True)]
+    possible = [totals[1].sum() - away for away in (0.0, *stayed, sum(stayed))]
+    if not near_total(table.sum(), possible):
+        raise _other_total(file, draft.contests[d], table.sum(), totals[1].sum())
+    places: list[list[int]] = []
+    ways: list[str] = []
+    for axis, (options, total) in enumerate(zip(named, totals, strict=True)):
+        place, how = _places(said[axis], options, table.sum(axis=1 - axis), total)
+        if min(place) < 0:
+            raise _unknown(file, draft.contests[d], columns[axis], options, said[axis], place)
+        places.append(place)
+        ways.append(how)
+    truth = np.zeros((len(totals[0]), len(totals[1])))
+    np.add.at(truth, np.ix_(places[0], places[1]), table)
+    lacks = [k >= 0 and k not in place for k, place in zip(away, places, strict=True)]
+    if all(lacks):
+        raise data_error(
+            f"cells of {draft.contests[d]!r} without those who did not vote, who are on both sides",
+            where=f"{file}, truth",
+            expected="cells of all electors",
+            mend="leave electors or the truth out",
+        )
+    if lacks[0]:
+        truth[away[0]] = np.maximum(totals[1] - truth.sum(axis=0), 0)
+    if lacks[1]:
+        truth[:, away[1]] = np.maximum(totals[0] - truth.sum(axis=1), 0)
+    return truth, ways
+
+
+def _places(said: list[str], options: list[str], counted: np.ndarray, total: np.ndarray) -> tuple[list[int], str]:
+    """Place of each option of the truth among those of the units, -1 where it cannot be told; and how they were found.
+
+    Names that agree decide, as written or `tidy`. What is left is joined in order if that fits all votes, else by votes
+    that are those of one option only, else in order where as many are left on both sides, one each or with few votes
+    elsewhere. Options without a vote do not matter.
     """
-    if set(said) <= set(options):
-        return [options.index(name) for name in said], "by name"
-    if len(said) == len(options) and not disagree(counted, total.astype(float)).any():
-        return list(range(len(said))), "in order"
-    free = [k for k, name in enumerate(options) if name not in said]
     place = [options.index(name) if name in options else -1 for name in said]
-    for k in np.flatnonzero(np.array(place) < 0).tolist():
-        same = [f for f in free if not disagree(counted[[k]], total[[f]].astype(float)).any()]
-        if len(same) == 1 or (same and counted[k] == 0):
-            place[k] = same[0]
-            free.remove(same[0])
-        elif counted[k] == 0:
-            place[k] = 0
-    if min(place) >= 0:
-        return place, "by votes"
-    near_enough = len(said) == len(options) and np.abs(counted - total).sum() <= SLIPS * total.sum()
-    return (list(range(len(said))), "in order") if near_enough else (None, "")
+    folded = [tidy(name) for name in options]
+    for k in _left(place):
+        same = [f for f in _free(place, options) if folded[f] == tidy(said[k])]
+        place[k] = same[0] if len(same) == 1 else -1
+    left, free = _left(place), _free(place, options)
+    if not left:
+        return place, "by name"
+    slots = _slots(free, len(left), options)
+    votes = total[slots].sum()
+
+    def alike(k: int, f: int) -> bool:
+        return not disagree(counted[[k]], total[[f]]).any()
+
+    if len(slots) == len(left) and all(map(alike, left, slots)):
+        for k, f in zip(left, slots, strict=True):
+            place[k] = f
+        return place, "in order"
+    told = {k: [f for f in free if alike(k, f)] for k in left if counted[k] > 0}
+    for k, found in told.items():
+        if len(found) == 1 and sum(found[0] in other for other in told.values()) == 1:
+            place[k] = found[0]
+    left, free = [k for k in _left(place) if counted[k] > 0], _free(place, options)
+    slots = _slots(free, len(left), options)
+    if len(slots) != len(left):
+        slots = [f for f in slots if total[f] > 0]
+    how = "by votes"
+    if left and len(slots) == len(left):
+        only = len(left) == 1 and options[slots[0]] != DID_NOT_VOTE
+        if only or np.abs(counted[left] - total[slots]).sum() <= SLIPS * votes:
+            how = "in order"
+            for k, f in zip(left, slots, strict=True):
+                place[k] = f
+    return [0 if p < 0 and counted[k] == 0 else p for k, p in enumerate(place)], how
+
+
+def _left(place: list[int]) -> list[int]:
+    """Options of the truth without a place."""
+    return [k for k, p in enumerate(place) if p < 0]
+
+
+def _free(place: list[int], options: list[str]) -> list[int]:
+    """Options of the units that none of the truth has."""
+    return [f for f in range(len(options)) if f not in place]
+
+
+def _slots(free: list[int], wanted: int, options: list[str]) -> list[int]:
+    """Options that are free, without those who did not vote if these are one too many."""
+    return free if len(free) == wanted else [f for f in free if options[f] != DID_NOT_VOTE]
+
+
+def near_total(found: float, totals: Iterable[float]) -> bool:
+    """Whether there are votes, about as many as in one of the totals."""
+    return bool(found > 0) and any(abs(found - total) <= SLIPS * total for total in totals)
+
+
+def _other_total(file: str, contest: str, found: float, total: float) -> ElectionDataError:
+    return data_error(
+        f"the truth of {contest!r} adds up to {found:g}, its units to {total:g}",
+        where=f"{file}, truth",
+        expected="counts of the contest's voters",
+        mend="multiply shares by the voters, or leave the contest out",
+    )
 
 
 def sum_truth(draft: Draft) -> Draft:
@@ -105,14 +213,38 @@ def sum_truth(draft: Draft) -> Draft:
         return draft
     truth = np.zeros((len(draft.contests), *draft.unit_truth.shape[1:]))
     np.add.at(truth, draft.of, draft.unit_truth)
-    apart = sum(
-        disagree(draft.unit_truth.sum(axis=2 - axis), side.votes.astype(float)).any(axis=1)
+    draft, truth = _without_far(draft, truth)
+    cells = np.asarray(draft.unit_truth)
+    apart = [
+        disagree(cells.sum(axis=2 - axis), side.votes.astype(float)).any(axis=1)
         for axis, side in enumerate((draft.rows, draft.columns))
-    )
-    units = int((np.asarray(apart) > 0).sum())
+    ]
+    units = int(np.any(apart, axis=0).sum())
     notes = [f"the truth of {units} of {len(draft.of)} units has other margins than the unit"] if units else []
     found = replace(draft, truth=truth, notes=[*draft.notes, *notes])
     return replace(found, notes=[*found.notes, *other_margins(found)])
+
+
+def _without_far(draft: Draft, truth: np.ndarray) -> tuple[Draft, np.ndarray]:
+    """The draft and the truth of its contests, unknown where those who voted are not about as many as in the units."""
+    assert draft.unit_truth is not None
+    width = draft.columns.votes.shape[1]
+    voted = np.array(
+        [[name != DID_NOT_VOTE for name in own] + [True] * (width - len(own)) for own in draft.columns.names]
+    )
+    counted = (truth.sum(axis=1) * voted).sum(axis=1)
+    totals = (draft.columns.totals(draft.of) * voted).sum(axis=1)
+    far = np.array([not near_total(c, [t]) for c, t in zip(counted.tolist(), totals.tolist(), strict=True)])
+    if not far.any():
+        return draft, truth
+    d = int(far.argmax())
+    fault = _other_total(draft.where, draft.contests[d], counted[d], totals[d])
+    if far.all():
+        raise fault
+    truth = np.where(far[:, None, None], np.nan, truth)
+    units = np.where(far[draft.of][:, None, None], np.nan, draft.unit_truth)
+    notes = [*draft.notes, f"{int(far.sum())} contests are without their truth: {fault}"]
+    return replace(draft, unit_truth=units, notes=notes), truth
 
 
 def other_margins(draft: Draft) -> list[str]:
@@ -131,10 +263,20 @@ def other_margins(draft: Draft) -> list[str]:
     return said
 
 
-def _contests(draft: Draft, batch: Batch, contests: list[str], keys: list[tuple[str, ...]]) -> list[int]:
+def _contests(draft: Draft, batch: Batch, counted: Counted) -> list[int]:
     """Contest of the units for each of the truth, -1 for none."""
-    if len(draft.contests) == 1 and keys == [("all",)]:
+    contests, keys = counted.contests, counted.keys
+    if len(draft.contests) == 1 and (keys == NO_CONTEST or (draft.keys == NO_CONTEST and len(keys) == 1)):
         return [0]
+    if NO_CONTEST in (draft.keys, keys):
+        one, other = (batch.file, draft.where) if keys == NO_CONTEST else (draft.where, batch.file)
+        many = len(draft.contests) if keys == NO_CONTEST else len(contests)
+        raise data_error(
+            f"no column for the contest, but {many} contests in {other}",
+            where=one,
+            expected="the same contests in units and truth",
+            mend="pass contest=, the column that names them in both",
+        )
     known: dict[tuple[str, ...] | str, int] = {}
     for rank in (None, 1, 2, 0):  # number and name, then the name, the label, the number alone
         for d, own in enumerate(draft.keys):
@@ -159,12 +301,14 @@ def _contests(draft: Draft, batch: Batch, contests: list[str], keys: list[tuple[
     return target
 
 
-def _too_many(batch: Batch, contest: str, column: str, names: list[str], said: list[str]) -> ElectionDataError:
+def _unknown(
+    file: str, contest: str, column: str, options: list[str], said: list[str], place: list[int]
+) -> ElectionDataError:
     return data_error(
-        f"{len(said)} options of {contest!r}, such as {next(n for n in said if n not in names)!r}",
-        where=batch.file,
+        f"{len(said)} options of {contest!r}, such as {said[place.index(-1)]!r}",
+        where=file,
         column=column,
-        expected=f"the {len(names)} of the units, or names that are theirs: {', '.join(names[:12])}",
+        expected=f"the {len(options)} of the units, or names that are theirs: {', '.join(options[:12])}",
         mend="give the contest the same options in both files",
     )
 

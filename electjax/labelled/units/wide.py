@@ -8,8 +8,8 @@ import numpy as np
 from electjax.labelled.ballots.records import Batch
 from electjax.labelled.errors import data_error, suggest
 from electjax.labelled.units.draft import Draft, Side
-from electjax.labelled.units.long import contests_of
-from electjax.labelled.units.options import parties_of
+from electjax.labelled.units.long import contest_columns, contests_of, one_contest
+from electjax.labelled.units.options import kind_of, parties_of, sized
 from electjax.labelled.units.schema import RowKind
 from electjax.labelled.units.table import UNIT, UNIT_NAME, amounts, chosen, find
 
@@ -30,7 +30,6 @@ def read_wide(
     """Units of a wide table, every row of it a unit; all contests have the same options."""
     area, contests, keys = contests_of(batch, contest)
     order = np.argsort(area, kind="stable")
-    kind = kind or "groups"
     sides = {
         "rows": [chosen(batch, name, "rows") for name in rows],
         "columns": [chosen(batch, name, "columns") for name in columns],
@@ -41,11 +40,18 @@ def read_wide(
         problem = f"{twice[0]!r} is named twice" if twice else "no rows or no columns"
         mend = "leave one of them out" if twice else "name some of the columns"
         raise data_error(problem, where=f"{batch.file}, rows and columns", expected="different columns", mend=mend)
-    halves = []
-    for which, own in sides.items():
-        votes = np.stack([amounts(batch, name) for name in own], axis=1)[order]
-        parties = parties_of(own, rows=kind if which == "rows" else None)
-        halves.append(Side([own] * len(contests), [parties] * len(contests), votes))
+    tables = {which: np.stack([amounts(batch, name) for name in own], axis=1)[order] for which, own in sides.items()}
+    notes: list[str] = []
+    known = parties_of(sides["columns"])
+    if kind is None:
+        totals = sized([sides["rows"]], tables["rows"].sum(axis=0, keepdims=True))
+        kind, notes = kind_of(None, totals, [*sides["columns"], *known])
+    parties = {"rows": parties_of(sides["rows"], rows=kind), "columns": known}
+    halves = [
+        Side([own] * len(contests), [parties[which]] * len(contests), tables[which]) for which, own in sides.items()
+    ]
+    if not contest_columns(batch, contest):
+        notes = [*notes, one_contest(batch, [*every, unit or "", electors or ""])]
     spoken = chosen(batch, unit, "unit") if unit is not None else find(batch, [*UNIT_NAME, *UNIT])
     names = [str(line) for line in batch.lines[order]]
     if spoken is not None:
@@ -63,6 +69,7 @@ def read_wide(
         lines=batch.lines[order],
         electors=None if electors is None else amounts(batch, chosen(batch, electors, "electors"), "electors")[order],
         unit_truth=None if cells is None else _cells(batch, sides["rows"], sides["columns"], cells)[order],
+        notes=notes,
     )
 
 
@@ -96,15 +103,18 @@ def _pairs(cells: Any, where: str) -> dict[tuple[str, str], str]:
     return found
 
 
-def need_sides(batch: Batch, rows: Any, columns: Any) -> tuple[list[str], list[str]]:
-    """Names of the columns of both sides."""
+def need_sides(batch: Batch, rows: Any, columns: Any, lacking: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Names of the columns of both sides; `lacking` is what the header lacks to be long."""
+    long = f"no column for {' and '.join(lacking)} as the long format has, and " if lacking else ""
     for keyword, given in (("rows", rows), ("columns", columns)):
         if given is None or isinstance(given, str):
             near = suggest(given, batch.names) if isinstance(given, str) else f"columns: {', '.join(batch.names[:30])}"
             raise data_error(
-                f"neither side, option and votes in the header, nor a list {keyword}=",
+                f"{long}no list {keyword}= as the wide one needs",
                 where=batch.file,
-                expected="the long format (contest, unit, side, option, votes), or rows=[...] and columns=[...]",
+                row=1 if lacking else None,
+                expected="contest, unit, side, option and votes (or side=, option=, votes=), or rows=[...] and"
+                " columns=[...]",
                 mend=near,
             )
     return [str(name) for name in rows], [str(name) for name in columns]
