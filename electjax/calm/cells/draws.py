@@ -50,12 +50,13 @@ def posterior(found: Mode, slope: Point, *, context_sd: float = 0.12, inflation:
     problem = found.problem
     known = curvature(found.point, problem)
     schur, *_ = _eliminate(known)
-    root = inverse_root(np.asarray(schur))[0]
+    root, vectors, *_ = inverse_root(np.asarray(schur))
+    root = root @ vectors.T  # roots that rounding moves little, so that a seed has the same draws elsewhere
     ties, spread = given_shared(known.border, known.groups)
     wide = np.sqrt(inflation)
     covariance = np.asarray(noise(found.eta, found.rho, problem.assumed.context, problem))
     size, axes = np.linalg.eigh(covariance)  # on the host: batched decompositions are slow on a device
-    votes = axes * np.sqrt(np.maximum(size, 0.0))[:, None, :]
+    votes = (axes * np.sqrt(np.maximum(size, 0.0))[:, None, :]) @ np.swapaxes(axes, 1, 2)
     rows, columns = in_contests(problem.blocks.rows, problem), in_contests(problem.blocks.columns, problem)
     return Posterior(
         Laplace(found.point, jnp.asarray(wide * root), ties, wide * spread),
