@@ -216,6 +216,7 @@ def test_a_sweep_compiles_once(booths, fit):
     assert np.abs(etas[2]).max() < 0.3
 
 
+@pytest.mark.slow
 def test_booths_kept_out_get_the_mean_of_their_constituency(booths, literal):
     held = literal["held_out"].values
     np.testing.assert_array_equal(literal["held_out"].groupby("booth_constituency").sum(), 6)

@@ -47,6 +47,7 @@ def test_new_zealand_2002_is_accurate_and_calibrated() -> None:
     assert of["width_95"] <= 0.20
 
 
+@pytest.mark.slow
 def test_north_carolina_has_groups_and_tables_of_units() -> None:
     rows, columns = {"white": "wh", "black": "bl", "natam": "natam"}, ("dem", "rep", "oth")
     truth = {(row, column): start + column for row, start in rows.items() for column in columns}

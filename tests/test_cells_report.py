@@ -245,6 +245,7 @@ def test_truth_figures(several):
     np.testing.assert_allclose(strip.lines[1].get_ydata(), np.sort(several["error"]) + 1)
 
 
+@pytest.mark.slow
 def test_report_of_many_contests(several, tmp_path):
     other = cells_by_hand(tables([(5, 5), (4, 5), (5, 4), (3, 3), (4, 4)]), PARTIES, off=0.5, method="goodman")
     tree = xr.DataTree.from_dict({"/fit": several, "/goodman": other})

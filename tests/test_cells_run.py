@@ -233,6 +233,7 @@ def test_a_wide_file_by_a_baseline_without_truth(here, monkeypatch):
     assert metrics_of(here / "two")["mean_ei"] > 0
 
 
+@pytest.mark.slow
 def test_a_sweep_over_the_context_finds_what_was_planted(here, monkeypatch, capsys):
     arguments = ("ecological.context=0.3,0.5,0.9", "seed=0,1")
     assert run(monkeypatch, "-m", "+experiment=ecological", *SMALL, *arguments) == 0

@@ -32,6 +32,7 @@ def case(scripts, tmp_path_factory):
     return found[1]
 
 
+@pytest.mark.slow
 def test_an_experiment_says_what_the_public_verb_says(scripts, case):
     found = scripts["studies"].ablation(case, only=("default", "inflation 1"), draws=50)
     verb = electjax.estimate_cells(case.data, draws=50)

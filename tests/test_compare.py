@@ -140,6 +140,7 @@ def compared(of_dm, searched):
         return compare(of_dm, searched, runs=400, seed=1)
 
 
+@pytest.mark.slow
 def test_a_model_is_recognised_in_its_own_elections(compared):
     assert list(compared["model"].values) == ["dm", "pcm"]
     said = json.loads(compared.attrs["probability"])
@@ -154,6 +155,7 @@ def test_a_model_is_recognised_in_its_own_elections(compared):
     assert curve[0] < curve[-1] + 0.05
 
 
+@pytest.mark.slow
 def test_evidence_of_smc_agrees_with_brute_force(of_dm, compared):
     """Plain rejection from the prior, at tolerances wide enough for it, gives the same evidence."""
     number, checked = 16_384, []
@@ -202,6 +204,7 @@ def test_probabilities_are_those_of_the_models_that_were_drawn():
     assert p[~dm].mean() < 0.4
 
 
+@pytest.mark.slow
 def test_scores_are_in_their_units_and_name_the_better_forecast(compared):
     assert compared["crps_seats"].dims == ("model", "party")
     assert (compared["log_score"] > 0).all()
@@ -241,6 +244,7 @@ def test_models_may_have_arguments_of_their_own(of_dm):
     assert (found["evidence_se"] < 0.1 * found["evidence"]).all()
 
 
+@pytest.mark.slow
 def test_the_figure_draws_every_model(compared):
     ax = model_probabilities(compared).axes[0]
     curves = {line.get_label(): line.get_ydata() for line in ax.lines}

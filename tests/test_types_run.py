@@ -205,7 +205,7 @@ def test_a_users_file_takes_the_place_of_the_generated_one(here, monkeypatch, ca
         (["+experiment=yuma_like", "types.covariates=age"], 2, "types.covariates: expected a list"),
         (["+experiment=yuma_like", "data.nota=drop"], 2, "data.nota: no such key"),
         (["task=types"], 2, "data: expected ballots"),
-        (["task=types", "data.path=my.csv"], 2, "data=ballots (ballots) takes one"),
+        (["task=types", "data.path=my.csv"], 2, "data=ballots (ballots) or data=units (units) takes one"),
         (["task=types", "data=ballots"], 2, "data.path: missing"),
         (["data=ballots", "data.path=my.csv"], 2, "data: expected returns"),
         (["task=types", "data=ballots", "data.path=absent.csv"], 1, "absent.csv"),

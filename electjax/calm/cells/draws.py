@@ -97,7 +97,9 @@ def draw_tables(
 
     shifts = spread_out(jax.random.fold_in(keys[0], 2), keys.shape[0])  # 0 and 1 are what the key is split into
     tables = jax.lax.map(one, (keys, shifts), batch_size=4)
-    return within(tables, known.rows, known.columns, *bounds)
+    for _ in range(2):  # again from there, for the few in a corner of their bounds that did not get to their margins
+        tables = within(tables, known.rows, known.columns, *bounds)
+    return tables
 
 
 def spread_out(key: Key[Array, ""], number: int) -> Float[Array, " number"]:
