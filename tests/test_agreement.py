@@ -104,6 +104,7 @@ def test_free_comparison_has_power(electors: int) -> None:
     assert (0.99, 3) in free_disagreements(electors, 41, growth=3.0)
 
 
+@pytest.mark.slow
 @SIZES
 def test_free_engines_have_the_closed_form_moments(electors: int) -> None:
     unit = np.diag(THETA) - np.outer(THETA, THETA)
