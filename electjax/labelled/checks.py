@@ -1,6 +1,7 @@
 """The rules an election Dataset keeps, and one clear line for each that is broken."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -153,3 +154,11 @@ def in_a_folder(path: str | os.PathLike[str]) -> Path:
             mend="create it first",
         )
     return target
+
+
+def checked_levels(levels: Sequence[float]) -> np.ndarray:
+    """Nominal probabilities of intervals as an array; ValueError where one is not between 0 and 1."""
+    nominal = np.asarray(levels, float)
+    if nominal.ndim != 1 or not ((nominal > 0) & (nominal < 1)).all():
+        raise ValueError(f"levels={list(levels)}: expected numbers between 0 and 1")
+    return nominal

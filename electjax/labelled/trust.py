@@ -11,15 +11,16 @@ import numpy as np
 import xarray as xr
 
 from electjax.calibration import trust
+from electjax.labelled.checks import checked_levels
 from electjax.labelled.codec import observed_statistics
 from electjax.labelled.outcomes import outcomes
 from electjax.labelled.posterior import parameter_names
 from electjax.labelled.predict import predict
+from electjax.labelled.units import check
 
 RANKS = 100
 POINTS = 50  # at which cumulative distributions are drawn
 LEVELS = (0.5, 0.8, 0.9, 0.95)
-CELLS = "electjax cells"  # conventions of the results of estimate_cells
 FRACTIONS = (1.0, 0.75, 0.5, 0.35, 0.25, 0.15, 0.1)
 LEARNT = 0.25  # contraction from which a parameter counts as identified; a few hundred draws leave it .1 unsure
 FEWEST_ESS = 20.0
@@ -123,14 +124,10 @@ def coverage(recovery: xr.Dataset, levels: Sequence[float] | None = None) -> xr.
     Raises:
         ValueError: a level that is not between 0 and 1.
     """
-    if recovery.attrs.get("conventions") == CELLS:
-        from electjax.labelled.units import check
-
+    if recovery.attrs.get("conventions") == check.CONVENTIONS:
         return check.coverage_cells(recovery, levels=check.LEVELS if levels is None else levels)
     levels = LEVELS if levels is None else levels
-    nominal = np.asarray(levels, float)
-    if nominal.ndim != 1 or not ((nominal > 0) & (nominal < 1)).all():
-        raise ValueError(f"levels={list(levels)}: expected numbers between 0 and 1")
+    nominal = checked_levels(levels)
     found = recovered(recovery)
     low, high = trust.central_intervals(found.draws, found.weight, nominal)
     held = (low <= found.truth[..., None]) & (found.truth[..., None] <= high)

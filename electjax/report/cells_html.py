@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from electjax.labelled.units.decode import CONVENTIONS
+from electjax.labelled.units.check import CONVENTIONS
 from electjax.report.cells import context_lines, row_forest, tomography, transition_heatmap, unit_scatter
 from electjax.report.cells_read import CellTable, contest_table, contests_of, method_name, pooled_table
 from electjax.report.cells_tables import (

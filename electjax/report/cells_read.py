@@ -7,11 +7,10 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from electjax.labelled.units.check import LARGE
+from electjax.labelled.units.check import LARGE, ROUNDING
 
 NO_PARTY = "no party"
 LAST = ("RARE", "SOLO", NO_PARTY, "OTHER", "did not vote")  # what stands behind the parties, in this order
-_ROUNDING = 1e-6  # of shares from draws in single precision
 _MOST_KEYS, _SMALL = 12, 0.005  # keys beyond so many, and with a smaller share of the votes, join OTHER
 
 _METHODS = {
@@ -172,7 +171,7 @@ def intervals(result: xr.Dataset) -> dict[float, tuple[np.ndarray, np.ndarray]]:
 
 def inside(truth: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Whether shares are within an interval; a cell that the margins leave no choice has one without width."""
-    return np.asarray((truth >= low - _ROUNDING) & (truth <= high + _ROUNDING))
+    return np.asarray((truth >= low - ROUNDING) & (truth <= high + ROUNDING))
 
 
 def true_shares(result: xr.Dataset) -> np.ndarray:

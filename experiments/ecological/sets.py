@@ -14,11 +14,11 @@ import xarray as xr
 
 import electjax
 from electjax.calm.cells.data import Blocks, Contests
-from electjax.calm.cells.estimate import Mode, mode, posed
+from electjax.calm.cells.estimate import Mode, mode
 from electjax.core.host import double_precision
 from electjax.labelled.units.check import error_index, with_checks
 from electjax.labelled.units.codec import Encoded, encode_units
-from electjax.labelled.units.estimate import Tables, estimate_tables
+from electjax.labelled.units.estimate import Tables, estimate_tables, problem_of
 from electjax.labelled.units.settings import settings_of
 
 YEARS = ("nz_2002", "nz_2014")
@@ -106,8 +106,7 @@ def tried(case: Case, code: Encoded | None = None, **options: Any) -> dict[str, 
 def climbed(case: Case, start: Any = None, **options: Any) -> Mode:
     """The mode alone."""
     settings = settings_of(options)
-    problem = posed(case.code.blocks, case.code.contests, settings.assumed(), pairs=len(case.code.pairs))
-    return mode(problem, start, tolerance=settings.tolerance, max_steps=settings.max_steps)
+    return mode(problem_of(case.code, settings), start, tolerance=settings.tolerance, max_steps=settings.max_steps)
 
 
 def error_of(case: Case, tables: Any) -> float:

@@ -16,9 +16,9 @@ from electjax.calm.cells.estimate import Mode, curvature, mode
 from electjax.calm.cells.problem import Problem, of_contest, value
 from electjax.calm.cells.tables import expected_tables, in_contests, unit_tables
 from electjax.calm.cells.unit import (
-    ROUNDING,
     in_surroundings,
     inverse_and_log_determinant,
+    regular,
     row_variance,
     within_rows,
 )
@@ -237,7 +237,7 @@ def updated(eta: jax.Array, rho: jax.Array, beta: jax.Array, problem: Problem) -
             shares = in_surroundings(logits, rows, own.mix, own.column_here, beta)
             spread = jax.vmap(lambda v, s: within_rows(v[None], s[None]))(row_variance(rows, rate), shares)
             mean = rows[:, None] * shares
-            inverse, _ = inverse_and_log_determinant(spread.sum(axis=0) + ROUNDING * jnp.eye(columns.shape[0]))
+            inverse, _ = inverse_and_log_determinant(regular(spread.sum(axis=0), columns))
             return mean + spread @ (inverse @ (columns - mean.sum(axis=0)))
 
         return jax.vmap(of_unit)(block.rows, block.columns)

@@ -39,6 +39,11 @@ def posed(blocks: Blocks, contests: Contests, assumed: Assumed, *, pairs: int) -
     return _pose(blocks, contests, Assumed(*(jnp.asarray(x, float) for x in assumed)), pairs)
 
 
+def at_context(problem: Problem, beta: float) -> Problem:
+    """The same problem at another exponent, by the same program."""
+    return problem._replace(assumed=problem.assumed._replace(context=jnp.asarray(beta, float)))
+
+
 def mode(problem: Problem, start: Point | None = None, *, tolerance: float = 1e-2, max_steps: int = 200) -> Mode:
     """Climb to the mode. In double precision: call it under `double_precision`.
 

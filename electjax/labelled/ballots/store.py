@@ -2,10 +2,11 @@
 
 import importlib.util
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -81,19 +82,41 @@ def opened(path: Path) -> Iterator[xr.Dataset]:
     # Appending to a Zarr folder forgets which of its variables are coordinates.
     ds = ds.set_coords([name for name in ds.data_vars if name not in VARIABLES])
     with ds:
-        ds.attrs = {key: v.item() if isinstance(v, np.generic) else v for key, v in ds.attrs.items()}
+        ds.attrs = _plain(ds.attrs)
         yield ds
 
 
+def read_netcdf(path: Path, *, expected: str, mend: str, where: str | None = None) -> xr.Dataset:
+    """A whole netCDF file, as the Dataset was that it was written from.
+
+    Args:
+        expected, mend: for the error of a file that cannot be opened.
+        where: what that error calls the file; its name by default.
+    """
+    try:
+        with xr.open_dataset(path, engine="h5netcdf") as ds:
+            return loaded(ds)
+    except (OSError, ValueError, KeyError) as error:
+        raise data_error(
+            f"cannot be opened ({error})", where=where or path.name, expected=expected, mend=mend
+        ) from None
+
+
 def loaded(ds: xr.Dataset) -> xr.Dataset:
-    """These ballots in memory, their text as text, without what the file says of its storage."""
+    """This Dataset in memory, text and numbers as they were, without what the file says of its storage."""
     ds = ds.load().copy()
+    ds.attrs = _plain(ds.attrs)
     for name, variable in ds.variables.items():
         if variable.dtype.kind in "OTSU":  # variable-length strings come back as objects
             ds[name] = variable.copy(data=np.array(variable.values.tolist(), dtype=np.str_))
         ds[name].encoding = {}
     ds.encoding = {}
     return ds
+
+
+def _plain(attrs: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Attributes with the numbers of Python, which files give back as numpy's."""
+    return {key: v.item() if isinstance(v, np.generic) else v for key, v in attrs.items()}
 
 
 def slices(path: Path, size: int) -> Iterator[xr.Dataset]:

@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from electjax.files import atomic_path
-from electjax.labelled.ballots.store import is_netcdf, loaded
+from electjax.labelled.ballots.store import is_netcdf, read_netcdf
 from electjax.labelled.booths.axes import Axis, axes_json, axes_of
 from electjax.labelled.booths.schema import validate_booths
 from electjax.labelled.checks import in_a_folder
@@ -45,17 +45,8 @@ def load_booths(path: Path, axes: Mapping[str, Any] | Sequence[Axis] | None = No
             expected="a folder with booths.csv, or a file by save_booths",
             mend="name the folder that holds the CSV files",
         )
-    try:
-        with xr.open_dataset(path, engine="h5netcdf") as opened:
-            booths = loaded(opened)
-    except (OSError, ValueError, KeyError) as error:
-        raise data_error(
-            f"cannot be opened ({error})",
-            where=path.name,
-            expected="booths as save_booths writes them",
-            mend="save the booths again, or convert the file to netCDF 4",
-        ) from None
-    booths.attrs = {key: v.item() if isinstance(v, np.generic) else v for key, v in booths.attrs.items()}
+    mend = "save the booths again, or convert the file to netCDF 4"
+    booths = read_netcdf(path, expected="booths as save_booths writes them", mend=mend)
     if axes is not None:
         booths.attrs["axes"] = axes_json(axes_of(axes))
     booths.attrs["source"] = path.name

@@ -6,6 +6,9 @@ from itertools import pairwise
 import numpy as np
 import xarray as xr
 
+from electjax.labelled.checks import checked_levels
+
+CONVENTIONS = "electjax cells"
 LEVELS = (0.8, 0.95)
 LARGE = 0.03  # share of a contest's votes above which the shares of a row count in checks of intervals
 ROUNDING = 1e-6  # of a share: draws are kept in single precision, and some cells are certain
@@ -53,9 +56,7 @@ def coverage_cells(result: xr.Dataset, levels: Sequence[float] = LEVELS, *, larg
     Raises:
         ValueError: no draws, no truth, or a level that is not between 0 and 1.
     """
-    nominal = np.asarray(levels, float)
-    if nominal.ndim != 1 or not ((nominal > 0) & (nominal < 1)).all():
-        raise ValueError(f"levels={list(levels)}: expected numbers between 0 and 1")
+    nominal = checked_levels(levels)
     for name, mend in (("draws", "estimate with draws=200"), ("truth", "estimate with truth=")):
         if name not in result:
             raise ValueError(f"no {name} in the estimate; {mend}")

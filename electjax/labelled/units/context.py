@@ -4,17 +4,16 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from electjax.calm.cells.estimate import mode, posed
+from electjax.calm.cells.estimate import at_context, mode
 from electjax.calm.cells.tables import in_contests, unit_tables
 from electjax.core.host import double_precision
 from electjax.labelled.errors import data_error
 from electjax.labelled.units.check import error_index
 from electjax.labelled.units.codec import encode_units
-from electjax.labelled.units.estimate import READING, Progress, parted, units_of, without_features
+from electjax.labelled.units.estimate import READING, Progress, parted, problem_of, units_of
 from electjax.labelled.units.read import Table
 from electjax.labelled.units.schema import place
 from electjax.labelled.units.settings import settings_of
@@ -68,14 +67,12 @@ def calibrate_context(
     code = encode_units(data, checked=True)
     error = np.empty((grid.size, int(known.sum())))
     with double_precision():
-        contests = code.contests if settings.affinity else without_features(code.contests)
-        problem = posed(code.blocks, contests, settings.assumed(float(grid[0])), pairs=len(code.pairs))
+        problem = problem_of(code, settings)
         point = None
         for n, beta in enumerate(grid.tolist()):
             if progress is not None:
                 progress(n, grid.size, f"context {beta:g}")
-            moved = problem._replace(assumed=problem.assumed._replace(context=jnp.asarray(beta, float)))
-            found = mode(moved, point, tolerance=settings.tolerance, max_steps=settings.max_steps)
+            found = mode(at_context(problem, beta), point, tolerance=settings.tolerance, max_steps=settings.max_steps)
             point = found.point
             if not found.converged:
                 warnings.warn(f"context {beta:g}: the search ended before it converged", stacklevel=2)

@@ -9,15 +9,13 @@ import xarray as xr
 import electjax
 from electjax.calm.cells.data import KINDS
 from electjax.labelled.ballots.schema import strings
-from electjax.labelled.units.check import LEVELS, with_checks
+from electjax.labelled.units.check import CONVENTIONS, LEVELS, TABLE, with_checks
 from electjax.labelled.units.codec import Encoded
 from electjax.labelled.units.settings import Settings
 
 if TYPE_CHECKING:
     from electjax.labelled.units.estimate import Tables
 
-CONVENTIONS = "electjax cells"
-TABLE = ("contest", "row", "column")
 CAVEAT = (
     "the context exponent of {context:g} is an assumption that margins cannot check; "
     "see the tables at other exponents, and calibrate_context for contests like these whose tables were counted"

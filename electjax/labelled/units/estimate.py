@@ -12,10 +12,10 @@ import numpy as np
 import xarray as xr
 
 from electjax.calm.cells import baselines
-from electjax.calm.cells.bounds import unit_bounds
-from electjax.calm.cells.data import Contests
+from electjax.calm.cells.bounds import contest_bounds, unit_bounds
 from electjax.calm.cells.draws import draw_tables, posterior
-from electjax.calm.cells.estimate import Mode, mode, posed
+from electjax.calm.cells.estimate import Mode, at_context, mode, posed
+from electjax.calm.cells.problem import Problem
 from electjax.calm.cells.tables import in_contests, unit_tables
 from electjax.core.arrow import Point
 from electjax.core.host import double_precision
@@ -134,8 +134,7 @@ def estimate_tables(code: Encoded, settings: Settings, *, progress: Progress | N
         if progress is not None:
             progress(done, todo, what)
 
-    contests = code.contests if settings.affinity else without_features(code.contests)
-    problem = posed(code.blocks, contests, settings.assumed(), pairs=len(code.pairs))
+    problem = problem_of(code, settings)
     search = {"tolerance": settings.tolerance, "max_steps": settings.max_steps}
     tell(0, "fit")
     found = mode(problem, **search)  # type: ignore[arg-type]
@@ -144,8 +143,7 @@ def estimate_tables(code: Encoded, settings: Settings, *, progress: Progress | N
     near: dict[float, Mode] = {}
     for n, beta in enumerate(nodes):
         tell(1 + n, f"fit at context {beta:g}")
-        moved = problem._replace(assumed=problem.assumed._replace(context=jnp.asarray(beta, float)))
-        near[beta] = mode(moved, found.point, **search)  # type: ignore[arg-type]
+        near[beta] = mode(at_context(problem, beta), found.point, **search)  # type: ignore[arg-type]
     tell(1 + len(nodes), "tables")
     table = unit_tables(found.eta, settings.context, problem)
     contest = in_contests(table, problem)
@@ -169,9 +167,12 @@ def estimate_tables(code: Encoded, settings: Settings, *, progress: Progress | N
     return Tables(found, np.asarray(table), np.asarray(contest), tables, bounds, draws, stopped, shared_sd)
 
 
-def without_features(contests: Contests) -> Contests:
-    """Contests of which neither traits nor covariates are known."""
-    return contests._replace(features=contests.features[..., :0])
+def problem_of(code: Encoded, settings: Settings) -> Problem:
+    """What a fit with these settings computes with; without affinity, traits and covariates are not known to it."""
+    contests = code.contests
+    if not settings.affinity:
+        contests = contests._replace(features=contests.features[..., :0])
+    return posed(code.blocks, contests, settings.assumed(), pairs=len(code.pairs))
 
 
 def _slope(modes: dict[float, Mode], context: float) -> Point:
@@ -193,9 +194,8 @@ def _baseline(code: Encoded, settings: Settings) -> tuple[np.ndarray, tuple[np.n
     rows, columns = padded(code)
     own = code.contests
     theta = BASELINES[settings.method](rows, columns, own.row_here, own.column_here)
-    low, high = unit_bounds(rows, columns)
-    bounds = (np.asarray(low.sum(axis=1)), np.asarray(high.sum(axis=1)))
-    return np.asarray(baselines.table_of(theta, rows, columns)), bounds
+    low, high = contest_bounds(rows, columns)
+    return np.asarray(baselines.table_of(theta, rows, columns)), (np.asarray(low), np.asarray(high))
 
 
 def padded(code: Encoded) -> tuple[np.ndarray, np.ndarray]:

@@ -3,14 +3,13 @@
 import os
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 
 from electjax.files import atomic_path
-from electjax.labelled.ballots.store import loaded
+from electjax.labelled.ballots.store import read_netcdf
 from electjax.labelled.checks import in_a_folder
 from electjax.labelled.errors import data_error
-from electjax.labelled.units.decode import CONVENTIONS
+from electjax.labelled.units.check import CONVENTIONS
 
 
 def is_cells(result: object) -> bool:
@@ -40,13 +39,6 @@ def load_cells(path: str | os.PathLike[str]) -> xr.Dataset:
     """An estimate that `save_cells` wrote."""
     if not Path(path).is_file():
         raise data_error("no such file", where=str(path), expected="a file of save_cells", mend="check the path")
-    try:
-        with xr.open_dataset(path, engine="h5netcdf") as opened:
-            result = loaded(opened)
-    except (OSError, ValueError, KeyError) as error:
-        mend = "give the path of the netCDF file"
-        raise data_error(
-            f"cannot be opened ({error})", where=str(path), expected="a file of save_cells", mend=mend
-        ) from None
-    result.attrs = {key: v.item() if isinstance(v, np.generic) else v for key, v in result.attrs.items()}
+    mend = "give the path of the netCDF file"
+    result = read_netcdf(Path(path), expected="a file of save_cells", mend=mend, where=str(path))
     return checked_cells(result)

@@ -57,19 +57,13 @@ class Settings:
     max_steps: int = 200
     seed: int = 0
 
-    def assumed(self, context: float | None = None) -> Assumed:
-        """What the model assumes, perhaps with another context."""
-        assumed = Assumed(
-            context=np.float64(self.context if context is None else context),
-            tau=np.asarray(self.tau, np.float64),
-            level=np.array([2.0, 0.0, 0.0]),
-            pair_sd=np.float64(self.pair_sd),
-            feature_sd=np.float64(self.feature_sd),
-        )
+    def assumed(self) -> Assumed:
+        """What the model assumes."""
+        assumed = Assumed(self.context, self.tau, pair_sd=self.pair_sd, feature_sd=self.feature_sd)
         if not self.pooled:  # the loyalty of a party's voters stays what the prior says, nothing else is expected
-            assumed = assumed._replace(tau=np.ones(len(KINDS)), pair_sd=np.float64(APART), level_sd=np.float64(APART))
+            assumed = assumed._replace(tau=(1.0,) * len(KINDS), pair_sd=APART, level_sd=APART)
         if not self.overdispersed:
-            assumed = assumed._replace(rho=np.float64(-20.0), rho_sd=np.float64(APART), rho_spread=np.float64(APART))
+            assumed = assumed._replace(rho=-20.0, rho_sd=APART, rho_spread=APART)
         return assumed
 
     def json(self) -> str:

@@ -3,13 +3,11 @@
 import os
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 
 from electjax.files import atomic_path
-from electjax.labelled.ballots.store import loaded
+from electjax.labelled.ballots.store import read_netcdf
 from electjax.labelled.checks import in_a_folder
-from electjax.labelled.errors import data_error
 from electjax.labelled.units.schema import validate_units
 
 
@@ -30,16 +28,7 @@ def save_units(units: xr.Dataset, path: str | os.PathLike[str]) -> Path:
 
 def load_units(path: Path) -> xr.Dataset:
     """Units of a netCDF file."""
-    try:
-        with xr.open_dataset(path, engine="h5netcdf") as opened:
-            units = loaded(opened)
-    except (OSError, ValueError, KeyError) as error:
-        raise data_error(
-            f"cannot be opened ({error})",
-            where=path.name,
-            expected="units as save_units writes them",
-            mend="save the units again, or convert the file to netCDF 4",
-        ) from None
-    units.attrs = {key: v.item() if isinstance(v, np.generic) else v for key, v in units.attrs.items()}
+    mend = "save the units again, or convert the file to netCDF 4"
+    units = read_netcdf(path, expected="units as save_units writes them", mend=mend)
     source = units.attrs.get("source", path.name)
     return validate_units(units.assign_attrs(source=path.name)).assign_attrs(source=source)  # faults are of this file
