@@ -46,46 +46,58 @@ def _shares(votes: Array, before: Array) -> Array:
 def _intercepts(counts: Array, types: Types, mask: Array, x: Array, *, shared: bool) -> Types:
     """A step that raises Q for sure (Hunter's minorisation), and a Newton step from there where that raises it more.
 
-    The first treats options without votes exactly, where Newton would only creep towards minus infinity.
+    The first treats options without votes exactly, where Newton would only creep towards minus infinity. Options and
+    contexts are leading axes here, [S, O, K, J]: sums over few of them then run along many types and offices.
     """
-    votes = counts.sum(2)  # [K, J, O]
-    size = counts.sum(-1)  # [K, J, S]
+    options = mask.shape[2]
+    counts = counts.transpose(2, 3, 0, 1)
+    mask = mask.transpose(1, 2, 0)[:, :, None]
+    moved = jnp.einsum("jsoq,kq->sokj", x, types.delta) if x.shape[-1] else 0.0
+    votes = counts.sum(0)  # [O, K, J]
+    size = counts.sum(1, keepdims=True)  # [S, 1, K, J]
 
     def choices(log_mu: Array) -> Array:
-        return log_choice(types._replace(log_mu=log_mu), mask, x)
+        """`log_choice` in this order."""
+        psi = log_mu[None] + moved
+        norm = jax.nn.logsumexp(jnp.where(mask, psi, 4 * LOG_ZERO), axis=1, keepdims=True)
+        return jnp.where(mask, jnp.maximum(psi - norm, LOG_ZERO), LOG_ZERO)
 
     def over(values: Array) -> Array:
-        return values.sum(1, keepdims=True) if shared else values
+        return values.sum(-1, keepdims=True) if shared else values
 
     def normalised(log_mu: Array) -> Array:
-        return jnp.maximum(jax.nn.log_softmax(log_mu, axis=-1), LOG_ZERO)
+        return jnp.maximum(jax.nn.log_softmax(log_mu, axis=0), LOG_ZERO)
 
-    def value(log_mu: Array) -> Array:
-        return over((counts * choices(log_mu)).sum((-1, -2)))
+    def value(choices: Array) -> Array:
+        return over((counts * choices).sum((0, 1)))
 
-    before = jnp.broadcast_to(types.log_mu, (types.log_mu.shape[0], 1 if shared else mask.shape[0], mask.shape[2]))
-    chance = jnp.exp(choices(before)) * mask
-    expected = over((size[..., None] * chance).sum(2))
+    before = types.log_mu.transpose(2, 0, 1)
+    expected = over((size * jnp.exp(choices(before)) * mask).sum(0))
     own = over(votes)
     ratio = jnp.log(jnp.where(own > 0, own, 1.0)) - jnp.log(jnp.where(expected > 0, expected, 1.0))
     first = jnp.where(own > 0, before + jnp.where(expected > 0, ratio, 0.0), LOG_ZERO)
-    first = normalised(jnp.where(own.sum(-1, keepdims=True) > 0, first, before))
+    first = normalised(jnp.where(own.sum(0, keepdims=True) > 0, first, before))
 
-    chance = jnp.exp(choices(first)) * mask
-    slope = own - over((size[..., None] * chance).sum(2))
-    weighted = size[..., None] * chance
-    # sums of products, not matrix products: thousands of tiny ones are slow
-    spread = (weighted[..., None] * chance[..., None, :]).sum(2)
-    level = weighted.sum(2)
-    curve = over(level)[..., None] * jnp.eye(mask.shape[2]) - over(spread)
-    total = over(size).sum(-1)[..., None, None]
+    at_first = choices(first)
+    chance = jnp.exp(at_first) * mask
+    weighted = size * chance
+    level = over(weighted.sum(0))
+    slope = own - level
+    total = over(size.sum((0, 1)))
+    jitter = 1e-12 * total + 1e-300
     # a constant added to psi changes nothing: the ones make the matrix regular without touching the step
-    regular = curve + total / mask.shape[2] + (1e-12 * total + 1e-300) * jnp.eye(mask.shape[2])
-    step = jnp.clip(_solve(regular, slope), -STEP, STEP)
+    curve = [
+        [
+            total / options - over((weighted[:, a] * chance[:, b]).sum(0)) + (level[a] + jitter if a == b else 0.0)
+            for b in range(options)
+        ]
+        for a in range(options)
+    ]
+    step = jnp.clip(jnp.stack(_solve(curve, list(slope))), -STEP, STEP)
     second = normalised(jnp.where(own > 0, first + step, first))
-    before_value, after_value = value(first), value(second)
+    before_value, after_value = value(at_first), value(choices(second))
     better = after_value > before_value - ROUNDING * jnp.abs(before_value)
-    return types._replace(log_mu=jnp.where(better[..., None], second, first))
+    return types._replace(log_mu=jnp.where(better, second, first).transpose(1, 2, 0))
 
 
 def _effects(counts: Array, types: Types, mask: Array, x: Array) -> Types:
@@ -102,7 +114,8 @@ def _effects(counts: Array, types: Types, mask: Array, x: Array) -> Types:
         "kjs,kjsq,kjsr->kqr", size, mean, mean
     )
     scale = jnp.trace(curve, axis1=1, axis2=2)[:, None, None]
-    step = _solve(curve + (1e-10 * scale + 1e-300) * jnp.eye(x.shape[-1]), slope)
+    regular = curve + (1e-10 * scale + 1e-300) * jnp.eye(x.shape[-1])
+    step = jnp.stack(_solve([list(row) for row in jnp.moveaxis(regular, 0, -1)], list(slope.T)), axis=-1)
     tries = 0.5 ** jnp.arange(6)
     before = value(types.delta)
     values = jax.vmap(lambda t: value(types.delta + t * step))(tries)  # [tries, K]
@@ -111,14 +124,13 @@ def _effects(counts: Array, types: Types, mask: Array, x: Array) -> Types:
     return types._replace(delta=types.delta + chosen[:, None] * step)
 
 
-def _solve(matrix: Array, vector: Array) -> Array:
-    """Solve many small positive definite systems by elimination, one unknown at a time, side by side."""
-    size = vector.shape[-1]
-    rows = [[*(matrix[..., i, j] for j in range(size)), vector[..., i]] for i in range(size)]
-    for i in range(size):
+def _solve(matrix: list[list[Array]], vector: list[Array]) -> list[Array]:
+    """Solve many small positive definite systems, given by their entries, by elimination side by side."""
+    rows = [[*row, right] for row, right in zip(matrix, vector, strict=True)]
+    for i in range(len(rows)):
         rows[i] = [value / rows[i][i] for value in rows[i]]
-        for other in range(size):
+        for other in range(len(rows)):
             if other != i:
                 factor = rows[other][i]
                 rows[other] = [value - factor * pivot for value, pivot in zip(rows[other], rows[i], strict=True)]
-    return jnp.stack([row[-1] for row in rows], axis=-1)
+    return [row[-1] for row in rows]

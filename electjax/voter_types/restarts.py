@@ -1,6 +1,7 @@
 """Many starts side by side: initial values, and a queue of runs of EM over a fixed number of lanes (section 2.2)."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -9,13 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from electjax.core.host import double_precision
+from electjax.core.parallel import host_workers
 from electjax.voter_types.acceleration import Walk, begin, em_cycle, squarem_cycle
 from electjax.voter_types.menus import maximise_choice
 from electjax.voter_types.mixture import Types
 from electjax.voter_types.rows import Rows, cell_sums
 
 LANES = 64  # runs side by side where one alone would leave the machine idle
-BUSY, FEWER = 50_000, 16  # cells x types from which fewer lanes cost no time, and leave fewer idle at the end
+BUSY, FEWER = 50_000, 8  # cells x types from which fewer lanes cost no time, and leave fewer idle at the end
 TRACE = 512  # cycles whose objective is kept
 KMEANS_ROUNDS = 8
 STARTS = ("random", "votes", "kmeans")
@@ -145,11 +148,12 @@ def run_all(
     tolerance: Array,
     max_maps: Array,
     ridge: Array,
+    first: Array | int = 0,
     lanes: int = LANES,
     accelerate: bool = True,
     by: str = "log_likelihood",
 ) -> Runs:
-    """Run EM from the first `number` starts until each converges or has used its maps.
+    """Run EM from the starts `first` to `number` until each converges or has used its maps.
 
     A lane that is done takes the next start of the queue, so that slow runs hold up no others.
     """
@@ -177,8 +181,8 @@ def run_all(
         walk = jax.tree.map(lambda a, b: jnp.where(done.reshape(-1, *[1] * (a.ndim - 1)), a, b), fresh, walk)
         return walk, owner, following + done.sum(), runs
 
-    first = jnp.arange(lanes)
-    walk = jax.vmap(fetch)(first)
+    owner = first + jnp.arange(lanes)
+    walk = jax.vmap(fetch)(owner)
     empty = Runs(
         starts,
         jnp.full(capacity, -jnp.inf),
@@ -186,28 +190,43 @@ def run_all(
         jnp.zeros(capacity, bool),
         jnp.full((capacity, TRACE), jnp.nan),
     )
-    state = (walk, first, jnp.asarray(lanes), empty)
+    state = (walk, owner, first + lanes, empty)
     return lax.while_loop(lambda state: (state[1] < number).any(), advance, state)[-1]
 
 
 def run_starts(starts: Types, rows: Rows, way: Way, *, number: int | None = None, loose: float = 0.0) -> Runs:
-    """`run_all` from the first `number` starts, as host arrays; `loose` is a tolerance that replaces a smaller one."""
+    """`run_all` from the first `number` starts, as host arrays; `loose` is a tolerance that replaces a smaller one.
+
+    Their products are too small to share among cores, so that each core takes a part of the starts. Call it under
+    `double_precision()`.
+    """
     capacity = starts.gamma.shape[0]
     number = capacity if number is None else number
     assert rows.cells is not None
     busy = rows.cells.size * starts.gamma.shape[2] > BUSY and jax.default_backend() == "cpu"
-    runs = run_all(
+    lanes = FEWER if busy else LANES
+    run = partial(
+        run_all,
         starts,
         rows,
-        number=number,
         tolerance=max(way.tolerance, loose),
         max_maps=way.max_maps,
         ridge=way.ridge,
-        lanes=FEWER if busy else LANES,
+        lanes=lanes,
         accelerate=way.accelerate,
         by=way.by,
     )
-    return jax.tree.map(lambda leaf: np.asarray(leaf)[:number], runs)
+
+    def run_part(first: int, last: int) -> Runs:
+        with double_precision():  # which is of one thread
+            return jax.tree.map(lambda leaf: np.asarray(leaf)[first:last], run(first=first, number=last))
+
+    parts = min(host_workers(), -(-number // lanes))
+    bounds = np.linspace(0, number, parts + 1).round().astype(int).tolist()
+    if parts > 1:
+        run(first=0, number=0)  # compiled once, not by every thread
+    with ThreadPoolExecutor(parts) as pool:
+        return join(*pool.map(run_part, bounds[:-1], bounds[1:]))
 
 
 @partial(jax.jit, static_argnames=("accelerate", "by"))
