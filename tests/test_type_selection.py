@@ -22,7 +22,7 @@ from electjax.voter_types.blrt import judge, ratio_test, split_type
 from electjax.voter_types.criteria import count_parameters, criteria, disorder
 from electjax.voter_types.matching import match_types, order_by_share, reorder, sample_shares
 from electjax.voter_types.mixture import LOG_ZERO, Types, log_likelihood, row_posterior
-from electjax.voter_types.newton import objective_of
+from electjax.voter_types.objective import objective_of
 from electjax.voter_types.profiles import NOTHING, Profiles, collapse
 from electjax.voter_types.residuals import bootstrap_fit, bootstrap_p, pair_fit, table_fit
 from electjax.voter_types.rows import lay_out

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from electjax.voter_types.membership import maximise_shares, penalty
 from electjax.voter_types.menus import maximise_choice
@@ -52,20 +52,51 @@ def em_cycle(walk: Walk, rows: Rows, ridge: Array | float, *, by: str = "log_lik
 
 def squarem_cycle(walk: Walk, rows: Rows, ridge: Array | float, *, by: str = "log_likelihood") -> Walk:
     """Two EM steps, an extrapolation, and an EM step from there if it is no worse; three evaluations of the map."""
-    once, _ = em_map(walk.types, rows, ridge)
-    twice, middle = em_map(once, rows, ridge)
-    step = jax.tree.map(jnp.subtract, once, walk.types)
-    bend = jax.tree.map(lambda a, b, c: a - 2 * b + c, twice, once, walk.types)
-    length = jnp.sqrt(_square(step) / jnp.maximum(_square(bend), 1e-300))
-    stride = jnp.clip(length, 1.0, walk.longest)
-    far = jax.tree.map(lambda a, s, b: a + 2 * stride * s + stride**2 * b, walk.types, step, bend)
-    leap, there = em_map(valid(far), rows, ridge)
+
+    def step(i: Array, state: _Cycle) -> _Cycle:
+        new, value = em_map(state.at, rows, ridge)
+        far, stride = _extrapolate(walk.types, state.at, new, walk.longest)
+        return _Cycle(
+            _where(i == 1, far, new),
+            _where(i < 2, new, state.twice),
+            jnp.where(i < 2, value, state.middle),
+            value,
+            jnp.where(i == 1, stride, state.stride),
+        )
+
+    # a loop, so that the map is compiled once
+    nothing = jnp.zeros_like(walk.objective)
+    leap, twice, middle, there, stride = lax.fori_loop(
+        0, 3, step, _Cycle(walk.types, walk.types, nothing, nothing, jnp.ones_like(walk.longest))
+    )
     good = (there >= middle) & jnp.isfinite(there)
-    types = jax.tree.map(lambda a, b: jnp.where(good, a, b), leap, twice)
+    types = _where(good, leap, twice)
     objective = jnp.where(good, there, middle)
     at_limit = stride >= walk.longest
     longest = jnp.where(good, jnp.where(at_limit, walk.longest * STRIDE, walk.longest), walk.longest / STRIDE)
     return Walk(types, objective, _change(walk, types, objective, by), jnp.clip(longest, 1.0, LONGEST), walk.maps + 3)
+
+
+class _Cycle(NamedTuple):
+    at: Types  # where the map is evaluated next
+    twice: Types  # after two steps
+    middle: Array  # objective after one step
+    there: Array  # objective where the map was evaluated last
+    stride: Array
+
+
+def _extrapolate(start: Types, once: Types, twice: Types, longest: Array) -> tuple[Types, Array]:
+    """The point that two EM steps point to, and how far it is in steps."""
+    step = jax.tree.map(jnp.subtract, once, start)
+    bend = jax.tree.map(lambda a, b, c: a - 2 * b + c, twice, once, start)
+    length = jnp.sqrt(_square(step) / jnp.maximum(_square(bend), 1e-300))
+    stride = jnp.clip(length, 1.0, longest)
+    return valid(jax.tree.map(lambda a, s, b: a + 2 * stride * s + stride**2 * b, start, step, bend)), stride
+
+
+def _where(choose: Array, one: Types, other: Types) -> Types:
+    chosen: Types = jax.tree.map(lambda a, b: jnp.where(choose, a, b), one, other)
+    return chosen
 
 
 def _change(walk: Walk, types: Types, objective: Array, by: str) -> Array:

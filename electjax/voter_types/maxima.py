@@ -13,8 +13,8 @@ from electjax.voter_types.rows import Rows
 SAME = 1e-4  # maxima of log-likelihoods closer than this are one
 BLURRED = 1e-2  # the same for runs that Newton's method did not end
 STATIONARY = 1e-8  # slope per unit of weight at which a run has converged
-ONE_WORK = 1e12  # most operations of a Newton step of the best run
-ALL_WORK = 5e9  # operations per step up to which Newton's method ends every run
+ONE_WORK = 5e11  # most operations of a Newton step of the best run
+ALL_WORK = 2e9  # operations per step up to which Newton's method ends every run
 
 
 class Maximum(NamedTuple):
@@ -28,10 +28,8 @@ class Maximum(NamedTuple):
 def end_runs(runs: Runs, rows: Rows, way: Way) -> tuple[Runs, np.ndarray]:
     """The runs ended by Newton's method, and the largest slope that each leaves."""
     ended = polish_all(runs.types, rows, way.ridge)
-    gradient = np.asarray(ended.gradient)
-    types = jax.tree.map(np.asarray, ended.types)
-    converged = np.asarray(runs.converged) | (gradient < STATIONARY)
-    return runs._replace(types=types, objective=np.asarray(ended.objective), converged=converged), gradient
+    converged = np.asarray(runs.converged) | (ended.gradient < STATIONARY)
+    return runs._replace(types=ended.types, objective=ended.objective, converged=converged), ended.gradient
 
 
 def affordable(types: Types, rows: Rows, *, runs: int = 1) -> bool:

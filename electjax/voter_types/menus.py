@@ -86,14 +86,9 @@ def _intercepts(counts: Array, types: Types, mask: Array, x: Array, *, shared: b
     total = over(size.sum((0, 1)))
     jitter = 1e-12 * total + 1e-300
     # a constant added to psi changes nothing: the ones make the matrix regular without touching the step
-    curve = [
-        [
-            total / options - over((weighted[:, a] * chance[:, b]).sum(0)) + (level[a] + jitter if a == b else 0.0)
-            for b in range(options)
-        ]
-        for a in range(options)
-    ]
-    step = jnp.clip(jnp.stack(_solve(curve, list(slope))), -STEP, STEP)
+    diagonal = jnp.eye(options)[:, :, None, None] * (level + jitter)
+    curve = total / options + diagonal - over((weighted[:, :, None] * chance[:, None]).sum(0))
+    step = jnp.clip(jnp.stack(_solve([list(row) for row in curve], list(slope))), -STEP, STEP)
     second = normalised(jnp.where(own > 0, first + step, first))
     before_value, after_value = value(at_first), value(choices(second))
     better = after_value > before_value - ROUNDING * jnp.abs(before_value)

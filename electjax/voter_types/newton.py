@@ -1,125 +1,263 @@
 """Newton's method on the observed log-likelihood, from where EM has become slow.
 
-It works on all of log mu, gamma and delta. Directions in which the likelihood does not change (a constant added to
+It works on all of log mu, delta and gamma. Directions in which the likelihood does not change (a constant added to
 log mu, an option on no menu) have no slope and no curvature, and stay as they are.
+
+Slope and curvature are closed forms (Louis, "Finding the observed information matrix when using the EM algorithm",
+JRSS B 44, 1982): with s_k the slope of log Pr(Z = k, Y_u) that of log Pr(Y_u) is sum_k zeta_k s_k, and its curvature
+sum_k zeta_k (curvature_k + s_k s_k') - (sum_k zeta_k s_k)(sum_k zeta_k s_k)'. As s_k is linear in the cells that a row
+is in and in its covariates, all rows enter through weighted cross tables of these, one per pair of types. They are a
+few matrix products, made on the host: there is nothing to compile.
 """
 
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
-from jax.flatten_util import ravel_pytree
+from scipy.special import log_softmax, logsumexp
 
-from electjax.voter_types.acceleration import valid
-from electjax.voter_types.membership import penalty
-from electjax.voter_types.mixture import Types, expect, log_choice, log_likelihood, log_shares
-from electjax.voter_types.restarts import in_batches
+from electjax.voter_types.mixture import LOG_ZERO, Types
 from electjax.voter_types.rows import Rows
 
 STEP = 3.0  # longest step of a coordinate
 FLAT = 1e-9  # curvature per unit of weight below which a direction counts as flat
-TANGENTS = 64  # columns of the Hessian at a time
+TRIES, SHORTER = 10, 0.25  # shorter steps that are tried, each by this factor
+HELD = 1 << 23  # most numbers of a product that are held at a time
 
 
 class Polished(NamedTuple):
-    """Where Newton's method ended."""
+    """Where Newton's method ended; the leading axis counts solutions."""
 
     types: Types
-    objective: Array
-    gradient: Array  # largest slope, per unit of weight
-    steps: Array
+    objective: np.ndarray  # penalised observed log-likelihood
+    gradient: np.ndarray  # largest slope, per unit of weight
+    steps: np.ndarray
 
 
-def objective_of(types: Types, rows: Rows, ridge: Array | float) -> Array:
-    """Penalised observed log-likelihood."""
-    return log_likelihood(types, rows) - penalty(types.gamma, ridge)
+class _Slopes(NamedTuple):
+    value: np.ndarray  # [R]
+    slope: np.ndarray  # [R, K, D]
+    curvature: np.ndarray  # [R, K, D, K, D]
 
 
-def score(types: Types, rows: Rows, ridge: Array | float = 0.0) -> Types:
-    """Gradient of the penalised observed log-likelihood: that of Q at its own expectations (Fisher's identity).
-
-    No reverse pass over the rows, so that memory stays that of an E-step.
-    """
-    found = expect(types, rows)
-
-    def complete(own: Types) -> Array:
-        choice = (found.counts * log_choice(own, rows.mask, rows.x)).sum()
-        return choice + (found.members * log_shares(own, rows.design)).sum() - penalty(own.gamma, jnp.asarray(ridge))
-
-    return jax.grad(complete)(types)
-
-
-def polish(
-    types: Types, rows: Rows, ridge: Array | float, *, tolerance: float | Array = 1e-9, steps: int = 40
-) -> Polished:
-    """Damped Newton steps until no slope exceeds `tolerance` per unit of weight, or no step helps.
+def polish_all(types: Types, rows: Rows, ridge: float, *, tolerance: float = 1e-9, steps: int = 40) -> Polished:
+    """Damped Newton steps from every solution until no slope exceeds `tolerance` per unit of weight, or no step helps.
 
     Curvature of the wrong sign is turned round, so that the steps climb also from a saddle point.
     """
-    theta, unravel = ravel_pytree(types)
-    weight = rows.weight.sum()
-    moves = ravel_pytree(_movable(types))[0]
-
-    def value(theta: Array) -> Array:
-        return objective_of(unravel(theta), rows, ridge) / weight
-
-    def slope_of(theta: Array) -> Array:
-        return jnp.where(moves, ravel_pytree(score(unravel(theta), rows, ridge))[0], 0.0) / weight
-
-    def column(theta: Array, tangent: Array) -> Array:
-        return jax.jvp(slope_of, (theta,), (tangent,))[1]
-
-    def step(state: _State) -> _State:
-        hessian = lax.map(partial(column, state.theta), jnp.diag(moves * 1.0), batch_size=TANGENTS)
-        values, vectors = jnp.linalg.eigh(hessian)
-        size = jnp.abs(values)
-        move = vectors @ jnp.where(size > FLAT, (vectors.T @ state.slope) / jnp.where(size > FLAT, size, 1.0), 0.0)
-        move = move * jnp.minimum(1.0, STEP / jnp.maximum(jnp.abs(move).max(), 1e-300))
-        tries = 0.5 ** jnp.arange(0, 20, 2.0)
-        ends = jax.vmap(lambda scale: ravel_pytree(valid(unravel(state.theta + scale * move)))[0])(tries)
-        after = lax.map(value, ends)
-        best = jnp.argmax(jnp.where(jnp.isfinite(after), after, -jnp.inf))
-        good = after[best] > state.value
-        theta = jnp.where(good, ends[best], state.theta)
-        return _State(theta, jnp.where(good, after[best], state.value), slope_of(theta), good, state.steps + 1)
-
-    def going(state: _State) -> Array:
-        return state.good & (state.steps < steps) & (jnp.abs(state.slope).max() > tolerance)
-
-    first = _State(theta, value(theta), slope_of(theta), jnp.asarray(True), jnp.zeros((), jnp.int32))
-    last = lax.while_loop(going, step, first)
-    return Polished(unravel(last.theta), last.value * weight, jnp.abs(last.slope).max(), last.steps)
+    space = _Space(rows, types, ridge)
+    theta = space.pack(types)
+    size = space.batch(theta)
+    parts = [_polish(space, theta[first : first + size], tolerance, steps) for first in range(0, len(theta), size)]
+    theta, value, gradient, taken = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Polished(space.unpack(theta), value, gradient, taken)
 
 
-class _State(NamedTuple):
-    theta: Array
-    value: Array
-    slope: Array
-    good: Array
-    steps: Array
+def _polish(space: "_Space", theta: np.ndarray, tolerance: float, steps: int) -> tuple[np.ndarray, ...]:
+    theta = theta.copy()
+    value, gradient, taken = space.value(theta), np.full(len(theta), np.inf), np.zeros(len(theta), int)
+    going = np.arange(len(theta))
+    for step in range(steps + 1):
+        found = space.slopes(theta[going])
+        gradient[going] = np.abs(found.slope).max(axis=(1, 2)) / space.total
+        more = gradient[going] > tolerance
+        if step == steps or not more.any():
+            break
+        going = going[more]
+        move = _move(found.slope[more] / space.total, found.curvature[more] / space.total)
+        left = np.arange(len(going))
+        for turn in range(TRIES):
+            end = space.valid(theta[going[left]] + SHORTER**turn * move[left])
+            after = space.value(end)
+            good = after > value[going[left]]
+            own = going[left[good]]
+            theta[own], value[own] = end[good], after[good]
+            taken[own] += 1
+            left = left[~good]
+            if not len(left):
+                break
+        going = np.delete(going, left)
+        if not len(going):
+            break
+    return theta, value, gradient, taken
 
 
-def newton_work(types: Types, rows: Rows) -> float:
+def _move(slope: np.ndarray, curvature: np.ndarray) -> np.ndarray:
+    """Newton's step with the absolute values of the curvature's eigenvalues, none longer than STEP."""
+    size = slope[0].size
+    values, vectors = np.linalg.eigh(curvature.reshape(-1, size, size))
+    along = (np.swapaxes(vectors, 1, 2) @ slope.reshape(-1, size, 1))[..., 0]
+    curved = np.abs(values) > FLAT
+    along = np.where(curved, along, 0.0) / np.where(curved, np.abs(values), 1.0)
+    move = (vectors @ along[..., None])[..., 0]
+    move *= np.minimum(1.0, STEP / np.maximum(np.abs(move).max(axis=1, keepdims=True), 1e-300))
+    return move.reshape(slope.shape)
+
+
+class _Space:
+    """The likelihood as a function of theta [R, K, D]: per type log mu, delta and gamma in one line."""
+
+    def __init__(self, rows: Rows, types: Types, ridge: float) -> None:
+        self.rows, self.ridge = rows, ridge
+        self.mask, self.design = np.asarray(rows.mask), np.asarray(rows.design)
+        self.offices, self.options = types.log_mu.shape[-2:]  # one office where all share their intercepts
+        x = np.asarray(rows.x)
+        self.choice = self.offices * self.options + x.shape[-1]
+        own = np.zeros((*self.mask.shape, self.offices, self.options))
+        places = np.arange(len(self.mask)) if self.offices > 1 else np.zeros(len(self.mask), int)
+        for office, place in enumerate(places):
+            own[office, :, np.arange(self.options), place, np.arange(self.options)] = 1.0
+        # what each parameter adds to psi of each cell, [J, S, O, D_c]
+        self.features = np.concatenate([own.reshape(*self.mask.shape, -1), x], axis=-1)
+        self.used = np.arange(self.mask.size) if rows.used is None else np.asarray(rows.used)
+        self.voters = np.zeros(len(self.design))  # weight of each row of the design
+        np.add.at(self.voters, np.asarray(rows.group).ravel(), np.asarray(rows.weight).ravel())
+        self.total = float(self.voters.sum())
+        self.penalised = np.full(self.design.shape[1], float(ridge))
+        self.penalised[0] = 0.0
+
+    def pack(self, types: Types) -> np.ndarray:
+        gamma, log_mu, delta = (np.asarray(leaf, float) for leaf in types)
+        flat = log_mu.reshape(*log_mu.shape[:2], -1)
+        return np.concatenate([flat, delta, np.swapaxes(gamma, 1, 2)], axis=-1)
+
+    def parts(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """log mu [R, K, J', O], delta [R, K, Q] and gamma [R, K, P]."""
+        log_mu, delta, gamma = np.split(theta, [self.offices * self.options, self.choice], axis=-1)
+        return log_mu.reshape(*theta.shape[:2], self.offices, self.options), delta, gamma
+
+    def unpack(self, theta: np.ndarray) -> Types:
+        log_mu, delta, gamma = self.parts(theta)
+        return Types(np.swapaxes(gamma, 1, 2), log_mu, delta)  # type: ignore[arg-type]
+
+    def valid(self, theta: np.ndarray) -> np.ndarray:
+        """Probabilities that sum to one again; parameters that ran away stay within what can be represented."""
+        log_mu, delta, gamma = self.parts(theta)
+        log_mu = np.maximum(log_softmax(log_mu, axis=-1), LOG_ZERO)
+        if gamma.shape[-1] == 1:
+            gamma = np.maximum(log_softmax(gamma, axis=1), LOG_ZERO)
+        return np.concatenate([log_mu.reshape(*theta.shape[:2], -1), delta, gamma], axis=-1)
+
+    def batch(self, theta: np.ndarray) -> int:
+        """Solutions that are worked on at a time."""
+        _, types, size = theta.shape
+        width = len(self.used) + self.design.shape[1]
+        rows = min(self.voters_held(), np.asarray(self.rows.weight).size)
+        return max(1, HELD // max(types * rows, width * rows, (types * max(width, size)) ** 2))
+
+    def voters_held(self) -> int:
+        """Rows that are worked on at a time."""
+        return max(256, HELD // (2 * (len(self.used) + self.design.shape[1])))
+
+    def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Which cells some rows are in, 0/1 [U', C'], their weights [U'] and rows of the design [U']."""
+        rows, size = self.rows, self.voters_held()
+        weight, group = np.asarray(rows.weight), np.asarray(rows.group)
+        if rows.cells is not None:
+            cells = np.asarray(rows.cells).T
+            for first in range(0, len(cells), size):
+                part = slice(first, first + size)
+                yield cells[part], weight[part], group[part]
+            return
+        block, column = np.asarray(rows.block), np.asarray(rows.column)
+        for c in range(len(block)):
+            for first in range(0, block.shape[2], size):
+                part = slice(first, first + size)
+                own = block[c, :, part]
+                cells = np.zeros((own.shape[1], self.mask.size + 1))
+                for pattern, places in zip(own, column, strict=True):
+                    np.put_along_axis(cells, places[pattern], 1.0, axis=1)
+                yield cells[:, :-1], weight[c, part], group[c, part]
+
+    def choices(self, log_mu: np.ndarray, delta: np.ndarray) -> np.ndarray:
+        """log mu renormalised over each context's menu, [R, K, J, S, O] (eq. 4.6)."""
+        psi = log_mu[:, :, :, None] + np.einsum("jsoq,rkq->rkjso", np.asarray(self.rows.x), delta)
+        psi = np.where(self.mask, psi, 4 * LOG_ZERO)
+        return np.where(self.mask, np.maximum(log_softmax(psi, axis=-1), LOG_ZERO), LOG_ZERO)
+
+    def value(self, theta: np.ndarray) -> np.ndarray:
+        """Penalised observed log-likelihood, [R]."""
+        log_mu, delta, gamma = self.parts(theta)
+        table = self.choices(log_mu, delta).reshape(*theta.shape[:2], -1)[..., self.used]
+        share = log_softmax(gamma @ self.design.T, axis=1)  # [R, K, G]
+        value = -(self.penalised * gamma**2).sum((1, 2)) / 2
+        for cells, weight, group in self.chunks():
+            value += logsumexp(table @ cells.T + share[..., group], axis=1) @ weight
+        return value
+
+    def slopes(self, theta: np.ndarray) -> _Slopes:
+        """The penalised observed log-likelihood with its slope and curvature."""
+        log_mu, delta, gamma = self.parts(theta)
+        number, types, columns = gamma.shape
+        log_choice = self.choices(log_mu, delta)
+        table = log_choice.reshape(number, types, -1)[..., self.used]
+        share = log_softmax(gamma @ self.design.T, axis=1)
+        value = -(self.penalised * gamma**2).sum((1, 2)) / 2
+        counts = np.zeros((number, types, len(self.used)))
+        lean = np.zeros((number, types, columns))
+        width = len(self.used) + columns
+        cross = np.zeros((number, types, types, width, width))
+        for cells, weight, group in self.chunks():
+            design = self.design[group]
+            joint = table @ cells.T + share[..., group]
+            each = logsumexp(joint, axis=1, keepdims=True)
+            value += each[:, 0] @ weight
+            zeta = np.exp(joint - each)
+            member = zeta * weight
+            counts += member @ cells
+            lean += (member - weight * np.exp(share[..., group])) @ design
+            both = np.concatenate([cells, design], axis=1)
+            for k in range(types):
+                for other in range(k + 1):
+                    wide = member[:, k] * ((k == other) - zeta[:, other])
+                    cross[:, k, other] += (both.T * wide[:, None]) @ both
+        for k in range(types):
+            cross[:, :k, k] = cross[:, k, :k]
+        return self._at_parameters(np.exp(log_choice) * self.mask, np.exp(share), gamma, value, counts, lean, cross)
+
+    def _at_parameters(
+        self,
+        chance: np.ndarray,
+        share: np.ndarray,
+        gamma: np.ndarray,
+        value: np.ndarray,
+        counts: np.ndarray,
+        lean: np.ndarray,
+        cross: np.ndarray,
+    ) -> _Slopes:
+        """Slope and curvature in theta from those in the cells and covariates of the rows."""
+        number, types, columns = gamma.shape
+        mean = np.einsum("rkjso,jsod->rkjsd", chance, self.features)
+        bend = (self.features - mean[:, :, :, :, None]).reshape(number, types, self.mask.size, self.choice)
+        own = bend[:, :, self.used]  # what moves the table's cells
+        width = self.choice + columns
+        lift = np.zeros((number, types, len(self.used) + columns, width))
+        lift[:, :, : len(self.used), : self.choice] = own
+        lift[:, :, len(self.used) :, self.choice :] = np.eye(columns)
+
+        slope = np.concatenate([(counts[:, :, None] @ own)[:, :, 0], lean - self.penalised * gamma], axis=-1)
+        turned = np.swapaxes(lift, 2, 3)
+        curvature = turned[:, :, None] @ cross @ lift[:, None]  # [R, K, K, D, D]
+        votes = np.zeros((number, types, self.mask.size))
+        votes[..., self.used] = counts
+        offered = votes.reshape(number, types, *self.mask.shape).sum(-1, keepdims=True)  # votes in each context
+        spread = (offered * chance).reshape(number, types, -1)
+        each = np.arange(types)
+        curvature[:, each, each, : self.choice, : self.choice] -= (np.swapaxes(bend, 2, 3) * spread[:, :, None]) @ bend
+        for k in range(types):
+            for other in range(types):
+                wide = self.voters * share[:, k] * ((k == other) - share[:, other])
+                curvature[:, k, other, self.choice :, self.choice :] -= (self.design.T * wide[:, None]) @ self.design
+            curvature[:, k, k, self.choice :, self.choice :] -= np.diag(self.penalised)
+        if columns > 1:  # the first type is the baseline
+            slope[:, 0, self.choice :] = 0.0
+            curvature[:, 0, :, self.choice :] = 0.0
+            curvature[:, :, 0, :, self.choice :] = 0.0
+        return _Slopes(value, slope, curvature.transpose(0, 1, 3, 2, 4))
+
+
+def newton_work(types: Any, rows: Rows) -> float:
     """Operations of one Newton step, roughly."""
-    size = sum(np.size(leaf) for leaf in types)
-    cells = rows.cells.size if rows.cells is not None else rows.weight.size * rows.mask.shape[0]
-    return 12.0 * cells * types.gamma.shape[-1] * size + 10.0 * size**3
-
-
-@partial(jax.jit, static_argnames=("steps", "lanes"))
-def polish_all(
-    types: Types, rows: Rows, ridge: Array | float, *, tolerance: float | Array = 1e-9, steps: int = 40, lanes: int = 16
-) -> Polished:
-    """`polish` for many solutions, a few at a time."""
-    return in_batches(lambda own: polish(own, rows, ridge, tolerance=tolerance, steps=steps), types, lanes)
-
-
-def _movable(types: Types) -> Types:
-    """All parameters but gamma's first column where there are covariates: that is the baseline."""
-    flags = jax.tree.map(lambda leaf: jnp.ones(leaf.shape, bool), types)
-    if types.gamma.shape[0] == 1:
-        return flags
-    return flags._replace(gamma=flags.gamma.at[:, 0].set(False))
+    kinds, size = types.gamma.shape[-1], sum(np.size(leaf) for leaf in types)
+    cells = rows.mask.size if rows.used is None else rows.used.size
+    return float(rows.weight.size) * (cells + rows.design.shape[1]) ** 2 * kinds**2 + 10.0 * size**3

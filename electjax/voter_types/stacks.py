@@ -12,7 +12,7 @@ from scipy.special import log_softmax
 
 from electjax.voter_types.acceleration import Walk, begin, squarem_cycle
 from electjax.voter_types.mixture import LOG_ZERO, Types
-from electjax.voter_types.newton import objective_of
+from electjax.voter_types.objective import objective_of
 from electjax.voter_types.profiles import NOTHING, Profiles
 from electjax.voter_types.restarts import even_types
 from electjax.voter_types.rows import PATTERNS, Rows

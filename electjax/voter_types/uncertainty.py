@@ -22,7 +22,7 @@ from scipy.special import expit, logit, ndtri
 from electjax.voter_types.acceleration import valid
 from electjax.voter_types.free import BOUNDARY, Free
 from electjax.voter_types.mixture import LOG_ZERO, Types, expect, log_choice, log_shares
-from electjax.voter_types.newton import score
+from electjax.voter_types.objective import score
 from electjax.voter_types.profiles import NOTHING, Profiles, are_counts
 from electjax.voter_types.restarts import in_batches
 from electjax.voter_types.rows import Rows
