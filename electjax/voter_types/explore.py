@@ -19,14 +19,16 @@ from electjax.voter_types.rows import Rows
 
 APART = 0.3  # solutions that moves are made from differ so much in log-likelihood: near copies add nothing
 POOL = 16  # how many these are
-FADE = 0.9  # by this factor each is a likelier parent than the next best
-MOVES, KEPT = 96, 12  # per round; those that go on after a short run
+FADE = 0.7  # by this factor each is a likelier parent than the next best
+MOVES, KEPT = 96, 24  # per round; those that go on after a short run
 SHORT = 3e-5  # relative change at which that ends
 LONG = 250  # most evaluations of the EM map of those that go on: enough to tell whether they are better
 GAIN = 1e-4  # in log-likelihood, below which a round gained nothing
 ROUNDS, IDLE = 60, 12  # most rounds; rounds in a row without a gain that end the search
-CROSSED, SEEDED = 0.15, 0.2  # shares of the moves that cross two solutions, and that seed a type by a row
-TWICE = 0.6  # share of the others that change two types at once
+# shares of the kinds of moves; several types may be replaced at once
+KINDS = {"cross": 0.1, "seed": 0.1, "split": 0.4, "swap": 0.25, "shake": 0.15}
+AT_ONCE = (0.25, 0.35, 0.4)  # shares of one, two and three
+SWAPPED, SHAKEN = 0.3, (0.03, 0.3)  # share of the offices swapped; how much noise shakes a solution
 
 
 def best_runs(runs: Runs, most: int = POOL) -> Runs:
@@ -76,14 +78,18 @@ def propose_moves(key: Array, pool: Types, rows: Rows, allowed: np.ndarray, *, n
     made = []
     for _ in range(number):
         parent = _member(pool, int(random.choice(size, p=chance / chance.sum())))
-        kind = random.uniform()
-        if kind < CROSSED and size > 1:
+        kind = str(random.choice(list(KINDS), p=list(KINDS.values())))
+        if kind == "cross" and size > 1:
             made.append(_cross(random, parent, _member(pool, int(random.integers(size)))))
-            continue
-        for _ in range(1 + (random.uniform() < TWICE)):
-            seeded = kind < CROSSED + SEEDED
-            parent = _seed_row(random, parent, rows, allowed) if seeded else _split(random, parent, allowed)
-        made.append(parent)
+        elif kind == "swap" and len(allowed) > 1:
+            made.append(_swap(random, parent, allowed))
+        elif kind == "shake":
+            made.append(_shake(random, parent, allowed))
+        else:
+            for _ in range(1 + int(random.choice(len(AT_ONCE), p=AT_ONCE))):
+                seeded = kind == "seed"
+                parent = _seed_row(random, parent, rows, allowed) if seeded else _split(random, parent, allowed)
+            made.append(parent)
     found: Types = jax.tree.map(lambda *leaves: np.stack(leaves), *made)
     return found
 
@@ -127,6 +133,28 @@ def _replace_type(
     gamma[:, lost] = gamma[:, source]
     gamma[0, [lost, source]] -= np.log(2)
     return _tidy(gamma, log_mu, delta)
+
+
+def _swap(random: np.random.Generator, parent: Types, allowed: np.ndarray) -> Types:
+    """Two types trade what they do in some of the offices."""
+    log_mu = np.array(parent.log_mu)
+    pair = random.choice(len(log_mu), 2, replace=False)
+    some = random.random(len(allowed)) < SWAPPED
+    log_mu[np.ix_(pair, some)] = log_mu[np.ix_(pair[::-1], some)]
+    return _tidy(np.asarray(parent.gamma), _blend(log_mu, allowed, 0.02), np.asarray(parent.delta))
+
+
+def _shake(random: np.random.Generator, parent: Types, allowed: np.ndarray) -> Types:
+    """Noise on all probabilities."""
+    noise = random.exponential(size=parent.log_mu.shape) * allowed
+    log_mu = _blend(np.asarray(parent.log_mu), noise, random.uniform(*SHAKEN))
+    return _tidy(np.asarray(parent.gamma), log_mu, np.asarray(parent.delta))
+
+
+def _blend(log_mu: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
+    """log mu of a mixture with probabilities in proportion to `other`, which EM can leave zero from."""
+    even = other / np.maximum(other.sum(-1, keepdims=True), 1e-300)
+    return np.log(np.maximum((1 - share) * np.exp(log_mu) + share * even, np.exp(LOG_ZERO)))
 
 
 def _cross(random: np.random.Generator, one: Types, other: Types) -> Types:
