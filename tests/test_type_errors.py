@@ -16,6 +16,7 @@ from electjax.voter_types.diagnose import check_design, diagnose
 from electjax.voter_types.free import find_free, pack, unpack
 from electjax.voter_types.membership import penalty
 from electjax.voter_types.mixture import LOG_ZERO, Types, log_likelihood, row_log_likelihood
+from electjax.voter_types.objective import score
 from electjax.voter_types.profiles import Profiles, collapse
 from electjax.voter_types.rows import lay_out
 from electjax.voter_types.simulate import simulate_choices
@@ -30,7 +31,6 @@ from electjax.voter_types.uncertainty import (
     places,
     quantities,
     row_scores,
-    score,
     standard_errors,
     unidentified,
 )

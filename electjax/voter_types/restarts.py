@@ -190,7 +190,7 @@ def run_all(
         jnp.zeros(capacity, bool),
         jnp.full((capacity, TRACE), jnp.nan),
     )
-    state = (walk, owner, first + lanes, empty)
+    state = (walk, owner, jnp.asarray(first + lanes), empty)
     return lax.while_loop(lambda state: (state[1] < number).any(), advance, state)[-1]
 
 

@@ -1,17 +1,27 @@
 """A fit of voter types as a labelled Dataset."""
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 import xarray as xr
+from jax import Array
 
 from electjax.labelled.ballots.codec import decode_rows
 from electjax.voter_types.criteria import count_parameters, criteria, disorder
 from electjax.voter_types.free import labels as free_labels
 from electjax.voter_types.mixture import Types, row_posterior
-from electjax.voter_types.uncertainty import averages, interval, quantities, standard_errors, voters_of
+from electjax.voter_types.rows import Rows
+from electjax.voter_types.uncertainty import (
+    Quantities,
+    averages,
+    interval,
+    quantities,
+    standard_errors,
+    voters_of,
+)
 
 if TYPE_CHECKING:
     from electjax.labelled.ballots.fit import Fitted
@@ -26,7 +36,6 @@ DIMS = {
     "gamma": ("term", "type"),
     "delta": ("type", "feature"),
 }
-_disorder = jax.jit(disorder)
 _MEANS = {
     "pi": "share of the type, average over voters",
     "mu": "probability of the option with all of the office's options on the menu",
@@ -43,7 +52,8 @@ def decode_fit(
     """All that a fit says, labelled. Call it under `double_precision()`."""
     found, data, labels = fitted.estimate, fitted.encoded.profiles, fitted.encoded.labels
     number = found.types.gamma.shape[1]
-    value = quantities(found.types, averages(found.types, fitted.rows, fitted.basis))
+    with_rows = profiles or (profiles is None and len(data.code) <= MOST_PROFILES)
+    value, unsure, zeta = _describe(found.types, fitted.rows, fitted.basis, with_rows=with_rows)
     fit = xr.Dataset(
         coords={
             "type": np.arange(1, number + 1),
@@ -80,14 +90,13 @@ def decode_fit(
     shape = (number, len(labels.offices), labels.options.shape[1])
     fit["at_boundary"] = (DIMS["mu"], np.broadcast_to(fitted.free.boundary, shape))
     fit["on_menu"] = (("office", "option"), data.mask.any(1))
-    if profiles or (profiles is None and len(data.code) <= MOST_PROFILES):
-        fit = fit.assign(_profiles(fitted))
+    if zeta is not None:
+        fit = fit.assign(_profiles(fitted, np.asarray(zeta)))
     fit = fit.assign(_search(fitted)).assign(_covariance(fitted))
     voters = float(data.weight.sum())
     count = count_parameters(data, number, common=found.types.log_mu.shape[1] < data.mask.shape[0])
-    unsure = float(_disorder(found.types, fitted.rows)) if number > 1 else 0.0
     # the size of the sample is a number of voters, whatever survey weights sum to
-    judged = criteria(found.log_likelihood, count, voters_of(data), unsure * voters_of(data) / voters, number)
+    judged = criteria(found.log_likelihood, count, voters_of(data), float(unsure) * voters_of(data) / voters, number)
     kept = {
         key: fitted.encoded.attrs[key] for key in ("title", "name", "source", "scheme") if fitted.encoded.attrs.get(key)
     }
@@ -117,21 +126,22 @@ def decode_fit(
     return fit
 
 
-def _profiles(fitted: "Fitted") -> dict[str, Any]:
+@partial(jax.jit, static_argnames="with_rows")
+def _describe(types: Types, rows: Rows, basis: Array, *, with_rows: bool) -> tuple[Quantities, Array, Array | None]:
+    """What is reported of the types, how unsure those of the voters are, and zeta of every row where it is held."""
+    zeta = row_posterior(types, rows) if with_rows else None
+    return quantities(types, averages(types, rows, basis)), disorder(types, rows), zeta
+
+
+def _profiles(fitted: "Fitted", zeta: np.ndarray) -> dict[str, Any]:
     """The unique rows, and how likely each type is for each."""
     data = fitted.encoded.profiles
-    zeta = row_types(fitted.estimate.types, fitted)
-    found: dict[str, Any] = {"zeta": (("profile", "type"), zeta, {"long_name": "probability of the type"})}
+    own = zeta[: len(data.code)]
+    found: dict[str, Any] = {"zeta": (("profile", "type"), own, {"long_name": "probability of the type"})}
     found |= decode_rows(fitted.encoded)
     if data.design.shape[1] > 1:
         found["profile_covariate"] = (("profile", "term"), data.design[data.group])
     return found
-
-
-def row_types(types: Types, fitted: "Fitted") -> np.ndarray:
-    """zeta of every row, [U, K]."""
-    zeta = np.asarray(jax.jit(row_posterior)(types, fitted.rows))
-    return zeta[: len(fitted.encoded.profiles.code)]
 
 
 def _search(fitted: "Fitted") -> dict[str, Any]:
