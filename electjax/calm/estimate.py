@@ -20,8 +20,9 @@ from electjax.calm.affinity import Affinity, Standard
 from electjax.calm.data import Booths, Frame
 from electjax.calm.design import Design, Hyper, Local, Shared
 from electjax.calm.heads import contrast, mobilisation_weights
+from electjax.calm.parts import blocks_in_parts, is_large, newton_in_parts, parts_of
 from electjax.calm.problem import Problem, blank, blocks, fitted, in_rows, pose, unpack, value
-from electjax.core.arrow import Arrow, Point, Search, begin, eliminate, newton_arrow
+from electjax.core.arrow import Arrow, Point, Search, begin, eliminate, newton_arrow, steepness
 
 Method = Literal["newton", "lbfgs", "adam"]
 EPOCHS = 30  # most epochs of mobilisation weights
@@ -221,10 +222,19 @@ def frozen_weights(point: Point, problem: Problem, design: Design) -> Float[Arra
     return jax.lax.stop_gradient(mobilisation_weights(shares, fielded, shares)).reshape(problem.weights.shape)
 
 
-@partial(jax.jit, static_argnames="design")
 def information(point: Point, problem: Problem, design: Design) -> Information:
-    """Information at a point, filling rows included."""
-    arrow, scores = blocks(point, problem, design)
+    """Information at a point, filling rows included. May be compiled and mapped."""
+    return _eliminated(*_blocks_at(point, problem, design))
+
+
+def _blocks_at(point: Point, problem: Problem, design: Design) -> tuple[Arrow, Float[Array, "i p"]]:
+    if isinstance(point.shared, jax.core.Tracer) or not is_large(problem):
+        return blocks(point, problem, design)
+    return blocks_in_parts(point, problem, parts_of(problem), design)
+
+
+@jax.jit
+def _eliminated(arrow: Arrow, scores: Array) -> Information:
     schur, _, border, _ = eliminate(arrow)
     # what a booth's own effects explain of its slope, its share of the penalty included, is taken out
     own = scores - jnp.einsum("iqp,iq->ip", border, arrow.group_gradient)
@@ -256,8 +266,8 @@ def newton(problem: Problem, search: Search, design: Design, tolerance: Array | 
 
 
 def steepness_at(point: Point, problem: Problem, design: Design) -> Float[Array, ""]:
-    """Largest slope in units of its curvature. A step begins with it, and the program of a step is compiled anyway."""
-    return newton(problem, begin(point), design, 0.0, jnp.int32(1)).gradient
+    """Largest slope in units of its curvature."""
+    return steepness(_blocks_at(point, problem, design)[0])
 
 
 def _newton(
@@ -269,9 +279,14 @@ def _newton(
     trace: list[float],
     progress: Callable[[int, int], None] | None,
 ) -> Search:
-    search = begin(point)
+    search, large = begin(point), is_large(problem)
+    parts = parts_of(problem) if large else ()
     while not (bool(search.done) or bool(search.stuck)) and int(search.steps) < max_steps:
-        search = newton(problem, search, design, tolerance, search.steps + 1)
+        until = search.steps + 1
+        if large:
+            search = newton_in_parts(problem, parts, search, design, tolerance, until)
+        else:
+            search = newton(problem, search, design, tolerance, until)
         trace.append(float(search.value))
         if progress is not None:
             progress(int(search.steps), max_steps)

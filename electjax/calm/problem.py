@@ -140,17 +140,29 @@ class Chunk(NamedTuple):
 
 def value(point: Point, problem: Problem, design: Design) -> Float[Array, ""]:
     """The objective of calm.md section 5."""
-    shared, local = unpack(point, problem, design)
+    return lost(point, problem, design) + held(point, problem, design)
+
+
+@partial(jax.jit, static_argnames="design")
+def lost(point: Point, problem: Problem, design: Design) -> Float[Array, ""]:
+    """What the booths contribute to the objective."""
+    shared, _ = unpack(point, problem, design)
     common = all_terms(shared, problem.traits, problem.frame, design)
 
     def add(total: Array, chunk: Chunk) -> tuple[Array, None]:
-        lost = _losses(shared, common, chunk, problem, design)
-        both = problem.hyper.lambda_T * lost.turnout + problem.hyper.lambda_P * lost.party
+        own = _losses(shared, common, chunk, problem, design)
+        both = problem.hyper.lambda_T * own.turnout + problem.hyper.lambda_P * own.party
         return total + chunk.booths.weight @ both, None
 
-    total, _ = jax.lax.scan(jax.checkpoint(add), jnp.zeros(()), chunks_of(point, problem))
+    return jax.lax.scan(jax.checkpoint(add), jnp.zeros(()), chunks_of(point, problem))[0]
+
+
+@partial(jax.jit, static_argnames="design")
+def held(point: Point, problem: Problem, design: Design) -> Float[Array, ""]:
+    """The penalties in the objective."""
+    shared, local = unpack(point, problem, design)
     parties = problem.frame.fielded.shape[1]
-    total = total + penalty(shared, problem.hyper, design, parties)
+    total = penalty(shared, problem.hyper, design, parties)
     if local is not None:
         basis = contrast(parties, design.identification)
         total = total + booth_penalty(local, problem.booths.weight.ravel(), problem.hyper, basis)
@@ -184,10 +196,37 @@ def cells(point: Point, problem: Problem, design: Design) -> CellShares:
 
 def blocks(point: Point, problem: Problem, design: Design) -> tuple[Arrow, Float[Array, "i p"]]:
     """The objective with its gradient and Fisher information as an arrow; and each booth's shared gradient."""
+    return gathered(point, problem, (sums(point, problem, design),), design)
+
+
+class Sums(NamedTuple):
+    """What some booths contribute to the arrow.
+
+    Attributes:
+        loss: their part of the objective.
+        square: of the information about the shared parameters, [p, p].
+        bend: of the curvature in the dispersion, [2].
+        scores: slope of each booth's loss in the shared parameters, [i, p], without that in the dispersion.
+        dispersion: the latter, [i, 2].
+        own, border, groups: slope in the booth's effects [i, q], their ties [i, q, p], and their information [i, q, q].
+    """
+
+    loss: Float[Array, ""]
+    square: Float[Array, "p p"]
+    bend: Float[Array, " 2"]
+    scores: Float[Array, "i p"]
+    dispersion: Float[Array, "i 2"]
+    own: Float[Array, "i q"]
+    border: Float[Array, "i q p"]
+    groups: Float[Array, "i q q"]
+
+
+@partial(jax.jit, static_argnames="design")
+def sums(point: Point, problem: Problem, design: Design) -> Sums:
+    """One pass over the booths of a problem."""
     unravel = ravel_pytree(blank(problem, design))[1]
-    shared, local = unpack(point, problem, design)
-    p, q, hyper = point.shared.shape[0], point.groups.shape[1], problem.hyper
-    parties = problem.frame.fielded.shape[1]
+    shared, _ = unpack(point, problem, design)
+    p, hyper = point.shared.shape[0], problem.hyper
 
     def of_booth(row: Booths, own: Traits, weights: Array, effect: Array) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         at, back = jax.vjp(lambda v, e: rates(unravel(v), e, row, own, weights, problem, design), point.shared, effect)
@@ -198,8 +237,7 @@ def blocks(point: Point, problem: Problem, design: Design) -> tuple[Arrow, Float
         of_rho = (jnp.zeros(2), jnp.zeros(2))
         if shared.dispersion is not None:
             of_rho = _slope_and_bend(lambda two: weighted_loss(at, row, two, hyper), shared.dispersion)
-        sums = (lost, heavy, jacobian, of_rho)
-        return sums, (
+        return (lost, heavy, jacobian, of_rho[1]), (
             slope @ jacobian,
             of_rho[0],
             slope @ own_jacobian,
@@ -209,20 +247,36 @@ def blocks(point: Point, problem: Problem, design: Design) -> tuple[Arrow, Float
 
     def add(total: tuple[Any, ...], chunk: Chunk) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         own = own_traits(chunk, problem)
-        (least, heavy, jacobian, of_rho), per = jax.vmap(of_booth)(chunk.booths, own, chunk.weights, chunk.effects)
+        (least, heavy, jacobian, bend), per = jax.vmap(of_booth)(chunk.booths, own, chunk.weights, chunk.effects)
         square = heavy.reshape(-1, p).T @ jacobian.reshape(-1, p)
-        return (total[0] + least.sum(), total[1] + square, total[2] + of_rho[1].sum(0)), per
+        return (total[0] + least.sum(), total[1] + square, total[2] + bend.sum(0)), per
 
     start = (jnp.zeros(()), jnp.zeros((p, p)), jnp.zeros(2))
-    (total, square, of_rho), per = jax.lax.scan(add, start, chunks_of(point, problem))
-    scores, rho_scores, own_gradient, cross, inner = in_rows(per)
+    total, per = jax.lax.scan(add, start, chunks_of(point, problem))
+    return Sums(*total, *in_rows(per))
+
+
+@partial(jax.jit, static_argnames=("design", "known"))
+def gathered(
+    point: Point, problem: Problem, parts: tuple[Sums, ...], design: Design, *, known: tuple[int, ...] = (0,)
+) -> tuple[Arrow, Float[Array, "i p"]]:
+    """`blocks` from the sums of parts of the booths; the first `known` rows of each part are in the one before."""
+    unravel = ravel_pytree(blank(problem, design))[1]
+    shared, local = unpack(point, problem, design)
+    p, q, hyper = point.shared.shape[0], point.groups.shape[1], problem.hyper
+    parties = problem.frame.fielded.shape[1]
+    fields = list(zip(*parts, strict=True))
+    loss, square, bend = (jnp.stack(each).sum(0) for each in fields[:3])
+    scores, rho_scores, own_gradient, cross, inner = (
+        jnp.concatenate([x[n:] for x, n in zip(each, known, strict=True)]) for each in fields[3:]
+    )
     if shared.dispersion is not None:  # the means and the dispersion are taken as orthogonal
         where = jnp.nonzero(_mask(problem, design), size=2)[0]
         scores = scores.at[:, where].add(rho_scores)
-        square = square.at[where, where].add(jnp.maximum(jnp.abs(of_rho), 1e-6))
+        square = square.at[where, where].add(jnp.maximum(jnp.abs(bend), 1e-6))
 
-    held = jax.value_and_grad(lambda vector: penalty(unravel(vector), hyper, design, parties))
-    (least, of_penalty), (_, diagonal) = jax.jvp(held, (point.shared,), (jnp.ones(p),))  # sums of squares, all of them
+    penalised = jax.value_and_grad(lambda vector: penalty(unravel(vector), hyper, design, parties))
+    (least, of_penalty), (_, diagonal) = jax.jvp(penalised, (point.shared,), (jnp.ones(p),))  # all sums of squares
     square = square + jnp.diag(diagonal)
     if local is not None:
         weight = problem.booths.weight.ravel()
@@ -230,7 +284,7 @@ def blocks(point: Point, problem: Problem, design: Design) -> tuple[Arrow, Float
         own_gradient = own_gradient + strength[:, None] * point.groups
         inner = inner + strength[:, None, None] * jnp.eye(q)
         least = least + booth_penalty(local, weight, hyper, contrast(parties, design.identification))
-    return Arrow(total + least, scores.sum(0) + of_penalty, own_gradient, square, cross, inner), scores
+    return Arrow(loss + least, scores.sum(0) + of_penalty, own_gradient, square, cross, inner), scores
 
 
 def chunks_of(point: Point, problem: Problem) -> Chunk:

@@ -8,12 +8,14 @@ the data hardly tell. So the last few steps correct it, as L-BFGS corrects a mul
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax.scipy.linalg import cho_factor, cho_solve
 from jaxtyping import Array, Bool, Float, Int
+
+Tree = TypeVar("Tree")
 
 
 class Arrow(NamedTuple):
@@ -121,6 +123,13 @@ def begin(point: Point, *, memory: int = 10) -> Search:
     return Search(point, zero + jnp.inf, Memory(past, past, flat, flat), zero, zero, zero, jnp.int32(0), *still)
 
 
+def host_loop(go_on: Callable[[Tree], Any], step: Callable[[Tree], Tree], state: Tree) -> Tree:
+    """`jax.lax.while_loop` on the host, for steps that are not one program."""
+    while bool(go_on(state)):
+        state = step(state)
+    return state
+
+
 def newton_arrow(
     blocks: Callable[[Point], Arrow],
     value: Callable[[Point], Float[Array, ""]],
@@ -129,6 +138,7 @@ def newton_arrow(
     tolerance: Array | float = 1e-6,
     until: Array | int = 100,
     trials: int = 12,
+    loop: Callable[..., Any] = jax.lax.while_loop,
 ) -> Search:
     """Minimise by damped steps; one that does not go down is tried again without memory and with more damping.
 
@@ -139,47 +149,85 @@ def newton_arrow(
         tolerance: stop when a step promises to lower the value by less than this (or than rounding allows).
         until: number of steps, all told, to stop at.
         trials: steps tried from a point.
+        loop: `host_loop` where `blocks` and `value` are not to be compiled into one program.
     """
-
-    def go_on(state: Search) -> Array:
-        return ~state.done & ~state.stuck & (state.steps < until)
 
     def step(state: Search) -> Search:
         arrow = blocks(state.point)
-        memory = _remember(state, arrow)
-        rounding = 1e-14 * (1.0 + jnp.abs(arrow.value))
+        memory, first = _before_trials(state, arrow)
 
-        def unfinished(trial: tuple[Any, ...]) -> Array:
-            return ~trial[0] & (trial[1] < trials)
+        def attempt(trial: _Trial) -> _Trial:
+            point, promised = _proposed(state.point, arrow, memory, trial)
+            return _judged(trial, point, value(point), promised, arrow.value)
 
-        def attempt(trial: tuple[Any, ...]) -> tuple[Any, ...]:
-            _, count, damping, *_ = trial
-            move, promised = _corrected(arrow, memory, damping, use=count == 0)
-            point = jax.tree.map(jnp.add, state.point, move)
-            reached = value(point)
-            # a promise below rounding is kept if the value did not rise by more than that
-            good = jnp.isfinite(reached) & (promised > 0) & (arrow.value - reached >= 1e-4 * promised - 10.0 * rounding)
-            more = jnp.where(good | (count == 0), damping, jnp.maximum(4.0 * damping, 1e-3))
-            return good, count + 1, more, point, reached, promised
+        last = loop(lambda trial: _open(trial, trials), attempt, first)
+        return _after_trials(state, arrow, memory, last, tolerance)
 
-        zero = jnp.zeros(())
-        first = (jnp.asarray(False), jnp.int32(0), state.damping, state.point, arrow.value, zero)
-        good, _, damping, point, reached, promised = jax.lax.while_loop(unfinished, attempt, first)
-        point = jax.tree.map(lambda new, old: jnp.where(good, new, old), point, state.point)
-        relaxed = jnp.where(damping > state.damping, damping, damping / 8.0)  # it need not have grown
-        return Search(
-            point,
-            jnp.where(good, reached, arrow.value),
-            memory,
-            steepness(arrow),
-            promised,
-            jnp.where(relaxed < 1e-6, 0.0, relaxed),
-            state.steps + 1,
-            good & (promised <= tolerance + rounding) & (damping < 1e-2),
-            ~good,
-        )
+    return loop(lambda state: _unfinished(state, until), step, start)
 
-    return jax.lax.while_loop(go_on, step, start)
+
+class _Trial(NamedTuple):
+    """A step that is tried: whether it is taken, the number of those tried, and where it led."""
+
+    good: Array
+    tried: Array
+    damping: Array
+    point: Point
+    reached: Array
+    promised: Array
+
+
+@jax.jit
+def _unfinished(state: Search, until: Array | int) -> Array:
+    return ~state.done & ~state.stuck & (state.steps < until)
+
+
+@jax.jit
+def _open(trial: _Trial, trials: Array | int) -> Array:
+    return ~trial.good & (trial.tried < trials)
+
+
+@jax.jit
+def _before_trials(state: Search, arrow: Arrow) -> tuple[Memory, _Trial]:
+    zero = jnp.zeros(())
+    first = _Trial(jnp.asarray(False), jnp.int32(0), state.damping, state.point, arrow.value, zero)
+    return _remember(state, arrow), first
+
+
+@jax.jit
+def _proposed(point: Point, arrow: Arrow, memory: Memory, trial: _Trial) -> tuple[Point, Array]:
+    move, promised = _corrected(arrow, memory, trial.damping, use=trial.tried == 0)
+    return jax.tree.map(jnp.add, point, move), promised
+
+
+@jax.jit
+def _judged(trial: _Trial, point: Point, reached: Array, promised: Array, before: Array) -> _Trial:
+    # a promise below rounding is kept if the value did not rise by more than that
+    enough = before - reached >= 1e-4 * promised - 10.0 * _rounding(before)
+    good = jnp.isfinite(reached) & (promised > 0) & enough
+    more = jnp.where(good | (trial.tried == 0), trial.damping, jnp.maximum(4.0 * trial.damping, 1e-3))
+    return _Trial(good, trial.tried + 1, more, point, reached, promised)
+
+
+@jax.jit
+def _after_trials(state: Search, arrow: Arrow, memory: Memory, last: _Trial, tolerance: Array | float) -> Search:
+    good, damping = last.good, last.damping
+    relaxed = jnp.where(damping > state.damping, damping, damping / 8.0)  # it need not have grown
+    return Search(
+        jax.tree.map(lambda new, old: jnp.where(good, new, old), last.point, state.point),
+        jnp.where(good, last.reached, arrow.value),
+        memory,
+        steepness(arrow),
+        last.promised,
+        jnp.where(relaxed < 1e-6, 0.0, relaxed),
+        state.steps + 1,
+        good & (last.promised <= tolerance + _rounding(arrow.value)) & (damping < 1e-2),
+        ~good,
+    )
+
+
+def _rounding(value: Array) -> Array:
+    return 1e-14 * (1.0 + jnp.abs(value))
 
 
 def _flat(shared: Array, groups: Array) -> Array:

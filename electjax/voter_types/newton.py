@@ -21,7 +21,7 @@ from electjax.voter_types.rows import Rows
 
 STEP = 3.0  # longest step of a coordinate
 FLAT = 1e-9  # curvature per unit of weight below which a direction counts as flat
-TRIES, SHORTER = 10, 0.25  # shorter steps that are tried, each by this factor
+SCALES = 0.25 ** np.arange(10)  # of a step; the best one is taken
 HELD = 1 << 23  # most numbers of a product that are held at a time
 
 
@@ -45,7 +45,7 @@ def polish_all(types: Types, rows: Rows, ridge: float, *, tolerance: float = 1e-
 
     Curvature of the wrong sign is turned round, so that the steps climb also from a saddle point.
     """
-    space = _Space(rows, types, ridge)
+    space = Space(rows, types, ridge)
     theta = space.pack(types)
     size = space.batch(theta)
     parts = [_polish(space, theta[first : first + size], tolerance, steps) for first in range(0, len(theta), size)]
@@ -53,7 +53,7 @@ def polish_all(types: Types, rows: Rows, ridge: float, *, tolerance: float = 1e-
     return Polished(space.unpack(theta), value, gradient, taken)
 
 
-def _polish(space: "_Space", theta: np.ndarray, tolerance: float, steps: int) -> tuple[np.ndarray, ...]:
+def _polish(space: "Space", theta: np.ndarray, tolerance: float, steps: int) -> tuple[np.ndarray, ...]:
     theta = theta.copy()
     value, gradient, taken = space.value(theta), np.full(len(theta), np.inf), np.zeros(len(theta), int)
     going = np.arange(len(theta))
@@ -64,19 +64,18 @@ def _polish(space: "_Space", theta: np.ndarray, tolerance: float, steps: int) ->
         if step == steps or not more.any():
             break
         going = going[more]
-        move = _move(found.slope[more] / space.total, found.curvature[more] / space.total)
-        left = np.arange(len(going))
-        for turn in range(TRIES):
-            end = space.valid(theta[going[left]] + SHORTER**turn * move[left])
-            after = space.value(end)
-            good = after > value[going[left]]
-            own = going[left[good]]
-            theta[own], value[own] = end[good], after[good]
-            taken[own] += 1
-            left = left[~good]
-            if not len(left):
-                break
-        going = np.delete(going, left)
+        move = space.free * _move(found.slope[more] / space.total, found.curvature[more] / space.total)
+        best = np.full(len(going), -np.inf)
+        end = theta[going]
+        for scale in SCALES:
+            there = space.valid(theta[going] + scale * move)
+            after = space.value(there)
+            better = after > best
+            end[better], best[better] = there[better], after[better]
+        good = best > value[going]
+        going = going[good]
+        theta[going], value[going] = end[good], best[good]
+        taken[going] += 1
         if not len(going):
             break
     return theta, value, gradient, taken
@@ -94,7 +93,7 @@ def _move(slope: np.ndarray, curvature: np.ndarray) -> np.ndarray:
     return move.reshape(slope.shape)
 
 
-class _Space:
+class Space:
     """The likelihood as a function of theta [R, K, D]: per type log mu, delta and gamma in one line."""
 
     def __init__(self, rows: Rows, types: Types, ridge: float) -> None:
@@ -113,6 +112,9 @@ class _Space:
         self.voters = np.zeros(len(self.design))  # weight of each row of the design
         np.add.at(self.voters, np.asarray(rows.group).ravel(), np.asarray(rows.weight).ravel())
         self.total = float(self.voters.sum())
+        self.free = np.ones((types.gamma.shape[-1], self.choice + self.design.shape[1]))
+        if self.design.shape[1] > 1:  # the first type is the baseline
+            self.free[0, self.choice :] = 0.0
         self.penalised = np.full(self.design.shape[1], float(ridge))
         self.penalised[0] = 0.0
 
@@ -249,10 +251,8 @@ class _Space:
                 wide = self.voters * share[:, k] * ((k == other) - share[:, other])
                 curvature[:, k, other, self.choice :, self.choice :] -= (self.design.T * wide[:, None]) @ self.design
             curvature[:, k, k, self.choice :, self.choice :] -= np.diag(self.penalised)
-        if columns > 1:  # the first type is the baseline
-            slope[:, 0, self.choice :] = 0.0
-            curvature[:, 0, :, self.choice :] = 0.0
-            curvature[:, :, 0, :, self.choice :] = 0.0
+        fixed = self.free[:, None, :, None] * self.free[None, :, None, :]
+        slope, curvature = slope * self.free, curvature * fixed
         return _Slopes(value, slope, curvature.transpose(0, 1, 3, 2, 4))
 
 
