@@ -47,7 +47,8 @@ from electjax.calm.affinity import build
 from electjax.calm.design import Design, Hyper
 from electjax.calm.electorate import tile
 from electjax.calm.estimate import estimate, first_point, first_weights
-from electjax.calm.problem import blocks, pose, value
+from electjax.calm.problem import pose, value
+from electjax.calm.sums import blocks
 from electjax.core.host import double_precision
 from electjax.labelled.booths.axes import axes_of, rho_of
 from electjax.labelled.booths.codec import encode_booths

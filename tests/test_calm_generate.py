@@ -17,7 +17,8 @@ from electjax.calm.design import Design, Hyper
 from electjax.calm.electorate import draw_electors, tile
 from electjax.calm.estimate import first_weights
 from electjax.calm.generate import Expected, draw_cell_votes, draw_totals, expect, parameters
-from electjax.calm.problem import blocks, fitted, pose
+from electjax.calm.problem import fitted, pose
+from electjax.calm.sums import blocks
 from electjax.core.arrow import Point
 from electjax.core.host import double_precision
 from electjax.labelled.booths.axes import axes_of, rho_of

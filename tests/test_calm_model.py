@@ -22,6 +22,7 @@ from electjax.calm.design import Design, Hyper, Local
 from electjax.calm.heads import CellShares, Totals, contrast, mobilisation_weights, totals, traits
 from electjax.calm.objective import booth_losses, penalty
 from electjax.calm.split import held_out
+from electjax.calm.sums import blocks
 from electjax.calm.unseen import with_mean_effects
 from electjax.core.arrow import Point, begin
 from electjax.core.host import double_precision
@@ -67,7 +68,7 @@ def double():
 @partial(jax.jit, static_argnums=2)
 def everything(point, problem, design):
     """The objective by itself, and its blocks."""
-    return pb.value(point, problem, design), *pb.blocks(point, problem, design)
+    return pb.value(point, problem, design), *blocks(point, problem, design)
 
 
 def value(point, problem, design):

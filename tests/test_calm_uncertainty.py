@@ -17,7 +17,8 @@ from electjax.calm.data import Booths, Frame
 from electjax.calm.design import Design, Hyper
 from electjax.calm.estimate import Information, information
 from electjax.calm.integrate import _slopes, integrated
-from electjax.calm.problem import blank, blocks, fitted, pose, value
+from electjax.calm.problem import blank, fitted, pose, value
+from electjax.calm.sums import blocks
 from electjax.calm.unseen import constituencies
 from electjax.core.arrow import Point
 from electjax.core.host import double_precision

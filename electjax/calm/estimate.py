@@ -21,7 +21,8 @@ from electjax.calm.data import Booths, Frame
 from electjax.calm.design import Design, Hyper, Local, Shared
 from electjax.calm.heads import contrast, mobilisation_weights
 from electjax.calm.parts import blocks_in_parts, is_large, newton_in_parts, parts_of
-from electjax.calm.problem import Problem, blank, blocks, fitted, in_rows, pose, unpack, value
+from electjax.calm.problem import Problem, blank, fitted, in_rows, pose, unpack, value
+from electjax.calm.sums import blocks
 from electjax.core.arrow import Arrow, Point, Search, begin, eliminate, newton_arrow, steepness
 
 Method = Literal["newton", "lbfgs", "adam"]

@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from electjax.calm.design import Design
-from electjax.calm.problem import Problem, Sums, gathered, held, lost, sums
+from electjax.calm.problem import Problem, held, lost
+from electjax.calm.sums import Sums, gathered, sums
 from electjax.core.arrow import Arrow, Point, Search, host_loop, newton_arrow
 from electjax.core.host import double_precision
 from electjax.core.parallel import host_workers
@@ -69,7 +70,7 @@ def parts_of(problem: Problem) -> tuple[Part, ...]:
 def blocks_in_parts(
     point: Point, problem: Problem, parts: tuple[Part, ...], design: Design, *, together: bool = True
 ) -> tuple[Arrow, Float[Array, "i p"]]:
-    """`problem.blocks`; `together` False works the parts off in turn, so that the first alone compiles."""
+    """`sums.blocks`; `together` False works the parts off in turn, so that the first alone compiles."""
 
     def of(part: Part, own: Point) -> Sums:
         return sums(own, part.problem, design)

@@ -17,7 +17,8 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from electjax.calm.data import Tensor
 from electjax.calm.design import Design
 from electjax.calm.heads import Totals
-from electjax.calm.problem import Problem, blocks, fitted
+from electjax.calm.problem import Problem, fitted
+from electjax.calm.sums import blocks
 from electjax.calm.uncertainty import Laplace, draw, given_shared
 from electjax.calm.unseen import group_means
 from electjax.core.arrow import Point

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -24,17 +24,8 @@ from electjax.calm.heads import (
     totals,
     traits,
 )
-from electjax.calm.objective import (
-    Losses,
-    booth_losses,
-    booth_penalty,
-    curvature,
-    effect_curvature,
-    entropy,
-    penalty,
-    weighted_loss,
-)
-from electjax.core.arrow import Arrow, Point
+from electjax.calm.objective import Losses, booth_losses, booth_penalty, entropy, penalty
+from electjax.core.arrow import Point
 
 Tree = TypeVar("Tree")
 
@@ -194,99 +185,6 @@ def cells(point: Point, problem: Problem, design: Design) -> CellShares:
     return _of_booths(_cells, point, problem, design)
 
 
-def blocks(point: Point, problem: Problem, design: Design) -> tuple[Arrow, Float[Array, "i p"]]:
-    """The objective with its gradient and Fisher information as an arrow; and each booth's shared gradient."""
-    return gathered(point, problem, (sums(point, problem, design),), design)
-
-
-class Sums(NamedTuple):
-    """What some booths contribute to the arrow.
-
-    Attributes:
-        loss: their part of the objective.
-        square: of the information about the shared parameters, [p, p].
-        bend: of the curvature in the dispersion, [2].
-        scores: slope of each booth's loss in the shared parameters, [i, p], without that in the dispersion.
-        dispersion: the latter, [i, 2].
-        own, border, groups: slope in the booth's effects [i, q], their ties [i, q, p], and their information [i, q, q].
-    """
-
-    loss: Float[Array, ""]
-    square: Float[Array, "p p"]
-    bend: Float[Array, " 2"]
-    scores: Float[Array, "i p"]
-    dispersion: Float[Array, "i 2"]
-    own: Float[Array, "i q"]
-    border: Float[Array, "i q p"]
-    groups: Float[Array, "i q q"]
-
-
-@partial(jax.jit, static_argnames="design")
-def sums(point: Point, problem: Problem, design: Design) -> Sums:
-    """One pass over the booths of a problem."""
-    unravel = ravel_pytree(blank(problem, design))[1]
-    shared, _ = unpack(point, problem, design)
-    p, hyper = point.shared.shape[0], problem.hyper
-
-    def of_booth(row: Booths, own: Traits, weights: Array, effect: Array) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        at, back = jax.vjp(lambda v, e: rates(unravel(v), e, row, own, weights, problem, design), point.shared, effect)
-        jacobian, own_jacobian = jax.vmap(back)(jnp.eye(at.shape[0]))
-        lost, slope = jax.value_and_grad(weighted_loss)(at, row, shared.dispersion, hyper)
-        known = (row.weight * curvature(at, row, shared.dispersion, hyper))[:, None]
-        heavy, own_heavy = known * jacobian, known * own_jacobian
-        of_rho = (jnp.zeros(2), jnp.zeros(2))
-        if shared.dispersion is not None:
-            of_rho = _slope_and_bend(lambda two: weighted_loss(at, row, two, hyper), shared.dispersion)
-        return (lost, heavy, jacobian, of_rho[1]), (
-            slope @ jacobian,
-            of_rho[0],
-            slope @ own_jacobian,
-            own_jacobian.T @ heavy,
-            own_jacobian.T @ own_heavy,
-        )
-
-    def add(total: tuple[Any, ...], chunk: Chunk) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        own = own_traits(chunk, problem)
-        (least, heavy, jacobian, bend), per = jax.vmap(of_booth)(chunk.booths, own, chunk.weights, chunk.effects)
-        square = heavy.reshape(-1, p).T @ jacobian.reshape(-1, p)
-        return (total[0] + least.sum(), total[1] + square, total[2] + bend.sum(0)), per
-
-    start = (jnp.zeros(()), jnp.zeros((p, p)), jnp.zeros(2))
-    total, per = jax.lax.scan(add, start, chunks_of(point, problem))
-    return Sums(*total, *in_rows(per))
-
-
-@partial(jax.jit, static_argnames=("design", "known"))
-def gathered(
-    point: Point, problem: Problem, parts: tuple[Sums, ...], design: Design, *, known: tuple[int, ...] = (0,)
-) -> tuple[Arrow, Float[Array, "i p"]]:
-    """`blocks` from the sums of parts of the booths; the first `known` rows of each part are in the one before."""
-    unravel = ravel_pytree(blank(problem, design))[1]
-    shared, local = unpack(point, problem, design)
-    p, q, hyper = point.shared.shape[0], point.groups.shape[1], problem.hyper
-    parties = problem.frame.fielded.shape[1]
-    fields = list(zip(*parts, strict=True))
-    loss, square, bend = (jnp.stack(each).sum(0) for each in fields[:3])
-    scores, rho_scores, own_gradient, cross, inner = (
-        jnp.concatenate([x[n:] for x, n in zip(each, known, strict=True)]) for each in fields[3:]
-    )
-    if shared.dispersion is not None:  # the means and the dispersion are taken as orthogonal
-        where = jnp.nonzero(_mask(problem, design), size=2)[0]
-        scores = scores.at[:, where].add(rho_scores)
-        square = square.at[where, where].add(jnp.maximum(jnp.abs(bend), 1e-6))
-
-    penalised = jax.value_and_grad(lambda vector: penalty(unravel(vector), hyper, design, parties))
-    (least, of_penalty), (_, diagonal) = jax.jvp(penalised, (point.shared,), (jnp.ones(p),))  # all sums of squares
-    square = square + jnp.diag(diagonal)
-    if local is not None:
-        weight = problem.booths.weight.ravel()
-        strength = effect_curvature(weight, hyper)
-        own_gradient = own_gradient + strength[:, None] * point.groups
-        inner = inner + strength[:, None, None] * jnp.eye(q)
-        least = least + booth_penalty(local, weight, hyper, contrast(parties, design.identification))
-    return Arrow(loss + least, scores.sum(0) + of_penalty, own_gradient, square, cross, inner), scores
-
-
 def chunks_of(point: Point, problem: Problem) -> Chunk:
     """The booths and their effects, stacked in chunks."""
     effects = point.groups.reshape(*problem.booths.weight.shape, point.groups.shape[1])
@@ -299,17 +197,32 @@ def own_traits(chunk: Chunk, problem: Problem) -> Traits:
     return own if chunk.cached is None else own._replace(g=chunk.cached)
 
 
-def own_effects(shared: Shared, area: Array) -> tuple[Array | None, Array | None, Array | None]:
+def own_effects(shared: Shared, area: Array) -> "Own":
     """What belongs to a constituency alone: effects on turnout and on choice, and its eta."""
     of_area = (shared.effect_T, shared.effect_P, shared.eta_constituency)
     return jax.tree.map(lambda x: x[area], of_area)
 
 
+Own = tuple[Array | None, Array | None, Array | None]  # what belongs to a constituency alone
+
+
 def rates(
-    shared: Shared, effect: Array, row: Booths, own: Traits, weights: Array, problem: Problem, design: Design
+    shared: Shared,
+    effect: Array,
+    row: Booths,
+    own: Traits,
+    weights: Array,
+    problem: Problem,
+    design: Design,
+    *,
+    mine: Own | None = None,
 ) -> Float[Array, " k1"]:
-    """Turnout and shares of one booth, whose effects are [q] and whose constituency has the traits `own`."""
-    of = terms(shared, own, problem.frame.features, own_effects(shared, row.constituency), design)
+    """Turnout and shares of one booth, whose effects are [q] and whose constituency has the traits `own`.
+
+    mine: parameters of its constituency alone; by default those among the shared ones.
+    """
+    mine = own_effects(shared, row.constituency) if mine is None else mine
+    of = terms(shared, own, problem.frame.features, mine, design)
     one = (effect[0], effect[1:]) if effect.shape[0] else None
     sums = totals(row.sizes, booth_cells(shared, of, own, row, one, weights, problem.hyper, design))
     return jnp.concatenate([sums.turnout[None], sums.shares])
@@ -344,17 +257,3 @@ def _of_booths(work: Callable[..., Tree], point: Point, problem: Problem, design
     common = all_terms(shared, problem.traits, problem.frame, design)
     found = jax.lax.map(lambda chunk: work(shared, common, chunk, problem, design), chunks_of(point, problem))
     return in_rows(found)
-
-
-def _mask(problem: Problem, design: Design) -> Array:
-    """Where the dispersion stands among the shared parameters."""
-    return ravel_pytree(blank(problem, design)._replace(dispersion=jnp.ones(2)))[0]
-
-
-def _slope_and_bend(function: Callable[[Array], Array], at: Float[Array, " 2"]) -> tuple[Array, Array]:
-    """First and second derivatives in each of two numbers that do not interact.
-
-    The second are differences of the first: a polygamma function takes XLA longer to compile than all the rest.
-    """
-    slope, step = jax.grad(function), 1e-3
-    return slope(at), (slope(at + step) - slope(at - step)) / (2.0 * step)

@@ -119,6 +119,7 @@ class Space:
         self.penalised[0] = 0.0
 
     def pack(self, types: Types) -> np.ndarray:
+        """Theta of solutions."""
         gamma, log_mu, delta = (np.asarray(leaf, float) for leaf in types)
         flat = log_mu.reshape(*log_mu.shape[:2], -1)
         return np.concatenate([flat, delta, np.swapaxes(gamma, 1, 2)], axis=-1)
@@ -129,6 +130,7 @@ class Space:
         return log_mu.reshape(*theta.shape[:2], self.offices, self.options), delta, gamma
 
     def unpack(self, theta: np.ndarray) -> Types:
+        """Solutions of theta."""
         log_mu, delta, gamma = self.parts(theta)
         return Types(np.swapaxes(gamma, 1, 2), log_mu, delta)  # type: ignore[arg-type]
 
