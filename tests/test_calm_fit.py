@@ -11,6 +11,7 @@ import xarray as xr
 import electjax
 from electjax.calm import estimate as es
 from electjax.calm import problem as pb
+from electjax.calm import sums as sm
 from electjax.core.host import double_precision
 from electjax.labelled.booths import holdout
 from electjax.labelled.booths.axes import axes_of
@@ -203,7 +204,7 @@ def test_a_start_with_other_terms_is_refused(booths, fit):
 
 
 def test_a_sweep_compiles_once(booths, fit):
-    programs = (es.newton, pb.pose, es.information, pb.fitted, pb.cells)
+    programs = (es.newton, pb.pose, sm.sums, sm.gathered, pb.fitted, pb.cells)
     before = [program._cache_size() for program in programs]
     etas = []
     for rho, strength in ((0.2, 1e-3), (0.6, 1e-1), (0.4, 1e3)):

@@ -1,12 +1,14 @@
 """Do the intervals of CALM cover? Writes result.json.
 
-    python experiments/calm/run.py [--replicates 200] [--constituencies 24] [--booths 8] [--out PATH]
+    python experiments/calm/run.py [--model literal] [--replicates 200] [--constituencies 24] [--booths 8] [--out PATH]
 
 An electorate is generated once, with its candidates. Then the model itself draws booth effects (as wide as their
 penalty says), votes polled and votes, is fitted to them, and says how sure it is of eta and xi: how often do 95 %
 intervals hold the truth? Three kinds: around the joint minimum of the objective, as calm.md has it, with Laplace
 errors; around the estimate with booth effects integrated out (`electjax.calm.integrate`), with Laplace errors; and the
-same with the sandwich, clustered by constituency. Fits start at the truth and share one compiled program.
+same with the sandwich, clustered by constituency. The recommended model has constituency effects, which are parameters,
+and overdispersed totals: Laplace and sandwich errors around its minimum, and rho_T and rho_P besides. Fits start at the
+truth and share one compiled program.
 """
 
 import argparse
@@ -21,7 +23,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
-from scipy.special import ndtri
+from scipy.special import logit, ndtri
 
 import electjax
 from electjax.calm.estimate import information, newton
@@ -44,26 +46,32 @@ AXES = {
 ETA = {"age": 0.15, "religion": 0.3, "caste": 0.2, "income": 0.0}
 XI = 0.4
 LAMBDA_B = 8.0  # booth effects with a standard deviation of 0.25
+RHO = (0.004, 0.002)  # correlation of two electors' choices within a booth, of turnout and of party
 LEVEL = 0.95
-KINDS = ("joint", "integrated", "sandwich")
+KINDS = {"literal": ("joint", "integrated", "sandwich"), "recommended": ("laplace", "sandwich")}
+OPTIONS = {
+    "literal": {"lambda_b": LAMBDA_B},
+    "recommended": {"model": "recommended", "exponent": 0.3, "lambda_constituency": 0.1},
+}
+GENERATED = {"literal": {}, "recommended": {"exponent": 0.3, "booth_sd": (0.0, 0.0)}}
 
 
 class World:
     """An electorate, and the model that its votes are drawn from."""
 
-    def __init__(self, constituencies=24, booths=8, seed=0):
+    def __init__(self, constituencies=24, booths=8, seed=0, model="literal"):
         data = electjax.simulate_booths(
-            "tiny", constituencies=constituencies, booths=booths, parties=["A", "B", "C"], axes=AXES, eta=ETA, seed=seed
+            "tiny",
+            constituencies=constituencies,
+            booths=booths,
+            parties=["A", "B", "C"],
+            axes=AXES,
+            eta=ETA,
+            seed=seed,
+            **GENERATED[model],
         )
-        options = options_of(
-            {
-                "mobilisation": "previous",
-                "lambda_b": LAMBDA_B,
-                "coding": "reference",
-                "errors": "none",
-                "tolerance": 1e-9,
-            }
-        )
+        own = {"mobilisation": "previous", "coding": "reference", "errors": "none", "tolerance": 1e-9}
+        options = options_of(own | OPTIONS[model])
         fit = fit_arrays(data, options)
         self.design, self.problem = options.design, fit.found.problem
         self.axes, self.rows = fit.encoded.labels.axes, len(fit.encoded.labels.booths)
@@ -72,23 +80,34 @@ class World:
         with double_precision():
             eta = jnp.asarray([ETA[axis] for axis in self.axes])
             truth = fit.found.shared._replace(eta=eta, xi=jnp.asarray(XI))
+            if model == "recommended":
+                truth = truth._replace(dispersion=jnp.asarray(logit(RHO)))
             self.truth, self.unravel = jax.flatten_util.ravel_pytree(truth)
+        self.model, self.kinds = model, KINDS[model]
         self.names = [*(f"eta[{axis}]" for axis in self.axes), "xi"]
-        self.values = np.array([*eta, XI], dtype=float)
+        self.names += ["logit rho_T", "logit rho_P"] if model == "recommended" else []
+        self.values = self.focus(self.truth)
 
     def focus(self, vector):
-        """eta and xi of a flat vector."""
-        shared = self.unravel(jnp.asarray(vector))
-        return np.array([*shared.eta, shared.xi], dtype=float)
+        """eta, xi and the dispersion of a flat vector."""
+        with double_precision():
+            shared = self.unravel(jnp.asarray(vector))
+            rest = [] if shared.dispersion is None else shared.dispersion
+            return np.array([*shared.eta, shared.xi, *rest], dtype=float)
 
     def draw(self, rng):
         """The problem of votes drawn anew, and the parameters they are drawn with."""
-        width = self.problem.frame.fielded.shape[1]
+        width = self.problem.frame.fielded.shape[1] if self.model == "literal" else 0
         effects = rng.normal(0.0, (2 * LAMBDA_B) ** -0.5, (self.problem.booths.weight.size, width))
         point = Point(self.truth, jnp.asarray(effects))
         expected = jax.tree.map(lambda x: np.asarray(x)[: self.rows], _expected(point, self.problem, self.design))
-        polled = rng.binomial(self.electors, expected.turnout)
-        shares = expected.shares / expected.shares.sum(axis=1, keepdims=True)
+        turnout, shares = expected.turnout, expected.shares / expected.shares.sum(axis=1, keepdims=True)
+        if self.model == "recommended":  # rates of booths scatter around what is expected of them
+            size_T, size_P = 1 / np.array(RHO) - 1
+            turnout = rng.beta(size_T * turnout, size_T * (1 - turnout))
+            gammas = rng.gamma(size_P * shares)
+            shares = gammas / gammas.sum(axis=1, keepdims=True)
+        polled = rng.binomial(self.electors, turnout)
         votes = rng.multinomial(polled, shares).astype(float)
         booths = self.problem.booths
         rest = booths.weight.size - self.rows
@@ -103,17 +122,18 @@ _expected = jax.jit(fitted, static_argnums=2)
 
 
 def coverage(world, replicates, seed=1, show=lambda items: items):
-    """z of eta and xi in every replicate, of each kind, and whether its fit converged: [r, 3, n], [r]."""
-    z, done = np.zeros((replicates, len(KINDS), len(world.names))), np.zeros(replicates, bool)
+    """z of what is in focus in every replicate, of each kind, and whether its fit converged: [r, kinds, n], [r]."""
+    z, done = np.zeros((replicates, len(world.kinds), len(world.names))), np.zeros(replicates, bool)
     with double_precision():
         for r in show(range(replicates)):
             problem, point = world.draw(np.random.default_rng([seed, r]))
             search = newton(problem, begin(point), world.design, 1e-9, 100)
             known = information(search.point, problem, world.design)
             done[r] = bool(search.done)
-            moved = integrated(search.point, problem, world.design, known)
+            moved = integrated(search.point, problem, world.design, known)  # the same point without booth effects
             normal, robust = laplace_covariance(known), sandwich_covariance(known, world.area)
-            for n, (at, found) in enumerate(((search.point, normal), (moved, normal), (moved, robust))):
+            pairs = ((search.point, normal), (moved, normal), (moved, robust))[-len(world.kinds) :]
+            for n, (at, found) in enumerate(pairs):
                 gap = world.focus(at.shared) - world.values
                 z[r, n] = gap / np.sqrt(world.focus(np.diag(found.matrix)))
     return z, done
@@ -131,18 +151,19 @@ def summary(world, z, done):
                 "z_mean": float(z[:, k, n].mean()),
                 "z_sd": float(z[:, k, n].std(ddof=1)),
             }
-            for k, kind in enumerate(KINDS)
+            for k, kind in enumerate(world.kinds)
         }
         for n, name in enumerate(world.names)
     }
     return {
+        "model": world.model,
         "replicates": number,
         "converged": int(done.sum()),
         "booths": world.rows,
         "constituencies": int(world.area.max()) + 1,
         "level": LEVEL,
         "monte_carlo_band": [LEVEL - band, LEVEL + band],
-        "pooled": {kind: float((np.abs(z[:, n]) < reach).mean()) for n, kind in enumerate(KINDS)},
+        "pooled": {kind: float((np.abs(z[:, n]) < reach).mean()) for n, kind in enumerate(world.kinds)},
         "parameters": rows,
     }
 
@@ -150,19 +171,20 @@ def summary(world, z, done):
 def main():
     """Run the study, print it, and write it down."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", choices=tuple(KINDS), default="literal")
     parser.add_argument("--replicates", type=int, default=200)
     parser.add_argument("--constituencies", type=int, default=24)
     parser.add_argument("--booths", type=int, default=8, help="in each constituency")
     parser.add_argument("--out", type=Path, default=HERE / "result.json")
     args = parser.parse_args()
     console, started = Console(), time.perf_counter()
-    world = World(args.constituencies, args.booths)
+    world = World(args.constituencies, args.booths, model=args.model)
     z, done = coverage(world, args.replicates, show=lambda items: track(items, "fits", console=console))
     found = summary(world, z, done) | {"seconds": time.perf_counter() - started, "electjax": electjax.__version__}
     low, high = found["monte_carlo_band"]
-    table = Table("parameter", "truth", *KINDS, title="95 % intervals: coverage, mean of z")
+    table = Table("parameter", "truth", *world.kinds, title="95 % intervals: coverage, mean of z")
     for name, row in found["parameters"].items():
-        cells = (f"{row[kind]['coverage']:.1%}, {row[kind]['z_mean']:+.2f}" for kind in KINDS)
+        cells = (f"{row[kind]['coverage']:.1%}, {row[kind]['z_mean']:+.2f}" for kind in world.kinds)
         table.add_row(escape(name), f"{row['truth']:g}", *cells)
     console.print(table)
     console.print(f"Monte Carlo band {low:.1%} to {high:.1%}; {found['converged']} of {args.replicates} fits converged")
