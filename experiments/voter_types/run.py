@@ -1,6 +1,7 @@
 """Do the intervals cover, which types does a county have, and are few restarts enough? Writes result.json.
 
-    python experiments/voter_types/run.py [--studies coverage yuma landscape] [--types 5 8] [--small] [--out PATH]
+    python experiments/voter_types/run.py [--studies coverage yuma landscape] [--voters 8000] [--types 5 8] [--small]
+                                          [--out PATH]
 
 coverage: ballots of three known types with menus, missing votes and two covariates, voted again and fitted again by the
 public verb; how often the 95 % intervals hold the truth, per parameter. yuma: the types of a county's cast ballots (not
@@ -39,7 +40,7 @@ HERE = Path(__file__).resolve().parent
 SHARED = Path(os.environ.get("ELECTJAX_SHARED", HERE.parents[2] / "shared"))
 TICKET = np.array([[0, 0, 0], [1, 1, 0], [1, 0, 1], [1, 1, 1]], bool)  # menus of section 4.1, 0 not on the ballot
 STUDIES = ("coverage", "yuma", "landscape")
-VOTERS, OFFICES, TYPES = 2000, 8, 3
+OFFICES, TYPES = 8, 3
 TERMS = ("intercept", "age", "income")
 LEVEL = 0.95
 MOST_TYPES = 8
@@ -48,13 +49,13 @@ MOST_TYPES = 8
 class County:
     """Three types whose shares are far enough apart for their order to be known, and voters whose ballots differ."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, voters):
         rng = np.random.default_rng(seed)
         self.mu = rng.dirichlet(np.full(3, 1.5), (TYPES, OFFICES)) * 0.85 + 0.05
         self.gamma = np.array([[0.0, -0.6, -1.3], [0.0, 0.6, -0.4], [0.0, -0.3, 0.5]])
-        self.design = np.column_stack([np.ones(VOTERS), rng.normal(size=(VOTERS, 2))])
-        self.menu = rng.choice(4, (VOTERS, OFFICES), p=[0.2, 0.15, 0.25, 0.4]).astype(np.int8)
-        self.known = rng.random((VOTERS, OFFICES)) > 0.05
+        self.design = np.column_stack([np.ones(voters), rng.normal(size=(voters, 2))])
+        self.menu = rng.choice(4, (voters, OFFICES), p=[0.2, 0.15, 0.25, 0.4]).astype(np.int8)
+        self.known = rng.random((voters, OFFICES)) > 0.05
         self.types = Types(self.gamma, np.log(self.mu), np.zeros((TYPES, 0)))
         share = np.exp(self.design @ self.gamma)
         self.truth = {
@@ -88,9 +89,9 @@ def lined_up(fit, county):
     return fit.isel(type=order) if order[0] == 0 else None
 
 
-def coverage(small):
+def coverage(small, voters=2000, replicates=600):
     """How often the intervals hold the truth."""
-    county, replicates = County(1), 20 if small else 600
+    county, replicates = County(1, voters), 20 if small else replicates
     inside, squares = ({name: [] for name in county.truth} for _ in range(2))
     other_baseline = 0
     begin = time.perf_counter()
@@ -113,7 +114,7 @@ def coverage(small):
             squares[name].append(z**2)
     result = {
         "replicates": replicates,
-        "voters": VOTERS,
+        "voters": voters,
         "other_baseline": other_baseline,
         "seconds": time.perf_counter() - begin,
     }
@@ -209,11 +210,11 @@ def landscape(small, numbers=range(1, MOST_TYPES + 1)):
 def show(result):
     """Print the tables."""
     console = Console(width=120)
-    if "coverage" in result:
-        table = Table(title=f"coverage of {LEVEL:.0%} intervals, {result['coverage']['replicates']} replicates")
+    for voters, found in result.get("coverage", {}).items():
+        table = Table(title=f"{voters} voters: coverage of {LEVEL:.0%} intervals, {found['replicates']} replicates")
         for heading in ("", "parameters", "covered", "least", "most", "mean z²", "no error"):
             table.add_column(heading, justify="left" if heading == "" else "right")
-        for name, row in result["coverage"].items():
+        for name, row in found.items():
             if isinstance(row, dict):
                 figures = ("covered", "least", "most", "mean_square_z", "without_error")
                 table.add_row(name, str(row["parameters"]), *(f"{row[figure]:.3f}" for figure in figures))
@@ -256,6 +257,8 @@ def main():
     """Run the studies asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--studies", nargs="+", default=list(STUDIES), choices=STUDIES)
+    parser.add_argument("--voters", type=int, default=2000, help="of coverage; its figures stand under their number")
+    parser.add_argument("--replicates", type=int, default=600, help="of coverage")
     parser.add_argument("--types", nargs="+", type=int, default=list(range(1, MOST_TYPES + 1)), help="of landscape")
     parser.add_argument("--small", action="store_true", help="a check that it runs")
     parser.add_argument("--out", type=Path)
@@ -263,7 +266,12 @@ def main():
     use_compilation_cache()
     warnings.simplefilter("ignore")
     before = json.loads(args.out.read_text("utf-8")) if args.out and args.out.exists() else {}
-    work = {"coverage": coverage, "yuma": yuma, "landscape": functools.partial(landscape, numbers=args.types)}
+    covers = functools.partial(coverage, voters=args.voters, replicates=args.replicates)
+    work = {
+        "coverage": lambda small: before.get("coverage", {}) | {str(args.voters): covers(small)},
+        "yuma": yuma,
+        "landscape": functools.partial(landscape, numbers=args.types),
+    }
     result = before | {"electjax": electjax.__version__} | {name: work[name](args.small) for name in args.studies}
     show(result)
     if args.out:
