@@ -358,7 +358,9 @@ def test_a_joint_minimum_with_errors_says_so():
     for quiet in ({"errors": "none"}, {"integrate": True}, {"booth_effects": False}, {"model": "recommended"}):
         assert options_of(quiet).remarks() == []
     assert options_of({"model": "recommended", "booth_effects": True}).integrates
-    assert not options_of({"model": "recommended"}).integrates
+    assert options_of({"model": "recommended"}).integrates
+    assert not options_of({"model": "recommended", "overdispersed": False}).integrates
+    assert not options_of({"overdispersed": True}).integrates
 
 
 def test_booths_that_have_not_polled_are_not_fitted(booths):

@@ -288,10 +288,11 @@ def test_bootstrap_draws_within_constituencies():
 
 
 @pytest.mark.slow
-def test_intervals_cover():
+@pytest.mark.parametrize("model", ["literal", "recommended"])
+def test_intervals_cover(model):
     """Over 200 replicates a coverage of 95 % has a Monte Carlo standard error of 1.54 %: 92 to 98 % is within two."""
     study = runpy.run_path(str(EXPERIMENT))
-    world = study["World"]()
+    world = study["World"](model=model)
     z, done = study["coverage"](world, 200)
     assert done.all()
     found = study["summary"](world, z, done)

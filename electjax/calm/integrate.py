@@ -1,4 +1,4 @@
-"""What it changes to integrate booth effects out instead of maximising over them, in one Newton step.
+"""What it changes to integrate parameters out instead of maximising over them, in one Newton step.
 
 The objective of calm.md section 5 is minimised over shared parameters and booth effects together. That is biased: the
 range of effects that would do for a booth depends on the shared parameters, and a minimum does not see it. The bias
@@ -8,6 +8,11 @@ approximation of the integral over the effects of booth i has half the log-deter
     -log integral exp(-f_i) db = f_i(theta, b_i) + 1/2 log |G_i(theta, b_i)| + constant,   b_i = b_i(theta),
 
 and a Newton step from the joint minimum along the slope of these terms takes the bias off to first order.
+
+The same holds of the dispersion beside all other parameters: where constituencies have few booths, the effects that are
+fitted to them take up part of the scatter, and rho_T and rho_P come out too small, as does a variance divided by n
+rather than n - p. Half the log-determinant of the information about the others is what restricted likelihood adds
+(Cox and Reid, "Parameter orthogonality and approximate conditional inference", JRSS B 49, 1987).
 """
 
 from functools import partial
@@ -19,35 +24,70 @@ from jaxtyping import Array, Float
 
 from electjax.calm.data import Booths
 from electjax.calm.design import Design
-from electjax.calm.estimate import Information
+from electjax.calm.estimate import Information, information
 from electjax.calm.heads import Traits
 from electjax.calm.objective import curvature
 from electjax.calm.problem import Chunk, Problem, blank, chunks_of, own_traits, rates
+from electjax.calm.sums import dispersion_mask
 from electjax.calm.uncertainty import given_shared, inverse_root
 from electjax.core.arrow import Point
 
 
-def integrated(point: Point, problem: Problem, design: Design, information: Information) -> Point:
+def integrated(point: Point, problem: Problem, design: Design, known: Information) -> Point:
     """The point with the shared parameters at the maximum of the integrated likelihood, and effects that go with them.
 
-    Effects of constituencies are parameters like others: they are not integrated out. May be compiled and mapped.
+    Effects of constituencies are parameters like others: only the dispersion is estimated with them integrated out. May
+    be compiled and mapped.
 
     Args:
         point: the joint minimum.
         problem, design: that it solves.
-        information: there (`estimate.information`).
+        known: the information there.
 
     Returns:
-        The same point where the model has no booth effects.
+        The same point where the model has neither booth effects nor dispersion.
     """
-    if not design.booth_effects:
+    if not (design.booth_effects or design.overdispersed):
         return point
-    direct, through = _slopes(point, problem, design=design)
-    ties, _ = given_shared(information.border, information.groups)
-    slope = direct - jnp.einsum("iqp,iq->p", ties, through)
-    root = inverse_root(jnp.asarray(information.shared), jnp)[0]
+    slope, ties = jnp.zeros_like(point.shared), None
+    if design.booth_effects:
+        direct, through = _slopes(point, problem, design=design)
+        ties, _ = given_shared(known.border, known.groups)
+        slope = direct - jnp.einsum("iqp,iq->p", ties, through)
+    if design.overdispersed:
+        slope = slope + slope_in_dispersion(point, problem, design, known)
+    root = inverse_root(jnp.asarray(known.shared), jnp)[0]
     step = -root @ (root.T @ slope)
-    return Point(point.shared + step, point.groups - ties @ step)
+    return Point(point.shared + step, point.groups if ties is None else point.groups - ties @ step)
+
+
+def slope_in_dispersion(
+    point: Point, problem: Problem, design: Design, known: Information, *, step: float = 1e-2
+) -> Float[Array, " p"]:
+    """Slope of 1/2 log |information about all other shared parameters| in the two logits of the dispersion; else 0."""
+    mask = dispersion_mask(problem, design)
+    ways = jnp.eye(mask.size)[jnp.nonzero(mask, size=2)[0]]
+
+    def half(shared: Array) -> Array:
+        return _half_log_determinant(shared, mask)
+
+    def after(way: Array) -> Array:
+        return half(information(Point(point.shared + step * way, point.groups), problem, design).shared)
+
+    if isinstance(point.shared, jax.core.Tracer):
+        there = jax.lax.map(after, ways)
+    else:  # one after another on the host: what they need is compiled already
+        there = jnp.stack([after(way) for way in ways])
+    return ways.T @ ((there - half(known.shared)) / step)
+
+
+@jax.jit
+def _half_log_determinant(matrix: Array, without: Array) -> Array:
+    """Of a matrix that may be singular but for rounding, some of its rows and columns left out."""
+    scale = jnp.sqrt(jnp.maximum(jnp.diagonal(matrix), 1e-12))
+    kept = (1.0 - without)[:, None] * (1.0 - without) * matrix / (scale[:, None] * scale)
+    values, _ = jnp.linalg.eigh(kept + jnp.diag(without))
+    return 0.5 * jnp.log(jnp.maximum(values, 1e-10)).sum() + ((1.0 - without) * jnp.log(scale)).sum()
 
 
 @partial(jax.jit, static_argnames="design")

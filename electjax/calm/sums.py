@@ -139,7 +139,7 @@ def gathered(
     cross = cross.at[booths[:, None, None], jnp.arange(q)[:, None], own[:, None]].set(all_booths.border_mine)
     own_gradient, inner = all_booths.own, all_booths.groups
     if shared.dispersion is not None:  # the means and the dispersion are taken as orthogonal
-        where = jnp.nonzero(_mask(problem, design), size=2)[0]
+        where = jnp.nonzero(dispersion_mask(problem, design), size=2)[0]
         scores = scores.at[:, where].add(all_booths.dispersion)
         square = square.at[where, where].add(jnp.maximum(jnp.abs(all_booths.bend), 1e-6))
 
@@ -170,7 +170,7 @@ def _known(parts: tuple[Array | None, ...]) -> list[Array]:
     return [part for part in parts if part is not None]
 
 
-def _mask(problem: Problem, design: Design) -> Array:
+def dispersion_mask(problem: Problem, design: Design) -> Array:
     """Where the dispersion stands among the shared parameters."""
     return ravel_pytree(blank(problem, design)._replace(dispersion=jnp.ones(2)))[0]
 

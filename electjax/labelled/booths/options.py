@@ -49,9 +49,10 @@ class Options:
         axis_weight: w_A, w_R, ... by axis; made to add up to 1. All equal by default.
         raw_mobilisation: m_ic from g as it is.
         booth_effects, constituency_effects: random effects in both heads.
-        integrate: after the minimum of section 5, which fits booth effects, one Newton step that integrates them out:
-            with many booths the minimum is biased by more than its standard errors (`experiments/calm`). None: in the
-            recommended model if it is given booth effects. Diagnostics compare joint minima.
+        integrate: after the minimum of section 5, one Newton step that integrates booth effects out, and all other
+            parameters out of the dispersion: with many booths the minimum is biased by more than its standard errors,
+            and with few to a constituency the dispersion too small (`experiments/calm`). None: in the recommended
+            model. Diagnostics compare joint minima.
         overdispersed: beta-binomial turnout and Dirichlet-multinomial choice.
         exponent: of the context: how much more people vote like their booth than like their cell elsewhere; an
             assumption that booth totals cannot check. None: 0 in the literal model, 0.3 in the recommended one.
@@ -142,9 +143,9 @@ class Options:
 
     @property
     def integrates(self) -> bool:
-        """Whether booth effects are integrated out."""
+        """Whether a step after the minimum integrates out what `calm.integrate` says."""
         wanted = self.model == "recommended" if self.integrate is None else self.integrate
-        return wanted and self.design.booth_effects
+        return wanted and (self.design.booth_effects or self.design.overdispersed)
 
     @property
     def context_exponent(self) -> float:
