@@ -118,25 +118,13 @@ def gathered(
     unravel = ravel_pytree(blank(problem, design))[1]
     shared, local = unpack(point, problem, design)
     p, q, hyper = point.shared.shape[0], point.groups.shape[1], problem.hyper
-    areas, parties = problem.frame.fielded.shape
+    parties = problem.frame.fielded.shape[1]
     fields = list(zip(*parts, strict=True))
     all_booths = Sums(
         *(jnp.stack(each).sum(0) for each in fields[:ADDED]),
         *(jnp.concatenate([x[n:] for x, n in zip(each, known, strict=True)]) for each in fields[ADDED:]),
     )
-    place = unravel(jnp.arange(p, dtype=float))
-    common = ravel_pytree(_without_constituencies(place))[0].astype(int)  # where they stand among all
-    mine = _of_constituencies(place, areas).astype(int)
-    square = jnp.zeros((p, p)).at[common[:, None], common].set(all_booths.square)
-    square = square.at[common[:, None], mine[:, None]].set(all_booths.tie)
-    square = square.at[mine[:, None], common[:, None]].set(all_booths.tie)
-    square = square.at[mine[:, :, None], mine[:, None]].set(all_booths.corner)
-    booths = jnp.arange(all_booths.common.shape[0])
-    own = mine[problem.booths.constituency.ravel()]
-    scores = jnp.zeros((booths.size, p)).at[:, common].set(all_booths.common)
-    scores = scores.at[booths[:, None], own].set(all_booths.mine)
-    cross = jnp.zeros((booths.size, q, p)).at[:, :, common].set(all_booths.border)
-    cross = cross.at[booths[:, None, None], jnp.arange(q)[:, None], own[:, None]].set(all_booths.border_mine)
+    square, scores, cross = _of_all(all_booths, unravel(jnp.arange(p, dtype=float)), problem)
     own_gradient, inner = all_booths.own, all_booths.groups
     if shared.dispersion is not None:  # the means and the dispersion are taken as orthogonal
         where = jnp.nonzero(dispersion_mask(problem, design), size=2)[0]
@@ -153,6 +141,24 @@ def gathered(
         inner = inner + strength[:, None, None] * jnp.eye(q)
         least = least + booth_penalty(local, weight, hyper, contrast(parties, design.identification))
     return Arrow(all_booths.loss + least, scores.sum(0) + of_penalty, own_gradient, square, cross, inner), scores
+
+
+def _of_all(booths: Sums, place: Shared, problem: Problem) -> tuple[Array, Array, Array]:
+    """`square`, slopes and `border` in all p parameters; `place` says where each stands among them."""
+    areas = problem.frame.fielded.shape[0]
+    common = ravel_pytree(_without_constituencies(place))[0].astype(int)
+    mine = _of_constituencies(place, areas).astype(int)
+    if not mine.shape[1]:  # then they are the common ones, in their order
+        return booths.square, booths.common, booths.border
+    p, (number, q, _) = common.size + mine.size, booths.border.shape
+    square = jnp.zeros((p, p)).at[common[:, None], common].set(booths.square)
+    square = square.at[common[:, None], mine[:, None]].set(booths.tie)
+    square = square.at[mine[:, None], common[:, None]].set(booths.tie)
+    square = square.at[mine[:, :, None], mine[:, None]].set(booths.corner)
+    row, own = jnp.arange(number)[:, None], mine[problem.booths.constituency.ravel()]
+    scores = jnp.zeros((number, p)).at[:, common].set(booths.common).at[row, own].set(booths.mine)
+    cross = jnp.zeros((number, q, p)).at[:, :, common].set(booths.border)
+    return square, scores, cross.at[row[:, None], jnp.arange(q)[:, None], own[:, None]].set(booths.border_mine)
 
 
 def _without_constituencies(shared: Shared) -> Shared:
