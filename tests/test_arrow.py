@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from electjax.core.arrow import Arrow, Point, begin, eliminate, newton_arrow, solve_arrow, steepness
+from electjax.core.arrow import Arrow, Point, begin, eliminate, host_loop, newton_arrow, solve_arrow, steepness
 from electjax.core.host import double_precision
 
 P, G, Q = 3, 4, 2
@@ -184,3 +184,24 @@ def test_a_value_that_is_no_number_is_not_taken():
     assert np.isfinite(float(search.value))
     assert float(search.value) < float(fenced(start))
     assert float(search.damping) > 0
+
+
+def test_a_loop_on_the_host_takes_the_same_steps():
+    with jax.enable_x64(True):
+        target = jnp.asarray([1.0, -2.0])
+        group = jnp.asarray([[0.5], [3.0]])
+
+        def blocks(point):
+            gap, own = point.shared - target, point.groups - group
+            least = (jnp.cosh(gap).sum() + (own**2).sum() / 2) - 2.0
+            border = jnp.zeros((2, 1, 2))
+            return Arrow(least, jnp.sinh(gap), own, jnp.diag(jnp.cosh(gap)), border, jnp.ones((2, 1, 1)))
+
+        start = begin(Point(jnp.zeros(2), jnp.zeros((2, 1))))
+        value = jax.jit(lambda at: blocks(at).value)
+        one = newton_arrow(blocks, value, start, tolerance=1e-12)
+        other = newton_arrow(jax.jit(blocks), value, start, tolerance=1e-12, loop=host_loop)
+        assert bool(one.done)
+        assert int(other.steps) == int(one.steps) > 2
+        np.testing.assert_allclose(other.point.shared, target, atol=1e-6)
+        np.testing.assert_allclose(other.value, one.value, atol=1e-12)

@@ -62,7 +62,7 @@ def bootstrap(
         point: the estimate, where every replicate starts.
         problem: that it solves; booths of weight 0 are never drawn, and weights w_ik of the mobilisation stay.
         replicates: how many.
-        integrate: whether booth effects are integrated out of each, as they were of the estimate.
+        integrate: whether each is integrated as the estimate was (`calm.integrate`).
         tolerance, max_steps: of Newton's method; what is left is far less than replicates differ by.
     """
     area, weight = (np.asarray(x).ravel() for x in (problem.booths.constituency, problem.booths.weight))

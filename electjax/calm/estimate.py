@@ -20,7 +20,7 @@ from electjax.calm.affinity import Affinity, Standard
 from electjax.calm.data import Booths, Frame
 from electjax.calm.design import Design, Hyper, Local, Shared
 from electjax.calm.heads import contrast, mobilisation_weights
-from electjax.calm.parts import blocks_in_parts, is_large, newton_in_parts, parts_of
+from electjax.calm.parts import blocks_in_parts, is_large, is_traced, newton_in_parts, parts_of
 from electjax.calm.problem import Problem, blank, fitted, in_rows, pose, unpack, value
 from electjax.calm.sums import blocks
 from electjax.core.arrow import Arrow, Point, Search, begin, eliminate, newton_arrow, steepness
@@ -229,7 +229,7 @@ def information(point: Point, problem: Problem, design: Design) -> Information:
 
 
 def _blocks_at(point: Point, problem: Problem, design: Design) -> tuple[Arrow, Float[Array, "i p"]]:
-    if isinstance(point.shared, jax.core.Tracer) or not is_large(problem):
+    if is_traced((point, problem)) or not is_large(problem):
         return blocks(point, problem, design)
     return blocks_in_parts(point, problem, parts_of(problem), design)
 

@@ -27,6 +27,7 @@ from electjax.calm.design import Design
 from electjax.calm.estimate import Information, information
 from electjax.calm.heads import Traits
 from electjax.calm.objective import curvature
+from electjax.calm.parts import is_traced
 from electjax.calm.problem import Chunk, Problem, blank, chunks_of, own_traits, rates
 from electjax.calm.sums import dispersion_mask
 from electjax.calm.uncertainty import given_shared, inverse_root
@@ -74,10 +75,8 @@ def slope_in_dispersion(
     def after(way: Array) -> Array:
         return half(information(Point(point.shared + step * way, point.groups), problem, design).shared)
 
-    if isinstance(point.shared, jax.core.Tracer):
-        there = jax.lax.map(after, ways)
-    else:  # one after another on the host: what they need is compiled already
-        there = jnp.stack([after(way) for way in ways])
+    # outside of a program one after another from the host, where what they need is compiled already
+    there = jax.lax.map(after, ways) if is_traced((point, problem)) else jnp.stack([after(way) for way in ways])
     return ways.T @ ((there - half(known.shared)) / step)
 
 

@@ -6,7 +6,7 @@ small is put together afterwards.
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -44,6 +44,11 @@ def is_large(problem: Problem) -> bool:
     return terms >= LARGE and host_workers() > 1 and problem.booths.weight.shape[0] > 1
 
 
+def is_traced(tree: Any) -> bool:
+    """Whether this is a part of a program that is being compiled, where the host cannot look at numbers."""
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
+
+
 def parts_of(problem: Problem) -> tuple[Part, ...]:
     """The problem in parts of one size, one per core; the last overlaps the one before where it does not come out."""
     chunks, chunk = problem.booths.weight.shape
@@ -68,7 +73,13 @@ def parts_of(problem: Problem) -> tuple[Part, ...]:
 
 
 def blocks_in_parts(
-    point: Point, problem: Problem, parts: tuple[Part, ...], design: Design, *, together: bool = True
+    point: Point,
+    problem: Problem,
+    parts: tuple[Part, ...],
+    design: Design,
+    *,
+    together: bool = True,
+    scored: bool = True,
 ) -> tuple[Arrow, Float[Array, "i p"]]:
     """`sums.blocks`; `together` False works the parts off in turn, so that the first alone compiles."""
 
@@ -76,7 +87,7 @@ def blocks_in_parts(
         return sums(own, part.problem, design)
 
     each = _each(of, point, parts, together)
-    return gathered(point, problem, tuple(each), design, known=tuple(part.known for part in parts))
+    return gathered(point, problem, tuple(each), design, known=tuple(part.known for part in parts), scored=scored)
 
 
 def value_in_parts(
@@ -97,7 +108,7 @@ def newton_in_parts(
     together = int(search.steps) > 0  # before that nothing is compiled
 
     def arrow(point: Point) -> Arrow:
-        return blocks_in_parts(point, problem, parts, design, together=together)[0]
+        return blocks_in_parts(point, problem, parts, design, together=together, scored=False)[0]
 
     def reached(point: Point) -> Array:
         return value_in_parts(point, problem, parts, design, together=together)

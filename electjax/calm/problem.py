@@ -197,13 +197,13 @@ def own_traits(chunk: Chunk, problem: Problem) -> Traits:
     return own if chunk.cached is None else own._replace(g=chunk.cached)
 
 
-def own_effects(shared: Shared, area: Array) -> "Own":
+Own = tuple[Array | None, Array | None, Array | None]  # what belongs to a constituency alone
+
+
+def own_effects(shared: Shared, area: Array) -> Own:
     """What belongs to a constituency alone: effects on turnout and on choice, and its eta."""
     of_area = (shared.effect_T, shared.effect_P, shared.eta_constituency)
     return jax.tree.map(lambda x: x[area], of_area)
-
-
-Own = tuple[Array | None, Array | None, Array | None]  # what belongs to a constituency alone
 
 
 def rates(

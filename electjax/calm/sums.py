@@ -110,11 +110,20 @@ def sums(point: Point, problem: Problem, design: Design) -> Sums:
     return Sums(*total, *in_rows(per))
 
 
-@partial(jax.jit, static_argnames=("design", "known"))
+@partial(jax.jit, static_argnames=("design", "known", "scored"))
 def gathered(
-    point: Point, problem: Problem, parts: tuple[Sums, ...], design: Design, *, known: tuple[int, ...] = (0,)
+    point: Point,
+    problem: Problem,
+    parts: tuple[Sums, ...],
+    design: Design,
+    *,
+    known: tuple[int, ...] = (0,),
+    scored: bool = True,
 ) -> tuple[Arrow, Float[Array, "i p"]]:
-    """`blocks` from the sums of parts of the booths; the first `known` rows of each part are in the one before."""
+    """`blocks` from the sums of parts of the booths; the first `known` rows of each part are in the one before.
+
+    scored: whether the slopes of the booths are asked for; without they are empty.
+    """
     unravel = ravel_pytree(blank(problem, design))[1]
     shared, local = unpack(point, problem, design)
     p, q, hyper = point.shared.shape[0], point.groups.shape[1], problem.hyper
@@ -140,7 +149,9 @@ def gathered(
         own_gradient = own_gradient + strength[:, None] * point.groups
         inner = inner + strength[:, None, None] * jnp.eye(q)
         least = least + booth_penalty(local, weight, hyper, contrast(parties, design.identification))
-    return Arrow(all_booths.loss + least, scores.sum(0) + of_penalty, own_gradient, square, cross, inner), scores
+    return Arrow(
+        all_booths.loss + least, scores.sum(0) + of_penalty, own_gradient, square, cross, inner
+    ), scores if scored else scores[:0]
 
 
 def _of_all(booths: Sums, place: Shared, problem: Problem) -> tuple[Array, Array, Array]:

@@ -24,6 +24,7 @@ KEPT, LONG = 0.2, 400  # share of the starts that go on otherwise, and for how m
 FEW, CAPACITY = 16, 256  # starts that need no large program; what it holds at least, so that one serves all
 SCOUT = 8192  # voters on whom starts are compared where the rows are too many for that
 FINALISTS = 3  # solutions of theirs that are run on all rows
+BRIEF = 20  # Newton steps at most of the starts that are not the best
 OFTEN = 0.2  # share of the starts that reached the best maximum, above which no moves are made
 
 
@@ -100,10 +101,10 @@ def estimate(
     winner, gradient, same = take(best, [0]), np.nan, BLURRED
     ended = runs
     if newton and not large and affordable(winner.types, rows, runs=restarts + 1):
-        both, gradients = end_runs(join(winner, runs), rows, way)
-        first = int(np.argmax(both.objective))
-        winner, gradient, same = take(both, [first]), float(gradients[first]), SAME
-        ended = take(both, np.arange(1, restarts + 1))
+        ended, _ = end_runs(runs, rows, way, steps=BRIEF)
+        both = join(winner, ended)
+        winner, gradients = end_runs(take(both, [int(np.argmax(both.objective))]), rows, way)
+        gradient, same = float(gradients[0]), SAME
     elif newton and affordable(winner.types, rows):
         winner, gradients = end_runs(winner, rows, way)
         gradient = float(gradients[0])

@@ -1,5 +1,7 @@
 """Better maxima from those found: a type given up for the split of another, and types of several solutions crossed.
 
+Besides, types trade what they do in some offices, and solutions are shaken.
+
 Mixtures have many local maxima, and most random starts end in poor ones that share some of the best one's types.
 Moves from good solutions reach in one round what thousands of random starts may miss. Split and merge moves are
 those of Ueda et al., "SMEM algorithm for mixture models", Neural Computation 12 (2000).
@@ -136,7 +138,7 @@ def _replace_type(
 
 
 def _swap(random: np.random.Generator, parent: Types, allowed: np.ndarray) -> Types:
-    """Two types trade what they do in some of the offices."""
+    """Two types trade what they do in some of the offices; all move a little off the boundary."""
     log_mu = np.array(parent.log_mu)
     pair = random.choice(len(log_mu), 2, replace=False)
     some = random.random(len(allowed)) < SWAPPED

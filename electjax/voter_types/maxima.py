@@ -14,6 +14,7 @@ SAME = 1e-4  # maxima of log-likelihoods closer than this are one
 BLURRED = 1e-2  # the same for runs that Newton's method did not end
 STATIONARY = 1e-8  # slope per unit of weight at which a run has converged
 ONE_WORK = 5e11  # most operations of a Newton step of the best run
+ONE_HELD = 1e8  # most numbers that it holds
 ALL_WORK = 2e9  # operations per step up to which Newton's method ends every run
 
 
@@ -25,16 +26,17 @@ class Maximum(NamedTuple):
     starts: int
 
 
-def end_runs(runs: Runs, rows: Rows, way: Way) -> tuple[Runs, np.ndarray]:
+def end_runs(runs: Runs, rows: Rows, way: Way, *, steps: int = 40) -> tuple[Runs, np.ndarray]:
     """The runs ended by Newton's method, and the largest slope that each leaves."""
-    ended = polish_all(runs.types, rows, way.ridge)
+    ended = polish_all(runs.types, rows, way.ridge, steps=steps)
     converged = np.asarray(runs.converged) | (ended.gradient < STATIONARY)
     return runs._replace(types=ended.types, objective=ended.objective, converged=converged), ended.gradient
 
 
 def affordable(types: Types, rows: Rows, *, runs: int = 1) -> bool:
-    """Whether Newton's method may end so many runs."""
-    return newton_work(types, rows) * runs <= (ONE_WORK if runs == 1 else ALL_WORK)
+    """Whether Newton's method may end so many runs, in time and memory."""
+    work, held = newton_work(types, rows)
+    return held <= ONE_HELD and work * runs <= (ONE_WORK if runs == 1 else ALL_WORK)
 
 
 def local_maxima(winner: Runs, runs: Runs, *, same: float) -> list[Maximum]:

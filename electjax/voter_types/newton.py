@@ -14,14 +14,16 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import log_softmax, logsumexp
+from scipy.special import log_softmax
 
+from electjax.voter_types.menus import ROUNDING
 from electjax.voter_types.mixture import LOG_ZERO, Types
 from electjax.voter_types.rows import Rows
 
 STEP = 3.0  # longest step of a coordinate
 FLAT = 1e-9  # curvature per unit of weight below which a direction counts as flat
-SCALES = 0.25 ** np.arange(10)  # of a step; the best one is taken
+SCALES = 0.25 ** np.arange(10)  # of a step, tried in turn
+ENOUGH = 0.1  # share of what the slope promises that ends the trials; otherwise the best of them is taken
 HELD = 1 << 23  # most numbers of a product that are held at a time
 
 
@@ -65,13 +67,17 @@ def _polish(space: "Space", theta: np.ndarray, tolerance: float, steps: int) -> 
             break
         going = going[more]
         move = space.free * _move(found.slope[more] / space.total, found.curvature[more] / space.total)
-        best = np.full(len(going), -np.inf)
-        end = theta[going]
+        promised = (found.slope[more] * move).sum(axis=(1, 2))
+        best, end, left = np.full(len(going), -np.inf), theta[going], np.arange(len(going))
         for scale in SCALES:
-            there = space.valid(theta[going] + scale * move)
+            there = space.valid(theta[going[left]] + scale * move[left])
             after = space.value(there)
-            better = after > best
-            end[better], best[better] = there[better], after[better]
+            better = after > best[left]
+            end[left[better]], best[left[better]] = there[better], after[better]
+            before = value[going[left]]
+            left = left[~(after - before > ENOUGH * scale * promised[left] - ROUNDING * np.abs(before))]
+            if not len(left):
+                break
         good = best > value[going]
         going = going[good]
         theta[going], value[going] = end[good], best[good]
@@ -97,7 +103,7 @@ class Space:
     """The likelihood as a function of theta [R, K, D]: per type log mu, delta and gamma in one line."""
 
     def __init__(self, rows: Rows, types: Types, ridge: float) -> None:
-        self.rows, self.ridge = rows, ridge
+        self.rows = rows
         self.mask, self.design = np.asarray(rows.mask), np.asarray(rows.design)
         self.offices, self.options = types.log_mu.shape[-2:]  # one office where all share their intercepts
         x = np.asarray(rows.x)
@@ -186,7 +192,7 @@ class Space:
         share = log_softmax(gamma @ self.design.T, axis=1)  # [R, K, G]
         value = -(self.penalised * gamma**2).sum((1, 2)) / 2
         for cells, weight, group in self.chunks():
-            value += logsumexp(table @ cells.T + share[..., group], axis=1) @ weight
+            value += _log_sum(table @ cells.T + share[..., group])[0] @ weight
         return value
 
     def slopes(self, theta: np.ndarray) -> _Slopes:
@@ -204,9 +210,8 @@ class Space:
         for cells, weight, group in self.chunks():
             design = self.design[group]
             joint = table @ cells.T + share[..., group]
-            each = logsumexp(joint, axis=1, keepdims=True)
-            value += each[:, 0] @ weight
-            zeta = np.exp(joint - each)
+            each, zeta = _log_sum(joint)
+            value += each @ weight
             member = zeta * weight
             counts += member @ cells
             lean += (member - weight * np.exp(share[..., group])) @ design
@@ -258,8 +263,18 @@ class Space:
         return _Slopes(value, slope, curvature.transpose(0, 1, 3, 2, 4))
 
 
-def newton_work(types: Any, rows: Rows) -> float:
-    """Operations of one Newton step, roughly."""
+def _log_sum(joint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """log sum exp over the types, [R, U], and the share of each type in it, [R, K, U]."""
+    top = joint.max(axis=1, keepdims=True)
+    part = np.exp(joint - top)
+    whole = part.sum(axis=1, keepdims=True)
+    return (top + np.log(whole))[:, 0], part / whole
+
+
+def newton_work(types: Any, rows: Rows) -> tuple[float, float]:
+    """Operations of one Newton step, roughly, and the numbers that it holds."""
     kinds, size = types.gamma.shape[-1], sum(np.size(leaf) for leaf in types)
     cells = rows.mask.size if rows.used is None else rows.used.size
-    return float(rows.weight.size) * (cells + rows.design.shape[1]) ** 2 * kinds**2 + 10.0 * size**3
+    width = cells + rows.design.shape[1]
+    held = max((kinds * width) ** 2, size**2, 2 * rows.mask.size * size)
+    return float(rows.weight.size) * width**2 * kinds**2 + 10.0 * size**3, float(held)

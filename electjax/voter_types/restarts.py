@@ -153,7 +153,7 @@ def run_all(
     accelerate: bool = True,
     by: str = "log_likelihood",
 ) -> Runs:
-    """Run EM from the starts `first` to `number` until each converges or has used its maps.
+    """Run EM from start `first` up to `number`, which is left out, until each converges or has used its maps.
 
     A lane that is done takes the next start of the queue, so that slow runs hold up no others.
     """
@@ -197,8 +197,8 @@ def run_all(
 def run_starts(starts: Types, rows: Rows, way: Way, *, number: int | None = None, loose: float = 0.0) -> Runs:
     """`run_all` from the first `number` starts, as host arrays; `loose` is a tolerance that replaces a smaller one.
 
-    Their products are too small to share among cores, so that each core takes a part of the starts. Call it under
-    `double_precision()`.
+    Their products are too small to share among cores, so that each core takes a part of the starts. With covariates
+    one takes all: batched LAPACK calls at a time can lock up XLA's threads on CPU. Call it under `double_precision()`.
     """
     capacity = starts.gamma.shape[0]
     number = capacity if number is None else number
@@ -219,9 +219,9 @@ def run_starts(starts: Types, rows: Rows, way: Way, *, number: int | None = None
 
     def run_part(first: int, last: int) -> Runs:
         with double_precision():  # which is of one thread
-            return jax.tree.map(lambda leaf: np.asarray(leaf)[first:last], run(first=first, number=last))
+            return jax.tree.map(lambda leaf: np.asarray(leaf)[first:last].copy(), run(first=first, number=last))
 
-    parts = min(host_workers(), -(-number // lanes))
+    parts = 1 if rows.design.shape[1] > 1 else max(1, min(host_workers(), -(-number // lanes)))
     bounds = np.linspace(0, number, parts + 1).round().astype(int).tolist()
     if parts > 1:
         run(first=0, number=0)  # compiled once, not by every thread

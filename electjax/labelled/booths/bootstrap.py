@@ -27,8 +27,8 @@ def bootstrap_calm(
 ) -> xr.Dataset:
     """Fit a model anew to its booths, drawn with replacement within each constituency.
 
-    What standardises g, and the weights of the mobilisation, are those of the fit. Where booth effects were integrated
-    out of the fit, they are of every replicate.
+    What standardises g, and the weights of the mobilisation, are those of the fit. Where the fit was
+    integrated (`calm.integrate`), every replicate is.
 
     Args:
         fit: what `fit_calm` returned.
