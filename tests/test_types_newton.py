@@ -71,7 +71,7 @@ def test_slope_and_curvature_are_those_of_automatic_differentiation(columns, fea
     np.testing.assert_allclose(found.curvature, curvature, atol=1e-11)
 
 
-@pytest.mark.parametrize("layout", ["dense", "blocks"])
+@pytest.mark.parametrize("layout", ["dense", pytest.param("blocks", marks=pytest.mark.slow)])
 def test_newton_climbs_to_a_point_without_slope_one_solution_as_many(layout):
     starts, rows = problem(2, 0, layout)
     near = polish_all(starts, rows, RIDGE, steps=25)
