@@ -9,6 +9,8 @@ from jaxtyping import Float
 from electjax.voter_types.menus import ROUNDING
 from electjax.voter_types.mixture import LOG_ZERO
 
+BLOCK = 2048  # rows whose products of covariates stay in the cache
+
 
 def maximise_shares(
     members: Float[Array, "G K"], gamma: Float[Array, "P K"], design: Float[Array, "G P"], ridge: Array | float
@@ -30,7 +32,7 @@ def maximise_shares(
     def value(gamma: Array) -> Array:
         return (members * jax.nn.log_softmax(design @ gamma, axis=-1)).sum() - penalty(gamma, ridge)
 
-    share = jax.nn.softmax(design @ gamma, axis=-1)
+    share = jnp.exp(jax.nn.log_softmax(design @ gamma, axis=-1))  # as in `value`, and in the E-step: computed once
     slope = design.T @ (members - size[:, None] * share)
     slope = (slope - _shrink(gamma, ridge) * gamma)[:, 1:]
     curve = _curvature(share[:, 1:], size, design)
@@ -65,8 +67,16 @@ def _curvature(share: Array, size: Array, design: Array) -> Array:
     types, columns = share.shape[1], design.shape[1]
     first, second = np.triu_indices(types)
     p, q = np.triu_indices(columns)
-    weight = size[:, None] * share[:, first] * ((first == second) - share[:, second])
-    pairs = weight.T @ (design[:, p] * design[:, q])
+
+    def pairs_of(share: Array, size: Array, design: Array) -> Array:
+        weight = size[:, None] * share[:, first] * ((first == second) - share[:, second])
+        return weight.T @ (design[:, p] * design[:, q])
+
+    whole = len(design) // BLOCK * BLOCK  # the rest is worked off by itself
+    pairs = pairs_of(share[whole:], size[whole:], design[whole:])
+    if whole:
+        parts = [x[:whole].reshape(-1, BLOCK, *x.shape[1:]) for x in (share, size, design)]
+        pairs, _ = lax.scan(lambda total, part: (total + pairs_of(*part), None), pairs, parts)
     square = jnp.zeros((types, types, len(p)), pairs.dtype).at[first, second].set(pairs).at[second, first].set(pairs)
     full = jnp.zeros((types, types, columns, columns), pairs.dtype)
     full = full.at[:, :, p, q].set(square).at[:, :, q, p].set(square)

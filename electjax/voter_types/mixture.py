@@ -115,11 +115,10 @@ def expect(types: Types, rows: Rows) -> Expected:
         scaled = jnp.exp(joint - top[:, None])
         total = scaled.sum(axis=1)
         member = scaled * (weight / total)[:, None]
-        members = member.sum(axis=0)[None] if one_group else _by_group(member, group, rows)
         fit = (weight * (top + jnp.log(total))).sum()
         return Expected(
             carry.counts + pattern_sums(member, block, tables.shape[1]),
-            carry.members + members,
+            carry.members + member.sum(axis=0) if one_group else carry.members.at[group].add(member),
             carry.log_likelihood + fit,
         ), None
 
