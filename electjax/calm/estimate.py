@@ -280,14 +280,12 @@ def _newton(
     trace: list[float],
     progress: Callable[[int, int], None] | None,
 ) -> Search:
-    search, large = begin(point), is_large(problem)
-    parts = parts_of(problem) if large else ()
+    step: Callable[..., Search] = newton
+    if is_large(problem):
+        step = partial(newton_in_parts, parts=parts_of(problem))
+    search = begin(point)
     while not (bool(search.done) or bool(search.stuck)) and int(search.steps) < max_steps:
-        until = search.steps + 1
-        if large:
-            search = newton_in_parts(problem, parts, search, design, tolerance, until)
-        else:
-            search = newton(problem, search, design, tolerance, until)
+        search = step(problem, search, design, tolerance, search.steps + 1)
         trace.append(float(search.value))
         if progress is not None:
             progress(int(search.steps), max_steps)

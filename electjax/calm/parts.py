@@ -5,7 +5,6 @@ small is put together afterwards.
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -17,8 +16,7 @@ from electjax.calm.design import Design
 from electjax.calm.problem import Problem, held, lost
 from electjax.calm.sums import Sums, gathered, sums
 from electjax.core.arrow import Arrow, Point, Search, host_loop, newton_arrow
-from electjax.core.host import double_precision
-from electjax.core.parallel import host_workers
+from electjax.core.parallel import host_workers, side_by_side
 
 T = TypeVar("T")
 LARGE = 1_000_000  # booths x cells x parties from which parts are worth their programs
@@ -102,7 +100,7 @@ def value_in_parts(
 
 
 def newton_in_parts(
-    problem: Problem, parts: tuple[Part, ...], search: Search, design: Design, tolerance: float, until: Array | int
+    problem: Problem, search: Search, design: Design, tolerance: float, until: Array | int, *, parts: tuple[Part, ...]
 ) -> Search:
     """`estimate.newton`, step by step from the host."""
     together = int(search.steps) > 0  # before that nothing is compiled
@@ -120,10 +118,6 @@ def _each(work: Callable[[Part, Point], T], point: Point, parts: tuple[Part, ...
     groups = np.asarray(point.groups)
 
     def run(part: Part) -> T:
-        with double_precision():  # which is of one thread
-            return jax.block_until_ready(work(part, Point(point.shared, jnp.asarray(groups[part.rows]))))
+        return jax.block_until_ready(work(part, Point(point.shared, jnp.asarray(groups[part.rows]))))
 
-    if not together:
-        return [run(part) for part in parts]
-    with ThreadPoolExecutor(len(parts)) as pool:
-        return list(pool.map(run, parts))
+    return side_by_side(run, parts) if together else [run(part) for part in parts]

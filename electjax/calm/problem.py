@@ -169,8 +169,8 @@ def losses(point: Point, problem: Problem, design: Design) -> Losses:
 @partial(jax.jit, static_argnames="design")
 def log_likelihood(point: Point, problem: Problem, design: Design) -> Float[Array, ""]:
     """That of the booths' totals, measured from binomial and multinomial totals that are met exactly."""
-    rows, lost = in_rows(problem.booths), losses(point, problem, design)
-    return -rows.weight @ (lost.turnout - jax.vmap(entropy)(rows) + lost.party)
+    rows, each = in_rows(problem.booths), losses(point, problem, design)
+    return -rows.weight @ (each.turnout - jax.vmap(entropy)(rows) + each.party)
 
 
 @partial(jax.jit, static_argnames="design")

@@ -2,12 +2,14 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
 import jax
+
+from electjax.core.host import double_precision
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -18,6 +20,17 @@ def host_workers() -> int:
     if jax.default_backend() != "cpu":
         return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def side_by_side(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """work(item) of all items at a time, each on a thread of its own, in double precision."""
+
+    def run(item: T) -> R:
+        with double_precision():  # which is of one thread
+            return work(item)
+
+    with ThreadPoolExecutor(len(items)) as pool:
+        return list(pool.map(run, items))
 
 
 def ordered_map(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:

@@ -130,7 +130,7 @@ def _replace_type(
     lost = int(random.integers(types))
     source = (lost + int(random.integers(1, types))) % types
     other = np.where(allowed, other, 1e-30)
-    log_mu[lost] = np.log((1 - mix) * np.exp(log_mu[source]) + mix * other / other.sum(-1, keepdims=True))
+    log_mu[lost] = _blend(log_mu[source], other, mix)
     delta[lost] = delta[source]
     gamma[:, lost] = gamma[:, source]
     gamma[0, [lost, source]] -= np.log(2)
@@ -153,10 +153,10 @@ def _shake(random: np.random.Generator, parent: Types, allowed: np.ndarray) -> T
     return _tidy(np.asarray(parent.gamma), log_mu, np.asarray(parent.delta))
 
 
-def _blend(log_mu: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
+def _blend(log_mu: np.ndarray, other: np.ndarray, share: np.ndarray | float) -> np.ndarray:
     """log mu of a mixture with probabilities in proportion to `other`, which EM can leave zero from."""
-    even = other / np.maximum(other.sum(-1, keepdims=True), 1e-300)
-    return np.log(np.maximum((1 - share) * np.exp(log_mu) + share * even, np.exp(LOG_ZERO)))
+    whole = np.maximum(other.sum(-1, keepdims=True), 1e-300)  # an office may have no option
+    return np.asarray(np.log((1 - share) * np.exp(log_mu) + share * other / whole))
 
 
 def _cross(random: np.random.Generator, one: Types, other: Types) -> Types:

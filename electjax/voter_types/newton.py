@@ -185,24 +185,28 @@ class Space:
         psi = np.where(self.mask, psi, 4 * LOG_ZERO)
         return np.where(self.mask, np.maximum(log_softmax(psi, axis=-1), LOG_ZERO), LOG_ZERO)
 
+    def terms(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """`choices`, these of the cells that rows are in [R, K, C'], log pi [R, K, G], and the penalty [R]."""
+        log_mu, delta, gamma = self.parts(theta)
+        log_choice = self.choices(log_mu, delta)
+        table = log_choice.reshape(*theta.shape[:2], -1)[..., self.used]
+        penalty = (self.penalised * gamma**2).sum((1, 2)) / 2
+        return log_choice, table, log_softmax(gamma @ self.design.T, axis=1), penalty
+
     def value(self, theta: np.ndarray) -> np.ndarray:
         """Penalised observed log-likelihood, [R]."""
-        log_mu, delta, gamma = self.parts(theta)
-        table = self.choices(log_mu, delta).reshape(*theta.shape[:2], -1)[..., self.used]
-        share = log_softmax(gamma @ self.design.T, axis=1)  # [R, K, G]
-        value = -(self.penalised * gamma**2).sum((1, 2)) / 2
+        _, table, share, penalty = self.terms(theta)
+        value = -penalty
         for cells, weight, group in self.chunks():
             value += _log_sum(table @ cells.T + share[..., group])[0] @ weight
         return value
 
     def slopes(self, theta: np.ndarray) -> _Slopes:
         """The penalised observed log-likelihood with its slope and curvature."""
-        log_mu, delta, gamma = self.parts(theta)
+        log_choice, table, share, penalty = self.terms(theta)
+        gamma = self.parts(theta)[2]
         number, types, columns = gamma.shape
-        log_choice = self.choices(log_mu, delta)
-        table = log_choice.reshape(number, types, -1)[..., self.used]
-        share = log_softmax(gamma @ self.design.T, axis=1)
-        value = -(self.penalised * gamma**2).sum((1, 2)) / 2
+        value = -penalty
         counts = np.zeros((number, types, len(self.used)))
         lean = np.zeros((number, types, columns))
         width = len(self.used) + columns

@@ -1,8 +1,8 @@
 """Many starts side by side: initial values, and a queue of runs of EM over a fixed number of lanes (section 2.2)."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import jax
@@ -10,8 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from electjax.core.host import double_precision
-from electjax.core.parallel import host_workers
+from electjax.core.parallel import host_workers, side_by_side
 from electjax.voter_types.acceleration import Walk, begin, em_cycle, squarem_cycle
 from electjax.voter_types.menus import maximise_choice
 from electjax.voter_types.mixture import Types
@@ -217,16 +216,15 @@ def run_starts(starts: Types, rows: Rows, way: Way, *, number: int | None = None
         by=way.by,
     )
 
-    def run_part(first: int, last: int) -> Runs:
-        with double_precision():  # which is of one thread
-            return jax.tree.map(lambda leaf: np.asarray(leaf)[first:last].copy(), run(first=first, number=last))
+    def run_part(ends: tuple[int, int]) -> Runs:
+        first, last = ends
+        return jax.tree.map(lambda leaf: np.asarray(leaf)[first:last].copy(), run(first=first, number=last))
 
     parts = 1 if rows.design.shape[1] > 1 else max(1, min(host_workers(), -(-number // lanes)))
     bounds = np.linspace(0, number, parts + 1).round().astype(int).tolist()
     if parts > 1:
         run(first=0, number=0)  # compiled once, not by every thread
-    with ThreadPoolExecutor(parts) as pool:
-        return join(*pool.map(run_part, bounds[:-1], bounds[1:]))
+    return join(*side_by_side(run_part, list(pairwise(bounds))))
 
 
 @partial(jax.jit, static_argnames=("accelerate", "by"))
