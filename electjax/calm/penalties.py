@@ -1,121 +1,69 @@
-"""Penalties chosen by what they do for booths that the fit has not seen.
-
-From the penalties as given, one after the other is moved along a grid on the log scale for as long as booths held out
-within their constituency are predicted better; then again with half the step. Every fit begins where the best one so
-far ended, in one compiled program.
-"""
+"""Penalties of a CALM fit, chosen on booths held out within their constituency."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
-import jax.numpy as jnp
+import jax
 import numpy as np
-from jaxtyping import Bool, Float
+import xarray as xr
 
-from electjax.calm.data import Booths, Frame
-from electjax.calm.design import Design, Hyper
-from electjax.calm.diagnose import posed, solve, unseen_losses
-from electjax.core.arrow import Point
+from electjax.calm.diagnose import folds_of
+from electjax.calm.penalties import search_penalties
+from electjax.calm.split import held_out
+from electjax.core.host import double_precision
+from electjax.labelled.booths.codec import encode_booths
+from electjax.labelled.booths.options import Options
+from electjax.labelled.errors import data_error, data_warning
 
-STEPS = (1.0, 0.5)  # in powers of ten, one round each
-RANGE = 4.0  # farthest from the penalty as given, in powers of ten
-LEAST = 0.05  # gain in log-likelihood of the booths held out, below which a penalty stays as it is
-
-
-class Choice(NamedTuple):
-    """What was chosen.
-
-    Attributes:
-        hyper: with the penalties chosen.
-        names: of the penalties that were searched.
-        tried: their values, [n, v], and the loss that each came to, [n]: N BCE + T KL of all booths held out.
-        edge: those that stopped at the end of the range.
-    """
-
-    hyper: Hyper
-    names: tuple[str, ...]
-    tried: Float[np.ndarray, "n v"]
-    loss: Float[np.ndarray, " n"]
-    edge: tuple[str, ...]
+SHARE = 0.2  # of the booths that the fit may see,
+FEW = 500  # but where these would be fewer, each of them once in as many
+FOLDS = 5
 
 
-def penalties_of(design: Design, hyper: Hyper) -> tuple[str, ...]:
-    """Penalties that a design has a use for; one that is given as 0 stays 0."""
-    used = {
-        "lambda_eta": design.affinity in ("shared", "hierarchical"),
-        "lambda_party": design.affinity == "party",
-        "lambda_tau": design.affinity == "hierarchical",
-        "lambda_tower": design.tower > 0,
-        "lambda_beta": True,
-        "lambda_b": design.booth_effects,
-        "lambda_constituency": design.constituency_effects,
-    }
-    return tuple(name for name, use in used.items() if use and float(getattr(hyper, name)) > 0)
-
-
-def search_penalties(
-    booths: Booths,
-    frame: Frame,
-    hyper: Hyper,
-    design: Design,
-    out: Bool[np.ndarray, "f i"],
-    *,
-    tolerance: float = 1e-8,
-    max_steps: int = 100,
-    chunk: int = 128,
-    progress: Callable[[int, int], None] | None = None,
-) -> Choice:
-    """Search the penalties of a design coordinate by coordinate. In double precision.
+def choose_penalties(
+    booths: xr.Dataset, options: Options, *, progress: Callable[[int, int, str], None] | None = None
+) -> Options:
+    """The options with the penalties at which held-out booths are predicted best.
 
     Args:
-        booths: those of weight 0 are neither fitted nor predicted.
-        hyper: where to begin.
-        out: booths that each split holds out.
-        progress: called with fits done, and about how many there will be.
+        booths: valid booths.
+        options: with the penalties to begin with. Booths that `holdout` keeps out of the fit are not looked at.
+
+    Raises:
+        ElectionDataError: no constituency has booths enough to hold one out.
     """
-    names = penalties_of(design, hyper)
-    weight, chunk = np.asarray(booths.weight, float), min(chunk, len(booths.weight))
-    given = np.log10([float(getattr(hyper, name)) for name in names])
-    known: dict[tuple[float, ...], float] = {}
-    best: list[Point | None] = [None] * len(out)
-
-    def at_powers(powers: np.ndarray) -> Hyper:
-        values: dict[str, Any] = {name: np.float64(10.0**power) for name, power in zip(names, powers, strict=True)}
-        return hyper._replace(**values)
-
-    def loss_of(moves: tuple[float, ...]) -> float:
-        """Loss at powers of ten away from what was given; the fits are kept if they are the best."""
-        if moves in known:
-            return known[moves]
-        at = at_powers(given + np.array(moves))
-        points, loss = [], 0.0
-        for fold, own in enumerate(out):
-            problem = posed(booths, frame, at, jnp.asarray(np.where(own, 0.0, weight)), design=design, chunk=chunk)
-            fit = solve(problem, design, best[fold], tolerance=tolerance, max_steps=max_steps)
-            lost = unseen_losses(fit.point, fit.problem, design)
-            loss += float((weight * own) @ np.asarray(lost.turnout + lost.party)[: len(weight)])
-            points.append(fit.point)
-            if progress is not None:
-                done = len(known) * len(out) + fold + 1
-                progress(done, max(done, (1 + 3 * len(STEPS) * len(names)) * len(out)))
-        if loss < min(known.values(), default=np.inf):
-            best[:] = points
-        known[moves] = loss
-        return loss
-
-    at = (0.0,) * len(names)
-    loss_of(at)
-    for step in STEPS:
-        for place in range(len(names)):
-            for way in (step, -step):
-                start = at
-                while abs(at[place] + way) <= RANGE:
-                    moved = (*at[:place], at[place] + way, *at[place + 1 :])
-                    if loss_of(moved) > known[at] - LEAST:
-                        break
-                    at = moved
-                if at != start:
-                    break  # what helps in one direction does not in the other
-    tried = 10.0 ** (given + np.array(list(known)))
-    edge = tuple(name for name, move in zip(names, at, strict=True) if abs(move) > RANGE - min(STEPS))
-    return Choice(at_powers(given + np.array(at)), names, tried, np.array(list(known.values())), edge)
+    given: dict[str, Any] = {"coding": options.coding, "covariates": options.covariates, "axes": options.axes}
+    data = encode_booths(booths, checked=True, **given)
+    area, key = np.asarray(data.booths.constituency), jax.random.key(options.seed)
+    kept = np.flatnonzero(~held_out(area, options.holdout, key))
+    out = np.zeros((FOLDS if SHARE * len(kept) < FEW else 1, len(area)), bool)
+    if len(out) == 1:
+        out[0, kept] = held_out(area[kept], SHARE, jax.random.fold_in(key, 1))
+    else:
+        out[:, kept] = folds_of(area[kept], FOLDS, jax.random.fold_in(key, 1)) == np.arange(FOLDS)[:, None]
+    if not out.any():
+        raise data_error(
+            "no constituency has a booth to spare",
+            where="fit_calm(penalties='holdout')",
+            expected="2 booths or more in some constituency",
+            mend="give the penalties, with penalties='given'",
+        )
+    weight = np.zeros(len(area))
+    weight[kept] = 1.0
+    with double_precision():
+        found = search_penalties(
+            jax.tree.map(jax.numpy.asarray, data.booths._replace(weight=weight)),
+            data.frame,
+            options.hyper(data.axes),
+            options.design,
+            out,
+            tolerance=options.tolerance,
+            max_steps=options.max_steps,
+            chunk=options.chunk,
+            progress=None if progress is None else lambda done, most: progress(done, most, "penalties"),
+        )
+    for name in found.edge:
+        data_warning(f"{name} went to the end of its range", where="penalties chosen on held-out booths")
+    chosen: dict[str, Any] = {name: float(getattr(found.hyper, name)) for name in found.names}
+    return replace(options, penalties="given", **chosen)

@@ -1,1 +1,1 @@
-"""Voter types: mixtures of categorical votes over cast ballots, fitted by EM. Arrays only; labels live elsewhere."""
+"""Cast ballots as Datasets: their schema, readers, recoding and streams, and the verbs that fit voter types to them."""
