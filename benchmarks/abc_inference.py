@@ -8,7 +8,7 @@ on all sides, so that what is timed is simulating, summarising, comparing and co
 on one core: SingleCoreSampler, in-memory database, fixed threshold, no adaptation, no logging; its model calls the same
 simulator, compiled for single runs, or (DPM) the Numba loop.
 
-Overhead: `electjax.calibrate` by sequential Monte Carlo, regression adjustment and psi_opt included, and the share of
+Overhead: `districts.calibrate` by sequential Monte Carlo, regression adjustment and psi_opt included, and the share of
 its time that is not spent in the compiled simulations.
 """
 
@@ -30,10 +30,10 @@ from rich.console import Console
 from rich.table import Table
 
 import electjax
-from electjax.calibration import problem, unit_to_params
-from electjax.calibration.distance import flatten_summary
-from electjax.labelled.problem import make_problem
-from electjax.simulators.base import simulate_runs
+from electjax.districts.abc import problem, unit_to_params
+from electjax.districts.abc.distance import flatten_summary
+from electjax.districts.problem import make_problem
+from electjax.districts.models.base import simulate_runs
 
 try:
     import pyabc
@@ -59,7 +59,7 @@ class Study:
 
     def __init__(self, row):
         self.model, self.given = ROWS[row]
-        self.election = electjax.load_election("delhi2020")
+        self.election = electjax.districts.load("delhi2020")
         self.problem, _ = make_problem(self.election, self.model, options=self.given)
         self.plan = self.problem.setting.plan
         self.electors, self.popularity, self.totals = common.delhi()
@@ -98,7 +98,7 @@ class Study:
 
     def calibrate(self, number):
         """The public verb on so many prior draws; its further simulations that choose psi_opt are not counted."""
-        return lambda seed: electjax.calibrate(
+        return lambda seed: electjax.districts.calibrate(
             self.election,
             self.model,
             method="rejection",
@@ -170,7 +170,7 @@ def rate(row, small):
     few, slow = (100, 2) if small else (1000, 10)
     work = {
         "electjax, rejection": (study.rejection(many), many),
-        "electjax.calibrate": (study.calibrate(many), many),
+        "electjax.districts.calibrate": (study.calibrate(many), many),
         "pyABC, same simulator": (study.pyabc(few, study.jax_model()), few),
     }
     if row in NUMBA:
@@ -192,7 +192,7 @@ def rate(row, small):
 def overhead(row, small):
     """A whole calibration on one core: its time, and how much of it the compiled simulations take."""
     model, options = ROWS[row]
-    election, evaluate = electjax.load_election("delhi2020"), problem._evaluate
+    election, evaluate = electjax.districts.load("delhi2020"), problem._evaluate
     spent = []
 
     def timed(*args, **named):
@@ -204,7 +204,9 @@ def overhead(row, small):
     def run(seed):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return electjax.calibrate(election, model, options=options, seed=seed, budget=2500 if small else 10_000)
+            return electjax.districts.calibrate(
+                election, model, options=options, seed=seed, budget=2500 if small else 10_000
+            )
 
     run(0)
     problem._evaluate = timed
@@ -245,7 +247,7 @@ def show(result):
                 f"{row['first_call_seconds']:.1f}",
                 f"{row['ratio_to_pyabc']:,.2f}",
             )
-    costs = Table(title="electjax.calibrate by smc, one core")
+    costs = Table(title="electjax.districts.calibrate by smc, one core")
     for heading in ("model", "simulations", "seconds", "not simulating"):
         costs.add_column(heading, justify="left" if heading == "model" else "right")
     for model, row in result["overhead"].items():

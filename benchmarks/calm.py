@@ -5,7 +5,7 @@
 
 Every part runs in a process of its own on two cores, in double precision unless it says otherwise.
 
-generate: `electjax.simulate_booths("delhi")`, seconds and peak memory. literal, recommended: `electjax.fit_calm` from
+generate: `electjax.calm.simulate("delhi")`, seconds and peak memory. literal, recommended: `electjax.calm.fit` from
 that Dataset to estimates with standard errors, the first fit of the process with compilation and the second without;
 peak memory of the process; how far eta is from the truth (the literal model knows neither constituency effects nor
 overdispersion, which these data have, so its standard errors are too small). evaluation: the objective with its
@@ -43,15 +43,15 @@ from rich.console import Console
 from rich.table import Table
 
 import electjax
-from electjax.calm.affinity import build
-from electjax.calm.design import Design, Hyper
-from electjax.calm.electorate import tile
-from electjax.calm.estimate import estimate, first_point, first_weights
-from electjax.calm.problem import pose, value
-from electjax.calm.sums import blocks
-from electjax.core.host import double_precision
-from electjax.labelled.booths.axes import axes_of, rho_of
-from electjax.labelled.booths.codec import encode_booths
+from electjax.calm.codec import encode_booths
+from electjax.calm.model.affinity import build
+from electjax.calm.model.design import Design, Hyper
+from electjax.calm.model.electorate import tile
+from electjax.calm.model.estimate import estimate, first_point, first_weights
+from electjax.calm.model.problem import pose, value
+from electjax.calm.model.sums import blocks
+from electjax.data.axes import axes_of, rho_of
+from electjax.numerics.host import double_precision
 
 CHUNK = 128
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
@@ -59,7 +59,7 @@ LIMIT = 900.0  # seconds for a PyTorch fit
 
 
 def draw(small):
-    return electjax.simulate_booths("small" if small else "delhi", seed=1)
+    return electjax.calm.simulate("small" if small else "delhi", seed=1)
 
 
 def arrays(small):
@@ -107,14 +107,14 @@ def fit(small, *, model):
         scale = "small" if small else "delhi"
         # data of the recommended model: a context, and overdispersion instead of booth effects
         own = ", exponent=0.3, booth_sd=(0.0, 0.0)" if model == "recommended" else ""
-        drawn = f"electjax.simulate_booths({scale!r}, seed=1{own})"
-        code = f"import electjax; electjax.save_booths({drawn}, {str(path)!r})"
+        drawn = f"electjax.calm.simulate({scale!r}, seed=1{own})"
+        code = f"import electjax; electjax.calm.save({drawn}, {str(path)!r})"
         subprocess.run([sys.executable, "-c", code], check=True)
-        booths = electjax.read_booths(path)
+        booths = electjax.calm.read(path)
     before, seconds = _peak(), []
     for _ in range(2):
         begin = time.perf_counter()
-        result = electjax.fit_calm(booths, model=model)
+        result = electjax.calm.fit(booths, model=model)
         seconds.append(time.perf_counter() - begin)
     z = (result["eta"] - booths["true_eta"]) / result["eta_se"]
     terms = int((booths["cell_size"] > 0).sum()) * booths.sizes["party"]

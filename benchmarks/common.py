@@ -83,9 +83,9 @@ def delhi() -> tuple[Any, Any, Any]:
     import numpy as np
 
     import electjax
-    from electjax.core.polling import largest_remainder
+    from electjax.districts.kernels.polling import largest_remainder
 
-    election = electjax.load_election("delhi2020")
+    election = electjax.districts.load("delhi2020")
     electors = election["votes"].sum("party").to_numpy().astype(np.int64)
     popularity = election["popularity"].to_numpy()
     return electors, popularity, largest_remainder(popularity, int(electors.sum()))

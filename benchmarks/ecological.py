@@ -5,7 +5,7 @@
 
 Every part runs in a process of its own on two cores. A set of contests (two New Zealand elections, registration in
 North Carolina: left out where `--data` does not have them; and generated ones) is fitted by every method of
-`electjax.estimate_cells`, from the Dataset of units to the result: context with 200 draws and the tables at three other
+`ecological.estimate`, from the Dataset of units to the result: context with 200 draws and the tables at three other
 exponents (the default); context, one table without draws; Goodman; least squares in the simplex; multinomial EM;
 independence. Methods are timed in turn; a first call, which compiles, is timed apart, the smaller model first, so that
 the default's compilation is what its draws need besides. Ratios are medians over rounds against the multinomial EM.
@@ -88,7 +88,7 @@ GROUPS, CHOICES = ("white", "black", "natam"), ("dem", "rep", "oth")
 def made(contests=YEAR, units=80, *, small=False, seed=1):
     """Generated contests, the size of a New Zealand election unless told otherwise."""
     size = LITTLE if small else {"contests": contests, "units": units}
-    return electjax.simulate_units(seed=seed, **size)
+    return electjax.ecological.simulate(seed=seed, **size)
 
 
 def read(name, folder):
@@ -99,12 +99,12 @@ def read(name, folder):
         if not file.exists():
             return None
         cells = {(group, choice): short[group] + choice for group in GROUPS for choice in CHOICES}
-        units = electjax.read_units(file, rows=list(GROUPS), columns=list(CHOICES), truth=cells)
+        units = electjax.ecological.read(file, rows=list(GROUPS), columns=list(CHOICES), truth=cells)
     else:
         margins, truth = (folder / f"{name}_{what}.csv.gz" for what in ("units_long", "truth_cross"))
         if not (margins.exists() and truth.exists()):
             return None
-        units = electjax.read_units(margins, truth=truth)
+        units = electjax.ecological.read(margins, truth=truth)
     return units, time.perf_counter() - begin
 
 
@@ -114,7 +114,7 @@ def sizes(units):
 
 def estimated(units, name, seed):
     """From the Dataset of units to the result."""
-    return electjax.estimate_cells(units, seed=seed, **METHODS[name])
+    return electjax.ecological.estimate(units, seed=seed, **METHODS[name])
 
 
 def compared(units, repeats):
@@ -164,7 +164,7 @@ def scaled(which, small):
     names = ("context, no draws", "context", REFERENCE)
     for contests, number in grid:
         own = {key: value for key, value in LITTLE.items() if key not in ("contests", "units")} if small else {}
-        units = electjax.simulate_units(contests=contests, units=number, seed=1, **own)
+        units = electjax.ecological.simulate(contests=contests, units=number, seed=1, **own)
         work = {name: partial(estimated, units, name) for name in names}
         first = {name: common.first_call(work[name]) for name in names}
         seconds = common.interleaved(work, 2 if small or units.sizes["unit"] > 20_000 else 3)

@@ -5,7 +5,7 @@
 
 Every part runs in a process of its own. Electors: 70 districts x 4 parties with 10^6 to 10^9 electors together, on one
 core, the sizes timed in turn; a ratio is the median of the ratios of neighbouring timings. India: 1,000 elections of
-543 districts (the largest eight times the smallest), 5 parties and 970 million electors through `electjax.simulate` on
+543 districts (the largest eight times the smallest), 5 parties and 970 million electors through `districts.simulate` on
 two cores; the first call compiles. United States 2020: 56 districts, California's 17 million electors in one.
 """
 
@@ -36,10 +36,10 @@ from rich.console import Console
 from rich.table import Table
 
 import electjax
-from electjax.core.polling import largest_remainder
-from electjax.labelled.schema import election_dataset
-from electjax.simulators import get_simulator
-from electjax.simulators.base import Contest, check_options, make_plan, simulate_runs
+from electjax.districts.kernels.polling import largest_remainder
+from electjax.districts.models import get_simulator
+from electjax.districts.models.base import Contest, check_options, make_plan, simulate_runs
+from electjax.districts.schema import election_dataset
 
 SIZES = (10**6, 10**7, 10**8, 10**9)
 DISTRICTS, POPULARITY = 70, (0.54, 0.38, 0.05, 0.03)
@@ -112,7 +112,7 @@ def india(model, params, small):
         attrs={"name": "india"},
     )
     runs = 100 if small else RUNS
-    simulate = partial(electjax.simulate, election, model, params, chunk=48)
+    simulate = partial(electjax.districts.simulate, election, model, params, chunk=48)
     base = peak_gib()
     first = common.first_call(lambda seed: simulate(runs=1, seed=seed))
     begin, busy = time.perf_counter(), time.process_time()
@@ -137,14 +137,16 @@ def india(model, params, small):
 
 def california(small):
     """Every model on the United States of 2020: the sums that it holds are exact in very unequal districts."""
-    election = electjax.load_election("us2020")
+    election = electjax.districts.load("us2020")
     observed = election["votes"].transpose("district", "party").to_numpy()
     sums = {"districts": observed.sum(axis=1), "parties": observed.sum(axis=0), "nation": observed.sum()}
     rows = {}
-    for model in electjax.list_models():
+    for model in electjax.districts.list_models():
         simulator = get_simulator(model)
         begin = time.perf_counter()
-        votes = electjax.simulate(election, model, runs=8 if small else 64)["votes"].to_numpy().astype(np.int64)
+        votes = (
+            electjax.districts.simulate(election, model, runs=8 if small else 64)["votes"].to_numpy().astype(np.int64)
+        )
         seconds = time.perf_counter() - begin
         polled = {"districts": votes.sum(axis=2), "parties": votes.sum(axis=1), "nation": votes.sum(axis=(1, 2))}
         held = ["nation", *sorted(simulator.holds(simulator.options()))]

@@ -26,8 +26,8 @@ import numba_reference as reference
 from rich.console import Console
 from rich.table import Table
 
-from electjax.simulators import get_simulator
-from electjax.simulators.base import Contest, check_options, make_plan, simulate_runs
+from electjax.districts.models import get_simulator
+from electjax.districts.models.base import Contest, check_options, make_plan, simulate_runs
 
 PRIOR_MASS, CONCENTRATION = 2.5, 3.0  # DPM's and ECM's; DM's
 GAMMA = {"gamma": 0.9, "prior_mass": PRIOR_MASS}

@@ -9,7 +9,7 @@ matrix, which saves coding them anew in every step (`codes`: as its users call i
 M-step for covariates. Ratios are medians over rounds. `first_call_seconds` compiles; the others do not.
 
 iteration, covariates: one EM step, N = 100,000 voters, 10 offices, 3 options, 5 types, nothing collapsed; without and
-with 5 continuous covariates of the voters. end_to_end: `electjax.fit_types` from ballots to estimate, 10 starts.
+with 5 continuous covariates of the voters. end_to_end: `electjax.voter_types.fit` from ballots to estimate, 10 starts.
 restarts: 1,000 starts of gss82, 3 types, each run to the tolerance. evaluations: EM maps until gss82's maximum with 4
 types. yuma: K = 1..8 with menus, 200 starts each. large: 10 million ballots x 20 offices, peak memory, and how far from
 the truth. The parts on real ballots are left out where these are not at hand (ELECTJAX_SHARED says where).
@@ -44,13 +44,13 @@ from rich.console import Console
 from rich.table import Table
 
 import electjax
-from electjax.core.host import double_precision
-from electjax.voter_types.acceleration import em_map
-from electjax.voter_types.mixture import Types, log_likelihood
-from electjax.voter_types.profiles import collapse
-from electjax.voter_types.restarts import random_starts
-from electjax.voter_types.rows import lay_out
-from electjax.voter_types.simulate import simulate_choices
+from electjax.numerics.host import double_precision
+from electjax.voter_types.em.acceleration import em_map
+from electjax.voter_types.em.mixture import Types, log_likelihood
+from electjax.voter_types.em.profiles import collapse
+from electjax.voter_types.em.restarts import random_starts
+from electjax.voter_types.em.rows import lay_out
+from electjax.voter_types.em.simulate import simulate_choices
 
 BALLOTS = Path(os.environ.get("ELECTJAX_SHARED", Path(__file__).resolve().parents[2] / "shared")) / "data" / "ballots"
 REAL = ("restarts", "evaluations", "yuma")
@@ -114,7 +114,7 @@ def stepmix(types, offices, *, iterations=100_000, restarts=1, seed=0, codes=Fal
 def fit(ballots, types, seed, restarts, **how):
     """The public verb, every start run to the end, without standard errors unless asked for."""
     how = {"tolerance": TOLERANCE, "prune": 1.0, "errors": "none"} | how
-    return electjax.fit_types(ballots, types, restarts=restarts, seed=seed, **how)
+    return electjax.voter_types.fit(ballots, types, restarts=restarts, seed=seed, **how)
 
 
 def iteration(small, columns=0):

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from electjax.labelled.booths.axes import axes_of, candidate_codes
-from electjax.labelled.booths.schema import place, validate_booths
-from electjax.labelled.errors import data_error, suggest
-from electjax.labelled.units.draft import Draft, Side, Traits
-from electjax.labelled.units.read import finished
-from electjax.labelled.units.schema import DID_NOT_VOTE
-from electjax.labelled.units.truth import sum_truth
+from electjax.calm.schema import place, validate
+from electjax.data.axes import axes_of, candidate_codes
+from electjax.data.errors import data_error, suggest
+from electjax.ecological.readers.draft import Draft, Side, Traits
+from electjax.ecological.readers.truth import sum_truth
+from electjax.ecological.schema import DID_NOT_VOTE
+from electjax.ecological.verbs.read import finished
 
 NOT_APPLICABLE = "not applicable"
 
@@ -25,14 +25,14 @@ def units_of_booths(booths: xr.Dataset, axis: str | None = None, *, merge_below:
     are left out, as they would pass for booths where nobody wanted to vote; `notes` says so.
 
     Args:
-        booths: as `read_booths` and `simulate_booths` make them.
+        booths: as `calm.read` and `calm.simulate` make them.
         axis: its name; an axis of categories.
-        merge_below: as in `read_units`.
+        merge_below: as in `ecological.read`.
 
     Raises:
         ElectionDataError: booths that break the schema, no such axis, or booths without votes.
     """
-    ds = validate_booths(booths)
+    ds = validate(booths)
     where = place(ds)
     axes = axes_of(ds.attrs["axes"])
     known = [own.name for own in axes if own.categories]

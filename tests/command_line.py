@@ -4,11 +4,11 @@ import sys
 
 from hydra.core.hydra_config import HydraConfig
 
-from electjax.run import main
+from electjax.run.main import main
 
 
 def run(monkeypatch, *overrides: str) -> int:
-    """Exit code of `python -m electjax.run` with these arguments."""
+    """Exit code of `python -m electjax.run.main` with these arguments."""
     with monkeypatch.context() as patch:
         patch.setattr(sys, "argv", ["electjax", *overrides])
         try:

@@ -15,11 +15,17 @@ if (0, 6) <= tuple(int(part) for part in version("jaxlib").split(".")[:2]) < (0,
     quick = "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1"
     os.environ.setdefault("XLA_FLAGS", quick + " --xla_llvm_disable_expensive_passes=true")
 
-install_import_hook(
-    ("electjax.core", "electjax.simulators", "electjax.voter_types", "electjax.calm"), "beartype.beartype"
+ARRAYS = (
+    "electjax.numerics",
+    "electjax.districts.kernels",
+    "electjax.districts.models",
+    "electjax.voter_types.em",
+    "electjax.calm.model",
+    "electjax.ecological.model",
 )
+install_import_hook(ARRAYS, "beartype.beartype")
 
 if os.environ.get("ELECTJAX_CACHE"):
-    from electjax.run import use_compilation_cache
+    from electjax.run.main import use_compilation_cache
 
     use_compilation_cache()

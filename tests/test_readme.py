@@ -32,10 +32,10 @@ def test_commands_are_valid_shell():
 def test_commands_compose():
     from hydra import compose, initialize_config_dir
 
-    from electjax.config import conf_dir, to_settings
+    from electjax.run.config import conf_dir, to_settings
 
-    lines = [line for block in blocks("bash") for line in block.splitlines() if "electjax.run " in line]
-    commands = [shlex.split(line.split("electjax.run ")[1]) for line in lines]
+    lines = [line for block in blocks("bash") for line in block.splitlines() if "electjax.run.main " in line]
+    commands = [shlex.split(line.split("electjax.run.main ")[1]) for line in lines]
     commands = [[word.split(",")[0] if "-m" in command else word for word in command] for command in commands]
     overrides = [[word for word in command if "=" in word and "range" not in word] for command in commands]
     composed = 0

@@ -1,1 +1,5 @@
-"""Booths: electors by demographic cell, votes by party, candidates by trait; the labelled side of CALM."""
+"""How groups vote at booths, and what candidates change: the candidate-aware aggregated likelihood."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -8,22 +8,22 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from electjax.calm.data import Frame
-from electjax.calm.design import Design
-from electjax.calm.estimate import first_weights
-from electjax.calm.heads import contrast, mobilisation_weights
-from electjax.calm.predict import Effects, Transfer, expected, tied, transfer
-from electjax.calm.problem import Problem, blank, pose
-from electjax.calm.uncertainty import Laplace
-from electjax.core.arrow import Point
-from electjax.labelled.booths.axes import Axis, axes_of
-from electjax.labelled.booths.codec import Encoded, Scale, encode_booths
-from electjax.labelled.booths.decode import theta_labels
-from electjax.labelled.booths.fit import free_effects, is_calm, standard_of_fit
-from electjax.labelled.booths.options import Options, read_options
-from electjax.labelled.booths.read import read_booths
-from electjax.labelled.booths.schema import place, validate_booths
-from electjax.labelled.errors import data_error, suggest
+from electjax.calm.codec import Encoded, Scale, encode_booths
+from electjax.calm.decode import theta_labels
+from electjax.calm.model.data import Frame
+from electjax.calm.model.design import Design
+from electjax.calm.model.estimate import first_weights
+from electjax.calm.model.heads import contrast, mobilisation_weights
+from electjax.calm.model.predict import Effects, Transfer, expected, tied, transfer
+from electjax.calm.model.problem import Problem, blank, pose
+from electjax.calm.model.uncertainty import Laplace
+from electjax.calm.options import Options, read_options
+from electjax.calm.schema import place, validate
+from electjax.calm.verbs.fit import free_effects, is_calm, standard_of_fit
+from electjax.calm.verbs.read import read
+from electjax.data.axes import Axis, axes_of
+from electjax.data.errors import data_error, suggest
+from electjax.numerics.arrow import Point
 
 OF_A_CONSTITUENCY = ("effect_T[", "effect_P[", "eta_constituency[")  # parameters that a new constituency lacks
 SAME = 1e-8  # largest change of a fitted share at which a booth is the one of the fit
@@ -60,8 +60,8 @@ def basis_of(fit: xr.Dataset, booths: xr.Dataset | str | os.PathLike[str]) -> Ba
         ElectionDataError: no fit, invalid booths, or axes, parties or covariates that are not those of the fit.
     """
     if not is_calm(fit):
-        raise data_error("no CALM fit", where="fit", expected="the result of fit_calm", mend="give the fit first")
-    booths = validate_booths(booths) if isinstance(booths, xr.Dataset) else read_booths(booths)
+        raise data_error("no CALM fit", where="fit", expected="the result of calm.fit", mend="give the fit first")
+    booths = validate(booths) if isinstance(booths, xr.Dataset) else read(booths)
     options, axes = read_options(fit.attrs["options"]), axes_of(fit.attrs["axes"])
     _same_axes(booths, axes)
     booths = _in_order(booths, fit)

@@ -7,8 +7,9 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 import xarray as xr
 
-from electjax.calm.data import Booths, Frame
-from electjax.labelled.booths.axes import (
+from electjax.calm.model.data import Booths, Frame
+from electjax.calm.schema import place, strings, validate
+from electjax.data.axes import (
     Axis,
     axes_of,
     candidate_codes,
@@ -18,8 +19,7 @@ from electjax.labelled.booths.axes import (
     kernel_arrays,
     trait_labels,
 )
-from electjax.labelled.booths.schema import place, strings, validate_booths
-from electjax.labelled.errors import data_error, suggest
+from electjax.data.errors import data_error, suggest
 
 Coding = Literal["one_hot", "reference", "sum_to_zero"]
 
@@ -75,12 +75,12 @@ def encode_booths(
         axes: other axes than those in the attributes of the booths (see `axes_of`).
         train: whether a booth counts, [booth]; all do by default. The others get weight 0 and enter no statistics.
         scale: of an earlier fit, for the covariates.
-        checked: the booths passed `validate_booths` before.
+        checked: the booths passed `calm.validate` before.
 
     Raises:
         ElectionDataError: invalid booths, or an unknown covariate.
     """
-    data = booths if checked else validate_booths(booths)
+    data = booths if checked else validate(booths)
     described = axes_of(data.attrs["axes"] if axes is None else axes)  # type: ignore[arg-type]
     number = data.sizes["booth"]
     weight = np.ones(number) if train is None else np.asarray(train, dtype=float)

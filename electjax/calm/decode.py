@@ -10,18 +10,18 @@ import numpy as np
 import xarray as xr
 
 import electjax
-from electjax.calm.design import Shared
-from electjax.calm.heads import contrast
-from electjax.calm.problem import cells, fitted, log_likelihood
-from electjax.calm.uncertainty import booth_errors, reported, reported_errors
-from electjax.calm.unseen import constituencies
-from electjax.core.host import double_precision
-from electjax.labelled.booths.axes import axes_json
-from electjax.labelled.booths.codec import Labels
-from electjax.labelled.booths.schema import place
+from electjax.calm.codec import Labels
+from electjax.calm.model.design import Shared
+from electjax.calm.model.heads import contrast
+from electjax.calm.model.problem import cells, fitted, log_likelihood
+from electjax.calm.model.uncertainty import booth_errors, reported, reported_errors
+from electjax.calm.model.unseen import constituencies
+from electjax.calm.schema import place
+from electjax.data.axes import axes_json
+from electjax.numerics.host import double_precision
 
 if TYPE_CHECKING:
-    from electjax.labelled.booths.fit import Fitted
+    from electjax.calm.verbs.fit import Fitted
 
 CONVENTIONS = "electjax calm"
 SOURCE = "candidate-aware aggregated likelihood model (CALM)"
@@ -49,7 +49,7 @@ _MEANING = {
 
 
 def decode_fit(fit: "Fitted", booths: xr.Dataset) -> xr.Dataset:
-    """The Dataset that `fit_calm` returns."""
+    """The Dataset that `calm.fit` returns."""
     data, found, design = fit.encoded, fit.found, fit.options.design
     labels, number = data.labels, len(data.labels.booths)
     with double_precision():
@@ -107,7 +107,7 @@ def decode_fit(fit: "Fitted", booths: xr.Dataset) -> xr.Dataset:
     ds["trace"] = ("step", np.array(found.trace), _attrs("objective after each step"))
     ds.attrs = _attributes(fit, booths, likelihood)
     for note in fit.notes:
-        warnings.warn(f"fit_calm: {note}", UserWarning, stacklevel=3)
+        warnings.warn(f"calm.fit: {note}", UserWarning, stacklevel=3)
     return ds
 
 

@@ -10,21 +10,21 @@ import numpy as np
 import xarray as xr
 
 import electjax
-from electjax.calm.affinity import Standard
-from electjax.calm.data import Booths, Frame
-from electjax.calm.design import Design, Hyper
-from electjax.calm.diagnose import Fit, Paired, folds_of, posed, solve
-from electjax.calm.directions import eta_place, inverse_of
-from electjax.calm.estimate import information
-from electjax.calm.split import held_out
-from electjax.core.arrow import Point
-from electjax.labelled.booths.codec import Labels, encode_booths
-from electjax.labelled.booths.fittable import check_fittable
-from electjax.labelled.booths.options import Options, options_of
-from electjax.labelled.booths.penalties import choose_penalties
-from electjax.labelled.booths.read import read_booths
-from electjax.labelled.booths.schema import validate_booths
-from electjax.labelled.errors import data_error, suggest
+from electjax.calm.codec import Labels, encode_booths
+from electjax.calm.fittable import check_fittable
+from electjax.calm.model.affinity import Standard
+from electjax.calm.model.data import Booths, Frame
+from electjax.calm.model.design import Design, Hyper
+from electjax.calm.model.diagnose import Fit, Paired, folds_of, posed, solve
+from electjax.calm.model.directions import eta_place, inverse_of
+from electjax.calm.model.estimate import information
+from electjax.calm.model.split import held_out
+from electjax.calm.options import Options, options_of
+from electjax.calm.penalties import choose_penalties
+from electjax.calm.schema import validate
+from electjax.calm.verbs.read import read
+from electjax.data.errors import data_error, suggest
+from electjax.numerics.arrow import Point
 
 Progress = Callable[[int, int, str], None]
 SURE = 2.0  # standard errors from which a difference is spoken of
@@ -101,13 +101,13 @@ def setting_of(booths: Any, options: Mapping[str, Any], progress: Progress | Non
     """Read, check and encode booths.
 
     Args:
-        options: those of `fit_calm`; refits are by Newton's method whatever `method` says.
+        options: those of `calm.fit`; refits are by Newton's method whatever `method` says.
         forced: fields of the design that the diagnostic needs otherwise.
 
     Fits of diagnostics are joint minima: `integrate` changes none of them.
     """
     chosen = options_of(options)
-    data = validate_booths(booths) if isinstance(booths, xr.Dataset) else read_booths(booths)
+    data = validate(booths) if isinstance(booths, xr.Dataset) else read(booths)
     check_fittable(data, replace(chosen.design, **forced))
     if chosen.penalties == "holdout":
         chosen = choose_penalties(data, chosen, progress=progress)

@@ -8,9 +8,9 @@ import numpy as np
 import xarray as xr
 
 import electjax
-from electjax.calm.electorate import draw_cells, draw_electors, draw_shares
-from electjax.core.host import host_generator
-from electjax.labelled.booths.axes import Axis, axes_json, axis_names, cell_labels, codes_of, every_cell, gate_of
+from electjax.calm.model.electorate import draw_cells, draw_electors, draw_shares
+from electjax.data.axes import Axis, axes_json, axis_names, cell_labels, codes_of, every_cell, gate_of
+from electjax.numerics.host import host_generator
 
 COVARIATES = ("land_rate", "mf_ratio")
 ELECTORS = 1080  # of a booth, about
@@ -107,7 +107,7 @@ def draw_electorate(
         },
         attrs={
             "name": "generated" if election is None else f"generated as {election.attrs['name']}",
-            "source": "electjax.simulate_booths",
+            "source": "electjax.calm.simulate",
             "axes": axes_json(axes),
             "electjax_version": electjax.__version__,
         },

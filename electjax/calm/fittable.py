@@ -3,9 +3,9 @@
 import numpy as np
 import xarray as xr
 
-from electjax.calm.design import Design
-from electjax.labelled.booths.schema import place, strings
-from electjax.labelled.errors import data_error
+from electjax.calm.model.design import Design
+from electjax.calm.schema import place, strings
+from electjax.data.errors import data_error
 
 
 def check_fittable(booths: xr.Dataset, design: Design) -> list[str]:

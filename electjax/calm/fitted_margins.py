@@ -11,7 +11,7 @@ def fitted_margins(fit: xr.Dataset) -> xr.Dataset:
     the mean booth effect of the constituency.
 
     Args:
-        fit: by `electjax.fit_calm`.
+        fit: by `electjax.calm.fit`.
 
     Returns:
         `turnout(group)`, `choice(group, party)`, `electors(group)` and, as shares of an axis, `weight(group)`; a group

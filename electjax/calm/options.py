@@ -8,9 +8,9 @@ from typing import Any, Literal, cast, get_args
 import jax
 import numpy as np
 
-from electjax.calm.design import Design, Hyper
-from electjax.labelled.booths.axes import Axis, rho_of
-from electjax.labelled.errors import data_error, suggest
+from electjax.calm.model.design import Design, Hyper
+from electjax.data.axes import Axis, rho_of
+from electjax.data.errors import data_error, suggest
 
 Model = Literal["literal", "recommended"]
 JOINT = (
@@ -35,7 +35,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Options of `fit_calm`, with the notation of calm.md.
+    """Options of `calm.fit`, with the notation of calm.md.
 
     Attributes:
         model: literal: the source's; recommended: overdispersed booth totals, constituency effects instead of booth
@@ -207,7 +207,7 @@ def options_of(given: Mapping[str, Any], base: Options | None = None) -> Options
     """
     known = [field.name for field in fields(Options)]
     for name in given:
-        _check(name in known, name, given[name], "an option of fit_calm", suggest(name, known))
+        _check(name in known, name, given[name], "an option of calm.fit", suggest(name, known))
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()}
     options = replace(base or Options(), **plain)
     for name, allowed in CHOICES.items():
@@ -259,4 +259,4 @@ def _is_number(value: Any) -> bool:
 
 def _check(good: bool | np.bool_, name: str, value: Any, expected: str, mend: str) -> None:
     if not good:
-        raise data_error(f"found {value!r}", where=f"fit_calm({name}=)", expected=expected, mend=mend)
+        raise data_error(f"found {value!r}", where=f"calm.fit({name}=)", expected=expected, mend=mend)

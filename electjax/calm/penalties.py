@@ -8,13 +8,13 @@ import jax
 import numpy as np
 import xarray as xr
 
-from electjax.calm.diagnose import folds_of
-from electjax.calm.penalties import search_penalties
-from electjax.calm.split import held_out
-from electjax.core.host import double_precision
-from electjax.labelled.booths.codec import encode_booths
-from electjax.labelled.booths.options import Options
-from electjax.labelled.errors import data_error, data_warning
+from electjax.calm.codec import encode_booths
+from electjax.calm.model.diagnose import folds_of
+from electjax.calm.model.penalties import search_penalties
+from electjax.calm.model.split import held_out
+from electjax.calm.options import Options
+from electjax.data.errors import data_error, data_warning
+from electjax.numerics.host import double_precision
 
 SHARE = 0.2  # of the booths that the fit may see,
 FEW = 500  # but where these would be fewer, each of them once in as many
@@ -45,7 +45,7 @@ def choose_penalties(
     if not out.any():
         raise data_error(
             "no constituency has a booth to spare",
-            where="fit_calm(penalties='holdout')",
+            where="calm.fit(penalties='holdout')",
             expected="2 booths or more in some constituency",
             mend="give the penalties, with penalties='given'",
         )

@@ -14,7 +14,7 @@
 | `covariate_value` | booth, covariate | numbers, optional |
 
 All dims have labels, different from each other; `booth_constituency(booth)` is the constituency of a booth. Attributes:
-`name`, `source` and `axes`, the JSON of `electjax.labelled.booths.axes`. Generated booths also carry the truth.
+`name`, `source` and `axes`, the JSON of `electjax.data.axes`. Generated booths also carry the truth.
 """
 
 from collections import Counter
@@ -23,9 +23,9 @@ import numpy as np
 import xarray as xr
 
 import electjax
-from electjax.labelled.ballots.schema import strings, unique_names
-from electjax.labelled.booths.axes import UNKNOWN, Axis, axes_json, axes_of, axis_names, cell_labels, codes_of, gate_of
-from electjax.labelled.errors import data_error, suggest
+from electjax.data.axes import UNKNOWN, Axis, axes_json, axes_of, axis_names, cell_labels, codes_of, gate_of
+from electjax.data.errors import data_error, suggest
+from electjax.voter_types.schema import strings, unique_names
 
 _DIMS: dict[str, tuple[str, ...]] = {
     "cell_size": ("booth", "cell"),
@@ -54,10 +54,10 @@ _ATTRS: dict[str, dict[str, str]] = {
     "covariate_value": {"long_name": "covariate of the booth", "units": "of the covariate"},
     "booth_constituency": {"long_name": "constituency of the booth", "units": "constituency label"},
 }
-BUILD = "build it with read_booths or simulate_booths"
+BUILD = "build it with calm.read or calm.simulate"
 
 
-def validate_booths(booths: xr.Dataset) -> xr.Dataset:
+def validate(booths: xr.Dataset) -> xr.Dataset:
     """Check booths against the schema and return them with the schema's dims order, dtypes and units.
 
     What follows from the rest is added where it is missing: `electors` and `polled` as sums, `fielded` (everywhere),

@@ -10,19 +10,19 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from electjax.files import atomic_path
-from electjax.labelled.ballots.store import is_netcdf, read_netcdf
-from electjax.labelled.booths.axes import Axis, axes_json, axes_of
-from electjax.labelled.booths.schema import validate_booths
-from electjax.labelled.checks import in_a_folder
-from electjax.labelled.errors import data_error
+from electjax.calm.schema import validate
+from electjax.data.axes import Axis, axes_json, axes_of
+from electjax.data.errors import data_error
+from electjax.data.files import atomic_path
+from electjax.districts.checks import in_a_folder
+from electjax.voter_types.store import is_netcdf, read_netcdf
 
 AXES_FILE = "axes.json"
 _FILES = ("booths.csv", "cells.csv", "votes.csv", "candidates.csv", AXES_FILE)
 
 
-def save_booths(booths: xr.Dataset, path: str | os.PathLike[str]) -> Path:
-    """Write booths to a netCDF file that `read_booths` reads back identically, with all that they carry.
+def save(booths: xr.Dataset, path: str | os.PathLike[str]) -> Path:
+    """Write booths to a netCDF file that `calm.read` reads back identically, with all that they carry.
 
     It is written beside the target and renamed, so the target is either the old file or the whole new one.
 
@@ -30,7 +30,7 @@ def save_booths(booths: xr.Dataset, path: str | os.PathLike[str]) -> Path:
         ElectionDataError: booths that break the schema, or no such parent folder.
     """
     target = in_a_folder(path)
-    checked = validate_booths(booths)
+    checked = validate(booths)
     with atomic_path(target) as partial:
         checked.to_netcdf(partial, engine="h5netcdf")
     return target
@@ -42,19 +42,19 @@ def load_booths(path: Path, axes: Mapping[str, Any] | Sequence[Axis] | None = No
         raise data_error(
             "neither a folder nor netCDF",
             where=path.name,
-            expected="a folder with booths.csv, or a file by save_booths",
+            expected="a folder with booths.csv, or a file by calm.save",
             mend="name the folder that holds the CSV files",
         )
     mend = "save the booths again, or convert the file to netCDF 4"
-    booths = read_netcdf(path, expected="booths as save_booths writes them", mend=mend)
+    booths = read_netcdf(path, expected="booths as calm.save writes them", mend=mend)
     if axes is not None:
         booths.attrs["axes"] = axes_json(axes_of(axes))
     booths.attrs["source"] = path.name
-    return validate_booths(booths)
+    return validate(booths)
 
 
-def write_booths(booths: xr.Dataset, folder: str | os.PathLike[str]) -> Path:
-    """Write booths as the folder of tidy CSV files that `read_booths` reads.
+def write(booths: xr.Dataset, folder: str | os.PathLike[str]) -> Path:
+    """Write booths as the folder of tidy CSV files that `calm.read` reads.
 
     What comes back is the same but for the order of cells, parties and constituencies (see there), constituencies
     without booths, and a known truth, which has no place in these files; attributes other than `axes` are lost too.
@@ -63,7 +63,7 @@ def write_booths(booths: xr.Dataset, folder: str | os.PathLike[str]) -> Path:
         ElectionDataError: booths that break the schema, no such parent folder, or a folder with other files in it.
     """
     target = in_a_folder(folder)
-    ds = validate_booths(booths)
+    ds = validate(booths)
     others = sorted(p.name for p in target.iterdir() if p.name not in _FILES) if target.is_dir() else []
     if others or target.is_file():
         raise data_error(

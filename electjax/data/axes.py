@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 import xarray as xr
 
-from electjax.labelled.errors import ElectionDataError, data_error, suggest
+from electjax.data.errors import ElectionDataError, data_error, suggest
 
 Kernel = Literal["match", "ordinal", "proximity", "scalar"]
 
@@ -215,7 +215,7 @@ def cell_labels(labels: np.ndarray) -> list[str]:
 
 
 def trait_labels(axes: Sequence[Axis]) -> tuple[np.ndarray, list[str]]:
-    """Which columns of `electjax.calm.affinity.candidate_features` stand for something, and their names.
+    """Which columns of `electjax.calm.model.affinity.candidate_features` stand for something, and their names.
 
     These are "caste[OBC]" for a category, and the axis's own name for a scalar.
     """

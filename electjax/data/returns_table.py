@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from electjax.labelled.errors import ElectionDataError, data_error
+from electjax.data.errors import ElectionDataError, data_error
 
 _COUNT = re.compile(r"[0-9]{1,15}(\.0*)?")  # 15 digits: far above any electorate, safely inside int64
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")

@@ -1,6 +1,6 @@
 """The embedded elections: official returns of seven elections, and what the district paper reports of them.
 
-Figures are in `electjax/data/elections`: one wide CSV per election, read by `read_returns` like any user's
+Figures are in `electjax/data/elections`: one wide CSV per election, read by `districts.read` like any user's
 file, and `index.toml` with titles, sources and the paper's summary. The Indian figures are candidate returns
 summed per party, the three largest parties named and everybody else (NOTA too, where the source counts it) in
 "others"; `winner` is the party of the candidate with most votes and `winner_votes` that candidate's votes.
@@ -16,13 +16,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from electjax.labelled.errors import data_error, suggest
-from electjax.labelled.readers import read_returns
-from electjax.labelled.schema import award_seats, summary_election
+from electjax.data.errors import data_error, suggest
+from electjax.districts.schema import award_seats, summary_election
+from electjax.districts.verbs.read import read
 
 
-def load_election(name: str, *, others_may_win: bool = True) -> xr.Dataset:
-    """Load an embedded election by name (see `list_elections`).
+def load(name: str, *, others_may_win: bool = True) -> xr.Dataset:
+    """Load an embedded election by name (see `districts.list`).
 
     Beside the variables of the schema it has the summary that the paper prints: `paper_popularity` and
     `paper_seats` over `place` (V1, V2, V3 or D, R) with the coordinate `place_party`, the scalars `paper_mwm`
@@ -41,8 +41,8 @@ def load_election(name: str, *, others_may_win: bool = True) -> xr.Dataset:
     if name not in index:
         raise data_error(
             f"no embedded election {name!r}",
-            where="load_election",
-            expected="a name of list_elections()",
+            where="districts.load",
+            expected="a name of districts.list()",
             mend=suggest(str(name), list(index)),
         )
     entry = index[name]
@@ -50,7 +50,7 @@ def load_election(name: str, *, others_may_win: bool = True) -> xr.Dataset:
     attrs = {key: entry[key] for key in ("title", "date", "source", "note")}
     if "file" in entry:
         with as_file(_folder() / entry["file"]) as path:
-            election = read_returns(path, name=name)
+            election = read(path, name=name)
         election.attrs |= attrs
     else:
         sizes = {key: entry[key] for key in ("districts", "votes_total")}
@@ -63,16 +63,16 @@ def load_election(name: str, *, others_may_win: bool = True) -> xr.Dataset:
     return award_seats(_with_paper(election, paper), others_may_win=others_may_win)
 
 
-def list_elections() -> list[str]:
+def names() -> list[str]:
     """Names of the embedded elections, in the order of the catalogue."""
     return list(_index())
 
 
-def describe_elections() -> pd.DataFrame:
+def describe() -> pd.DataFrame:
     """The embedded elections as a table: name, title, date, districts, votes (NA: summary only), parties, source."""
     rows = []
     for name in _index():
-        election = load_election(name)
+        election = load(name)
         rows.append(
             {
                 "name": name,

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from electjax.labelled.errors import data_error, suggest
+from electjax.data.errors import data_error, suggest
 
 OTHERS = "others"
 NOTA = "NOTA"
 
 
-def validate_election(election: xr.Dataset) -> xr.Dataset:
+def validate(election: xr.Dataset) -> xr.Dataset:
     """Check an election Dataset against the schema and return it unchanged.
 
     Raises:
@@ -27,7 +27,7 @@ def validate_election(election: xr.Dataset) -> xr.Dataset:
                 f"no variable or coordinate {name!r}",
                 where=where,
                 expected=f"{', '.join(wanted)}",
-                mend="build it with read_returns, load_election or election_dataset",
+                mend="build it with districts.read, districts.load or election_dataset",
             )
     dims = {"votes": ("district", "party"), "popularity": ("party",), "seats": ("party",)}
     dims |= dict.fromkeys(("electors", "winner", "winner_votes"), ("district",))

@@ -11,11 +11,11 @@ import xarray as xr
 from jaxtyping import Array
 
 import electjax
-from electjax.core.outcome import vote_fractions
-from electjax.core.polling import largest_remainder
-from electjax.labelled.errors import ElectionDataError, data_error
-from electjax.labelled.schema import may_win, validate_election, winning_margin
-from electjax.simulators.base import Contest, Simulator
+from electjax.data.errors import ElectionDataError, data_error
+from electjax.districts.kernels.outcome import vote_fractions
+from electjax.districts.kernels.polling import largest_remainder
+from electjax.districts.models.base import Contest, Simulator
+from electjax.districts.schema import may_win, validate, winning_margin
 
 UNITS = {
     "votes": ("votes polled", "votes"),
@@ -47,7 +47,7 @@ def encode(election: xr.Dataset) -> Encoded:
     Raises:
         ElectionDataError: an invalid election, or a summary without `votes_total`.
     """
-    validate_election(election)
+    validate(election)
     parties = [str(party) for party in election["party"].values]
     if "votes" in election:
         votes = election["votes"].transpose("district", "party").values

@@ -7,11 +7,11 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array
 
-from electjax.calibration.adjust import Adjusted
-from electjax.calibration.prior import Axis, unit_to_params
-from electjax.calibration.problem import Problem, Sample
-from electjax.calibration.rejection import permitted_draws
-from electjax.labelled.codec import Encoded, dim_labels, with_units
+from electjax.districts.abc.adjust import Adjusted
+from electjax.districts.abc.prior import Axis, unit_to_params
+from electjax.districts.abc.problem import Problem, Sample
+from electjax.districts.abc.rejection import permitted_draws
+from electjax.districts.codec import Encoded, dim_labels, with_units
 
 PRIOR_DRAWS = 1000
 POOR = 30  # effective draws

@@ -10,19 +10,19 @@ import xarray as xr
 from jaxtyping import Array
 
 import electjax
-from electjax.calibration.distance import NORMS, SEAT_TOLERANCE, SHARE_TOLERANCE, Measure, Target, target
-from electjax.calibration.generation import permitted
-from electjax.calibration.learned import learn_measure
-from electjax.calibration.prior import PriorSpec, make_space
-from electjax.calibration.problem import Problem, Setting, chunk_size, evaluate
-from electjax.calibration.proposal import prior_points
-from electjax.calibration.statistics import STATISTICS, Statistic
-from electjax.core.host import host_generator
-from electjax.labelled.codec import Encoded, dim_labels, encode, encode_params, observed_statistics
-from electjax.labelled.errors import data_error
-from electjax.labelled.schema import seat_index
-from electjax.simulators import get_simulator
-from electjax.simulators.base import check_options, make_plan
+from electjax.data.errors import data_error
+from electjax.districts.abc.distance import NORMS, SEAT_TOLERANCE, SHARE_TOLERANCE, Measure, Target, target
+from electjax.districts.abc.generation import permitted
+from electjax.districts.abc.learned import learn_measure
+from electjax.districts.abc.prior import PriorSpec, make_space
+from electjax.districts.abc.problem import Problem, Setting, chunk_size, evaluate
+from electjax.districts.abc.proposal import prior_points
+from electjax.districts.abc.statistics import STATISTICS, Statistic
+from electjax.districts.codec import Encoded, dim_labels, encode, encode_params, observed_statistics
+from electjax.districts.models import get_simulator
+from electjax.districts.models.base import check_options, make_plan
+from electjax.districts.schema import seat_index
+from electjax.numerics.host import host_generator
 
 SUMMARIES = ("given", "learned")
 
@@ -40,7 +40,7 @@ def make_problem(
     statistics: str | Statistic = "paper",
     engine: str = "leap",
 ) -> tuple[Problem, Encoded]:
-    """What is calibrated against what; arguments as in `electjax.calibrate`.
+    """What is calibrated against what; arguments as in `electjax.districts.calibrate`.
 
     Other statistics than the paper's have scale 1 here; `with_own_measure` gives them theirs.
     """

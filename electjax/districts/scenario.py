@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from electjax.core.polling import largest_remainder
-from electjax.labelled.codec import Encoded, dim_labels
-from electjax.labelled.errors import suggest
-from electjax.simulators.base import Contest, Parameter, Simulator
+from electjax.data.errors import suggest
+from electjax.districts.codec import Encoded, dim_labels
+from electjax.districts.kernels.polling import largest_remainder
+from electjax.districts.models.base import Contest, Parameter, Simulator
 
 BASELINE = "baseline"
 KEYS = ("popularity", "swing", "parameters", "districts")

@@ -26,23 +26,9 @@ import numpy as np
 import xarray as xr
 
 import electjax
-from electjax.files import atomic_path
-from electjax.labelled.checks import (
-    NOTA,
-    OTHERS,
-    check_labels,
-    check_votes,
-    check_winners,
-    in_a_folder,
-    validate_election,
-)
-from electjax.labelled.errors import (
-    ElectionDataError,
-    ElectionDataWarning,
-    data_error,
-    data_warning,
-    suggest,
-)
+from electjax.data.errors import ElectionDataError, ElectionDataWarning, data_error, data_warning, suggest
+from electjax.data.files import atomic_path
+from electjax.districts.checks import NOTA, OTHERS, check_labels, check_votes, check_winners, in_a_folder, validate
 
 __all__ = [
     "NOTA",
@@ -53,10 +39,10 @@ __all__ = [
     "election_dataset",
     "may_win",
     "pool_parties",
-    "save_election",
+    "save",
     "seat_index",
     "summary_election",
-    "validate_election",
+    "validate",
     "winning_margin",
 ]
 
@@ -98,7 +84,7 @@ def election_dataset(
         attrs: attributes such as `name`, `title`, `date`, `source`.
 
     Raises:
-        ElectionDataError: as `validate_election`.
+        ElectionDataError: as `districts.validate`.
     """
     ds = xr.Dataset(coords={"district": _strings(districts), "party": _strings(parties)}, attrs=dict(attrs or {}))
     where = f"election {ds.attrs.get('name', '')!r}"
@@ -134,7 +120,7 @@ def election_dataset(
         winner_votes = counts[np.arange(len(counts)), [columns[label] for label in winner]]
     if winner_votes is not None:
         ds["winner_votes"] = ("district", np.asarray(winner_votes, dtype=np.int64))
-    return validate_election(_finish(ds, others_may_win))
+    return validate(_finish(ds, others_may_win))
 
 
 def summary_election(
@@ -156,7 +142,7 @@ def summary_election(
     )
     ds.attrs |= {"others_may_win": int(others_may_win), "electjax_version": electjax.__version__}
     ds.attrs["others_seats"] = int(ds["seats"].sel(party=OTHERS)) if OTHERS in parties else 0
-    return validate_election(_with_units(ds))
+    return validate(_with_units(ds))
 
 
 def may_win(election: xr.Dataset) -> np.ndarray:
@@ -247,15 +233,15 @@ def pool_parties(election: xr.Dataset, top_parties: int | str | Sequence[str]) -
     else:
         pooled.attrs["others_seats"] = int(pooled["seats"].sel(party=OTHERS)) if rest else 0
         pooled = _with_units(pooled)
-    return validate_election(pooled)
+    return validate(pooled)
 
 
-def save_election(election: xr.Dataset, path: str | os.PathLike[str]) -> Path:
-    """Write the election to a netCDF file that `read_returns` reads back identically.
+def save(election: xr.Dataset, path: str | os.PathLike[str]) -> Path:
+    """Write the election to a netCDF file that `districts.read` reads back identically.
 
     It is written beside the target and renamed, so the target is either the old file or the whole new one.
     """
-    validate_election(election)
+    validate(election)
     target = in_a_folder(path)
     with atomic_path(target) as partial:
         election.to_netcdf(partial, engine="h5netcdf")

@@ -1,1 +1,5 @@
-"""Units with row and column margins, whose cross-tables are to be estimated; the labelled side of cell estimation."""
+"""Who voted for whom, from margins alone: ecological inference."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import xarray as xr
 
-from electjax.labelled.checks import checked_levels
+from electjax.districts.checks import checked_levels
 
 CONVENTIONS = "electjax cells"
 LEVELS = (0.8, 0.95)
@@ -34,18 +34,18 @@ def with_checks(result: xr.Dataset) -> xr.Dataset:
         every = result["cells_by_context"].transpose("context", *TABLE).values[:, known]
         result["error_by_context"] = ("context", error_index(every, truth[known]).mean(axis=1), {"units": "%"})
     if "draws" in result:
-        found = coverage_cells(result, levels=LEVELS)
+        found = coverage(result, levels=LEVELS)
         for n, level in enumerate(LEVELS):
             result.attrs[f"coverage_{round(100 * level)}"] = float(found["coverage"][n])
             result.attrs[f"width_{round(100 * level)}"] = float(found["width"][n])
     return result
 
 
-def coverage_cells(result: xr.Dataset, levels: Sequence[float] = LEVELS, *, large: float = LARGE) -> xr.Dataset:
+def coverage(result: xr.Dataset, levels: Sequence[float] = LEVELS, *, large: float = LARGE) -> xr.Dataset:
     """How often the intervals of cell shares hold the counted ones.
 
     Args:
-        result: of `estimate_cells`, with draws and truth.
+        result: of `ecological.estimate`, with draws and truth.
         levels: nominal probabilities of the central intervals.
         large: rows below this share of a contest's votes are left out.
 

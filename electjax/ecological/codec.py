@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from electjax.calm.cells.data import Blocks, Contests, block_places, in_blocks
-from electjax.labelled.booths.axes import axes_of, codes_of, gate_of, kernel_arrays, rho_of
-from electjax.labelled.units.keys import Keys, pooling_keys
-from electjax.labelled.units.schema import contest_index, notes_of, place, validate_units
+from electjax.data.axes import axes_of, codes_of, gate_of, kernel_arrays, rho_of
+from electjax.ecological.keys import Keys, pooling_keys
+from electjax.ecological.model.data import Blocks, Contests, block_places, in_blocks
+from electjax.ecological.schema import contest_index, notes_of, place, validate
 
 Features = list[tuple[str, np.ndarray]]
 
@@ -49,14 +49,14 @@ def encode_units(units: xr.Dataset, *, size: int = 16, checked: bool = False) ->
     - `row[age] x Labour`: a covariate of rows, in the columns with that key.
 
     Args:
-        units: as `read_units` makes them.
+        units: as `ecological.read` makes them.
         size: of blocks of units.
-        checked: they passed `validate_units` before.
+        checked: they passed `ecological.validate` before.
 
     Raises:
         ElectionDataError: invalid units.
     """
-    data = units if checked else validate_units(units)
+    data = units if checked else validate(units)
     of = contest_index(data)
     row_here, column_here = (data[f"{side}_name"].values != "" for side in ("row", "column"))
     rows, columns = (data[f"{side}_margin"].values.astype(np.float64) for side in ("row", "column"))

@@ -7,14 +7,14 @@ import numpy as np
 import xarray as xr
 
 import electjax
-from electjax.calm.cells.data import KINDS
-from electjax.labelled.ballots.schema import strings
-from electjax.labelled.units.check import CONVENTIONS, LEVELS, TABLE, with_checks
-from electjax.labelled.units.codec import Encoded
-from electjax.labelled.units.settings import Settings
+from electjax.ecological.check import CONVENTIONS, LEVELS, TABLE, with_checks
+from electjax.ecological.codec import Encoded
+from electjax.ecological.model.data import KINDS
+from electjax.ecological.settings import Settings
+from electjax.voter_types.schema import strings
 
 if TYPE_CHECKING:
-    from electjax.labelled.units.estimate import Tables
+    from electjax.ecological.verbs.estimate import Tables
 
 CAVEAT = (
     "the context exponent of {context:g} is an assumption that margins cannot check; "
@@ -24,7 +24,7 @@ _KEPT = ("row_margin", "column_margin", "truth")
 
 
 def decode_cells(tables: "Tables", units: xr.Dataset, code: Encoded, settings: Settings) -> xr.Dataset:
-    """The result of `estimate_cells`."""
+    """The result of `ecological.estimate`."""
     here = _here(code)
     found = tables.found
     notes = [*code.notes, CAVEAT.format(context=settings.context)]

@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 from scipy.optimize import linear_sum_assignment
 
-from electjax.labelled.units.schema import DID_NOT_VOTE, OTHER, contest_index
+from electjax.ecological.schema import DID_NOT_VOTE, OTHER, contest_index
 
 SOLO = "SOLO"  # a candidate without a party
 RARE = "RARE"  # all keys that few contests have
@@ -33,7 +33,7 @@ class Keys:
     Attributes:
         row, column: key of each option; an option without a party is SOLO.
         row_pooled, column_pooled: the same with the keys of few contests as RARE.
-        kind: of each cell, [D, R, C], as in `electjax.calm.cells.data.KINDS`; 0 in padding.
+        kind: of each cell, [D, R, C], as in `electjax.ecological.model.data.KINDS`; 0 in padding.
         notes: what was decided, in sentences.
     """
 
@@ -55,7 +55,7 @@ def pooling_keys(units: xr.Dataset) -> Keys:
     own. Keys of fewer than three contests are pooled as RARE, unless there are fewer than three contests.
 
     Args:
-        units: checked (`electjax.labelled.units.schema.validate_units`).
+        units: checked (`electjax.ecological.schema.validate`).
     """
     votes = units.attrs["rows"] == "votes"
     names, parties = (

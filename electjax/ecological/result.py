@@ -1,33 +1,33 @@
-"""Results of `estimate_cells`, kept in files."""
+"""Results of `ecological.estimate`, kept in files."""
 
 import os
 from pathlib import Path
 
 import xarray as xr
 
-from electjax.files import atomic_path
-from electjax.labelled.ballots.store import read_netcdf
-from electjax.labelled.checks import in_a_folder
-from electjax.labelled.errors import data_error
-from electjax.labelled.units.check import CONVENTIONS
+from electjax.data.errors import data_error
+from electjax.data.files import atomic_path
+from electjax.districts.checks import in_a_folder
+from electjax.ecological.check import CONVENTIONS
+from electjax.voter_types.store import read_netcdf
 
 
 def is_cells(result: object) -> bool:
-    """Whether something is the result of `estimate_cells`."""
+    """Whether something is the result of `ecological.estimate`."""
     return isinstance(result, xr.Dataset) and result.attrs.get("conventions") == CONVENTIONS
 
 
 def checked_cells(result: object) -> xr.Dataset:
-    """The argument, which must be a result of `estimate_cells`."""
+    """The argument, which must be a result of `ecological.estimate`."""
     if not isinstance(result, xr.Dataset) or not is_cells(result):
         raise data_error(
-            "no estimate", where="cells", expected="the result of estimate_cells", mend="make it with that"
+            "no estimate", where="cells", expected="the result of ecological.estimate", mend="make it with that"
         )
     return result
 
 
-def save_cells(result: xr.Dataset, path: str | os.PathLike[str]) -> Path:
-    """Write an estimate to a netCDF file, whole or not at all; `load_cells` gives it back bit by bit."""
+def save_estimate(result: xr.Dataset, path: str | os.PathLike[str]) -> Path:
+    """Write an estimate to a netCDF file, whole or not at all; `ecological.load` gives it back bit by bit."""
     target = in_a_folder(path)
     own = checked_cells(result)
     with atomic_path(target) as partial:
@@ -35,10 +35,12 @@ def save_cells(result: xr.Dataset, path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def load_cells(path: str | os.PathLike[str]) -> xr.Dataset:
-    """An estimate that `save_cells` wrote."""
+def load(path: str | os.PathLike[str]) -> xr.Dataset:
+    """An estimate that `ecological.save_estimate` wrote."""
     if not Path(path).is_file():
-        raise data_error("no such file", where=str(path), expected="a file of save_cells", mend="check the path")
+        raise data_error(
+            "no such file", where=str(path), expected="a file of ecological.save_estimate", mend="check the path"
+        )
     mend = "give the path of the netCDF file"
-    result = read_netcdf(Path(path), expected="a file of save_cells", mend=mend, where=str(path))
+    result = read_netcdf(Path(path), expected="a file of ecological.save_estimate", mend=mend, where=str(path))
     return checked_cells(result)

@@ -30,10 +30,10 @@ import numpy as np
 import xarray as xr
 
 import electjax
-from electjax.labelled.ballots.schema import strings
-from electjax.labelled.booths.axes import axes_of, axis_names, codes_of
-from electjax.labelled.booths.schema import strings_like
-from electjax.labelled.errors import data_error, suggest
+from electjax.calm.schema import strings_like
+from electjax.data.axes import axes_of, axis_names, codes_of
+from electjax.data.errors import data_error, suggest
+from electjax.voter_types.schema import strings
 
 RowKind = Literal["votes", "groups"]
 
@@ -42,7 +42,7 @@ OTHER = "OTHER"
 DID_NOT_VOTE = "did not vote"
 AGREE = 1e-6  # relative difference of two totals that are not whole
 
-_BUILD = "build it with read_units"
+_BUILD = "build it with ecological.read"
 _DIMS: dict[str, tuple[str, ...]] = {
     "row_margin": ("unit", "row"),
     "column_margin": ("unit", "column"),
@@ -79,7 +79,7 @@ _ATTRS: dict[str, dict[str, str]] = {
 }
 
 
-def validate_units(units: xr.Dataset) -> xr.Dataset:
+def validate(units: xr.Dataset) -> xr.Dataset:
     """Check units against the schema and return them with the schema's dims order, dtypes and units of measure.
 
     The units of a contest are put together, contests in their order. What may be missing is added: parties (none),
@@ -135,7 +135,7 @@ def select_contests(units: xr.Dataset, contests: Sequence[str]) -> xr.Dataset:
     kept = kept.isel(unit=np.isin(kept["unit_contest"].values, contests))
     width = {side: int((kept[f"{side}_name"].values != "").sum(axis=1).max(initial=0)) for side in ("row", "column")}
     kept = kept.isel({side: slice(n) for side, n in width.items()})
-    return validate_units(kept.drop_vars([side for side in width if side in kept.coords]))
+    return validate(kept.drop_vars([side for side in width if side in kept.coords]))
 
 
 def notes_of(units: xr.Dataset) -> list[str]:

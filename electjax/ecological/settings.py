@@ -1,4 +1,4 @@
-"""The options of `estimate_cells`: one frozen value, checked, which a result keeps."""
+"""The options of `ecological.estimate`: one frozen value, checked, which a result keeps."""
 
 import json
 import math
@@ -9,9 +9,9 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from electjax.calm.cells.data import KINDS, Assumed
-from electjax.calm.cells.draws import INFLATION
-from electjax.labelled.errors import data_error, suggest
+from electjax.data.errors import data_error, suggest
+from electjax.ecological.model.data import KINDS, Assumed
+from electjax.ecological.model.draws import INFLATION
 
 Method = Literal["context", "goodman", "least_squares", "em", "independence"]
 CONTEXT = 0.6  # near the best of the elections whose cross-tables were counted; margins cannot tell it
@@ -20,10 +20,10 @@ APART = 1e-3  # standard deviation of what is not to vary
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Options of `estimate_cells`.
+    """Options of `ecological.estimate`.
 
     Attributes:
-        method: context, the model of `electjax.calm.cells`; or a baseline: goodman (least squares of shares), that
+        method: context, the model of `ecological.model`; or a baseline: goodman (least squares of shares), that
             with shares in the simplex (least_squares), em (multinomial maximum likelihood), or independence.
         context: exponent beta of the surroundings: how much more people vote like their unit than their group
             elsewhere. An assumption that margins cannot check.
@@ -83,7 +83,7 @@ def settings_of(options: Mapping[str, Any], others: Iterable[str] = ()) -> Setti
             raise data_error(
                 "no such option",
                 where=name,
-                expected="an option of estimate_cells",
+                expected="an option of ecological.estimate",
                 mend=suggest(name, [*known, *others]),
             )
     settings = Settings(**{name: _like(value, known[name]) for name, value in options.items()})

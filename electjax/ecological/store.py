@@ -5,14 +5,14 @@ from pathlib import Path
 
 import xarray as xr
 
-from electjax.files import atomic_path
-from electjax.labelled.ballots.store import read_netcdf
-from electjax.labelled.checks import in_a_folder
-from electjax.labelled.units.schema import validate_units
+from electjax.data.files import atomic_path
+from electjax.districts.checks import in_a_folder
+from electjax.ecological.schema import validate
+from electjax.voter_types.store import read_netcdf
 
 
-def save_units(units: xr.Dataset, path: str | os.PathLike[str]) -> Path:
-    """Write units to a netCDF file that `read_units` reads back identically.
+def save(units: xr.Dataset, path: str | os.PathLike[str]) -> Path:
+    """Write units to a netCDF file that `ecological.read` reads back identically.
 
     It is written beside the target and renamed, so the target is either the old file or the whole new one.
 
@@ -20,7 +20,7 @@ def save_units(units: xr.Dataset, path: str | os.PathLike[str]) -> Path:
         ElectionDataError: units that break the schema, or no such parent folder.
     """
     target = in_a_folder(path)
-    checked = validate_units(units)
+    checked = validate(units)
     with atomic_path(target) as partial:
         checked.to_netcdf(partial, engine="h5netcdf")
     return target
@@ -29,6 +29,6 @@ def save_units(units: xr.Dataset, path: str | os.PathLike[str]) -> Path:
 def load_units(path: Path) -> xr.Dataset:
     """Units of a netCDF file."""
     mend = "save the units again, or convert the file to netCDF 4"
-    units = read_netcdf(path, expected="units as save_units writes them", mend=mend)
+    units = read_netcdf(path, expected="units as ecological.save writes them", mend=mend)
     source = units.attrs.get("source", path.name)
-    return validate_units(units.assign_attrs(source=path.name)).assign_attrs(source=source)  # faults are of this file
+    return validate(units.assign_attrs(source=path.name)).assign_attrs(source=source)  # faults are of this file

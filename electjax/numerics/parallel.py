@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import jax
 
-from electjax.core.host import double_precision
+from electjax.numerics.host import double_precision
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -1,1 +1,1 @@
-"""One file per task: each takes an election and plain settings and returns labelled results."""
+"""The command line: configuration, folders, progress, sweeps."""

@@ -20,7 +20,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from electjax.schemas import (
+from electjax.run.schemas import (
     SCHEMAS,
     BallotsData,
     BoothsData,
@@ -33,7 +33,7 @@ from electjax.schemas import (
     Task,
     UnitsData,
 )
-from electjax.tasks.settings import (
+from electjax.run.settings import (
     BASELINES,
     CRITERIA,
     DIAGNOSTICS,
@@ -105,7 +105,7 @@ def _in_sweep(job: Any, alone: Any) -> Any:
 
 def conf_dir() -> Path:
     """Absolute path of the configuration files: inside an installed package, else beside a source tree."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     inside = package / "conf"
     return inside if inside.is_dir() else package.parent / "conf"
 
@@ -277,7 +277,7 @@ def _check_kind(cfg: DictConfig) -> None:
 
 
 def _types_settings(cfg: DictConfig) -> TypesSettings:
-    """The section of the voter types; what is left to `fit_types` by its own defaults is left out."""
+    """The section of the voter types; what is left to `voter_types.fit` by its own defaults is left out."""
     values = {key: _plain(value) for key, value in _section(cfg, "types").items() if value is not None}
     counts = values.pop("types") if isinstance(values["types"], list) else [values.pop("types")]
     whole = bool(counts) and all(type(count) is int and count >= 1 for count in counts)
@@ -306,7 +306,7 @@ def _types_settings(cfg: DictConfig) -> TypesSettings:
 
 
 def _calm_settings(cfg: DictConfig) -> CalmSettings:
-    """The section of the candidate-aware model; what is left to `fit_calm` by its own defaults is left out."""
+    """The section of the candidate-aware model; what is left to `calm.fit` by its own defaults is left out."""
     values = {key: _plain(value) for key, value in _section(cfg, "calm").items() if value is not None}
     for key, value in values.items():
         if key.startswith("lambda_"):
@@ -334,7 +334,7 @@ def _calm_settings(cfg: DictConfig) -> CalmSettings:
 
 
 def _ecological_settings(cfg: DictConfig) -> EcologicalSettings:
-    """The section of ecological inference; what is left to `estimate_cells` by its own defaults is left out."""
+    """The section of ecological inference; what is left to `ecological.estimate` by its own defaults is left out."""
     values = {key: _plain(value) for key, value in _section(cfg, "ecological").items() if value is not None}
     baselines = values.pop("baselines")
     known = f"a list of some of {', '.join(BASELINES)}"

@@ -17,7 +17,7 @@ from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
-from electjax.files import atomic_path
+from electjax.data.files import atomic_path
 
 CHECKPOINTS = "checkpoints"
 _CONFIG, _FACTS = "config.yaml", "run.json"
@@ -71,7 +71,7 @@ def unfinished_folder(folder: Path, config: str, facts: dict[str, Any]) -> Itera
             yield checkpoints
         except BaseException as error:
             if resumed or any(checkpoints.glob("*/*.npz")):
-                error.add_note(f"python -m electjax.run resume={shown(folder)} continues it")
+                error.add_note(f"python -m electjax.run.main resume={shown(folder)} continues it")
             else:
                 shutil.rmtree(checkpoints)
                 (folder / _CONFIG).unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from electjax.tasks.folder import claim_folder, drop_empty, shown
+from electjax.run.folder import claim_folder, drop_empty, shown
 
 
 class SweepSummary(Callback):
@@ -49,7 +49,7 @@ def end_sweep() -> bool:
     folder, SweepSummary.open_folder = SweepSummary.open_folder, None
     if folder is None:
         return False
-    from electjax.tasks.sweep import read_jobs, write_summary
+    from electjax.run.sweep import read_jobs, write_summary
 
     jobs = read_jobs(folder)
     if not jobs:

@@ -21,8 +21,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from electjax.config import ConfigError, Task, conf_dir, data_settings, explain, resolved, restore, to_settings
-from electjax.tasks.folder import (
+from electjax.run.config import ConfigError, Task, conf_dir, data_settings, explain, resolved, restore, to_settings
+from electjax.run.folder import (
     atomic_path,
     drop_empty,
     fill_folder,
@@ -31,14 +31,14 @@ from electjax.tasks.folder import (
     shown,
     unfinished_folder,
 )
-from electjax.tasks.hooks import end_sweep
-from electjax.tasks.progress import Stages, show_progress
-from electjax.tasks.settings import CHECKPOINTED, Settings
+from electjax.run.hooks import end_sweep
+from electjax.run.progress import Stages, show_progress
+from electjax.run.settings import CHECKPOINTED, Settings
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from electjax.tasks.result import Result
+    from electjax.run.result import Result
 
 _OFF = {"0", "off", "no", "none", "false"}
 
@@ -99,7 +99,7 @@ def job(cfg: DictConfig) -> None:
 
 def sweep_job(cfg: DictConfig, folder: Path, *, number: int, overrides: list[str]) -> None:
     """Run one job of a sweep; a failure is noted in its folder's job.json, and the sweep goes on."""
-    from electjax.tasks.result import write_json
+    from electjax.run.result import write_json
 
     basic = str(HydraConfig.get().launcher["_target_"]).endswith("BasicLauncher")
     note = {"job": number, "overrides": overrides, "error": None}
@@ -133,7 +133,7 @@ def resume(given: str, *, live: bool | None, others: list[str]) -> "Result":
     facts = {"command": command_of([f"resume={given}"]), "note": None} | facts
     result = run(restore(config), folder, live=live, resumed=True, **facts)
     if facts["note"] is not None and (folder.parent / "multirun.yaml").is_file():
-        from electjax.tasks.sweep import read_jobs, write_summary
+        from electjax.run.sweep import read_jobs, write_summary
 
         write_summary(folder.parent, read_jobs(folder.parent))
     return result
@@ -157,8 +157,8 @@ def run(
     launched = launched or hydra.utils.get_original_cwd()
     config = resolved(cfg)
     use_compilation_cache()
-    from electjax.report import write_report
-    from electjax.tasks.result import write_json, write_result
+    from electjax.run.report import write_report
+    from electjax.run.result import write_json, write_result
 
     data = load_data(cfg, launched)
     notes = [data.attrs[key] for key in ("note", "paper_mapping") if data.attrs.get(key)]
@@ -187,12 +187,12 @@ def run(
 
 def task_of(task: Task) -> "Callable[[xr.Dataset, Settings, Stages], Result]":
     """The function that does a task."""
-    from electjax.tasks.calibrate import calibrate
-    from electjax.tasks.calm import calm
-    from electjax.tasks.cells import ecological
-    from electjax.tasks.counterfactual import counterfactual
-    from electjax.tasks.simulate import simulate
-    from electjax.tasks.types import types
+    from electjax.calm.task.calm import calm
+    from electjax.districts.task.calibrate import calibrate
+    from electjax.districts.task.counterfactual import counterfactual
+    from electjax.districts.task.simulate import simulate
+    from electjax.ecological.task.ecological import ecological
+    from electjax.voter_types.task import types
 
     return {
         Task.calibrate: calibrate,
@@ -218,15 +218,17 @@ def load_data(cfg: DictConfig, launched: str) -> "xr.Dataset":
     if cfg.task == Task.calm:
         return load_booths(path, cfg.calm.axes, settings)
     if cfg.task == Task.ecological:
-        from electjax.tasks.cells_data import load_units
+        from electjax.ecological.task.data import load_units
 
         return load_units(path, settings, Path(launched))
     if cfg.task == Task.types:
         made = {key: settings.pop(key) for key in ("voters", "seed")}
         name = settings.pop("name")
-        ballots = electjax.yuma_like(**made) if path is None else electjax.read_ballots(path, **settings)
+        ballots = (
+            electjax.voter_types.yuma_like(**made) if path is None else electjax.voter_types.read(path, **settings)
+        )
         return ballots.assign_attrs(name=name)
-    return electjax.load_election(**settings) if path is None else electjax.read_returns(path, **settings)
+    return electjax.districts.load(**settings) if path is None else electjax.districts.read(path, **settings)
 
 
 def load_booths(path: Path | None, axes: "DictConfig | None", settings: dict[str, Any]) -> "xr.Dataset":
@@ -236,11 +238,11 @@ def load_booths(path: Path | None, axes: "DictConfig | None", settings: dict[str
     name = settings.pop("name")
     own: dict[str, Any] = {} if axes is None else {"axes": OmegaConf.to_container(axes, resolve=True)}
     if path is not None:
-        booths = electjax.read_booths(path, **own, **settings)
+        booths = electjax.calm.read(path, **own, **settings)
     elif "scale" in settings:
-        booths = electjax.simulate_booths(**own, **settings)
+        booths = electjax.calm.simulate(**own, **settings)
     else:
-        booths = electjax.madipur(**settings)
+        booths = electjax.calm.madipur(**settings)
     return booths.assign_attrs(name=name)
 
 
@@ -265,8 +267,12 @@ def show_table(result: "Result") -> None:
     """Print the table of results; piped, it is as wide as it needs to be."""
     from rich.console import Console
 
-    from electjax.report import calm_summary, cells_summary, election_table, scenario_table, types_summary
-    from electjax.report.cells_html import is_cells, others_of
+    from electjax.calm.report.tables import calm_summary
+    from electjax.districts.report.counterfactual import scenario_table
+    from electjax.ecological.report.page import is_cells, others_of
+    from electjax.ecological.report.tables import cells_summary
+    from electjax.report.tables import election_table
+    from electjax.voter_types.report.tables import types_summary
 
     console = Console()
     if not console.is_terminal:
@@ -307,10 +313,3 @@ def one_line(error: Exception) -> str:
         text = " ".join(str(error).split())
         said = text if text and isinstance(error, ValueError | OSError) else f"{type(error).__name__}: {text}"
     return said
-
-
-if __name__ == "__main__":
-    # workers of a parallel launcher find `job` under the module's own name, not under __main__
-    from electjax.run import main as imported_main
-
-    imported_main()

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import xarray as xr
 
 import electjax
-from electjax.tasks.metrics import Metrics
+from electjax.districts.task.metrics import Metrics
 
 _LONG = ("unit", "draw")  # dims of estimates of tables that only cells.nc has
 SMALL = 2_000_000  # votes of more values than this are left out of result.nc
@@ -28,15 +28,15 @@ class Result(NamedTuple):
 def write_result(folder: Path, result: Result, *, config: str) -> None:
     """Write config.yaml (the text `config`), metrics.json, result.nc and posterior_<model>.nc for ArviZ.
 
-    Of ecological inference, units.nc and cells.nc are for `read_units` and `load_cells`; what has draws or units is
-    there, and not in result.nc.
+    Of ecological inference, units.nc and cells.nc are for `ecological.read` and `ecological.load`; what has draws or
+    units is there, and not in result.nc.
     """
     (folder / "config.yaml").write_text(config, "utf-8")
     write_json(folder / "metrics.json", result.metrics)
     tree = result.tree
     if "units" in tree.children:
-        electjax.save_units(tree["units"].to_dataset(), folder / "units.nc")
-        electjax.save_cells(tree["fit"].to_dataset(), folder / "cells.nc")
+        electjax.ecological.save(tree["units"].to_dataset(), folder / "units.nc")
+        electjax.ecological.save_estimate(tree["fit"].to_dataset(), folder / "cells.nc")
         methods = {name: node.to_dataset() for name, node in tree.children.items() if name != "units"}
         tree = xr.DataTree.from_dict({name: found.drop_dims(_LONG, errors="ignore") for name, found in methods.items()})
     _write_tree(folder / "result.nc", tree)
@@ -46,7 +46,7 @@ def write_result(folder: Path, result: Result, *, config: str) -> None:
     for model, node in result.tree.children.items():
         if "posterior" in node.children and node["posterior"].sizes["draw"]:
             prediction = node["prediction"].to_dataset() if "prediction" in node.children else None
-            inference = electjax.to_inference_data(node["posterior"].to_dataset(), prediction, election)
+            inference = electjax.districts.to_inference_data(node["posterior"].to_dataset(), prediction, election)
             _write_tree(folder / f"posterior_{model}.nc", inference)
 
 
@@ -74,5 +74,5 @@ def nodes_of(path: str, elections: xr.Dataset) -> dict[str, xr.Dataset]:
     small = "run" not in elections.dims or elections["votes"].size <= SMALL
     return {
         path: elections if small else elections.drop_vars("votes"),
-        f"{path}/geography": electjax.geography(elections),
+        f"{path}/geography": electjax.districts.geography(elections),
     }

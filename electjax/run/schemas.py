@@ -120,7 +120,7 @@ class BoothsData:
 
 @dataclass
 class GeneratedBooths:
-    """Booths that are generated from a known truth; None leaves a value to `electjax.simulate_booths`."""
+    """Booths that are generated from a known truth; None leaves a value to `electjax.calm.simulate`."""
 
     name: str = MISSING
     scale: Scale = Scale.small
@@ -173,7 +173,7 @@ class UnitsData:
 
 @dataclass
 class GeneratedUnits:
-    """Units that are drawn from a known truth; as in `electjax.simulate_units`."""
+    """Units that are drawn from a known truth; as in `electjax.ecological.simulate`."""
 
     name: str = MISSING
     seed: int = 0
@@ -365,7 +365,7 @@ class EM:
 
 @dataclass
 class Calm:
-    """CALM, the candidate-aware model of booths; None is as `model`, the booths or `electjax.fit_calm` have it."""
+    """CALM, the candidate-aware model of booths; None is as `model`, the booths or `electjax.calm.fit` have it."""
 
     model: CalmModel = CalmModel.literal
     axes: Any = None
@@ -417,7 +417,7 @@ class Calm:
 
 @dataclass
 class Ecological:
-    """Ecological inference; None is as `electjax.estimate_cells` has it."""
+    """Ecological inference; None is as `electjax.ecological.estimate` has it."""
 
     method: CellMethod = CellMethod.context
     context: float = 0.6

@@ -15,7 +15,7 @@ DIAGNOSTICS = ("holdout", "placebo", "rho", "mobilisation", "stability", "collin
 class ModelSettings:
     """One model: the values of its parameters and options by name, and the parameters' priors.
 
-    `priors` maps a parameter to its prior, as `electjax.calibrate` takes it; only these are calibrated.
+    `priors` maps a parameter to its prior, as `electjax.districts.calibrate` takes it; only these are calibrated.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -26,7 +26,7 @@ class ModelSettings:
 class TypesSettings:
     """Voter types: the numbers of types to fit, and what chooses among them (a criterion, or one of the numbers).
 
-    `blrt` and `bootstrap` are numbers of replicates, 0 for none; `options` go to `electjax.fit_types` by name.
+    `blrt` and `bootstrap` are numbers of replicates, 0 for none; `options` go to `electjax.voter_types.fit` by name.
     """
 
     counts: tuple[int, ...] = (3,)
@@ -38,7 +38,7 @@ class TypesSettings:
 
 @dataclass(frozen=True)
 class CalmSettings:
-    """The candidate-aware model: `options` go to `electjax.fit_calm` by name, and to every diagnostic.
+    """The candidate-aware model: `options` go to `electjax.calm.fit` by name, and to every diagnostic.
 
     `diagnostics` are some of `DIAGNOSTICS`, with options of their own by name in `diagnostic_options`. `candidates` are
     those of another world, by constituency, party and axis; `draws` of the parameters tell how sure its result is,
@@ -55,7 +55,7 @@ class CalmSettings:
 
 @dataclass(frozen=True)
 class EcologicalSettings:
-    """Ecological inference: `options` go to `electjax.estimate_cells` by name; `baselines` are estimated beside it."""
+    """Ecological inference: `options` go to `ecological.estimate` by name; `baselines` are estimated beside it."""
 
     options: Mapping[str, Any] = field(default_factory=dict)
     baselines: tuple[str, ...] = ()

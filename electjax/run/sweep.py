@@ -15,10 +15,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.image import imread, imsave
 
-from electjax.report import png_bytes, sweep_figure, value_text
-from electjax.tasks.folder import atomic_path
-from electjax.tasks.sweep_calm import best_said, calm_figure, calm_row, ranking, settings_swept
-from electjax.tasks.sweep_cells import ERROR, cells_figure, cells_row, least_error
+from electjax.calm.task.sweep import best_said, calm_figure, calm_row, ranking, settings_swept
+from electjax.ecological.task.sweep import ERROR, cells_figure, cells_row, least_error
+from electjax.report.style import png_bytes
+from electjax.report.sweep import sweep_figure
+from electjax.report.tables import value_text
+from electjax.run.folder import atomic_path
 
 
 class Job(NamedTuple):

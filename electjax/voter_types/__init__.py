@@ -1,1 +1,5 @@
-"""Cast ballots as Datasets: their schema, readers, recoding and streams, and the verbs that fit voter types to them."""
+"""Who votes alike: types of voters in cast ballots."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

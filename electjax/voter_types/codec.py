@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from electjax.labelled.ballots.schema import TICKET, check_dataset, menu_mask, place, strings, validate_ballots
-from electjax.labelled.errors import data_error, suggest
-from electjax.voter_types.profiles import NOTHING, Profiles, collapse, combine, contexts_of, met_contexts
+from electjax.data.errors import data_error, suggest
+from electjax.voter_types.em.profiles import NOTHING, Profiles, collapse, combine, contexts_of, met_contexts
+from electjax.voter_types.schema import TICKET, check_dataset, menu_mask, place, strings, validate
 
 INTERCEPT = "intercept"
 PARTS = 32  # chunks collapsed before they are combined
@@ -58,7 +58,7 @@ def encode_ballots(
     """Check and collapse ballots.
 
     Args:
-        ballots: see `electjax.labelled.ballots.schema`.
+        ballots: see `electjax.voter_types.schema`.
         covariates: terms of `covariate`, or names of variables or coordinates of the voters (text becomes dummies
             against its first level) or of one such dummy, "county[b]"; all of `covariate` by default, none with
             False.
@@ -67,7 +67,7 @@ def encode_ballots(
     Raises:
         ElectionDataError: ballots that do not fit the schema, an unknown covariate.
     """
-    ballots = validate_ballots(ballots)
+    ballots = validate(ballots)
     labels = ballot_labels(ballots)
     terms, values = voter_covariates(ballots, covariates)
     context, mask, x, features = _contexts(ballots, labels)
@@ -96,7 +96,7 @@ def encode_stream(chunks: Iterable[xr.Dataset], covariates: Sequence[str] | bool
     parts: list[Profiles] = []
     first: xr.Dataset | None = None
     for chunk in chunks:
-        ballots = validate_ballots(chunk)
+        ballots = validate(chunk)
         _one_scheme(ballots, ballots if first is None else first)
         first = ballots.isel(voter=slice(0, 1)) if first is None else first
         terms, values = voter_covariates(ballots, covariates)

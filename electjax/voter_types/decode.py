@@ -9,22 +9,15 @@ import numpy as np
 import xarray as xr
 from jax import Array
 
-from electjax.labelled.ballots.codec import decode_rows
-from electjax.voter_types.criteria import count_parameters, criteria, disorder
-from electjax.voter_types.free import labels as free_labels
-from electjax.voter_types.mixture import Types, row_posterior
-from electjax.voter_types.rows import Rows
-from electjax.voter_types.uncertainty import (
-    Quantities,
-    averages,
-    interval,
-    quantities,
-    standard_errors,
-    voters_of,
-)
+from electjax.voter_types.codec import decode_rows
+from electjax.voter_types.em.criteria import count_parameters, criteria, disorder
+from electjax.voter_types.em.free import labels as free_labels
+from electjax.voter_types.em.mixture import Types, row_posterior
+from electjax.voter_types.em.rows import Rows
+from electjax.voter_types.em.uncertainty import Quantities, averages, interval, quantities, standard_errors, voters_of
 
 if TYPE_CHECKING:
-    from electjax.labelled.ballots.fit import Fitted
+    from electjax.voter_types.verbs.fit import Fitted
 
 MOST_PROFILES = 100_000  # unique rows up to which a result holds them
 CONVENTIONS = "electjax voter types"

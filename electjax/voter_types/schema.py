@@ -31,7 +31,7 @@ import numpy as np
 import xarray as xr
 
 import electjax
-from electjax.labelled.errors import ElectionDataError, data_error, data_warning
+from electjax.data.errors import ElectionDataError, data_error, data_warning
 
 Scheme = Literal["ticket", "split", "options"]
 Invalid = Literal["error", "missing"]
@@ -81,7 +81,7 @@ def menu_mask(ballots: xr.Dataset) -> np.ndarray:
     return ticket_menus(ballots.sizes["option"])
 
 
-def validate_ballots(ballots: xr.Dataset, *, invalid: Invalid = "error") -> xr.Dataset:
+def validate(ballots: xr.Dataset, *, invalid: Invalid = "error") -> xr.Dataset:
     """Check ballots against the schema and return them with the schema's dims order and dtypes.
 
     Labels that are not given are added (offices are numbered); the argument itself stays as it is.
@@ -97,7 +97,7 @@ def validate_ballots(ballots: xr.Dataset, *, invalid: Invalid = "error") -> xr.D
             found, what was expected and how to mend it.
     """
     where = place(check_dataset(ballots))
-    check_choice("validate_ballots(invalid=)", invalid, get_args(Invalid))
+    check_choice("voter_types.validate(invalid=)", invalid, get_args(Invalid))
     ds = ballots.copy()
     _check_dims(ds, where)
     ds["choice"] = _whole_numbers(ds, "choice", where)
@@ -133,7 +133,7 @@ def check_dataset(ballots: Any) -> xr.Dataset:
         f"found {type(ballots).__name__}",
         where="ballots",
         expected="an xarray Dataset with choice(voter, office)",
-        mend="read a file with read_ballots; of codes make xr.Dataset({'choice': (('voter', 'office'), codes)})",
+        mend="read a file with voter_types.read; of codes make xr.Dataset({'choice': (('voter', 'office'), codes)})",
     )
 
 
@@ -199,7 +199,9 @@ def _check_dims(ds: xr.Dataset, where: str) -> None:
         by_voter = ("voter",) if "voter" in ds["candidate_covariate"].dims else ()
         wanted["candidate_covariate"] = (*by_voter, "office", "option", "feature")
     if "choice" not in ds:
-        raise data_error("no variable 'choice'", where=where, expected="choice(voter, office)", mend="use read_ballots")
+        raise data_error(
+            "no variable 'choice'", where=where, expected="choice(voter, office)", mend="use voter_types.read"
+        )
     for name, dims in wanted.items():
         if name in ds and set(ds[name].dims) != set(dims):
             raise data_error(
@@ -244,7 +246,7 @@ def _check_menu(ds: xr.Dataset, where: str) -> xr.Dataset:
             f"menus for {ds.sizes['option']} options",
             where=where,
             expected="available(menu_kind, option), for more options than abstain, split and straight",
-            mend="add the mask, or recode the ballots with recode_ballots",
+            mend="add the mask, or recode the ballots with voter_types.recode",
         )
     if "available" in ds:
         ds["available"] = ds["available"].astype(bool)
@@ -337,7 +339,10 @@ def _whole_numbers(ds: xr.Dataset, name: str, where: str) -> xr.DataArray:
         _refuse(ds, ~blank & ~((values == np.floor(values)) & (np.abs(values) < 2**15)), name, "whole numbers")
         return ds[name].copy(data=np.where(blank, MISSING, values).astype(np.int16))
     raise data_error(
-        f"{name} holds {values.dtype}", where=where, expected="integer codes", mend="code the labels, or read_ballots"
+        f"{name} holds {values.dtype}",
+        where=where,
+        expected="integer codes",
+        mend="code the labels, or voter_types.read",
     )
 
 
@@ -399,6 +404,6 @@ __all__ = [
     "strings",
     "ticket_menus",
     "unique_names",
-    "validate_ballots",
+    "validate",
     "voter_place",
 ]

@@ -11,20 +11,20 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from electjax.files import atomic_path
-from electjax.labelled.ballots.schema import VARIABLES, validate_ballots
-from electjax.labelled.checks import in_a_folder
-from electjax.labelled.errors import ElectionDataError, data_error
+from electjax.data.errors import ElectionDataError, data_error
+from electjax.data.files import atomic_path
+from electjax.districts.checks import in_a_folder
+from electjax.voter_types.schema import VARIABLES, validate
 
-_ROWS_PER_FILE = 1 << 16  # a chunk of `stream_ballots` is four of them
+_ROWS_PER_FILE = 1 << 16  # a chunk of `voter_types.stream` is four of them
 _MAGIC = (b"\x89HDF\r\n\x1a\n", b"CDF\x01", b"CDF\x02", b"CDF\x05")
 
 
-def save_ballots(ballots: xr.Dataset | Iterable[xr.Dataset], path: str | os.PathLike[str]) -> Path:
-    """Write ballots to a netCDF file, or to a Zarr folder where the name ends in ".zarr", as `read_ballots` reads them.
+def save(ballots: xr.Dataset | Iterable[xr.Dataset], path: str | os.PathLike[str]) -> Path:
+    """Write ballots to a netCDF file, or to a Zarr folder where the name ends in ".zarr", as `read` reads them.
 
     Args:
-        ballots: a Dataset; for a Zarr folder also its chunks of voters in turn, as `stream_ballots` yields them, so
+        ballots: a Dataset; for a Zarr folder also its chunks of voters in turn, as `voter_types.stream` yields them, so
             that ballots which do not fit into memory can be converted.
         path: the file or folder, which is replaced. It is written beside the target and renamed, so the target is
             either as it was or wholly new.
@@ -38,11 +38,11 @@ def save_ballots(ballots: xr.Dataset | Iterable[xr.Dataset], path: str | os.Path
         with atomic_path(target) as partial:
             chunks = [ballots] if isinstance(ballots, xr.Dataset) else ballots
             for number, chunk in enumerate(chunks):
-                _append(validate_ballots(chunk.load()), partial, first=number == 0)
+                _append(validate(chunk.load()), partial, first=number == 0)
         return target
     if not isinstance(ballots, xr.Dataset):
         raise data_error("chunks of voters", where=str(target), expected="a folder *.zarr", mend="name it so")
-    checked = validate_ballots(ballots.load())
+    checked = validate(ballots.load())
     with atomic_path(target) as partial:
         checked.to_netcdf(partial, engine="h5netcdf")
     return target
@@ -76,7 +76,7 @@ def opened(path: Path) -> Iterator[xr.Dataset]:
         raise data_error(
             f"cannot be opened ({error})",
             where=path.name,
-            expected="ballots as save_ballots writes them",
+            expected="ballots as voter_types.save writes them",
             mend="save the ballots again, or convert the file to netCDF 4",
         ) from None
     # Appending to a Zarr folder forgets which of its variables are coordinates.
@@ -128,7 +128,7 @@ def slices(path: Path, size: int) -> Iterator[xr.Dataset]:
 def dataset_slices(ds: xr.Dataset, size: int) -> Iterator[xr.Dataset]:
     """A Dataset `size` voters at a time, each part loaded and checked."""
     for start in range(0, ds.sizes.get("voter", 0), size):
-        yield validate_ballots(loaded(ds.isel(voter=slice(start, start + size))))
+        yield validate(loaded(ds.isel(voter=slice(start, start + size))))
 
 
 def _append(ds: xr.Dataset, folder: Path, *, first: bool) -> None:

@@ -9,11 +9,11 @@ import xarray as xr
 from scipy.optimize import linear_sum_assignment
 
 import electjax
-from electjax.report.types import option_names, shares
-from electjax.tasks.metrics import Metrics, plain, single_numbers
-from electjax.tasks.progress import Stages, silent
-from electjax.tasks.result import Result
-from electjax.tasks.settings import CRITERIA, Settings
+from electjax.districts.task.metrics import Metrics, plain, single_numbers
+from electjax.run.progress import Stages, silent
+from electjax.run.result import Result
+from electjax.run.settings import CRITERIA, Settings
+from electjax.voter_types.report.figures import option_names, shares
 
 _REACH = 1.96
 
@@ -31,16 +31,16 @@ def types(ballots: xr.Dataset, settings: Settings, stage: Stages = silent) -> Re
         selection = None
         if len(own.counts) > 1:
             search = {name: value for name, value in own.options.items() if name not in ("errors", "level")}
-            selection = electjax.select_types(
+            selection = electjax.voter_types.select(
                 ballots, types=own.counts, seed=seed, blrt=own.blrt, progress=stage("how many types"), **search
             )
         chosen = own.counts[0] if selection is None else choose(selection, own.choose)
         said = stage(f"{chosen} type{'s' if chosen > 1 else ''}")
-        fit = electjax.fit_types(ballots, types=chosen, seed=seed, progress=said, **own.options)
+        fit = electjax.voter_types.fit(ballots, types=chosen, seed=seed, progress=said, **own.options)
     nodes = {"/fit": fit, "/selection": selection_of(fit) if selection is None else selection}
-    nodes["/residuals"] = electjax.residuals_types(fit, ballots)
+    nodes["/residuals"] = electjax.voter_types.residuals(fit, ballots)
     if own.bootstrap:
-        nodes["/bootstrap"] = electjax.bootstrap_types(
+        nodes["/bootstrap"] = electjax.voter_types.bootstrap(
             fit, ballots, replicates=own.bootstrap, seed=seed, level=fit.attrs["level"], progress=stage("bootstrap")
         )
     metrics: Metrics = {
@@ -67,7 +67,7 @@ def types(ballots: xr.Dataset, settings: Settings, stage: Stages = silent) -> Re
 
 
 def selection_of(fit: xr.Dataset) -> xr.Dataset:
-    """What `select_types` says of a single fit."""
+    """What `voter_types.select` says of a single fit."""
     names = ("log_likelihood", "parameters", *CRITERIA, "entropy")
     values = {name: ("types", [fit.attrs[name]]) for name in names}
     share = fit["maxima_starts"].values[:1] / fit.attrs["restarts"]
@@ -121,7 +121,7 @@ def recovery(fit: xr.Dataset, ballots: xr.Dataset) -> Metrics | None:
     match = linear_sum_assignment(cost)[1]
     known = np.isfinite(mu[match]) & np.isfinite(error[match]) & (error[match] > 0)
     z = np.abs((mu[match] - truth)[known] / error[match][known])
-    label = electjax.predict_types(fit, ballots)["modal_type"].values
+    label = electjax.voter_types.predict(fit, ballots)["modal_type"].values
     likeliest = np.argsort(match)[np.searchsorted(fit["type"].values, label)]
     names = ballots["type_name"].values if "type_name" in ballots.coords else ballots["type"].values
     return {

@@ -18,9 +18,9 @@ from rich.console import Console
 from rich.table import Table
 
 import electjax
-from electjax.labelled.posterior import parameter_names
-from electjax.run import use_compilation_cache
-from electjax.tasks.folder import atomic_path
+from electjax.districts.posterior import parameter_names
+from electjax.run.folder import atomic_path
+from electjax.run.main import use_compilation_cache
 
 ELECTIONS = (
     "delhi2013",
@@ -38,7 +38,7 @@ SEARCHED = {"phi": {"levels": [-1, 0, 1]}, "concentration": (0.05, 50.0), "sigma
 
 def study(name, model, budget, seed):
     """One election and one model: the closest draw, and 200 fresh elections at psi_opt."""
-    election = electjax.load_election(name)
+    election = electjax.districts.load(name)
     options, how = {}, {"tolerance": 0.5}
     if name.startswith("us"):
         options["base"] = "electorate"
@@ -50,11 +50,15 @@ def study(name, model, budget, seed):
     began = time.perf_counter()
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        posterior = electjax.calibrate(election, model, seed=seed, budget=budget, options=options, params=params, **how)
+        posterior = electjax.districts.calibrate(
+            election, model, seed=seed, budget=budget, options=options, params=params, **how
+        )
     seconds = time.perf_counter() - began
     names = parameter_names(posterior)
     optimal = {n: posterior[f"optimal_{n}"].values for n in names}
-    fresh = electjax.simulate(election, model, params | optimal, options=options, runs=FRESH, seed=seed + 10_000)
+    fresh = electjax.districts.simulate(
+        election, model, params | optimal, options=options, runs=FRESH, seed=seed + 10_000
+    )
     seats, observed = fresh["seats"].values, election["seats"].values
     draw = posterior.isel(draw=0)
     return {

@@ -18,9 +18,9 @@ from rich.console import Console
 from rich.table import Table
 
 import electjax
-from electjax.labelled.schema import election_dataset
-from electjax.run import use_compilation_cache
-from electjax.tasks.folder import atomic_path
+from electjax.districts.schema import election_dataset
+from electjax.run.folder import atomic_path
+from electjax.run.main import use_compilation_cache
 
 DPM = {
     "model": "dpm",
@@ -54,10 +54,12 @@ METHODS = {
 def elections():
     """The two problems: an election and how it is calibrated."""
     for problem in (DPM, PCM):
-        base = electjax.uniform_election(
+        base = electjax.districts.uniform(
             problem["shares"], districts=problem["districts"], electors=problem["electors"]
         )
-        run = electjax.simulate(base, problem["model"], problem["params"], runs=1, seed=5, options=problem["options"])
+        run = electjax.districts.simulate(
+            base, problem["model"], problem["params"], runs=1, seed=5, options=problem["options"]
+        )
         names = [f"district {s + 1}" for s in range(problem["districts"])]
         votes = run["votes"].isel(run=0).values
         yield (
@@ -90,12 +92,12 @@ def study(problem, election):
     """Every method on one election, one row per method and parameter."""
     name = next(iter(problem["priors"]))
     shared = {key: problem[key] for key in ("options", "priors")}
-    exact = electjax.calibrate(election, problem["model"], method="exact", accept=20_000, seed=1, **shared)
+    exact = electjax.districts.calibrate(election, problem["model"], method="exact", accept=20_000, seed=1, **shared)
     rows = []
     for label, how in METHODS.items():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = electjax.calibrate(election, problem["model"], seed=2, **shared, **how)
+            found = electjax.districts.calibrate(election, problem["model"], seed=2, **shared, **how)
         weight = found["weight"].values
         ess = float(found.attrs["ess"])
         spent = int(found["trace_simulations"].sum())

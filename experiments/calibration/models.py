@@ -15,9 +15,10 @@ import numpy as np
 from rich.console import Console
 
 import electjax
-from electjax.report import model_probabilities, save_figure
-from electjax.run import use_compilation_cache
-from electjax.tasks.folder import atomic_path
+from electjax.districts.report.trust import model_probabilities
+from electjax.report.style import save_figure
+from electjax.run.folder import atomic_path
+from electjax.run.main import use_compilation_cache
 
 MODELS = {
     "dm": {},
@@ -38,14 +39,14 @@ def main():
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     use_compilation_cache()
-    delhi = electjax.load_election("delhi2020")
+    delhi = electjax.districts.load("delhi2020")
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         fits = {
-            label: electjax.calibrate(delhi, label, seed=args.seed, budget=args.budget, **own)
+            label: electjax.districts.calibrate(delhi, label, seed=args.seed, budget=args.budget, **own)
             for label, own in MODELS.items()
         }
-        found = electjax.compare(delhi, fits, seed=args.seed)
+        found = electjax.districts.compare(delhi, fits, seed=args.seed)
     console = Console(width=150)
     at = found.attrs["tolerance"]
     near = int(np.argmin(np.abs(found["epsilon"].values - at)))
@@ -54,9 +55,9 @@ def main():
     scores = found[[name for name in SCORES if "party" not in found[name].dims]]
     console.print("scores, lower is better", scores.to_dataframe().round(3).to_string(), sep="\n")
     pcm = fits["pcm"]
-    known = electjax.identifiability(pcm)
-    sensitivity = electjax.tolerance_sensitivity(pcm)
-    check = electjax.posterior_check(delhi, pcm, seed=args.seed)
+    known = electjax.districts.identifiability(pcm)
+    sensitivity = electjax.districts.sensitivity(pcm)
+    check = electjax.districts.check(delhi, pcm, seed=args.seed)
     columns = ["observed", "mean", "sd", "p_two_sided"]
     console.print(
         "PCM",

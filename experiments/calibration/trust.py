@@ -19,9 +19,10 @@ from rich.console import Console
 from rich.table import Table
 
 import electjax
-from electjax.report import coverage_curve, rank_histogram, save_figure
-from electjax.run import use_compilation_cache
-from electjax.tasks.folder import atomic_path
+from electjax.districts.report.trust import coverage_curve, rank_histogram
+from electjax.report.style import save_figure
+from electjax.run.folder import atomic_path
+from electjax.run.main import use_compilation_cache
 
 COUNTED = {"reading": "count", "bookkeeping": "none"}
 CLOSEST = {"method": "rejection", "accept": 500, "tolerance": 1e9, "budget": 65_536}
@@ -41,7 +42,7 @@ EXACT = 100  # elections whose exact posterior is worked out
 
 def sharpness(recovery, election, model, replicates, how):
     """Posterior sd over the exact one, election by election."""
-    exact = electjax.recover(
+    exact = electjax.districts.recover(
         election, model, replicates=replicates, seed=1, method="exact", accept=2000, options=how["options"]
     )
     # the same seed draws the same elections
@@ -83,9 +84,13 @@ def study(label, election, small):
     if small:
         replicates, how = 40, how | {"budget": 8192}
     began = time.perf_counter()
-    recovery = electjax.recover(election, model, replicates=replicates, seed=1, **how)
+    recovery = electjax.districts.recover(election, model, replicates=replicates, seed=1, **how)
     seconds = time.perf_counter() - began
-    ranks, cover, tarp = electjax.sbc(recovery), electjax.coverage(recovery, LEVELS), electjax.tarp(recovery)
+    ranks, cover, tarp = (
+        electjax.districts.sbc(recovery),
+        electjax.districts.coverage(recovery, LEVELS),
+        electjax.districts.tarp(recovery),
+    )
     result = {
         "replicates": replicates,
         "parameters": [str(p) for p in ranks["parameter"].values],
@@ -139,7 +144,7 @@ def main():
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     use_compilation_cache()
-    election = electjax.load_election("delhi2020")
+    election = electjax.districts.load("delhi2020")
     result = {"electjax": electjax.__version__, "election": "delhi2020", "studies": {}}
     for label in args.studies:
         result["studies"][label], figures = study(label, election, args.small)

@@ -5,7 +5,7 @@
 An electorate is generated once, with its candidates. Then the model itself draws booth effects (as wide as their
 penalty says), votes polled and votes, is fitted to them, and says how sure it is of eta and xi: how often do 95 %
 intervals hold the truth? Three kinds: around the joint minimum of the objective, as calm.md has it, with Laplace
-errors; around the estimate with booth effects integrated out (`electjax.calm.integrate`), with Laplace errors; and the
+errors; around the estimate with booth effects integrated out (`calm.model.integrate`), with Laplace errors; and the
 same with the sandwich, clustered by constituency. The recommended model has constituency effects, which are parameters,
 and overdispersed totals, the correlations rho_T and rho_P of which are in the table. Fits start at the truth and share
 one compiled program.
@@ -26,15 +26,15 @@ from rich.table import Table
 from scipy.special import logit, ndtri
 
 import electjax
-from electjax.calm.estimate import information, newton
-from electjax.calm.integrate import integrated
-from electjax.calm.problem import fitted
-from electjax.calm.uncertainty import laplace_covariance, sandwich_covariance
-from electjax.core.arrow import Point, begin
-from electjax.core.host import double_precision
-from electjax.files import atomic_path
-from electjax.labelled.booths.fit import fit_arrays
-from electjax.labelled.booths.options import options_of
+from electjax.calm.model.estimate import information, newton
+from electjax.calm.model.integrate import integrated
+from electjax.calm.model.problem import fitted
+from electjax.calm.model.uncertainty import laplace_covariance, sandwich_covariance
+from electjax.calm.options import options_of
+from electjax.calm.verbs.fit import fit_arrays
+from electjax.data.files import atomic_path
+from electjax.numerics.arrow import Point, begin
+from electjax.numerics.host import double_precision
 
 HERE = Path(__file__).resolve().parent
 AXES = {
@@ -60,7 +60,7 @@ class World:
     """An electorate, and the model that its votes are drawn from."""
 
     def __init__(self, constituencies=24, booths=8, seed=0, model="literal"):
-        data = electjax.simulate_booths(
+        data = electjax.calm.simulate(
             "tiny",
             constituencies=constituencies,
             booths=booths,

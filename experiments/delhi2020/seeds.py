@@ -16,7 +16,7 @@ OBSERVED = {"AAP": 62, "BJP": 8, "INC": 0, "others": 0}
 
 def run_sweep(seeds: int) -> Path:
     """Run the experiment for seeds 0, 1, ... as one sweep and return its folder."""
-    command = ["electjax.run", "-m", "+experiment=delhi2020", f"seed=range({seeds})", "report=false"]
+    command = ["electjax.run.main", "-m", "+experiment=delhi2020", f"seed=range({seeds})", "report=false"]
     subprocess.run([sys.executable, "-m", *command], check=True)
     return max(Path("multirun/delhi2020").iterdir(), key=lambda folder: folder.stat().st_mtime)
 

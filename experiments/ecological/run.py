@@ -27,8 +27,8 @@ from sets import CHECKED, cases
 from studies import OF_GENERATED, OF_SETS, STUDIES, suits
 
 import electjax
-from electjax.files import atomic_path
-from electjax.run import use_compilation_cache
+from electjax.data.files import atomic_path
+from electjax.run.main import use_compilation_cache
 
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("ELECTJAX_SHARED", HERE.parents[2] / "shared")) / "data" / "ecological"

@@ -1,6 +1,6 @@
 """Sets of contests whose tables are known, and fits of them.
 
-A fit goes from the arrays of the codec through `estimate_tables`, as in `electjax.estimate_cells`, so that a study may
+A fit goes from the arrays of the codec through `estimate_tables`, as in `ecological.estimate`, so that a study may
 change what no option changes (keys of pairs, kinds of cells, groups of contests) before it.
 """
 
@@ -13,13 +13,13 @@ import numpy as np
 import xarray as xr
 
 import electjax
-from electjax.calm.cells.data import Blocks, Contests
-from electjax.calm.cells.estimate import Mode, mode
-from electjax.core.host import double_precision
-from electjax.labelled.units.check import error_index, with_checks
-from electjax.labelled.units.codec import Encoded, encode_units
-from electjax.labelled.units.estimate import Tables, estimate_tables, problem_of
-from electjax.labelled.units.settings import settings_of
+from electjax.ecological.check import error_index, with_checks
+from electjax.ecological.codec import Encoded, encode_units
+from electjax.ecological.model.data import Blocks, Contests
+from electjax.ecological.model.estimate import Mode, mode
+from electjax.ecological.settings import settings_of
+from electjax.ecological.verbs.estimate import Tables, estimate_tables, problem_of
+from electjax.numerics.host import double_precision
 
 YEARS = ("nz_2002", "nz_2014")
 GROUPS, CHOICES = ("white", "black", "natam"), ("dem", "rep", "oth")
@@ -47,23 +47,25 @@ def case_of(name: str, data: xr.Dataset) -> Case:
 def cases(folder: Path, small: bool) -> Iterator[tuple[str, Case | None]]:
     """Every set; None where its files are not at hand. `small`: only a small generated one."""
     if small:
-        made = electjax.simulate_units(contests=6, units=12, rows=3, parties=3, fielded=1.0, merge_below=0.0, seed=1)
+        made = electjax.ecological.simulate(
+            contests=6, units=12, rows=3, parties=3, fielded=1.0, merge_below=0.0, seed=1
+        )
         yield "generated", case_of("generated", made)
         return
     for name in YEARS:
         files = [folder / f"{name}_{what}.csv.gz" for what in ("units_long", "truth_cross")]
         there = all(file.exists() for file in files)
-        yield name, case_of(name, electjax.read_units(files[0], truth=files[1])) if there else None
+        yield name, case_of(name, electjax.ecological.read(files[0], truth=files[1])) if there else None
     file = folder / "senc.csv"
     yield "senc", case_of("senc", read_senc(file)) if file.exists() else None
-    yield "generated", case_of("generated", electjax.simulate_units(contests=24, units=40, seed=1))
+    yield "generated", case_of("generated", electjax.ecological.simulate(contests=24, units=40, seed=1))
 
 
 def read_senc(file: Path) -> xr.Dataset:
     """Registration by race and party in North Carolina, whose cells are known in every precinct."""
     short = {"white": "wh", "black": "bl", "natam": "natam"}
     cells = {(group, choice): short[group] + choice for group in GROUPS for choice in CHOICES}
-    return electjax.read_units(file, rows=list(GROUPS), columns=list(CHOICES), truth=cells)
+    return electjax.ecological.read(file, rows=list(GROUPS), columns=list(CHOICES), truth=cells)
 
 
 # ---------------------------------------------------------------- fits and checks
@@ -88,7 +90,7 @@ def checked(cells: np.ndarray, draws: np.ndarray, truth: np.ndarray, here: np.nd
 
 
 def fitted(code: Encoded, **options: Any) -> Tables:
-    """`estimate_cells` on arrays."""
+    """`ecological.estimate` on arrays."""
     with double_precision():
         return estimate_tables(code, settings_of(options))
 
@@ -120,7 +122,10 @@ def parts_of(case: Case, size: int) -> list[Encoded]:
     """The contests in groups whose sizes differ by one at most, padded to one shape so that they share a program."""
     labels = case.data["contest"].values
     groups = np.array_split(np.arange(labels.size), max(1, round(labels.size / size)))
-    codes = [encode_units(electjax.select_contests(case.data, labels[own].tolist()), checked=True) for own in groups]
+    codes = [
+        encode_units(electjax.ecological.select_contests(case.data, labels[own].tolist()), checked=True)
+        for own in groups
+    ]
     blocks, pairs = max(len(c.blocks.contest) for c in codes), max(len(c.pairs) for c in codes)
     return [widened(code, blocks, pairs, case.code.contests.kind.shape[1:]) for code in codes]
 

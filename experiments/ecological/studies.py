@@ -10,23 +10,23 @@ from rich.progress import track
 from sets import Case, case_of, checked, climbed, error_of, fitted, here_of, parts_of, tried, widened
 
 import electjax
-from electjax.calm.cells.balance import balance
-from electjax.calm.cells.data import Blocks, over_blocks
-from electjax.calm.cells.estimate import Mode, curvature, mode
-from electjax.calm.cells.problem import Problem, of_contest, value
-from electjax.calm.cells.tables import expected_tables, in_contests, unit_tables
-from electjax.calm.cells.unit import (
+from electjax.ecological.keys import SOLO, pooling_keys
+from electjax.ecological.model.balance import balance
+from electjax.ecological.model.data import Blocks, over_blocks
+from electjax.ecological.model.estimate import Mode, curvature, mode
+from electjax.ecological.model.problem import Problem, of_contest, value
+from electjax.ecological.model.tables import expected_tables, in_contests, unit_tables
+from electjax.ecological.model.unit import (
     in_surroundings,
     inverse_and_log_determinant,
     regular,
     row_variance,
     within_rows,
 )
-from electjax.core.arrow import eliminate
-from electjax.core.host import double_precision
-from electjax.labelled.units.keys import SOLO, pooling_keys
-from electjax.labelled.units.schema import DID_NOT_VOTE, OTHER
-from electjax.labelled.units.settings import settings_of
+from electjax.ecological.schema import DID_NOT_VOTE, OTHER
+from electjax.ecological.settings import settings_of
+from electjax.numerics.arrow import eliminate
+from electjax.numerics.host import double_precision
 
 NO_CONTEXT: dict[str, Any] = {"context": 0.0, "context_sd": 0.0, "contexts": ()}
 NO_PAIRS = {"pair_sd": 1e-3}
@@ -76,7 +76,7 @@ def ablation(case: Case, *, only: tuple[str, ...] = tuple(ABLATION), draws: int 
 
 def context(case: Case, *, draws: int = 200) -> dict[str, Any]:
     """Error against the exponent, and what truth-known contests would choose."""
-    curve = electjax.calibrate_context(case.data)
+    curve = electjax.ecological.calibrate_context(case.data)
     names = ("context", "context_se", "context_spread", "mean_ei")
     return {
         "calibrated": {name: float(curve.attrs[name]) for name in names},
@@ -90,8 +90,8 @@ def planted_contexts(*, small: bool) -> dict[str, Any]:
     size: dict[str, Any] = {"contests": 6, "units": 12, "rows": 3, "parties": 3, "fielded": 1.0} if small else {}
     found = {}
     for beta in EXPONENTS[1:2] if small else EXPONENTS:
-        case = case_of("generated", electjax.simulate_units(context=beta, merge_below=0.0, seed=1, **size))
-        curve = electjax.calibrate_context(case.data)
+        case = case_of("generated", electjax.ecological.simulate(context=beta, merge_below=0.0, seed=1, **size))
+        curve = electjax.ecological.calibrate_context(case.data)
         row = {name: float(curve.attrs[name]) for name in ("context", "context_se", "mean_ei")}
         row["ei_at_default"] = error_of(case, fitted(case.code, draws=0, contexts=()).contests)
         if not small:
@@ -272,7 +272,7 @@ def affinity(*, small: bool) -> dict[str, Any]:
     found = {}
     for planted in PLANTED[-1:] if small else PLANTED:
         made = [
-            electjax.simulate_units(traits=3, affinity=planted, merge_below=0.0, seed=seed, **size)
+            electjax.ecological.simulate(traits=3, affinity=planted, merge_below=0.0, seed=seed, **size)
             for seed in range(1 if small else 5)
         ]
         drawn = [case_of("generated", data) for data in made]

@@ -159,11 +159,11 @@ def settings(row: Row) -> tuple[dict[str, Any], dict[str, Any]]:
 def simulated(row: Row, reading: Reading = DEFAULT, *, runs: int, seed: int) -> xr.Dataset:
     """Simulations of one row under a reading of its model."""
     theta = (1 / 3, 1 / 3, 1 / 3) if row.model == "sim" else row.theta  # SIM makes its own popularity
-    election = electjax.uniform_election(dict(zip("ABC", theta, strict=True)))
+    election = electjax.districts.uniform(dict(zip("ABC", theta, strict=True)))
     params, options = settings(row)
     params |= reading.params
     options |= reading.options
-    return electjax.simulate(election, row.model, params, options=options, runs=runs, seed=seed)
+    return electjax.districts.simulate(election, row.model, params, options=options, runs=runs, seed=seed)
 
 
 def seats_of(row: Row, reading: Reading = DEFAULT, *, runs: int, seed: int) -> np.ndarray:

@@ -28,13 +28,13 @@ from rich.table import Table
 from scipy.special import logit
 
 import electjax
-from electjax.core.host import double_precision
-from electjax.run import use_compilation_cache
-from electjax.tasks.folder import atomic_path
-from electjax.voter_types.matching import match_types
-from electjax.voter_types.mixture import Types
-from electjax.voter_types.simulate import simulate_choices
-from electjax.voter_types.uncertainty import interval
+from electjax.numerics.host import double_precision
+from electjax.run.folder import atomic_path
+from electjax.run.main import use_compilation_cache
+from electjax.voter_types.em.matching import match_types
+from electjax.voter_types.em.mixture import Types
+from electjax.voter_types.em.simulate import simulate_choices
+from electjax.voter_types.em.uncertainty import interval
 
 HERE = Path(__file__).resolve().parent
 SHARED = Path(os.environ.get("ELECTJAX_SHARED", HERE.parents[2] / "shared"))
@@ -96,7 +96,7 @@ def coverage(small, voters=2000, replicates=600):
     other_baseline = 0
     begin = time.perf_counter()
     for seed in track(range(replicates), description="coverage"):
-        fit = lined_up(electjax.fit_types(county.vote(seed), TYPES, restarts=4, seed=seed, level=LEVEL), county)
+        fit = lined_up(electjax.voter_types.fit(county.vote(seed), TYPES, restarts=4, seed=seed, level=LEVEL), county)
         if fit is None:
             other_baseline += 1
             continue
@@ -159,7 +159,7 @@ def yuma(small):
     ballots = real_ballots()
     rows = {}
     for types in range(1, MOST_TYPES + 1):
-        fit = electjax.fit_types(ballots, types, restarts=20 if small else 200, seed=1)
+        fit = electjax.voter_types.fit(ballots, types, restarts=20 if small else 200, seed=1)
         names = ("log_likelihood", "parameters", "parameters_free", "aic", "bic", "sabic", "icl", "entropy")
         rows[types] = {name: float(fit.attrs[name]) for name in names}
         if rows[types]["bic"] == min(row["bic"] for row in rows.values()):
@@ -189,10 +189,10 @@ def landscape(small, numbers=range(1, MOST_TYPES + 1)):
     for types in track(numbers, description="landscape"):
         begin = time.perf_counter()
         plain = {"prune": 1.0, "moves": False, "tolerance": 1e-8, "max_maps": 1500, "errors": "none"}
-        many = electjax.fit_types(ballots, types, restarts=number, seed=types, **plain)
+        many = electjax.voter_types.fit(ballots, types, restarts=number, seed=types, **plain)
         ends, seconds = many["start_log_likelihood"].values, time.perf_counter() - begin
         begin = time.perf_counter()
-        fit = electjax.fit_types(ballots, types, restarts=200, seed=1, errors="none")
+        fit = electjax.voter_types.fit(ballots, types, restarts=200, seed=1, errors="none")
         best = max(float(ends.max()), float(many.attrs["log_likelihood"]))  # the latter ended by Newton's method
         result["types"][types] = {
             "best_of_many": best,

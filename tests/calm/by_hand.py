@@ -10,8 +10,8 @@ import numpy as np
 from scipy.special import expit, gammaln, logsumexp, xlogy
 from scipy.stats import betabinom, dirichlet_multinomial
 
-from electjax.calm.data import Booths, Frame
-from electjax.calm.design import Hyper, Local, Shared
+from electjax.calm.model.data import Booths, Frame
+from electjax.calm.model.design import Hyper, Local, Shared
 
 AGES, FAITHS, CASTES = 3, 2, 2  # caste only within the first faith
 FLOOR = 1e-4

@@ -5,9 +5,9 @@ from itertools import product
 import jax
 import numpy as np
 
-from electjax.calm import affinity as af
-from electjax.calm.data import Frame
-from electjax.labelled.booths import axes as ax
+from electjax.calm.model import affinity as af
+from electjax.calm.model.data import Frame
+from electjax.data import axes as ax
 
 SMALL = {  # 1 + 5 + 1 + 2 + 2 = 11 free features, and 2 free parties
     "age": {"categories": ["18-25", "26-35", "36-45", "46-60", "61-75", "76+"], "kernel": "ordinal"},

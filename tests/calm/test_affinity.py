@@ -4,17 +4,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from calm_frames import CANDIDATES, RHO, SMALL, build, by_hand, drawn, frame_of, raw, standard_of, standardise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.special import expit, log_softmax, softmax
 
-from electjax.calm import affinity as af
-from electjax.calm.design import Design, Hyper
-from electjax.core.host import double_precision
-from electjax.labelled.booths import axes as ax
-from electjax.labelled.errors import ElectionDataError
+from electjax.calm.model import affinity as af
+from electjax.calm.model.design import Design, Hyper
+from electjax.data import axes as ax
+from electjax.data.errors import ElectionDataError
+from electjax.numerics.host import double_precision
+from tests.calm.frames import CANDIDATES, RHO, SMALL, build, by_hand, drawn, frame_of, raw, standard_of, standardise
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from calm_frames import RHO, SMALL, by_hand, frame_of, raw
 from omegaconf import OmegaConf
 
-from electjax.core.host import double_precision
-from electjax.labelled.booths import axes as ax
-from electjax.labelled.booths.example import madipur, madipur_table
-from electjax.labelled.errors import ElectionDataError
+from electjax.calm.verbs.madipur import madipur, madipur_table
+from electjax.data import axes as ax
+from electjax.data.errors import ElectionDataError
+from electjax.numerics.host import double_precision
+from tests.calm.frames import RHO, SMALL, by_hand, frame_of, raw
 
 
 @pytest.fixture(autouse=True, scope="module")

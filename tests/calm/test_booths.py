@@ -8,16 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from data_paths import shared
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from electjax.labelled.booths.axes import axes_json, axes_of, every_cell
-from electjax.labelled.booths.raking import rake, round_to_totals
-from electjax.labelled.booths.read import read_booths
-from electjax.labelled.booths.schema import validate_booths
-from electjax.labelled.booths.store import save_booths, write_booths
-from electjax.labelled.errors import ElectionDataError, ElectionDataWarning
+import electjax
+from electjax.calm.raking import rake, round_to_totals
+from electjax.data.axes import axes_json, axes_of, every_cell
+from electjax.data.errors import ElectionDataError, ElectionDataWarning
+from tests.data_paths import shared
 
 AXES = {
     "age": {"categories": ["18-35", "36-60", "61+"], "kernel": "ordinal"},
@@ -82,14 +80,14 @@ def folder(path: Path, changes: dict[str, tuple[str, str]] | None = None, **file
 
 def fault(path: Path, **options: object) -> str:
     with pytest.raises(ElectionDataError) as caught:
-        read_booths(path, **{"axes": AXES, **options})  # type: ignore[arg-type]
+        electjax.calm.read(path, **{"axes": AXES, **options})  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
 @pytest.fixture
 def booths(tmp_path: Path) -> xr.Dataset:
-    return read_booths(folder(tmp_path / "delhi"), axes=AXES)
+    return electjax.calm.read(folder(tmp_path / "delhi"), axes=AXES)
 
 
 def test_a_folder(booths):
@@ -140,24 +138,26 @@ def test_a_folder(booths):
 
 def test_netcdf_and_csv_bring_everything_back(booths, tmp_path):
     booths["true_eta"] = ("axis", np.arange(4.0))
-    xr.testing.assert_identical(read_booths(save_booths(booths, tmp_path / "b.nc")).drop_attrs(), booths.drop_attrs())
-    assert read_booths(tmp_path / "b.nc").attrs == booths.attrs | {"source": "b.nc"}
-    written = write_booths(booths, tmp_path / "again")
+    xr.testing.assert_identical(
+        electjax.calm.read(electjax.calm.save(booths, tmp_path / "b.nc")).drop_attrs(), booths.drop_attrs()
+    )
+    assert electjax.calm.read(tmp_path / "b.nc").attrs == booths.attrs | {"source": "b.nc"}
+    written = electjax.calm.write(booths, tmp_path / "again")
     assert sorted(p.name for p in written.iterdir()) == sorted([*(f"{n}.csv" for n in FILES), "axes.json"])
     xr.testing.assert_identical(
-        read_booths(written), booths.drop_vars("true_eta").assign_attrs(name="again", source="again")
+        electjax.calm.read(written), booths.drop_vars("true_eta").assign_attrs(name="again", source="again")
     )
     # A folder of booths is replaced; one with anything else in it is left alone.
-    write_booths(booths.isel(booth=[0]), written)
-    assert read_booths(written).sizes["booth"] == 1
+    electjax.calm.write(booths.isel(booth=[0]), written)
+    assert electjax.calm.read(written).sizes["booth"] == 1
     (written / "notes.txt").write_text("mine")
     with pytest.raises(ElectionDataError, match=r"notes.txt already"):
-        write_booths(booths, written)
+        electjax.calm.write(booths, written)
     assert (written / "notes.txt").read_text() == "mine"
     with pytest.raises(ElectionDataError, match="neither a folder nor netCDF"):
-        read_booths(written / "notes.txt")
+        electjax.calm.read(written / "notes.txt")
     with pytest.raises(ElectionDataError, match="create it first"):
-        save_booths(booths, tmp_path / "x" / "b.nc")
+        electjax.calm.save(booths, tmp_path / "x" / "b.nc")
 
 
 def test_spelling_and_packing(booths, tmp_path):
@@ -169,9 +169,9 @@ def test_spelling_and_packing(booths, tmp_path):
         candidates=None,
     )
     (path / "candidates.csv.gz").write_bytes(gzip.compress(FILES["candidates"].encode()))
-    xr.testing.assert_equal(read_booths(path, axes=AXES), booths)
+    xr.testing.assert_equal(electjax.calm.read(path, axes=AXES), booths)
     (path / "axes.json").write_text(axes_json(axes_of(AXES)))
-    xr.testing.assert_equal(read_booths(path), booths)
+    xr.testing.assert_equal(electjax.calm.read(path), booths)
 
 
 def test_labels_that_constituencies_share(tmp_path):
@@ -185,7 +185,7 @@ def test_labels_that_constituencies_share(tmp_path):
     }
     votes = FILES["votes"].replace("booth", "constituency,booth").replace("\n1", "\nMadipur,1")
     votes = votes.replace("\n2", "\nMadipur,2")
-    booths = read_booths(folder(tmp_path / "a", **both, votes=votes), axes=AXES)
+    booths = electjax.calm.read(folder(tmp_path / "a", **both, votes=votes), axes=AXES)
     assert booths["booth"].values.tolist() == ["Madipur/1", "Madipur/2", "Moti Nagar/1"]
     assert booths["cell_size"].values.sum(axis=1).tolist() == [10, 7, 5]
     said = fault(folder(tmp_path / "b", **both))
@@ -196,25 +196,25 @@ def test_labels_that_constituencies_share(tmp_path):
 
 def test_what_becomes_of_the_rest(tmp_path):
     path = folder(tmp_path / "a", {"booths": ("10,6", "10,9")})
-    booths = read_booths(path, axes=AXES)
+    booths = electjax.calm.read(path, axes=AXES)
     assert booths["party"].values.tolist() == ["AAP", "BJP", "others"]
     assert booths["votes"].values.tolist() == [[2, 4, 3], [7, 0, 0], [0, 0, 0]]
     assert booths["fielded"].values.tolist() == [[True, True, True], [True, False, False]]
     assert booths.attrs["rest"] == 3
-    assert read_booths(path, axes=AXES, rest="drop")["polled"].values.tolist() == [6, 7, 0]
+    assert electjax.calm.read(path, axes=AXES, rest="drop")["polled"].values.tolist() == [6, 7, 0]
     said = fault(path, rest="error")
     assert "booths.csv, row 2, column 'polled': 9 votes polled in booth '1'" in said
     assert "add up to 6" in said
     # NOTA and "others" need no candidate row, and are on the ballot where they have votes.
     pooled = folder(tmp_path / "b", {"votes": ("2,AAP,7", "2,AAP,4\n2,Nota,2\n2,Others,1\n3,NOTA,0")})
-    booths = read_booths(pooled, axes=AXES)
+    booths = electjax.calm.read(pooled, axes=AXES)
     assert booths["party"].values.tolist() == ["AAP", "BJP", "NOTA", "others"]
     assert booths["votes"].values[1].tolist() == [4, 0, 2, 1]
     assert booths["fielded"].values.tolist() == [[True] * 4, [True, False, False, False]]
 
 
 def test_booths_before_the_poll(tmp_path):
-    booths = read_booths(folder(tmp_path / "a", votes=None), axes=AXES, votes=False)
+    booths = electjax.calm.read(folder(tmp_path / "a", votes=None), axes=AXES, votes=False)
     assert booths["polled"].values.tolist() == [0, 0, 0]
     assert booths["party"].values.tolist() == ["AAP", "BJP"]
     assert "no votes.csv, only" in fault(tmp_path / "a")
@@ -310,7 +310,7 @@ def test_a_category_where_its_axis_does_not_apply(tmp_path):
     """Muslims by caste: caste is of Hindus here, so that the rows are one cell."""
     path = folder(tmp_path / "a", {"cells": ("1,18-35,Muslim,,2", "1,18-35,Muslim,OBC,1\n1,18-35,Muslim,SC,1")})
     with pytest.warns(ElectionDataWarning, match=r"cells.csv, column 'caste': .* religion Hindu in 2 row.* is row 5"):
-        booths = read_booths(path, axes=AXES)
+        booths = electjax.calm.read(path, axes=AXES)
     assert booths["cell_size"].sel(booth="1", cell="18-35 Muslim") == 2
     assert booths["cell_category"].sel(cell="18-35 Muslim", axis="caste").item() == ""
     free = {name: {k: v for k, v in axis.items() if k != "within"} for name, axis in AXES.items()}
@@ -356,7 +356,7 @@ def broken(booths: xr.Dataset, name: str, value: object, **at: int) -> xr.Datase
 )  # fmt: skip
 def test_faults_of_a_dataset(booths, change, said):
     with pytest.raises(ElectionDataError) as caught:
-        validate_booths(change(booths))
+        electjax.calm.validate(change(booths))
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -366,7 +366,7 @@ def test_what_validation_adds(booths):
     bare["cell_size"] = bare["cell_size"].T.astype(float)
     bare = bare.isel(axis=[2, 0, 3, 1])
     before = bare.copy(deep=True)
-    added = validate_booths(bare)
+    added = electjax.calm.validate(bare)
     xr.testing.assert_identical(bare, before)
     for name in (
         "cell_size",
@@ -383,14 +383,14 @@ def test_what_validation_adds(booths):
     assert np.isnan(added["candidate_value"].values).all()
     assert added["cell_size"].attrs["units"] == "electors"
     with pytest.raises(ElectionDataError, match="found dict; expected an xarray Dataset"):
-        validate_booths({})
+        electjax.calm.validate({})
 
 
 def test_cells_of_margins(tmp_path):
     """Independence by hand: booth 1 has 4:4:2 by age and 6:2:2 by OBC, SC, Muslim."""
     path = folder(tmp_path / "a", cells=None, margins=MARGINS)
     with pytest.warns(ElectionDataWarning) as caught:
-        booths = read_booths(path, axes=AXES)
+        booths = electjax.calm.read(path, axes=AXES)
     assert len(caught) == 1
     assert "margins.csv: the file has margins only: the cells of 3 booth(s)" in str(caught[0].message)
     assert "age, religion, caste independent of each other within a booth" in str(caught[0].message)
@@ -418,7 +418,7 @@ def test_cells_of_margins(tmp_path):
             assert wanted[name] in fault(other, rescale=True)
         else:
             with pytest.warns(ElectionDataWarning, match="margins only"):
-                scaled = read_booths(other, axes=AXES, rescale=True)
+                scaled = electjax.calm.read(other, axes=AXES, rescale=True)
             assert scaled["cell_size"].values.sum(axis=1).tolist() == [10, 7, 5]
 
 
@@ -446,7 +446,7 @@ def test_joint_of_margins(tmp_path):
     rows += ["36-60,Muslim,,0.5", "61+,Muslim,,0.5", "18-35,Muslim,,0.5"]
     path = folder(tmp_path / "a", cells=None, margins=no_caste, joint="\n".join(rows))
     with pytest.warns(ElectionDataWarning, match=r"age, religion their odds ratios as in joint.csv"):
-        booths = read_booths(path, axes=AXES)
+        booths = electjax.calm.read(path, axes=AXES)
     expected = np.outer([4, 4, 2], [6, 2, 2]).ravel() / 10  # Hindus are three to one
     assert (np.abs(booths["cell_size"].values[0] - expected) < 1).all()
     young = folder(tmp_path / "b", cells=None, margins=no_caste, joint="\n".join(rows[:-1]))
@@ -544,7 +544,7 @@ def test_rolls_of_delhi(tmp_path):
         "gender": {"categories": ["Woman", "Man"]},
     }
     with pytest.warns(ElectionDataWarning, match="the cells of 300 booth"):
-        found = read_booths(tmp_path, axes=axes, votes=False)
+        found = electjax.calm.read(tmp_path, axes=axes, votes=False)
     sizes = found["cell_size"].values.reshape(300, 5, 2)
     assert (sizes.sum((1, 2)) == electors).all()
     expected = religion[:, :, None] * np.stack([women, electors - women], -1)[:, None] / electors[:, None, None]
@@ -579,7 +579,7 @@ def test_millions_of_rows(tmp_path):
     pd.DataFrame({"booth": labels, "party": "A", "votes": 500}).to_csv(tmp_path / "votes.csv", index=False)
     traits = {"party": "A", "age": "76+", "religion": "Hindu", "caste": "", "income": "Low"}
     pd.DataFrame({"constituency": range(70), **traits}).to_csv(tmp_path / "candidates.csv", index=False)
-    found = read_booths(tmp_path)
+    found = electjax.calm.read(tmp_path)
     assert (found["cell_size"].values == sizes).all()
     text = (tmp_path / "cells.csv").read_text().rstrip()
     (tmp_path / "cells.csv").write_text(text[: text.rindex(",")] + ",-1\n")

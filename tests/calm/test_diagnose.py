@@ -6,24 +6,20 @@ import numpy as np
 import pytest
 from scipy.stats import chi2, kstest, norm
 
-from electjax.calm import diagnose as dg
-from electjax.calm import placebo as pl
-from electjax.calm.directions import eta_place
-from electjax.calm.estimate import information, names
-from electjax.calm.generate import Truth, expect
-from electjax.calm.penalties import LEAST, search_penalties
-from electjax.calm.problem import unpack
-from electjax.core.host import double_precision
-from electjax.labelled.booths.collinearity import collinearity_calm
-from electjax.labelled.booths.curves import rho_curve_calm
-from electjax.labelled.booths.diagnosis import eta_of, setting_of
-from electjax.labelled.booths.generate import simulate_booths
-from electjax.labelled.booths.holdout import holdout_calm, mobilisation_calm
-from electjax.labelled.booths.options import options_of
-from electjax.labelled.booths.penalties import choose_penalties
-from electjax.labelled.booths.placebo import REFITS, placebo_calm
-from electjax.labelled.booths.stability import stability_calm
-from electjax.labelled.errors import ElectionDataError
+import electjax
+from electjax.calm.diagnosis import eta_of, setting_of
+from electjax.calm.model import diagnose as dg
+from electjax.calm.model import placebo as pl
+from electjax.calm.model.directions import eta_place
+from electjax.calm.model.estimate import information, names
+from electjax.calm.model.generate import Truth, expect
+from electjax.calm.model.penalties import LEAST, search_penalties
+from electjax.calm.model.problem import unpack
+from electjax.calm.options import options_of
+from electjax.calm.penalties import choose_penalties
+from electjax.calm.verbs.placebo import REFITS
+from electjax.data.errors import ElectionDataError
+from electjax.numerics.host import double_precision
 
 AGE, CASTE = 0, 2
 NONE = {"age": 0.0, "religion": 0.0, "caste": 0.0, "income": 0.0}
@@ -40,7 +36,7 @@ def double():
 
 def simulated(**options):
     """The same 48 booths of 24 cells, with other parameters; draws without overdispersion."""
-    return simulate_booths("tiny", **({"seed": 3} | SIZE | {"eta": PLANTED} | options))
+    return electjax.calm.simulate("tiny", **({"seed": 3} | SIZE | {"eta": PLANTED} | options))
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +151,7 @@ def test_null_p_values_are_uniform_and_refits_agree(null):
     order = np.concatenate([np.arange(24)[None], pl.shuffles(religion, moving, 99, rng)])
     candidates = jnp.asarray(z.reshape(24, -1)[order].reshape(-1, *z.shape))
     p, scores, limits, start = [], [], {"tolerance": 1e-6, "max_steps": 200}, None
-    batch = REFITS // 48  # the shape of the refits of `placebo_calm`
+    batch = REFITS // 48  # the shape of the refits of `calm.placebo`
     for n in range(120):
         fit = draw(rng).solve(pl.without_axis(setting.posed(), CASTE), start)
         start = fit.point
@@ -175,30 +171,30 @@ def test_null_p_values_are_uniform_and_refits_agree(null):
 
 
 def test_planted_effect_is_far_from_that_of_shuffled_candidates(planted, null):
-    found = placebo_calm(planted, **OPTIONS, permutations=199, seed=1)
+    found = electjax.calm.placebo(planted, **OPTIONS, permutations=199, seed=1)
     assert found["p_value"] == pytest.approx(1 / 200)
     assert abs(found["permuted_mean"]) < 0.5 * found["permuted_sd"]
     assert found["z"] > abs(found["permuted_z"]).max()
     assert found["eta_fit"] == pytest.approx(PLANTED["caste"], abs=3 * float(found["eta_fit_se"]))
-    again = placebo_calm(planted, **OPTIONS, permutations=19, seed=1, refit=True)
+    again = electjax.calm.placebo(planted, **OPTIONS, permutations=19, seed=1, refit=True)
     assert again["p_value"] == pytest.approx(1 / 20)
     assert again["eta"] == pytest.approx(float(found["eta_fit"]), abs=1e-6)
     assert "more than chance" in found.attrs["verdict"]
     assert "more than chance" in again.attrs["verdict"]
-    assert placebo_calm(null, **OPTIONS, permutations=99, seed=1)["p_value"] > 0.05
+    assert electjax.calm.placebo(null, **OPTIONS, permutations=99, seed=1)["p_value"] > 0.05
 
 
 def test_placebo_says_what_cannot_be_shuffled(planted):
     alike = planted.copy(deep=True)
     alike["candidate_category"].loc[{"axis": "income"}] = "Low"
     with pytest.raises(ElectionDataError, match="all have the same income"):
-        placebo_calm(alike, **OPTIONS, axis="income")
-    with pytest.raises(ElectionDataError, match=r"placebo_calm\(axis=\).*did you mean caste"):
-        placebo_calm(planted, **OPTIONS, axis="cast")
-    with pytest.raises(ElectionDataError, match=r"placebo_calm\(within=\)"):
-        placebo_calm(planted, **OPTIONS, within="caste")
+        electjax.calm.placebo(alike, **OPTIONS, axis="income")
+    with pytest.raises(ElectionDataError, match=r"calm.placebo\(axis=\).*did you mean caste"):
+        electjax.calm.placebo(planted, **OPTIONS, axis="cast")
+    with pytest.raises(ElectionDataError, match=r"calm.placebo\(within=\)"):
+        electjax.calm.placebo(planted, **OPTIONS, within="caste")
     with pytest.raises(ElectionDataError, match="no candidate affinity"):
-        placebo_calm(planted, **OPTIONS, use_candidate_affinity=False)
+        electjax.calm.placebo(planted, **OPTIONS, use_candidate_affinity=False)
 
 
 # ------------------------------------------------------------------------------------ held-out booths
@@ -243,7 +239,7 @@ def test_unseen_booths_get_the_mean_effect_of_their_constituency(planted):
 
 
 def test_held_out_booths_gain_by_planted_affinity_only(planted, null):
-    found = holdout_calm(planted, **OPTIONS, folds=4)
+    found = electjax.calm.holdout(planted, **OPTIONS, folds=4)
     assert found["gain_z"].sel(measure="KL") > 3
     assert found["held_out"].all()
     assert found.attrs["fits"] == 9
@@ -255,20 +251,20 @@ def test_held_out_booths_gain_by_planted_affinity_only(planted, null):
     np.testing.assert_allclose(
         np.average(found["booth_gain"].sel(measure="KL"), weights=size), found["gain"].sel(measure="KL")
     )
-    nothing = holdout_calm(null, **OPTIONS, folds=4)
+    nothing = electjax.calm.holdout(null, **OPTIONS, folds=4)
     assert nothing["gain_z"].sel(measure="KL") < 2
     assert nothing["gain"].sel(measure="KL") < 0.1 * found["gain"].sel(measure="KL")
-    once = holdout_calm(planted, **OPTIONS, share=0.25, seed=2)
+    once = electjax.calm.holdout(planted, **OPTIONS, share=0.25, seed=2)
     assert once["held_out"].groupby(planted["booth_constituency"]).sum().values.tolist() == [2] * 6
     assert np.isnan(once["booth_gain"].where(~once["held_out"], drop=True)).all()
 
 
 def test_held_out_booths_gain_by_planted_mobilisation_only(null):
-    found = mobilisation_calm(simulated(xi=2.5), **OPTIONS, folds=4)
+    found = electjax.calm.mobilisation(simulated(xi=2.5), **OPTIONS, folds=4)
     assert found["gain_z"].sel(measure="BCE") > 2
     assert "better" in found.attrs["verdict"]
     assert found["xi"] == pytest.approx(2.5, abs=3 * float(found["xi_se"]))
-    nothing = mobilisation_calm(null, **OPTIONS, folds=4)
+    nothing = electjax.calm.mobilisation(null, **OPTIONS, folds=4)
     assert nothing["gain_z"].sel(measure="BCE") < 2
     assert nothing["xi"] == pytest.approx(0.0, abs=3 * float(nothing["xi_se"]))
 
@@ -276,9 +272,9 @@ def test_held_out_booths_gain_by_planted_mobilisation_only(null):
 def test_splits_that_make_no_sense_are_refused(planted):
     for wrong in ({"share": 0.0}, {"share": 1.0}, {"folds": 1}):
         with pytest.raises(ElectionDataError, match=next(iter(wrong))):
-            holdout_calm(planted, **OPTIONS, **wrong)
+            electjax.calm.holdout(planted, **OPTIONS, **wrong)
     with pytest.raises(ElectionDataError, match="no constituency has two booths"):
-        holdout_calm(planted.isel(booth=slice(None, None, 8)), **OPTIONS)
+        electjax.calm.holdout(planted.isel(booth=slice(None, None, 8)), **OPTIONS)
 
 
 # ------------------------------------------------------------------------------------ rho
@@ -288,7 +284,10 @@ def test_planted_rho_is_recovered():
     """Estimates from one set of booths scatter by about 0.1 around 0.2, and by about 0.04 around 0.7."""
     for rho, sets, error in ((0.2, 3, 0.1), (0.7, 1, 0.04)):
         planted = [simulated(eta=PLANTED | {"age": 1.5}, rho_age=rho, seed=seed) for seed in range(sets)]
-        found = [rho_curve_calm(booths, **OPTIONS, values=(0.0, 0.2, 0.45, 0.7, 0.95), folds=2) for booths in planted]
+        found = [
+            electjax.calm.rho_curve(booths, **OPTIONS, values=(0.0, 0.2, 0.45, 0.7, 0.95), folds=2)
+            for booths in planted
+        ]
         refined = np.mean([float(one["refined"]) for one in found])
         assert refined == pytest.approx(rho, abs=3 * error / np.sqrt(sets))
         assert np.median([float(one["best_objective"]) for one in found]) == pytest.approx(rho)
@@ -299,9 +298,9 @@ def test_planted_rho_is_recovered():
 
 def test_rho_is_of_ordinal_axes(planted):
     with pytest.raises(ElectionDataError, match="kernel of 'religion' is match"):
-        rho_curve_calm(planted, **OPTIONS, axis="religion")
+        electjax.calm.rho_curve(planted, **OPTIONS, axis="religion")
     with pytest.raises(ElectionDataError, match=r"numbers in \[0, 1\]"):
-        rho_curve_calm(planted, **OPTIONS, values=(0.5, 1.5))
+        electjax.calm.rho_curve(planted, **OPTIONS, values=(0.5, 1.5))
 
 
 # ------------------------------------------------------------------------------------ stability
@@ -328,7 +327,7 @@ def test_spread_of_groups_is_judged_rightly(planted):
 
 def test_leaving_groups_out_in_one_step_is_near_to_refits(planted):
     pairs = planted.assign_coords(pair=("booth", np.arange(48) // 2))  # small parts of the whole
-    found, quick = (stability_calm(pairs, **OPTIONS, by="pair", refit=refit) for refit in (True, False))
+    found, quick = (electjax.calm.stability(pairs, **OPTIONS, by="pair", refit=refit) for refit in (True, False))
     assert dict(found.sizes) == {"axis": 4, "group": 24}
     assert found.attrs["fits"] == 25
     moved, guessed = (d["without"] - d["eta"] for d in (found, quick))
@@ -338,42 +337,44 @@ def test_leaving_groups_out_in_one_step_is_near_to_refits(planted):
     label = dict(
         zip(planted["constituency"].values.tolist(), ["2013", "2013", "2013", "2015", "2015", "2015"], strict=True)
     )
-    halves = stability_calm(planted, **OPTIONS, by=label)
+    halves = electjax.calm.stability(planted, **OPTIONS, by=label)
     assert halves["group"].values.tolist() == ["2013", "2015"]
     # of two halves, leaving one out is fitting the other alone
     np.testing.assert_allclose(halves["alone"].values, halves["without"].values[::-1], atol=1e-6)
     coordinate = planted.assign_coords(election=("constituency", list(label.values())))
-    np.testing.assert_array_equal(stability_calm(coordinate, **OPTIONS, by="election")["alone"], halves["alone"])
+    np.testing.assert_array_equal(
+        electjax.calm.stability(coordinate, **OPTIONS, by="election")["alone"], halves["alone"]
+    )
 
 
 def test_groups_that_differ_are_found():
     booths = simulated(eta_sd=0.4)
-    found = stability_calm(booths, **OPTIONS, refit=False)
+    found = electjax.calm.stability(booths, **OPTIONS, refit=False)
     assert found["Q_p_value"].min() < 1e-3
     assert found["I2"].max() > 0.5
     assert "differs between groups by more" in found.attrs["verdict"]
     with pytest.raises(ElectionDataError, match="no grouping 'electon'"):
-        stability_calm(booths, **OPTIONS, by="electon")
+        electjax.calm.stability(booths, **OPTIONS, by="electon")
     with pytest.raises(ElectionDataError, match="found 1 group"):
-        stability_calm(booths, **OPTIONS, by=dict.fromkeys(booths["constituency"].values.tolist(), "all"))
+        electjax.calm.stability(booths, **OPTIONS, by=dict.fromkeys(booths["constituency"].values.tolist(), "all"))
 
 
 # ------------------------------------------------------------------------------------ collinearity, penalties
 
 
 def test_collinearity_is_told_in_words(planted):
-    found = collinearity_calm(planted)
+    found = electjax.calm.collinearity(planted)
     assert found["rank_with"] - found["rank_without"] == 4
     assert found["identified"].all()
     assert (found["variance_inflation_booths"] >= 1).all()
     assert "tell every component" in found.attrs["verdict"]
     one = planted.isel(booth=planted["booth_constituency"].values == planted["constituency"].values[0])
-    alone = collinearity_calm(one.sel(constituency=planted["constituency"].values[:1]))
+    alone = electjax.calm.collinearity(one.sel(constituency=planted["constituency"].values[:1]))
     assert alone["rank_with"] == alone["rank_without"]
     assert not alone["identified"].any()
     assert np.isinf(alone["variance_inflation"]).all()
     assert "chosen by the penalty alone" in alone.attrs["verdict"]
-    assert collinearity_calm(planted, affinity="party")["identified"].dims == ("party", "axis")
+    assert electjax.calm.collinearity(planted, affinity="party")["identified"].dims == ("party", "axis")
 
 
 def test_penalties_are_chosen_on_held_out_booths(planted):
@@ -383,7 +384,9 @@ def test_penalties_are_chosen_on_held_out_booths(planted):
     assert chosen.lambda_T == 1.0
     assert chosen.lambda_beta < 1000.0
     asked = [{n: getattr(o, n) for n in ("lambda_eta", "lambda_beta", "lambda_b")} for o in (given, chosen)]
-    before, after = (holdout_calm(planted, **penalties, folds=4)["loss"].sel(model="with") for penalties in asked)
+    before, after = (
+        electjax.calm.holdout(planted, **penalties, folds=4)["loss"].sel(model="with") for penalties in asked
+    )
     assert after.sel(measure="KL") < before.sel(measure="KL")
     with pytest.raises(ElectionDataError, match="no constituency has a booth to spare"):
         choose_penalties(planted.isel(booth=slice(None, None, 8)), given)

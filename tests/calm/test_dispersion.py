@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 import electjax
-from electjax.calm.estimate import first_point, first_weights, information
-from electjax.calm.integrate import integrated, slope_in_dispersion
-from electjax.calm.problem import pose
-from electjax.core.arrow import Point
-from electjax.core.host import double_precision
-from electjax.labelled.booths.codec import encode_booths
-from electjax.labelled.booths.options import options_of
+from electjax.calm.codec import encode_booths
+from electjax.calm.model.estimate import first_point, first_weights, information
+from electjax.calm.model.integrate import integrated, slope_in_dispersion
+from electjax.calm.model.problem import pose
+from electjax.calm.options import options_of
+from electjax.numerics.arrow import Point
+from electjax.numerics.host import double_precision
 
 
 @pytest.fixture(
@@ -22,7 +22,7 @@ from electjax.labelled.booths.options import options_of
 )
 def world(request):
     """Few booths in each constituency: a problem, its design, a point, and the information there."""
-    booths = electjax.simulate_booths("tiny", constituencies=6, booths=5, seed=4, exponent=0.3, booth_sd=(0.0, 0.0))
+    booths = electjax.calm.simulate("tiny", constituencies=6, booths=5, seed=4, exponent=0.3, booth_sd=(0.0, 0.0))
     options = options_of({"model": "recommended", "booth_effects": request.param, "lambda_b": 20.0})
     data, design = encode_booths(booths), options.design
     with double_precision():

@@ -1,4 +1,4 @@
-"""`fit_calm`: what it finds on generated booths, and how it says so."""
+"""`calm.fit`: what it finds on generated booths, and how it says so."""
 
 import json
 import warnings
@@ -9,17 +9,17 @@ import pytest
 import xarray as xr
 
 import electjax
-from electjax.calm import estimate as es
-from electjax.calm import problem as pb
-from electjax.calm import sums as sm
-from electjax.core.host import double_precision
-from electjax.labelled.booths import holdout
-from electjax.labelled.booths.axes import axes_of
-from electjax.labelled.booths.codec import encode_booths
-from electjax.labelled.booths.fit import fit_calm, is_calm, load_calm, save_calm, standard_of_fit
-from electjax.labelled.booths.fittable import check_fittable
-from electjax.labelled.booths.options import JOINT, Options, options_of, read_options
-from electjax.labelled.errors import ElectionDataError
+from electjax.calm.codec import encode_booths
+from electjax.calm.fittable import check_fittable
+from electjax.calm.model import estimate as es
+from electjax.calm.model import problem as pb
+from electjax.calm.model import sums as sm
+from electjax.calm.options import JOINT, Options, options_of, read_options
+from electjax.calm.verbs import holdout
+from electjax.calm.verbs.fit import is_calm, standard_of_fit
+from electjax.data.axes import axes_of
+from electjax.data.errors import ElectionDataError
+from electjax.numerics.host import double_precision
 
 AXES = {  # five axes, the last of which no code knows of
     "age": {"categories": ["18-35", "36-60", "61+"], "kernel": "ordinal"},
@@ -34,7 +34,7 @@ HOW = {"chunk": 48, "rho_age": 0.4}
 
 @pytest.fixture(scope="module")
 def booths():
-    return electjax.simulate_booths(
+    return electjax.calm.simulate(
         "tiny",
         constituencies=10,
         booths=24,
@@ -51,7 +51,7 @@ def booths():
 @pytest.fixture(scope="module")
 def fit(booths):
     """The recommended model."""
-    return fit_calm(booths, model="recommended", **HOW)
+    return electjax.calm.fit(booths, model="recommended", **HOW)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def literal(booths):
     """The model of the source with booth effects integrated out, and a quarter of the booths kept out."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return fit_calm(booths, holdout=0.25, integrate=True, errors="none", **HOW)
+        return electjax.calm.fit(booths, holdout=0.25, integrate=True, errors="none", **HOW)
 
 
 def test_the_truth_is_recovered(booths, fit):
@@ -168,8 +168,8 @@ def test_a_fifth_axis_is_a_matter_of_configuration(booths):
 
 
 def test_it_comes_back_from_a_file_bit_by_bit(fit, tmp_path):
-    path = save_calm(fit, tmp_path / "fit.nc")
-    again = load_calm(path)
+    path = electjax.calm.save_fit(fit, tmp_path / "fit.nc")
+    again = electjax.calm.load_fit(path)
     xr.testing.assert_identical(again, fit)
     for name in fit.variables:
         assert again[name].dtype.kind == fit[name].dtype.kind
@@ -177,20 +177,20 @@ def test_it_comes_back_from_a_file_bit_by_bit(fit, tmp_path):
     np.testing.assert_array_equal(one.mean, other.mean)
     np.testing.assert_array_equal(one.sd, other.sd)
     with pytest.raises(ElectionDataError, match="no such file"):
-        load_calm(tmp_path / "none.nc")
+        electjax.calm.load_fit(tmp_path / "none.nc")
     other = tmp_path / "other.nc"
     xr.Dataset({"x": 1}).to_netcdf(other)
     with pytest.raises(ElectionDataError, match="no CALM fit"):
-        load_calm(other)
+        electjax.calm.load_fit(other)
 
 
 def test_a_warm_start_is_quicker(booths, fit):
     calls = []
     how = {"model": "recommended", "errors": "none", "progress": lambda *at: calls.append(at)} | HOW
-    warm = fit_calm(booths, start=fit, **how | {"rho_age": 0.42})
+    warm = electjax.calm.fit(booths, start=fit, **how | {"rho_age": 0.42})
     assert calls[-1][0] == warm.attrs["steps"]
     assert calls[-1][2] == "fit"
-    cold = fit_calm(booths, **how | {"rho_age": 0.42})
+    cold = electjax.calm.fit(booths, **how | {"rho_age": 0.42})
     assert warm.attrs["steps"] < cold.attrs["steps"]
     assert warm.attrs["objective"] == pytest.approx(cold.attrs["objective"], rel=1e-9)
     np.testing.assert_allclose(warm["eta"], cold["eta"], atol=1e-4)
@@ -199,7 +199,7 @@ def test_a_warm_start_is_quicker(booths, fit):
 
 def test_a_start_with_other_terms_is_refused(booths, fit):
     with pytest.raises(ElectionDataError, match="parameters differ") as caught:
-        fit_calm(booths, start=fit, **HOW)
+        electjax.calm.fit(booths, start=fit, **HOW)
     assert "\n" not in str(caught.value)
 
 
@@ -208,7 +208,7 @@ def test_a_sweep_compiles_once(booths, fit):
     before = [program._cache_size() for program in programs]
     etas = []
     for rho, strength in ((0.2, 1e-3), (0.6, 1e-1), (0.4, 1e3)):
-        found = fit_calm(
+        found = electjax.calm.fit(
             booths, model="recommended", **HOW | {"rho_age": rho, "lambda_eta": strength, "lambda_beta": 1.0}
         )
         etas.append(found["eta"].values)
@@ -245,7 +245,7 @@ def test_one_constituency_says_that_eta_is_chosen_by_the_penalty(booths):
     one = booths.isel(constituency=[0]).drop_vars([name for name in booths.variables if str(name).startswith("true_")])
     one = one.sel(booth=one["booth_constituency"].isin(one["constituency"])).drop_dims("feature", errors="ignore")
     with pytest.warns(UserWarning, match="penalty") as said:
-        alone = fit_calm(one, errors="none", booth_effects=False, affinity="hierarchical", **HOW)
+        alone = electjax.calm.fit(one, errors="none", booth_effects=False, affinity="hierarchical", **HOW)
     assert alone.attrs["rank"] == alone.attrs["rank_without_affinity"]
     notes = json.loads(alone.attrs["warnings"])
     assert any(note in str(warning.message) for note in notes for warning in said)
@@ -255,7 +255,7 @@ def test_one_constituency_says_that_eta_is_chosen_by_the_penalty(booths):
 def test_without_candidate_affinity_there_is_no_eta(booths):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        off = fit_calm(booths, errors="none", use_candidate_affinity=False, **HOW)
+        off = electjax.calm.fit(booths, errors="none", use_candidate_affinity=False, **HOW)
     assert "eta" not in off
     assert "rank" not in off.attrs
     assert not [label for label in off["theta"].values if str(label).startswith("eta")]
@@ -324,7 +324,7 @@ def test_without_candidate_affinity_there_is_no_eta(booths):
 )
 def test_a_wrong_option_is_one_line(booths, name, value):
     with pytest.raises(ElectionDataError) as caught:
-        fit_calm(booths, **{name: value})
+        electjax.calm.fit(booths, **{name: value})
     line = str(caught.value)
     assert "\n" not in line
     assert name in line or (name == "covariates" and "covariate" in line)
@@ -333,7 +333,7 @@ def test_a_wrong_option_is_one_line(booths, name, value):
 
 def test_rho_of_age_is_said_once(booths):
     with pytest.raises(ElectionDataError, match="rho_age or rho, not both"):
-        fit_calm(booths, rho={"age": 0.2}, rho_age=0.4)
+        electjax.calm.fit(booths, rho={"age": 0.2}, rho_age=0.4)
 
 
 def test_without_candidates_no_term_of_theirs_is_left():
@@ -365,7 +365,7 @@ def test_a_joint_minimum_with_errors_says_so():
 
 def test_booths_that_have_not_polled_are_not_fitted(booths):
     silent = booths.assign(votes=booths["votes"] * 0, polled=booths["polled"] * 0)
-    for verb in (fit_calm, electjax.holdout_calm):
+    for verb in (electjax.calm.fit, electjax.calm.holdout):
         with pytest.raises(ElectionDataError, match=r"no votes polled.*use predict"):
             verb(silent)
     some = booths["booth"].isin(booths["booth"][:3])
@@ -380,14 +380,14 @@ def test_previous_shares_that_are_not_there_are_missed(booths, monkeypatch):
     assert check_fittable(booths, design) == []
     for without in (booths.drop_vars("previous"), booths.assign(previous=booths["previous"] * np.nan)):
         assert check_fittable(without, Options().design) == []
-        for verb in (fit_calm, electjax.mobilisation_calm):
+        for verb in (electjax.calm.fit, electjax.calm.mobilisation):
             with pytest.raises(ElectionDataError, match="no booth has a previous share"):
                 verb(without, mobilisation="previous")
     seen = []
     monkeypatch.setattr(holdout, "setting_of", lambda booths, options, *_: seen.append(options) or 1 / 0)
     for there in (booths, booths.drop_vars("previous")):
         with pytest.raises(ZeroDivisionError):
-            electjax.mobilisation_calm(there)
+            electjax.calm.mobilisation(there)
     assert [options["mobilisation"] for options in seen] == ["previous", "model"]
     shares = booths["previous"].transpose("booth", "party").copy()
     shares[:2] = np.nan
@@ -399,9 +399,9 @@ def test_previous_shares_that_are_not_there_are_missed(booths, monkeypatch):
 
 def test_a_typo_is_met_with_a_guess(booths):
     with pytest.raises(ElectionDataError, match="lambda_eta"):
-        fit_calm(booths, lamda_eta=0.1)
+        electjax.calm.fit(booths, lamda_eta=0.1)
     with pytest.raises(ElectionDataError, match="recommended"):
-        fit_calm(booths, model="recomended")
+        electjax.calm.fit(booths, model="recomended")
 
 
 def test_options_come_back_from_json():

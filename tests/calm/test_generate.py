@@ -12,21 +12,20 @@ from scipy import stats
 from scipy.special import expit, logit
 
 import electjax
-from electjax.calm.affinity import build
-from electjax.calm.design import Design, Hyper
-from electjax.calm.electorate import draw_electors, tile
-from electjax.calm.estimate import first_weights
-from electjax.calm.generate import Expected, draw_cell_votes, draw_totals, expect, parameters
-from electjax.calm.problem import fitted, pose
-from electjax.calm.sums import blocks
-from electjax.core.arrow import Point
-from electjax.core.host import double_precision
-from electjax.labelled.booths.axes import axes_of, rho_of
-from electjax.labelled.booths.codec import encode_booths
-from electjax.labelled.booths.electorate import _candidates
-from electjax.labelled.booths.generate import simulate_booths, truth_of
-from electjax.labelled.booths.schema import validate_booths
-from electjax.labelled.errors import ElectionDataError
+from electjax.calm.codec import encode_booths
+from electjax.calm.electorate import _candidates
+from electjax.calm.model.affinity import build
+from electjax.calm.model.design import Design, Hyper
+from electjax.calm.model.electorate import draw_electors, tile
+from electjax.calm.model.estimate import first_weights
+from electjax.calm.model.generate import Expected, draw_cell_votes, draw_totals, expect, parameters
+from electjax.calm.model.problem import fitted, pose
+from electjax.calm.model.sums import blocks
+from electjax.calm.verbs.simulate import truth_of
+from electjax.data.axes import axes_of, rho_of
+from electjax.data.errors import ElectionDataError
+from electjax.numerics.arrow import Point
+from electjax.numerics.host import double_precision
 
 EVERYTHING = {
     "xi": 0.4,
@@ -41,19 +40,19 @@ EVERYTHING = {
 
 @pytest.fixture(scope="module")
 def delhi():
-    return simulate_booths("delhi", seed=3)
+    return electjax.calm.simulate("delhi", seed=3)
 
 
 @pytest.fixture(scope="module")
 def odd():
     """Few booths with every term of the model."""
-    return simulate_booths("tiny", seed=5, **EVERYTHING)
+    return electjax.calm.simulate("tiny", seed=5, **EVERYTHING)
 
 
 @pytest.fixture(scope="module")
 def plain():
     """Few booths that scatter no more than they must, drawn cell by cell."""
-    return simulate_booths("tiny", seed=8, cells=True, rho_T=0.0, rho_P=0.0)
+    return electjax.calm.simulate("tiny", seed=8, cells=True, rho_T=0.0, rho_P=0.0)
 
 
 def arrays(booths, *, weighting="plain", design=None):
@@ -69,7 +68,7 @@ def arrays(booths, *, weighting="plain", design=None):
 
 
 def test_delhi_is_as_large_as_delhi(delhi):
-    election = electjax.load_election("delhi2020")
+    election = electjax.districts.load("delhi2020")
     of = delhi["booth_constituency"].values
     electors = delhi["electors"].groupby(delhi["booth_constituency"]).sum()
     assert dict(delhi.sizes) | {"booth": 0} == dict(delhi.sizes) | {
@@ -99,14 +98,14 @@ def test_everything_is_whole_and_adds_up(delhi, odd):
         np.testing.assert_allclose(booths["true_share"].sum("party"), 1.0, atol=1e-12)
         np.testing.assert_allclose(booths["true_choice"].sum("party"), 1.0, atol=1e-12)
         np.testing.assert_allclose(booths["previous"].sum("party"), 1.0, atol=1e-12)
-        xr.testing.assert_identical(validate_booths(booths), booths)
+        xr.testing.assert_identical(electjax.calm.validate(booths), booths)
     assert not odd["fielded"].all()
     assert (odd["fielded"].sum("party") >= 2).all()
 
 
 def test_real_totals_are_expected_and_drawn(delhi):
     """Constituency effects give the real totals in expectation; the draws scatter around them as they should."""
-    election = electjax.load_election("delhi2020").rename(district="constituency")
+    election = electjax.districts.load("delhi2020").rename(district="constituency")
     area = delhi["booth_constituency"]
     electors, rate, share = delhi["electors"].astype(float), delhi["true_rate"], delhi["true_share"]
 
@@ -208,7 +207,7 @@ def test_votes_drawn_cell_by_cell(plain):
 
 def test_overdispersed_cells_keep_the_mean_and_gain_the_scatter():
     """Variance of a booth's turnout: N^2 t (1-t) rho of the booth, and the electors' own (law of total variance)."""
-    booths = simulate_booths("tiny", seed=8, rho_T=0.02, rho_P=0.03)
+    booths = electjax.calm.simulate("tiny", seed=8, rho_T=0.02, rho_P=0.03)
     data, frame, _, g = arrays(booths)
     truth, draws = truth_of(booths), 200
     many = np.stack([draw_cell_votes(jax.random.key(i), data, frame, g, truth).sum(axis=1) for i in range(draws)])
@@ -227,8 +226,8 @@ def test_overdispersed_cells_keep_the_mean_and_gain_the_scatter():
 
 
 def test_same_seed_same_data(odd):
-    xr.testing.assert_identical(simulate_booths("tiny", seed=5, **EVERYTHING), odd)
-    assert not (simulate_booths("tiny", seed=6, **EVERYTHING)["votes"] == odd["votes"]).all()
+    xr.testing.assert_identical(electjax.calm.simulate("tiny", seed=5, **EVERYTHING), odd)
+    assert not (electjax.calm.simulate("tiny", seed=6, **EVERYTHING)["votes"] == odd["votes"]).all()
 
 
 def _by_hand(booths):
@@ -349,7 +348,7 @@ def _point(truth, design, data):
 
 def test_draws_are_those_of_the_objective():
     """At the truth the slope of the likelihood has mean 0 and the Fisher information as variance: a chi-square."""
-    booths = simulate_booths("tiny", seed=11, rho_T=0.0, rho_P=0.0, booths=30)
+    booths = electjax.calm.simulate("tiny", seed=11, rho_T=0.0, rho_P=0.0, booths=30)
     design = Design(affinity="shared", booth_effects=True)
     data, frame, hyper, _ = arrays(booths)
     hyper = hyper._replace(lambda_beta=0.0, lambda_eta=0.0, lambda_b=0.0)
@@ -384,7 +383,7 @@ def test_other_axes_and_parties():
         "education": {"categories": ["School", "College"], "kernel": "proximity", "proximity": [[1, 0.5], [0.5, 1]]},
         "valence": {"kernel": "scalar"},
     }
-    booths = simulate_booths(
+    booths = electjax.calm.simulate(
         "tiny", axes=axes, parties=["A", "B", "C"], eta=[0.1, 0.2, 0.3], shares=[2, 1, 1], booths=5, seed=1
     )
     assert booths.sizes["cell"] == 4
@@ -427,4 +426,4 @@ def test_tiled_booths_look_like_booths(odd):
 )
 def test_errors_say_which_argument(arguments, said):
     with pytest.raises(ElectionDataError, match=said):
-        simulate_booths(**{"scale": "tiny", **arguments})
+        electjax.calm.simulate(**{"scale": "tiny", **arguments})

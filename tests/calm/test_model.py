@@ -5,27 +5,27 @@ from functools import cache, partial
 from itertools import pairwise
 from types import SimpleNamespace
 
-import calm_by_hand as by_hand
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from calm_by_hand import HYPER, LIKELIHOOD
 from scipy import stats
 from scipy.special import expit, logit
 
-from electjax.calm import estimate as es
-from electjax.calm import problem as pb
-from electjax.calm.affinity import Standard
-from electjax.calm.data import Booths, Frame
-from electjax.calm.design import Design, Hyper, Local
-from electjax.calm.heads import CellShares, Totals, contrast, mobilisation_weights, totals, traits
-from electjax.calm.objective import booth_losses, penalty
-from electjax.calm.split import held_out
-from electjax.calm.sums import blocks
-from electjax.calm.unseen import with_mean_effects
-from electjax.core.arrow import Point, begin
-from electjax.core.host import double_precision
+from electjax.calm.model import estimate as es
+from electjax.calm.model import problem as pb
+from electjax.calm.model.affinity import Standard
+from electjax.calm.model.data import Booths, Frame
+from electjax.calm.model.design import Design, Hyper, Local
+from electjax.calm.model.heads import CellShares, Totals, contrast, mobilisation_weights, totals, traits
+from electjax.calm.model.objective import booth_losses, penalty
+from electjax.calm.model.split import held_out
+from electjax.calm.model.sums import blocks
+from electjax.calm.model.unseen import with_mean_effects
+from electjax.numerics.arrow import Point, begin
+from electjax.numerics.host import double_precision
+from tests.calm import by_hand
+from tests.calm.by_hand import HYPER, LIKELIHOOD
 
 # Together they have every term; each is compiled once, and hyperparameters and data are traced.
 CASES = {

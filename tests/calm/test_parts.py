@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 import electjax
-from electjax.calm import parts as pt
-from electjax.calm.estimate import estimate, first_point, first_weights
-from electjax.calm.problem import pose, value
-from electjax.calm.sums import blocks
-from electjax.core.host import double_precision
-from electjax.labelled.booths.codec import encode_booths
-from electjax.labelled.booths.options import options_of
+from electjax.calm.codec import encode_booths
+from electjax.calm.model import parts as pt
+from electjax.calm.model.estimate import estimate, first_point, first_weights
+from electjax.calm.model.problem import pose, value
+from electjax.calm.model.sums import blocks
+from electjax.calm.options import options_of
+from electjax.numerics.host import double_precision
 
 CHUNK = 8
 MODELS = {
@@ -23,7 +23,7 @@ MODELS = {
 
 @pytest.fixture(scope="module")
 def booths():
-    return electjax.simulate_booths("tiny", constituencies=5, booths=11, seed=3)
+    return electjax.calm.simulate("tiny", constituencies=5, booths=11, seed=3)
 
 
 def posed(booths, how):

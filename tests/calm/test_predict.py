@@ -10,22 +10,20 @@ import pytest
 import xarray as xr
 
 import electjax
-from electjax.calm.bootstrap import draw_weights
-from electjax.calm.estimate import information, newton
-from electjax.calm.heads import contrast
-from electjax.calm.integrate import integrated
-from electjax.calm.problem import value
-from electjax.calm.uncertainty import draw, laplace, laplace_covariance, reported
-from electjax.core.arrow import begin
-from electjax.core.host import double_precision
-from electjax.labelled.booths import mcmc
-from electjax.labelled.booths.basis import basis_of, free_spread
-from electjax.labelled.booths.bootstrap import bootstrap_calm
-from electjax.labelled.booths.fit import fit_arrays, fit_calm
-from electjax.labelled.booths.generate import simulate_booths
-from electjax.labelled.booths.options import options_of, read_options
-from electjax.labelled.booths.predict import predict_calm
-from electjax.labelled.errors import ElectionDataError
+from electjax.calm.basis import basis_of, free_spread
+from electjax.calm.model.bootstrap import draw_weights
+from electjax.calm.model.estimate import information, newton
+from electjax.calm.model.heads import contrast
+from electjax.calm.model.integrate import integrated
+from electjax.calm.model.problem import value
+from electjax.calm.model.uncertainty import draw, laplace, laplace_covariance, reported
+from electjax.calm.options import options_of, read_options
+from electjax.calm.verbs import nuts as mcmc
+from electjax.calm.verbs.fit import fit_arrays
+from electjax.calm.verbs.predict import predict
+from electjax.data.errors import ElectionDataError
+from electjax.numerics.arrow import begin
+from electjax.numerics.host import double_precision
 
 AXES = {
     "age": {"categories": ["Young", "Middle", "Old"], "kernel": "ordinal"},
@@ -38,19 +36,21 @@ DRAWS = 40
 
 @pytest.fixture(scope="module")
 def booths():
-    return simulate_booths("tiny", constituencies=4, booths=5, parties=["A", "B", "C"], axes=AXES, xi=0.3, seed=3)
+    return electjax.calm.simulate(
+        "tiny", constituencies=4, booths=5, parties=["A", "B", "C"], axes=AXES, xi=0.3, seed=3
+    )
 
 
 @pytest.fixture(scope="module")
 def fit(booths):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        return fit_calm(booths, **OPTIONS)
+        return electjax.calm.fit(booths, **OPTIONS)
 
 
 @pytest.fixture(scope="module")
 def drawn(fit, booths):
-    return predict_calm(fit, booths, draws=DRAWS)
+    return predict(fit, booths, draws=DRAWS)
 
 
 def other(booths, place, party, axis):
@@ -82,7 +82,7 @@ def test_intervals_hold_the_estimate_and_are_as_wide_as_the_scatter_of_a_well_kn
 
 def test_votes_do_not_matter_at_the_estimate_but_do_for_the_width(fit, booths, drawn):
     fewer = booths.assign(votes=booths["votes"] * 0, polled=booths["polled"] * 0)
-    found = predict_calm(fit, fewer, draws=DRAWS)
+    found = predict(fit, fewer, draws=DRAWS)
     np.testing.assert_allclose(found["share"], drawn["share"], rtol=1e-12)
     assert found.attrs["jointly_drawn_booths"] == 0
     wide, narrow = (x["share_high"] - x["share_low"] for x in (found, drawn))
@@ -92,10 +92,10 @@ def test_votes_do_not_matter_at_the_estimate_but_do_for_the_width(fit, booths, d
 def test_unseen_booths_have_the_mean_effects_of_their_constituency(fit, booths, drawn):
     label = booths["booth"].values[0]
     strange = booths.assign_coords(booth=["new", *booths["booth"].values[1:]])
-    found = predict_calm(fit, strange, draws=DRAWS)
+    found = predict(fit, strange, draws=DRAWS)
     assert found["known"].values.tolist() == [False] + [True] * (booths.sizes["booth"] - 1)
     assert found.attrs["unseen_booths"] == 1
-    mean = predict_calm(fit, booths, booth_effects="mean")
+    mean = predict(fit, booths, booth_effects="mean")
     np.testing.assert_allclose(found["turnout"][0], mean["turnout"].sel(booth=label))
     np.testing.assert_allclose(found["share"][0], mean["share"].sel(booth=label))
     np.testing.assert_allclose(found["share"][1:], drawn["share"][1:], rtol=1e-12)
@@ -114,7 +114,7 @@ def test_unseen_constituencies_have_no_effects(fit, booths):
             [("elsewhere" if name == names[0] else str(name)) for name in booths["booth_constituency"].values],
         ),
     )
-    found, zero = (predict_calm(fit, renamed, booth_effects=rule) for rule in ("known", "zero"))
+    found, zero = (predict(fit, renamed, booth_effects=rule) for rule in ("known", "zero"))
     first = (renamed["booth_constituency"] == "elsewhere").values
     np.testing.assert_allclose(found["share"][first], zero["share"][first])
     assert np.abs(found["share"] - zero["share"])[~first].max() > 1e-3
@@ -128,7 +128,7 @@ def test_prediction_by_hand(fit, booths):
     one = booths.assign(
         cell_size=(("booth", "cell"), sizes), votes=booths["votes"] * 0, polled=booths["polled"] * 0
     ).drop_vars("electors")
-    found = predict_calm(fit, one, booth_effects="zero")
+    found = predict(fit, one, booth_effects="zero")
     place, axes, parties = booths["booth_constituency"].values[0], booths["axis"].values.tolist(), "ABC"
     here = dict(zip(axes, booths["cell_category"].values[4].tolist(), strict=True))
     x = np.isin(fit["feature"].values, [f"{axis}[{label}]" for axis, label in here.items()]).astype(float)
@@ -154,21 +154,23 @@ def test_prediction_by_hand(fit, booths):
 
 def test_prediction_refuses_booths_of_another_kind(fit, booths):
     with pytest.raises(ElectionDataError, match="party 'C' is only in the fit"):
-        predict_calm(fit, booths.assign_coords(party=["A", "B", "X"]).isel(party=[0, 1]).pipe(_refit_votes))
-    gone = simulate_booths("tiny", constituencies=2, booths=2, parties=["A", "B", "C"], axes={"age": AXES["age"]})
+        predict(fit, booths.assign_coords(party=["A", "B", "X"]).isel(party=[0, 1]).pipe(_refit_votes))
+    gone = electjax.calm.simulate(
+        "tiny", constituencies=2, booths=2, parties=["A", "B", "C"], axes={"age": AXES["age"]}
+    )
     with pytest.raises(ElectionDataError, match="the axes differ from the fit's in caste"):
-        predict_calm(fit, gone)
+        predict(fit, gone)
     odd = booths.copy(deep=True)
     odd["candidate_category"] = odd["candidate_category"].astype("U9")
     odd["candidate_category"][0, 0, 0] = "Ancient"
     with pytest.raises(ElectionDataError, match="unknown category 'Ancient'"):
-        predict_calm(fit, odd)
+        predict(fit, odd)
     with pytest.raises(ElectionDataError, match="no CALM fit"):
-        predict_calm(booths, booths)
+        predict(booths, booths)
     with pytest.raises(ElectionDataError, match=r"predict\(booth_effects=\).*'some'"):
-        predict_calm(fit, booths, booth_effects="some")
+        predict(fit, booths, booth_effects="some")
     with pytest.raises(ElectionDataError, match="without standard errors"):
-        predict_calm(fit.drop_vars("theta_covariance"), booths, draws=5)
+        predict(fit.drop_vars("theta_covariance"), booths, draws=5)
 
 
 def _refit_votes(booths):
@@ -180,7 +182,7 @@ def test_the_same_candidates_change_exactly_nothing(fit, booths):
     place, party = "C02", "B"
     own = booths["candidate_category"].sel(constituency=place, party=party)
     same = {place: {party: {str(axis): str(own.sel(axis=axis).item()) for axis in booths["axis"].values}}}
-    found = electjax.counterfactual(fit, booths, candidates=same, draws=DRAWS)
+    found = electjax.calm.counterfactual(fit, booths, candidates=same, draws=DRAWS)
     for name in ("votes", "seats", "constituency_votes", "constituency_share"):
         for end in ("", "_low", "_high"):
             assert (found[f"{name}_change{end}"] == 0).all()
@@ -190,10 +192,10 @@ def test_the_same_candidates_change_exactly_nothing(fit, booths):
 def test_another_candidate_changes_what_prediction_of_changed_booths_says(fit, booths, drawn):
     place, party = "C02", "B"
     label = other(booths, place, party, "religion")
-    found = electjax.counterfactual(fit, booths, candidates={place: {party: {"religion": label}}}, draws=DRAWS)
+    found = electjax.calm.counterfactual(fit, booths, candidates={place: {party: {"religion": label}}}, draws=DRAWS)
     changed = booths.copy(deep=True)
     changed["candidate_category"].loc[{"constituency": place, "party": party, "axis": "religion"}] = label
-    after = predict_calm(fit, changed)["constituency_votes"]
+    after = predict(fit, changed)["constituency_votes"]
     np.testing.assert_allclose(found["constituency_votes"].sel(scenario="after"), after, rtol=1e-9)
     np.testing.assert_allclose(found["constituency_votes"].sel(scenario="before"), drawn["constituency_votes"])
     gain = found["constituency_votes_change"]
@@ -209,7 +211,7 @@ def test_another_candidate_changes_what_prediction_of_changed_booths_says(fit, b
 
 
 def test_a_candidate_who_withdraws_gets_no_votes(fit, booths):
-    found = electjax.counterfactual(fit, booths, candidates={"C01": {"A": None}}, draws=DRAWS)
+    found = electjax.calm.counterfactual(fit, booths, candidates={"C01": {"A": None}}, draws=DRAWS)
     here = {"constituency": "C01", "party": "A", "scenario": "after"}
     for name in ("constituency_votes", "constituency_votes_low", "constituency_votes_high", "p_win"):
         assert found[name].sel(here) == 0
@@ -224,9 +226,9 @@ def test_candidates_as_rows_or_a_file(fit, booths, tmp_path):
         columns=["constituency", "party", "religion", "caste"],
     )
     rows.to_csv(tmp_path / "candidates.csv", index=False)
-    wanted = electjax.counterfactual(fit, booths, candidates=named, draws=0)
+    wanted = electjax.calm.counterfactual(fit, booths, candidates=named, draws=0)
     for given in (rows, tmp_path / "candidates.csv"):
-        found = electjax.counterfactual(fit, booths, candidates=given, draws=0)
+        found = electjax.calm.counterfactual(fit, booths, candidates=given, draws=0)
         xr.testing.assert_equal(found, wanted)
 
 
@@ -247,16 +249,16 @@ def test_candidates_as_rows_or_a_file(fit, booths, tmp_path):
 )
 def test_impossible_candidates_are_refused(fit, booths, candidates, message):
     with pytest.raises(ElectionDataError, match=message) as caught:
-        electjax.counterfactual(fit, booths, candidates=candidates, draws=0)
+        electjax.calm.counterfactual(fit, booths, candidates=candidates, draws=0)
     assert "\n" not in str(caught.value)
 
 
 def test_public_verbs_know_what_they_are_given(fit, booths, drawn):
-    xr.testing.assert_equal(electjax.predict(fit, booths, draws=DRAWS), drawn)
+    xr.testing.assert_equal(electjax.calm.predict(fit, booths, draws=DRAWS), drawn)
     with pytest.raises(ValueError, match="runs=10: no option of this kind"):
-        electjax.predict(fit, booths, runs=10)
+        electjax.calm.predict(fit, booths, runs=10)
     with pytest.raises(ValueError, match="draws=10: no option of this kind"):
-        electjax.predict(booths, booths, draws=10)
+        electjax.calm.predict(booths, booths, draws=10)
 
 
 @pytest.mark.parametrize("identification", ["sum_to_zero", "reference"])
@@ -274,7 +276,7 @@ def test_free_effects_have_the_standard_errors_of_the_parties(parties, identific
 
 def test_replicates_are_integrated_where_the_fit_is(fit, booths):
     attrs = fit.attrs | {"options": replace(read_options(fit.attrs["options"]), integrate=True).json()}
-    found, joint = (bootstrap_calm(x, booths, replicates=2, seed=1) for x in (fit.assign_attrs(attrs), fit))
+    found, joint = (electjax.calm.bootstrap(x, booths, replicates=2, seed=1) for x in (fit.assign_attrs(attrs), fit))
     assert found.attrs["integrated"] == 1
     assert joint.attrs["integrated"] == 0
     with double_precision():
@@ -292,19 +294,19 @@ def test_replicates_are_integrated_where_the_fit_is(fit, booths):
 
 
 def test_bootstrap_of_booths(fit, booths):
-    found = bootstrap_calm(fit, booths, replicates=12, seed=1)
+    found = electjax.calm.bootstrap(fit, booths, replicates=12, seed=1)
     assert found["converged"].all()
     assert found["eta"].dims == ("replicate", "axis")
     np.testing.assert_allclose(found["eta_se"], found["eta"].std("replicate", ddof=1))
     # as wide as the other errors, which include what the penalties leave open
     ratio = (found["eta_se"] / fit["eta_se"]).mean().item()
     assert 0.2 < ratio < 1.5
-    fewer = bootstrap_calm(fit, booths, replicates=3, seed=1)
+    fewer = electjax.calm.bootstrap(fit, booths, replicates=3, seed=1)
     np.testing.assert_allclose(fewer["eta"], found["eta"][:3], rtol=1e-12)
     with pytest.raises(ElectionDataError, match="is only in the fit"):
-        bootstrap_calm(fit, booths.isel(booth=slice(1, None)))
+        electjax.calm.bootstrap(fit, booths.isel(booth=slice(1, None)))
     with pytest.raises(ElectionDataError, match=r"replicates=\).*at least 2"):
-        bootstrap_calm(fit, booths, replicates=1)
+        electjax.calm.bootstrap(fit, booths, replicates=1)
 
 
 def test_chains_need_blackjax_and_a_proper_posterior(booths, monkeypatch):
@@ -320,7 +322,7 @@ def test_chains_need_blackjax_and_a_proper_posterior(booths, monkeypatch):
 @pytest.mark.slow
 def test_chains_have_the_moments_of_the_posterior():
     """Against importance sampling from the normal approximation, which is exact but for Monte Carlo error."""
-    booths = simulate_booths(
+    booths = electjax.calm.simulate(
         "tiny", constituencies=5, booths=4, parties=["A", "B", "C"], axes=AXES, rho_T=0.0, rho_P=0.0, seed=4
     )
     options = {"coding": "reference", "lambda_beta": 2.0, "lambda_eta": 1.0, "booth_effects": False}

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from calm_frames import CANDIDATES, RHO, SMALL, build, drawn, frame_of, raw
 
-from electjax.calm.data import Booths
-from electjax.calm.design import Design, Hyper
-from electjax.calm.rank import affinity_rank, rank_sentence, variance_inflation
-from electjax.core.host import double_precision
-from electjax.labelled.booths.example import madipur
+from electjax.calm.model.data import Booths
+from electjax.calm.model.design import Design, Hyper
+from electjax.calm.model.rank import affinity_rank, rank_sentence, variance_inflation
+from electjax.calm.verbs.madipur import madipur
+from electjax.numerics.host import double_precision
+from tests.calm.frames import CANDIDATES, RHO, SMALL, build, drawn, frame_of, raw
 
 
 @pytest.fixture(autouse=True, scope="module")

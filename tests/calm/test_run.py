@@ -11,15 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from command_line import run
 
 import electjax
-from electjax import report
-from electjax.labelled.booths.fitted_margins import fitted_margins
-from electjax.labelled.booths.options import JOINT, Options
-from electjax.tasks import sweep_calm
-from electjax.tasks.calm import everywhere
-from electjax.tasks.calm_metrics import calm_metrics, coefficients, recovery, swap_metrics
+from electjax.calm.fitted_margins import fitted_margins
+from electjax.calm.options import JOINT, Options
+from electjax.calm.report import tables
+from electjax.calm.report.figures import booth_scatter, category_heatmap, coefficient_forest, loss_surface
+from electjax.calm.task import sweep as sweep_calm
+from electjax.calm.task.calm import everywhere
+from electjax.calm.task.metrics import calm_metrics, coefficients, recovery, swap_metrics
+from tests.command_line import run
 
 pytestmark = pytest.mark.filterwarnings("ignore:eta is chosen by the penalty alone")
 
@@ -65,7 +66,7 @@ def pretend_booths(**given) -> xr.Dataset:
 
 
 def pretend_fit(booths, *, rho_age=None, lambda_eta=0.01, holdout=0.0, seed=0, level=0.95, errors="laplace", **options):
-    """A fit as `fit_calm` gives it: eta a little off, the smallest validation loss at rho .5 and lambda .01."""
+    """A fit as `calm.fit` gives it: eta a little off, the smallest validation loss at rho .5 and lambda .01."""
     told = options.pop("progress", None)
     told and told(1, 1, "")
     rng = np.random.default_rng(seed)
@@ -194,15 +195,15 @@ def here(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ELECTJAX_CACHE", "off")
     stand_ins = {
-        "fit_calm": pretend_fit,
-        "simulate_booths": pretend_booths,
+        "calm.fit": pretend_fit,
+        "calm.simulate": pretend_booths,
         "madipur": pretend_booths,
-        "holdout_calm": pretend_holdout,
-        "mobilisation_calm": pretend_holdout,
-        "placebo_calm": pretend_placebo,
-        "rho_curve_calm": pretend_curve,
-        "stability_calm": pretend_stability,
-        "collinearity_calm": pretend_collinearity,
+        "calm.holdout": pretend_holdout,
+        "calm.mobilisation": pretend_holdout,
+        "calm.placebo": pretend_placebo,
+        "calm.rho_curve": pretend_curve,
+        "calm.stability": pretend_stability,
+        "calm.collinearity": pretend_collinearity,
         "counterfactual": pretend_swap,
     }
     for name, pretend in stand_ins.items():
@@ -280,7 +281,7 @@ def test_a_sweep_is_quick_and_finds_what_was_planted(here, monkeypatch, capsys):
 
 def test_the_seed_draws_new_data_unless_they_have_their_own(here, monkeypatch):
     seeds = []
-    monkeypatch.setattr(electjax, "simulate_booths", lambda **given: seeds.append(given["seed"]) or pretend_booths())
+    monkeypatch.setattr(electjax, "calm.simulate", lambda **given: seeds.append(given["seed"]) or pretend_booths())
     for arguments in (["seed=3"], ["seed=3", "data.seed=1"]):
         assert (
             run(
@@ -298,9 +299,9 @@ def test_options_reach_the_fit_and_the_reader(here, monkeypatch):
         called.update(options)
         return pretend_fit(booths, **options)
 
-    monkeypatch.setattr(electjax, "fit_calm", fit)
+    monkeypatch.setattr(electjax, "calm.fit", fit)
     monkeypatch.setattr(
-        electjax, "read_booths", lambda path, **given: called.update(given, path=path) or pretend_booths()
+        electjax, "calm.read", lambda path, **given: called.update(given, path=path) or pretend_booths()
     )
     arguments = ["task=calm", "data=booths", "data.path=mine", "calm.rho.school=0.2", "calm.affinity=party"]
     arguments += ["calm.axes={caste:{categories:[X,Y],kernel:match}}", "calm.use_candidate_affinity=false"]
@@ -309,7 +310,7 @@ def test_options_reach_the_fit_and_the_reader(here, monkeypatch):
     assert called["axes"] == {"caste": {"categories": ["X", "Y"], "kernel": "match"}}
     assert (called["rho"], called["affinity"], called["use_candidate_affinity"]) == ({"school": 0.2}, "party", False)
     assert called["seed"] == 4
-    assert "tolerance" not in called  # left to fit_calm
+    assert "tolerance" not in called  # left to calm.fit
     assert json.loads((here / "one" / "metrics.json").read_text("utf-8"))["data"] == "mine"
 
 
@@ -349,7 +350,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(here, monkeypatch, capsys, ove
 def test_the_configuration_has_the_defaults_of_the_library():
     from hydra import compose, initialize_config_dir
 
-    from electjax.config import conf_dir, to_settings
+    from electjax.run.config import conf_dir, to_settings
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         options = to_settings(compose("config", ["task=calm", "data=madipur"])).calm.options
@@ -434,8 +435,8 @@ def test_the_truth_is_compared_where_it_is_the_same_quantity():
 
 def test_what_the_document_has_by_design_is_told_without_a_warning(here, monkeypatch, recwarn):
     made = pretend_fit(pretend_booths()).assign_attrs(warnings=json.dumps([JOINT]))
-    monkeypatch.setattr(electjax, "fit_calm", lambda booths, **options: made)
-    monkeypatch.setattr(electjax, "read_booths", lambda path, **given: pretend_booths())
+    monkeypatch.setattr(electjax, "calm.fit", lambda booths, **options: made)
+    monkeypatch.setattr(electjax, "calm.read", lambda path, **given: pretend_booths())
     assert run(monkeypatch, "task=calm", "data=booths", "data.path=mine", "hydra.run.dir=one") == 0
     assert "integrate=True takes the bias off" in (here / "one" / "report.html").read_text("utf-8")
     assert not [warning for warning in recwarn if JOINT in str(warning.message)]
@@ -518,7 +519,7 @@ def test_the_best_setting_is_a_mean_of_differences_within_seeds():
 def test_the_forest_shows_coefficients_intervals_and_truth():
     booths = pretend_booths()
     metrics = calm_metrics(pretend_fit(booths), booths)
-    figure = report.coefficient_forest(metrics["coefficients"], 0.95, {"age": 0.2})
+    figure = coefficient_forest(metrics["coefficients"], 0.95, {"age": 0.2})
     left, right = figure.axes
     dots = [line.get_xdata() for line in left.lines if line.get_marker() == "o"]
     assert dots[0] == pytest.approx([0.25, 0.25])
@@ -530,7 +531,7 @@ def test_the_forest_shows_coefficients_intervals_and_truth():
 
 def test_the_heatmap_has_every_category_and_party():
     booths = pretend_booths()
-    figure = report.category_heatmap(fitted_margins(pretend_fit(booths)))
+    figure = category_heatmap(fitted_margins(pretend_fit(booths)))
     left, right = figure.axes
     assert len(left.texts) == 3
     assert [text.get_text() for text in right.texts] == ["50.0", "30.0", "20.0"] * 3
@@ -539,16 +540,16 @@ def test_the_heatmap_has_every_category_and_party():
 
 def test_booths_are_dots_or_hexagons():
     fit = pretend_fit(pretend_booths())
-    figure = report.booth_scatter(fit)
+    figure = booth_scatter(fit)
     assert [ax.get_title() for ax in figure.axes] == ["turnout", *PARTIES]
     assert len(figure.axes[0].lines[1].get_xdata()) == 6
     many = xr.concat([fit[["fitted_turnout", "observed_turnout", "fitted_share", "observed_share"]]] * 300, "booth")
-    assert report.booth_scatter(many).axes[0].collections
+    assert booth_scatter(many).axes[0].collections
 
 
 def test_the_surface_marks_the_best_and_the_planted_value():
     loss = np.array([[1.0, 0.5], [0.75, np.nan]])
-    figure = report.loss_surface(loss, ("rho", [0.3, 0.5]), ("lambda", [0.1, 1.0]), planted=0.5)
+    figure = loss_surface(loss, ("rho", [0.3, 0.5]), ("lambda", [0.1, 1.0]), planted=0.5)
     assert [text.get_text() for text in figure.axes[0].texts] == ["5.00", "best", "2.50"]
     assert [label.get_text() for label in figure.legends[0].get_texts()] == ["planted", "lambda = 0.1", "lambda = 1"]
 
@@ -556,7 +557,7 @@ def test_the_surface_marks_the_best_and_the_planted_value():
 def test_labels_of_users_are_escaped():
     booths = pretend_booths().assign_coords(axis=["<b>age</b>", "caste"])
     metrics = calm_metrics(pretend_fit(booths), booths)
-    assert "<b>" not in report.calm_tables.as_html(metrics)
+    assert "<b>" not in tables.as_html(metrics)
 
 
 # ------------------------------------------------------------------------------------ the real thing

@@ -11,19 +11,19 @@ import pytest
 from jax.flatten_util import ravel_pytree
 from scipy.special import expit
 
-from electjax.calm import uncertainty as un
-from electjax.calm.bootstrap import draw_weights
-from electjax.calm.data import Booths, Frame
-from electjax.calm.design import Design, Hyper
-from electjax.calm.estimate import Information, information
-from electjax.calm.integrate import _slopes, integrated
-from electjax.calm.problem import blank, fitted, pose, value
-from electjax.calm.sums import blocks
-from electjax.calm.unseen import constituencies
-from electjax.core.arrow import Point
-from electjax.core.host import double_precision
+from electjax.calm.model import uncertainty as un
+from electjax.calm.model.bootstrap import draw_weights
+from electjax.calm.model.data import Booths, Frame
+from electjax.calm.model.design import Design, Hyper
+from electjax.calm.model.estimate import Information, information
+from electjax.calm.model.integrate import _slopes, integrated
+from electjax.calm.model.problem import blank, fitted, pose, value
+from electjax.calm.model.sums import blocks
+from electjax.calm.model.unseen import constituencies
+from electjax.numerics.arrow import Point
+from electjax.numerics.host import double_precision
 
-EXPERIMENT = Path(__file__).parents[1] / "experiments" / "calm" / "run.py"
+EXPERIMENT = Path(__file__).parents[2] / "experiments" / "calm" / "run.py"
 DESIGN = Design()
 AREAS, EACH, PARTIES, SIZES = 4, 3, 3, (3, 2)
 

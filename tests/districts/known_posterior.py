@@ -3,7 +3,7 @@
 import numpy as np
 
 import electjax
-from electjax.labelled.schema import election_dataset
+from electjax.districts.schema import election_dataset
 
 COUNTED = {"reading": "count", "bookkeeping": "none"}  # DPM with a likelihood
 OPEN = {"reading": "count", "districts": "open"}  # PCM with one
@@ -14,8 +14,8 @@ def simulated_election(model, params, options, *, seed=5, shares=(0.5, 0.35, 0.1
     """One simulated run of a model, as if it were the returns."""
     parties = list("ABCDE"[: len(shares)])
     popularity = dict(zip(parties, shares, strict=True))
-    base = electjax.uniform_election(popularity, districts=districts, electors=electors)
-    run = electjax.simulate(base, model, params, runs=1, seed=seed, options=options).isel(run=0)
+    base = electjax.districts.uniform(popularity, districts=districts, electors=electors)
+    run = electjax.districts.simulate(base, model, params, runs=1, seed=seed, options=options).isel(run=0)
     names = [str(name) for name in run["district"].values]
     return election_dataset(run["votes"].values, districts=names, parties=parties, attrs={"name": "known"})
 

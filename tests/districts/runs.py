@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from electjax.core.polling import largest_remainder
-from electjax.simulators import get_simulator
-from electjax.simulators.base import Contest, Outcome, check_options, make_plan, simulate_runs
+from electjax.districts.kernels.polling import largest_remainder
+from electjax.districts.models import get_simulator
+from electjax.districts.models.base import Contest, Outcome, check_options, make_plan, simulate_runs
 
 STANDARD_ERRORS = 5.0  # tolerance of every comparison of means; by chance about one in a million fails
 

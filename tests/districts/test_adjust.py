@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from electjax.calibration.adjust import adjust, weighted_quantile
-from electjax.calibration.prior import Axis, Space, from_probit, to_probit, unit_to_params
+from electjax.districts.abc.adjust import adjust, weighted_quantile
+from electjax.districts.abc.prior import Axis, Space, from_probit, to_probit, unit_to_params
 
 N = 4000
 

@@ -11,7 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from district_runs import (
+
+from electjax.districts.kernels.polling import largest_remainder
+from electjax.districts.models.base import Contest, Outcome
+from tests.districts.runs import (
     GAMMAS,
     MIDDLE_DISTRICTS,
     MIDDLE_SIZE,
@@ -25,9 +28,6 @@ from district_runs import (
     unequal,
     urn_variance,
 )
-
-from electjax.core.polling import largest_remainder
-from electjax.simulators.base import Contest, Outcome
 
 # ---------------------------------------------------------------- without book-keeping
 

@@ -11,22 +11,22 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import electjax
-from electjax import calibration
-from electjax.calibration import make_space, unit_to_params
-from electjax.calibration.explore_exploit import exploit_draws
-from electjax.calibration.prior import reflect
-from electjax.calibration.problem import CHUNK, Draws, _evaluate, select
-from electjax.core import parallel
-from electjax.core.outcome import Summary
-from electjax.simulators import DM, DPM
+from electjax.districts import abc
+from electjax.districts.abc import make_space, unit_to_params
+from electjax.districts.abc.explore_exploit import exploit_draws
+from electjax.districts.abc.prior import reflect
+from electjax.districts.abc.problem import CHUNK, Draws, _evaluate, select
+from electjax.districts.kernels.outcome import Summary
+from electjax.districts.models import DM, DPM
+from electjax.numerics import parallel
 
 
 @pytest.fixture(scope="module")
 def small():
     """An election of known gamma: one simulated run of DPM at .85."""
-    base = electjax.uniform_election({"A": 0.5, "B": 0.35, "C": 0.15}, districts=40, electors=200_000)
-    run = electjax.simulate(base, "dpm", {"gamma": 0.85}, runs=1, seed=5).isel(run=0)
-    from electjax.labelled.schema import election_dataset
+    base = electjax.districts.uniform({"A": 0.5, "B": 0.35, "C": 0.15}, districts=40, electors=200_000)
+    run = electjax.districts.simulate(base, "dpm", {"gamma": 0.85}, runs=1, seed=5).isel(run=0)
+    from electjax.districts.schema import election_dataset
 
     return election_dataset(
         run["votes"].values, districts=list(run["district"].values), parties=list("ABC"), attrs={"name": "known"}
@@ -35,12 +35,14 @@ def small():
 
 @pytest.fixture(scope="module")
 def explored(small):
-    return electjax.calibrate(small, "dpm", method="explore_exploit", seed=1, budget=6000, accept=200)
+    return electjax.districts.calibrate(small, "dpm", method="explore_exploit", seed=1, budget=6000, accept=200)
 
 
 @pytest.fixture(scope="module")
 def rejected(small):
-    return electjax.calibrate(small, "dpm", method="rejection", seed=1, budget=8 * CHUNK, accept=10**6, adjust="none")
+    return electjax.districts.calibrate(
+        small, "dpm", method="rejection", seed=1, budget=8 * CHUNK, accept=10**6, adjust="none"
+    )
 
 
 # ------------------------------------------------------------------------------------------------ prior
@@ -88,18 +90,18 @@ def test_reflection_keeps_what_is_inside_and_mirrors_at_the_walls():
 
 
 def test_distance_by_hand():
-    goal = calibration.target([60, 10], [0.6, 0.4], 0.55, 0.06)
+    goal = abc.target([60, 10], [0.6, 0.4], 0.55, 0.06)
     summary = Summary(jnp.array([64, 6]), jnp.array([0.6, 0.4]), jnp.float32(0.55), jnp.float32(0.10))
-    statistics = calibration.flatten_summary(summary)
+    statistics = abc.flatten_summary(summary)
     # gaps in tolerances: 2, -2, 0, 0, 0, 2
-    assert float(calibration.distance(statistics, goal)) == pytest.approx(np.sqrt(12 / 6), rel=1e-5)
-    assert float(calibration.distance(statistics, goal, norm="max")) == pytest.approx(2.0, rel=1e-5)
+    assert float(abc.distance(statistics, goal)) == pytest.approx(np.sqrt(12 / 6), rel=1e-5)
+    assert float(abc.distance(statistics, goal, norm="max")) == pytest.approx(2.0, rel=1e-5)
 
 
 def test_unknown_statistics_do_not_count():
-    goal = calibration.target([60, 10], [0.6, 0.4], np.nan, np.nan)
+    goal = abc.target([60, 10], [0.6, 0.4], np.nan, np.nan)
     statistics = jnp.array([64.0, 6.0, 0.6, 0.4, 0.9, 0.9])
-    assert float(calibration.distance(statistics, goal)) == pytest.approx(np.sqrt(8 / 4), rel=1e-5)
+    assert float(abc.distance(statistics, goal)) == pytest.approx(np.sqrt(8 / 4), rel=1e-5)
 
 
 # ---------------------------------------------------------------------------------------------- methods
@@ -141,7 +143,7 @@ def test_psi_opt_is_near_the_truth(explored):
 def test_draws_come_closest_first_with_their_statistics(explored, small):
     distances = explored["distance"].values
     assert (np.diff(distances) >= 0).all()
-    goal = calibration.target(
+    goal = abc.target(
         small["seats"].values,
         explored["observed_vote_fraction"].values,
         explored["observed_mwm"].values,
@@ -156,14 +158,14 @@ def test_draws_come_closest_first_with_their_statistics(explored, small):
         ],
         axis=1,
     )
-    np.testing.assert_allclose(calibration.distance(statistics, goal), distances, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(abc.distance(statistics, goal), distances, rtol=1e-4, atol=1e-5)
     assert int(explored["seats"].sum("party").isel(draw=0)) == 40
     assert float(explored["weight"].sum()) == pytest.approx(1.0)
 
 
 def test_the_same_seed_gives_the_same_result_on_one_thread_or_many(small, explored, monkeypatch):
     monkeypatch.setattr(parallel, "host_workers", lambda: 1)
-    again = electjax.calibrate(small, "dpm", method="explore_exploit", seed=1, budget=6000, accept=200)
+    again = electjax.districts.calibrate(small, "dpm", method="explore_exploit", seed=1, budget=6000, accept=200)
     for name in ("gamma", "distance", "seats", "optimal_gamma"):
         np.testing.assert_array_equal(again[name], explored[name])
 
@@ -171,8 +173,10 @@ def test_the_same_seed_gives_the_same_result_on_one_thread_or_many(small, explor
 def test_new_priors_budgets_and_methods_compile_nothing_new(small, explored, rejected):
     before = _evaluate._cache_size()
     search = {"method": "explore_exploit", "seed": 2, "budget": 3000, "accept": 10}
-    electjax.calibrate(small, "dpm", priors={"gamma": (0.5, 0.95)}, tolerance=2.0, **search)
-    electjax.calibrate(small, "dpm", method="rejection", seed=2, budget=2000, accept=10, params={"prior_mass": 1.0})
+    electjax.districts.calibrate(small, "dpm", priors={"gamma": (0.5, 0.95)}, tolerance=2.0, **search)
+    electjax.districts.calibrate(
+        small, "dpm", method="rejection", seed=2, budget=2000, accept=10, params={"prior_mass": 1.0}
+    )
     assert _evaluate._cache_size() == before
 
 
@@ -189,15 +193,15 @@ def test_selection_keeps_the_closest_where_nothing_is_close():
 
 def test_the_budget_is_spent_to_the_last_whole_round(small):
     everything = {"seed": 0, "accept": 10**6, "tolerance": 50.0}
-    result = electjax.calibrate(small, "dpm", method="explore_exploit", budget=2300, **everything)
+    result = electjax.districts.calibrate(small, "dpm", method="explore_exploit", budget=2300, **everything)
     assert result.sizes["draw"] == 2300 // 80 * 80
-    result = electjax.calibrate(small, "dpm", method="rejection", budget=1500, **everything)
+    result = electjax.districts.calibrate(small, "dpm", method="rejection", budget=1500, **everything)
     assert result.sizes["draw"] == 1500
 
 
 def test_an_unreachable_election_is_said_to_be_so(small):
     with pytest.warns(UserWarning, match="within tolerance"):
-        result = electjax.calibrate(
+        result = electjax.districts.calibrate(
             small, "dpm", method="explore_exploit", seed=0, budget=2000, priors={"gamma": (0.0, 0.2)}
         )
     assert result.attrs["tolerance"] > 1.0
@@ -206,10 +210,10 @@ def test_an_unreachable_election_is_said_to_be_so(small):
 
 @pytest.mark.slow
 def test_a_vector_comes_back_with_its_labels_and_goes_back_in():
-    election = electjax.uniform_election({"A": 0.5, "B": 0.35, "C": 0.15}, districts=6, electors=6000)
+    election = electjax.districts.uniform({"A": 0.5, "B": 0.35, "C": 0.15}, districts=6, electors=6000)
     settings = {"method": "explore_exploit", "budget": 160, "accept": 10**6, "tolerance": 1e3}
     settings["options"] = {"districts": "open"}
-    found = electjax.calibrate(election, "pcm", seed=2, params={"prior_mass": 2.0}, **settings)
+    found = electjax.districts.calibrate(election, "pcm", seed=2, params={"prior_mass": 2.0}, **settings)
     assert found["eta"].dims == ("draw", "party")
     assert found["optimal_eta"].dims == ("party",)
     assert found["prior_eta"].dims == ("prior_draw", "party")
@@ -218,9 +222,9 @@ def test_a_vector_comes_back_with_its_labels_and_goes_back_in():
     assert len(np.unique(found["eta"])) > found.sizes["draw"]  # the parties' values differ
     assert json.loads(found.attrs["fixed_parameters"])["prior_mass"] == 2.0
     options = settings["options"]
-    again = electjax.simulate(election, "pcm", {"eta": found["optimal_eta"].values}, runs=8, options=options)
+    again = electjax.districts.simulate(election, "pcm", {"eta": found["optimal_eta"].values}, runs=8, options=options)
     assert json.loads(again.attrs["parameters"])["eta"] == pytest.approx(found["optimal_eta"].values.tolist())
-    again = electjax.simulate(election, "pcm", {"eta": [0.0, 1.0, 0.0]}, runs=8, options=options)
+    again = electjax.districts.simulate(election, "pcm", {"eta": [0.0, 1.0, 0.0]}, runs=8, options=options)
     spread = again["votes"].std("district").mean("run") / again["votes"].mean(["district", "run"])
     assert (spread.sel(party="B") > 3 * spread.drop_sel(party="B")).all()
 
@@ -249,4 +253,4 @@ def test_a_vector_comes_back_with_its_labels_and_goes_back_in():
 )
 def test_bad_settings_are_named(small, change, said):
     with pytest.raises(ValueError, match=said.replace("|", r"\|")):
-        electjax.calibrate(small, **({"method": "explore_exploit"} | change))
+        electjax.districts.calibrate(small, **({"method": "explore_exploit"} | change))

@@ -9,14 +9,14 @@ import pytest
 from scipy import stats
 
 import electjax
-from electjax.calibration.problem import evaluate
-from electjax.calibration.rejection import permitted_draws
-from electjax.calibration.scores import crps, energy_score, evidence, log_score, probabilities
-from electjax.labelled.compare import compare
-from electjax.labelled.problem import make_problem
-from electjax.labelled.recovery import _observing, _table
-from electjax.labelled.schema import election_dataset
-from electjax.report.trust import model_probabilities
+from electjax.districts.abc.problem import evaluate
+from electjax.districts.abc.rejection import permitted_draws
+from electjax.districts.abc.scores import crps, energy_score, evidence, log_score, probabilities
+from electjax.districts.problem import make_problem
+from electjax.districts.report.trust import model_probabilities
+from electjax.districts.schema import election_dataset
+from electjax.districts.verbs.compare import compare
+from electjax.districts.verbs.recover import _observing, _table
 
 # ----------------------------------------------------------------------------------------------- scores
 
@@ -111,8 +111,8 @@ def test_probabilities_and_their_errors():
 
 def held(model, params, *, seed=3, name="known", options=None):
     """One simulated election of known model and parameters."""
-    base = electjax.uniform_election({"A": 0.5, "B": 0.3, "C": 0.2}, districts=30, electors=60_000)
-    run = electjax.simulate(base, model, params, runs=1, seed=seed, options=options).isel(run=0)
+    base = electjax.districts.uniform({"A": 0.5, "B": 0.3, "C": 0.2}, districts=30, electors=60_000)
+    run = electjax.districts.simulate(base, model, params, runs=1, seed=seed, options=options).isel(run=0)
     return election_dataset(
         run["votes"].values, districts=list(run["district"].values), parties=list("ABC"), attrs={"name": name}
     )
@@ -131,7 +131,7 @@ def of_dm():
 def searched(of_dm):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # pcm does not reach the tolerance, as it should not
-        return {model: electjax.calibrate(of_dm, model, seed=1, **SETTINGS) for model in MODELS}
+        return {model: electjax.districts.calibrate(of_dm, model, seed=1, **SETTINGS) for model in MODELS}
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,9 @@ def test_evidence_of_smc_agrees_with_brute_force(of_dm, compared):
     """Plain rejection from the prior, at tolerances wide enough for it, gives the same evidence."""
     number, checked = 16_384, []
     for model in MODELS:
-        brute = electjax.calibrate(of_dm, model, method="rejection", budget=number, accept=10**6, tolerance=4, seed=11)
+        brute = electjax.districts.calibrate(
+            of_dm, model, method="rejection", budget=number, accept=10**6, tolerance=4, seed=11
+        )
         trace = brute["trace_distance"].values[0]
         for epsilon in compared["epsilon"].values:
             hits = int((trace <= epsilon).sum())
@@ -177,7 +179,7 @@ def test_evidence_of_smc_agrees_with_brute_force(of_dm, compared):
 @pytest.mark.slow
 def test_probabilities_are_those_of_the_models_that_were_drawn():
     """Of elections given a probability of p to be dm's, a share p are: model and parameters drawn from the prior."""
-    base = electjax.uniform_election({"A": 0.5, "B": 0.3, "C": 0.2}, districts=30, electors=60_000)
+    base = electjax.districts.uniform({"A": 0.5, "B": 0.3, "C": 0.2}, districts=30, electors=60_000)
     replicates, number, epsilon = 150, 16_384, 1.5
     problems = [make_problem(base, model)[0] for model in MODELS]
     keys = jax.random.split(jax.random.key(0), 8)
@@ -253,7 +255,7 @@ def test_the_figure_draws_every_model(compared):
 
 def test_what_cannot_be_compared_is_said(of_dm, searched):
     posterior = searched["dm"]
-    explored = electjax.calibrate(of_dm, "dm", method="explore_exploit", budget=800, accept=50, tolerance=3.0)
+    explored = electjax.districts.calibrate(of_dm, "dm", method="explore_exploit", budget=800, accept=50, tolerance=3.0)
     for models, said, more in (
         (["dm"], "two or more", {}),
         ({"dm": posterior, "other": posterior.assign_attrs(seat_tolerance=1.0)}, "seat_tolerance", {}),

@@ -13,18 +13,19 @@ from hydra.core.global_hydra import GlobalHydra
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
-from test_predict import OPEN, made_posterior
 
 import electjax
-from electjax import report
-from electjax.config import CHANGES, ConfigError, conf_dir, restore, to_settings
-from electjax.labelled.counterfactual import check_scenarios, seat_statistics
-from electjax.labelled.predict import posterior_basis
-from electjax.labelled.scenario import KEYS, change, move_popularity, resize
-from electjax.simulators.base import simulate_runs
-from electjax.tasks.counterfactual import counterfactual
-from electjax.tasks.settings import ModelSettings, Settings
-from electjax.tasks.simulate import split_values
+from electjax.districts.models.base import simulate_runs
+from electjax.districts.report.counterfactual import scenario_rows, scenario_seats
+from electjax.districts.scenario import KEYS, change, move_popularity, resize
+from electjax.districts.task.counterfactual import counterfactual
+from electjax.districts.task.simulate import split_values
+from electjax.districts.verbs.counterfactual import check_scenarios, seat_statistics
+from electjax.districts.verbs.predict import posterior_basis
+from electjax.run.config import CHANGES, ConfigError, conf_dir, restore, to_settings
+from electjax.run.report import write_report
+from electjax.run.settings import ModelSettings, Settings
+from tests.districts.test_predict import OPEN, made_posterior
 
 RUNS = 300
 
@@ -35,7 +36,7 @@ def small():
     rng = np.random.default_rng(4)
     sizes = rng.integers(500, 4000, 20)
     votes = np.array([[size // 2, size // 3, size - size // 2 - size // 3] for size in sizes])
-    return electjax.labelled.election_dataset(
+    return electjax.districts.election_dataset(
         votes, districts=[f"d{i}" for i in range(20)], parties=list("ABC"), attrs={"name": "small"}
     )
 
@@ -59,7 +60,7 @@ def worlds(small, posterior):
         "even": {"parameters": {"eta": 0.0}},
         "B in strongholds": {"parameters": {"eta": [0.0, 0.99, 0.0]}},
     }
-    return electjax.counterfactual(small, posterior, scenarios, runs=RUNS, seed=5)
+    return electjax.districts.counterfactual(posterior, small, scenarios, runs=RUNS, seed=5)
 
 
 # --------------------------------------------------------------------------------------------- popularity
@@ -132,7 +133,7 @@ def test_as_many_districts_are_the_same_districts():
 @pytest.mark.slow
 def test_seats_grow_with_the_districts(small, posterior):
     changes = {"twice": {"districts": 40}, "one": {"districts": 1}}
-    found = electjax.counterfactual(small, posterior, changes, runs=RUNS, seed=0)
+    found = electjax.districts.counterfactual(posterior, small, changes, runs=RUNS, seed=0)
     assert found["districts"].values.tolist() == [20, 40, 1]
     assert (found["seats"].sum("party") == found["districts"]).all()
     np.testing.assert_allclose(found["popularity"], np.broadcast_to(small["popularity"], (3, 3)))
@@ -223,7 +224,7 @@ def test_exchanged_parties_exchange_their_seats(small):
     posterior = made_posterior(small, "pcm", {"eta": np.full((1, 3), 0.9)}, options=OPEN)
     shares = {"one": {"A": 0.45, "B": 0.3, "C": 0.25}, "other": {"A": 0.3, "B": 0.45, "C": 0.25}}
     scenarios = {name: {"popularity": given} for name, given in shares.items()}
-    found = electjax.counterfactual(small, posterior, scenarios, runs=600, seed=2)
+    found = electjax.districts.counterfactual(posterior, small, scenarios, runs=600, seed=2)
     one, other = found.sel(scenario="one"), found.sel(scenario="other")
     for mine, theirs in (("A", "B"), ("B", "A"), ("C", "C")):
         gap = float(one["seats_mean"].sel(party=mine) - other["seats_mean"].sel(party=theirs))
@@ -246,7 +247,7 @@ def test_statistics_by_hand():
 def test_a_sweep_of_values_compiles_once(small, posterior, worlds):
     before = simulate_runs._cache_size()
     sweep = {f"{x:.2f}": {"popularity": {"B": x}, "parameters": {"eta": {"A": x}}} for x in (0.1, 0.2, 0.5, 0.9)}
-    found = electjax.counterfactual(small, posterior, sweep, runs=20, seed=1)
+    found = electjax.districts.counterfactual(posterior, small, sweep, runs=20, seed=1)
     assert simulate_runs._cache_size() == before
     assert (found["seats_mean"].sel(party="B")[1:].diff("scenario") >= 0).all()
 
@@ -292,7 +293,7 @@ def test_what_is_known_of_a_result(worlds, posterior):
 )
 def test_scenarios_that_make_no_sense_are_named(small, posterior, scenario, said):
     with pytest.raises(ValueError, match=said) as error:
-        electjax.counterfactual(small, posterior, {"x": scenario})
+        electjax.districts.counterfactual(posterior, small, {"x": scenario})
     assert str(error.value).startswith("scenario 'x'")
     assert "\n" not in str(error.value)
     with pytest.raises(ValueError, match=said):  # and before anything is calibrated
@@ -302,7 +303,7 @@ def test_scenarios_that_make_no_sense_are_named(small, posterior, scenario, said
 def test_a_change_that_leaves_the_support_says_in_how_many_runs(small, posterior):
     scenario = {"parameters": {"eta": {"add": 0.3}}}
     with pytest.raises(ValueError, match=r"eta would be 1\.\d+ in \d+ of 50 runs; expected 0 to 1"):
-        electjax.counterfactual(small, posterior, {"x": scenario}, runs=50)
+        electjax.districts.counterfactual(posterior, small, {"x": scenario}, runs=50)
     check_scenarios(small, "pcm", {"x": scenario}, params={}, options=OPEN)  # depends on the draws: not known before
 
 
@@ -317,14 +318,14 @@ def test_a_change_that_leaves_the_support_says_in_how_many_runs(small, posterior
 )
 def test_bad_sets_of_scenarios_are_named(small, posterior, scenarios, said):
     with pytest.raises(ValueError, match=said):
-        electjax.counterfactual(small, posterior, scenarios)
+        electjax.districts.counterfactual(posterior, small, scenarios)
 
 
 def test_popularity_cannot_be_set_where_it_is_an_outcome(small):
     posterior = made_posterior(small, "sim", {"concentration": [0.5, 1.0]})
     for scenario in ({"popularity": {"A": 0.4}}, {"swing": {"A": 0.1}}):
         with pytest.raises(ValueError, match="in model sim the popularity of parties comes out of the simulation"):
-            electjax.counterfactual(small, posterior, {"x": scenario})
+            electjax.districts.counterfactual(posterior, small, {"x": scenario})
 
 
 # --------------------------------------------------------------------------------------------- task, report
@@ -373,18 +374,18 @@ def test_a_scenario_is_refused_before_the_calibration(small, monkeypatch):
 
 
 def test_the_report_tells_and_draws_the_scenarios(result, tmp_path):
-    report.write_report(tmp_path, result.tree, result.metrics, config_yaml="")
+    write_report(tmp_path, result.tree, result.metrics, config_yaml="")
     html = (tmp_path / "report.html").read_text("utf-8")
     assert "What would have been" in html
     assert "more districts &amp; &lt;more&gt;" in html
     assert (tmp_path / "figures" / "scenarios_pcm.png").stat().st_size > 10_000
-    rows = report.scenario_rows(result.metrics)
+    rows = scenario_rows(result.metrics)
     assert [row["Scenario"] for row in rows] == list(result.metrics["counterfactual"]["pcm"])
     assert rows[2]["Districts"] == "40"
 
 
 def test_the_picture_has_a_line_per_scenario_and_says_who_wins(worlds):
-    figure = report.scenario_seats(worlds)
+    figure = scenario_seats(worlds)
     ax = figure.axes[0]
     assert [label.get_text() for label in ax.get_yticklabels()] == list(worlds["scenario"].values)
     assert ax.get_xlabel() == "seats"
@@ -411,7 +412,7 @@ def test_the_experiment_is_possible_and_takes_scenarios_of_the_command_line():
     assert found.scenarios["swing back"] == {"swing": {"AAP": -0.1}}
     assert len(found.scenarios) > 4
     params, options = split_values("pcm", found.models["pcm"].values)
-    election = electjax.load_election("delhi2020")
+    election = electjax.districts.load("delhi2020")
     assert check_scenarios(election, "pcm", found.scenarios, params=params, options=options) is None
 
 

@@ -11,17 +11,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from data_paths import shared
-from district_runs import STANDARD_ERRORS, contest, is_consistent, moments_agree, outcomes
-from enumeration import Table
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from electjax.core import communities, random
-from electjax.core.polling import BOOKKEEPING, largest_remainder
-from electjax.simulators import get_simulator
-from electjax.simulators.base import ENGINES, Contest, Outcome, check_options, make_plan, simulate_runs
+from electjax.districts.kernels import communities
+from electjax.districts.kernels.polling import BOOKKEEPING, largest_remainder
+from electjax.districts.models import get_simulator
+from electjax.districts.models.base import ENGINES, Contest, Outcome, check_options, make_plan, simulate_runs
+from electjax.numerics import random
+from tests.data_paths import shared
+from tests.districts.enumeration import Table
+from tests.districts.runs import STANDARD_ERRORS, contest, is_consistent, moments_agree, outcomes
 
 LEVEL = 1e-6  # of every chi-square test
 

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from electjax.calibration.distance import Measure, target
-from electjax.calibration.exact import _Data, _grid, _log_prior_and_params, _Model, _nuts, _to_unit, exact, r_hat
-from electjax.calibration.grid import adaptive_grid, grid_draws
-from electjax.calibration.prior import Axis, Space, make_space, unit_to_params
-from electjax.calibration.problem import Problem, Setting
-from electjax.core.dirichlet_multinomial import dirichlet_multinomial_log, multinomial_log
-from electjax.core.host import double_precision
-from electjax.simulators import get_simulator
-from electjax.simulators.base import check_options, make_plan
-from tests.district_runs import STANDARD_ERRORS, contest, outcomes
-from tests.enumeration import law, polya_urn
+from electjax.districts.abc.distance import Measure, target
+from electjax.districts.abc.exact import _Data, _grid, _log_prior_and_params, _Model, _nuts, _to_unit, exact, r_hat
+from electjax.districts.abc.grid import adaptive_grid, grid_draws
+from electjax.districts.abc.prior import Axis, Space, make_space, unit_to_params
+from electjax.districts.abc.problem import Problem, Setting
+from electjax.districts.kernels.dirichlet_multinomial import dirichlet_multinomial_log, multinomial_log
+from electjax.districts.models import get_simulator
+from electjax.districts.models.base import check_options, make_plan
+from electjax.numerics.host import double_precision
+from tests.districts.enumeration import law, polya_urn
+from tests.districts.runs import STANDARD_ERRORS, contest, outcomes
 
 COUNT = {"reading": "count", "bookkeeping": "none"}
 OPEN = {"reading": "count", "districts": "open"}

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 import electjax
-from electjax.tasks.result import Result, write_result
+from electjax.run.result import Result, write_result
 
 PARTIES = ["AAP", "BJP", "INC", "others"]
 DRAWS = 400
@@ -15,7 +15,7 @@ DRAWS = 400
 
 @pytest.fixture(scope="module")
 def delhi() -> xr.Dataset:
-    return electjax.load_election("delhi2020")
+    return electjax.districts.load("delhi2020")
 
 
 def made_up_posterior(weight: np.ndarray, *, seed: int = 3) -> xr.Dataset:
@@ -57,7 +57,7 @@ def made_up_prediction(runs: int = 50) -> xr.Dataset:
 
 
 def test_groups_dimensions_and_attributes_are_those_of_the_schema(delhi):
-    tree = electjax.to_inference_data(made_up_posterior(np.ones(DRAWS)), made_up_prediction(), delhi)
+    tree = electjax.districts.to_inference_data(made_up_posterior(np.ones(DRAWS)), made_up_prediction(), delhi)
     sizes = {name: dict(node.sizes) for name, node in tree.children.items()}
     assert sizes == {
         "posterior": {"chain": 1, "draw": DRAWS, "party": 4},
@@ -80,14 +80,14 @@ def test_groups_dimensions_and_attributes_are_those_of_the_schema(delhi):
 
 
 def test_what_is_not_given_is_left_out():
-    tree = electjax.to_inference_data(made_up_posterior(np.ones(20)))
+    tree = electjax.districts.to_inference_data(made_up_posterior(np.ones(20)))
     assert set(tree.children) == {"posterior", "sample_stats", "prior", "observed_data"}
     assert "votes" not in tree["observed_data"]
 
 
 def test_equal_weights_keep_every_draw_once():
     posterior = made_up_posterior(np.ones(DRAWS))
-    tree = electjax.to_inference_data(posterior)
+    tree = electjax.districts.to_inference_data(posterior)
     place = tree["sample_stats/accepted_draw"].values[0]
     assert sorted(place) == list(range(DRAWS))
     assert list(place) != sorted(place)
@@ -98,7 +98,7 @@ def test_equal_weights_keep_every_draw_once():
 def test_a_draw_comes_about_as_often_as_its_weight_says():
     weight = np.random.default_rng(5).gamma(0.3, size=DRAWS)
     posterior = made_up_posterior(weight)
-    tree = electjax.to_inference_data(posterior)
+    tree = electjax.districts.to_inference_data(posterior)
     place = tree["sample_stats/accepted_draw"].values[0]
     share = posterior["weight"].values
     # systematic resampling: every count is the expected one, rounded up or down
@@ -116,7 +116,7 @@ def test_a_draw_comes_about_as_often_as_its_weight_says():
 def test_the_same_seed_gives_the_same_resampling():
     weight = np.random.default_rng(5).gamma(1.0, size=DRAWS)
     places = [
-        electjax.to_inference_data(made_up_posterior(weight, seed=seed))["sample_stats/accepted_draw"].values
+        electjax.districts.to_inference_data(made_up_posterior(weight, seed=seed))["sample_stats/accepted_draw"].values
         for seed in (3, 3, 4)
     ]
     np.testing.assert_array_equal(places[0], places[1])
@@ -125,7 +125,7 @@ def test_the_same_seed_gives_the_same_resampling():
 
 def test_a_calibration_without_draws_is_refused():
     with pytest.raises(ValueError, match="no draw"):
-        electjax.to_inference_data(made_up_posterior(np.ones(5)).isel(draw=slice(0, 0)))
+        electjax.districts.to_inference_data(made_up_posterior(np.ones(5)).isel(draw=slice(0, 0)))
 
 
 def test_arviz_opens_and_summarises_the_file_of_a_run(tmp_path: Path, delhi):

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 import electjax
-from electjax.core import outcome
+from electjax.districts.kernels import outcome
 
 ELECTIONS = Path(electjax.__file__).parent / "data" / "elections"
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from data_paths import shared
-from district_runs import STANDARD_ERRORS
 
 import electjax
+from tests.data_paths import shared
+from tests.districts.runs import STANDARD_ERRORS
 
-EXPERIMENT = runpy.run_path(str(Path(__file__).parents[1] / "experiments" / "synthetic_tables" / "run.py"))
+EXPERIMENT = runpy.run_path(str(Path(__file__).parents[2] / "experiments" / "synthetic_tables" / "run.py"))
 RUNS, QUICK = 1000, 200
 BOUNDS = {"dm": 1.3, "dpm": 1.3, "ecm": 3.3, "pcm": 1.0, "sim": 1.0}  # mean absolute error in seats
 CLOSE, CLOSER = (0.4, 0.35, 0.25), (0.37, 0.33, 0.3)
@@ -254,12 +254,12 @@ def test_section_8_spread_of_ecm() -> None:
 
 @pytest.fixture(scope="module")
 def delhi() -> xr.Dataset:
-    return electjax.load_election("delhi2020")
+    return electjax.districts.load("delhi2020")
 
 
 @pytest.fixture(scope="module")
 def calibrated(delhi: xr.Dataset) -> xr.Dataset:
-    return electjax.calibrate(delhi, model="dpm", seed=0)
+    return electjax.districts.calibrate(delhi, model="dpm", seed=0)
 
 
 @pytest.mark.slow
@@ -272,7 +272,7 @@ def test_delhi_2020_is_reached_exactly_by_the_best_draw_of_dpm(calibrated: xr.Da
 @pytest.mark.slow
 def test_psi_opt_of_delhi_2020_holds_on_fresh_seeds(delhi: xr.Dataset, calibrated: xr.Dataset) -> None:
     params = {"gamma": float(calibrated["optimal_gamma"])}
-    fresh = electjax.simulate(delhi, "dpm", params, runs=200, seed=20_200_208)
+    fresh = electjax.districts.simulate(delhi, "dpm", params, runs=200, seed=20_200_208)
     assert np.abs(fresh["seats"].mean("run").values - [62, 8, 0, 0]).max() <= 2.5
     assert abs(float(fresh["mwm"].mean()) - 0.55) <= 0.02
     assert abs(float(fresh["swm"].mean()) - 0.06) <= 0.03

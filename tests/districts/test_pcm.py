@@ -7,16 +7,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from district_runs import STANDARD_ERRORS, contest, moments_agree, outcomes, unequal, urn_variance
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from electjax.core import random, settling, urn
-from electjax.core.polling import largest_remainder
-from electjax.simulators import get_simulator
-from electjax.simulators.base import Contest, Outcome, check_options, make_plan
-from electjax.simulators.polls import capacities
+from electjax.districts.kernels import settling, urn
+from electjax.districts.kernels.polling import largest_remainder
+from electjax.districts.models import get_simulator
+from electjax.districts.models.base import Contest, Outcome, check_options, make_plan
+from electjax.districts.models.polls import capacities
+from electjax.numerics import random
+from tests.districts.runs import STANDARD_ERRORS, contest, moments_agree, outcomes, unequal, urn_variance
 
 # ---------------------------------------------------------------- the whole law of three supporters
 

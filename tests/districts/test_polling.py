@@ -6,13 +6,13 @@ the simulated tables are compared by chi-square at a level of 1e-4 per case, wit
 
 import numpy as np
 import pytest
-from district_runs import tiny
-from enumeration import Table, fraction_urn, law, polling_orders, polya_urn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from electjax.core.polling import largest_remainder, leap_schedule, start_size
+from electjax.districts.kernels.polling import largest_remainder, leap_schedule, start_size
+from tests.districts.enumeration import Table, fraction_urn, law, polling_orders, polya_urn
+from tests.districts.runs import tiny
 
 LEVEL = 1e-4
 ELECTORS = (3, 3)

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import electjax
-from electjax.labelled.codec import plain_params
-from electjax.labelled.predict import posterior_basis, resample
-from electjax.simulators import get_simulator
-from electjax.simulators.base import check_options, simulate_runs
+from electjax.districts.codec import plain_params
+from electjax.districts.models import get_simulator
+from electjax.districts.models.base import check_options, simulate_runs
+from electjax.districts.verbs.predict import posterior_basis, resample
 
 
 def made_posterior(election, model, drawn, *, weight=None, fixed=None, options=None):
@@ -45,7 +45,7 @@ OPEN = {"reading": "count", "districts": "open"}  # readings of PCM that compile
 
 @pytest.fixture(scope="module")
 def small():
-    return electjax.uniform_election({"A": 0.5, "B": 0.35, "C": 0.15}, districts=20, electors=40_000)
+    return electjax.districts.uniform({"A": 0.5, "B": 0.35, "C": 0.15}, districts=20, electors=40_000)
 
 
 # --------------------------------------------------------------------------------------------- resampling
@@ -82,7 +82,7 @@ def test_every_run_has_the_parameters_of_its_draw(small):
     eta = np.array([[0.5, 0.5, 0.5], [0.5, 0.99, 0.1]])
     fixed = {"prior_mass": 2.0, "capacity": 1.0}
     posterior = made_posterior(small, "pcm", {"eta": eta}, weight=[0.25, 0.75], fixed=fixed, options=OPEN)
-    found = electjax.predict(small, posterior, runs=200, seed=3)
+    found = electjax.districts.predict(posterior, small, runs=200, seed=3)
     assert found["votes"].dims == ("run", "district", "party")
     assert (found["draw"] == 1).sum() == 150
     np.testing.assert_allclose(found["eta"], eta[found["draw"]], rtol=1e-6)
@@ -98,8 +98,8 @@ def test_every_run_has_the_parameters_of_its_draw(small):
 def test_draws_that_agree_predict_what_simulate_simulates(small):
     posterior = made_posterior(small, "pcm", {"eta": np.full((7, 3), 0.99)}, options=OPEN)
     runs = 400
-    found = electjax.predict(small, posterior, runs=runs, seed=1)
-    alone = electjax.simulate(small, "pcm", {"eta": 0.99}, runs=runs, seed=2, options=OPEN)
+    found = electjax.districts.predict(posterior, small, runs=runs, seed=1)
+    alone = electjax.districts.simulate(small, "pcm", {"eta": 0.99}, runs=runs, seed=2, options=OPEN)
     for name in ("seats", "vote_fraction", "mwm", "swm"):
         error = np.sqrt((found[name].var("run") + alone[name].var("run")) / runs)
         assert (np.abs(found[name].mean("run") - alone[name].mean("run")) < 4 * error + 1e-6).all()
@@ -109,7 +109,7 @@ def test_draws_that_agree_predict_what_simulate_simulates(small):
 def test_popularity_that_was_calibrated_decides_the_totals_of_each_run(small):
     shares = np.array([[0.5, 0.3, 0.2], [0.2, 0.5, 0.3]])
     posterior = made_posterior(small, "pcm", {"eta": np.full((2, 3), 0.5), "popularity": shares}, options=OPEN)
-    found = electjax.predict(small, posterior, runs=60, seed=0)
+    found = electjax.districts.predict(posterior, small, runs=60, seed=0)
     votes = found["votes"].sum("district")
     np.testing.assert_array_equal(votes, (shares * 40_000).astype(int)[found["draw"].values])
     np.testing.assert_allclose(found["popularity"], shares[found["draw"].values])
@@ -117,17 +117,19 @@ def test_popularity_that_was_calibrated_decides_the_totals_of_each_run(small):
 
 def test_the_same_seed_gives_the_same_runs_however_many_there_are(small):
     posterior = made_posterior(small, "pcm", {"eta": np.full((1, 3), 0.9)}, options=OPEN)
-    few = electjax.predict(small, posterior, runs=5, seed=9)
-    many = electjax.predict(small, posterior, runs=2000, seed=9)
+    few = electjax.districts.predict(posterior, small, runs=5, seed=9)
+    many = electjax.districts.predict(posterior, small, runs=2000, seed=9)
     xr.testing.assert_identical(few["votes"], many["votes"].isel(run=slice(5)))
-    assert (electjax.predict(small, posterior, runs=5, seed=10)["votes"] != few["votes"]).any()
+    assert (electjax.districts.predict(posterior, small, runs=5, seed=10)["votes"] != few["votes"]).any()
 
 
 def test_other_values_go_in_by_label_and_compile_nothing_new(small):
     posterior = made_posterior(small, "pcm", {"eta": [[0.9, 0.5, 0.4], [0.8, 0.6, 0.3]]}, options=OPEN)
-    electjax.predict(small, posterior, runs=10)
+    electjax.districts.predict(posterior, small, runs=10)
     before = simulate_runs._cache_size()
-    found = electjax.predict(small, posterior, runs=10, params={"eta": {"B": 0.0, "C": {"add": 0.1}}, "capacity": 2.0})
+    found = electjax.districts.predict(
+        posterior, small, runs=10, params={"eta": {"B": 0.0, "C": {"add": 0.1}}, "capacity": 2.0}
+    )
     assert simulate_runs._cache_size() == before
     draws = found["draw"].values
     np.testing.assert_allclose(found["eta"].sel(party="A"), np.array([0.9, 0.8])[draws], rtol=1e-6)
@@ -146,15 +148,15 @@ def test_defaults_that_only_fit_other_options_pass(small):
 
 @pytest.mark.slow
 def test_a_posterior_of_calibrate_predicts_what_was_observed():
-    base = electjax.uniform_election({"A": 0.5, "B": 0.35, "C": 0.15}, districts=40, electors=200_000)
-    run = electjax.simulate(base, "dpm", {"gamma": 0.85}, runs=1, seed=5).isel(run=0)
-    from electjax.labelled.schema import election_dataset
+    base = electjax.districts.uniform({"A": 0.5, "B": 0.35, "C": 0.15}, districts=40, electors=200_000)
+    run = electjax.districts.simulate(base, "dpm", {"gamma": 0.85}, runs=1, seed=5).isel(run=0)
+    from electjax.districts.schema import election_dataset
 
     known = election_dataset(
         run["votes"].values, districts=list(run["district"].values), parties=list("ABC"), attrs={"name": "known"}
     )
-    posterior = electjax.calibrate(known, "dpm", method="rejection", seed=1, budget=4096, accept=100)
-    found = electjax.predict(known, posterior, runs=300, seed=1)
+    posterior = electjax.districts.calibrate(known, "dpm", method="rejection", seed=1, budget=4096, accept=100)
+    found = electjax.districts.predict(posterior, known, runs=300, seed=1)
     low, high = found["seats"].quantile([0.01, 0.99], "run")
     assert ((low <= known["seats"]) & (known["seats"] <= high)).all()
     assert np.isin(found["gamma"], posterior["gamma"].astype("f4")).all()
@@ -173,7 +175,7 @@ def test_what_is_no_posterior_is_refused(small):
     ]
     for bad, said in cases:
         with pytest.raises(ValueError, match=said):
-            electjax.predict(small, bad)
+            electjax.districts.predict(bad, small)
 
 
 @pytest.mark.parametrize(
@@ -189,4 +191,4 @@ def test_what_is_no_posterior_is_refused(small):
 def test_bad_arguments_are_named(small, change, said):
     posterior = made_posterior(small, "pcm", {"eta": np.full((2, 3), 0.5)})
     with pytest.raises(ValueError, match=said):
-        electjax.predict(small, posterior, **change)
+        electjax.districts.predict(posterior, small, **change)

@@ -8,12 +8,14 @@ import string
 import numpy as np
 import pytest
 import xarray as xr
-from data_paths import shared
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from electjax import labelled
-from electjax.labelled.readers.base import Header
+import electjax
+from electjax.districts.readers import READERS
+from electjax.districts.readers.base import Header
+from electjax.districts.schema import election_dataset
+from tests.data_paths import shared
 
 LOKDHABA = [
     "State_Name",
@@ -159,8 +161,8 @@ def votes_of(election):
 
 def error_line(path, **options):
     """The message of the error that reading must raise: one line that starts with the file."""
-    with pytest.raises(labelled.ElectionDataError) as caught:
-        labelled.read_returns(path, **options)
+    with pytest.raises(electjax.ElectionDataError) as caught:
+        electjax.districts.read(path, **options)
     message = str(caught.value)
     assert "\n" not in message
     assert path.name in message.split(":", maxsplit=1)[0]
@@ -201,7 +203,7 @@ def test_tidy_csv_gives_back_every_vote(tmp_path, data, seed, delimiter):
         if votes[i, j] or j == 0  # a party without votes need not be listed
     ]
     shuffled = [cells[i] for i in np.random.default_rng(seed).permutation(len(cells))]
-    election = labelled.read_returns(
+    election = electjax.districts.read(
         write(tmp_path / "a.csv", ["district", "party", "votes"], shuffled, delimiter), nota="party"
     )
     assert set(election["district"].values) == set(districts)
@@ -219,7 +221,7 @@ def test_tidy_csv_gives_back_every_vote(tmp_path, data, seed, delimiter):
 @given(data=returns(), top=st.integers(1, 5), may_win=st.booleans())
 def test_netcdf_round_trip_is_identical(tmp_path, data, top, may_win):
     districts, parties, votes = data
-    election = labelled.election_dataset(
+    election = election_dataset(
         votes,
         districts=districts,
         parties=parties,
@@ -227,16 +229,16 @@ def test_netcdf_round_trip_is_identical(tmp_path, data, top, may_win):
         others_may_win=may_win,
         attrs={"name": "x", "title": "T", "date": "2020-02-08", "source": "S"},
     )
-    election = labelled.pool_parties(election, top)
-    path = labelled.save_election(election, tmp_path / "saved.nc")
-    xr.testing.assert_identical(labelled.read_returns(path), election)
+    election = electjax.districts.pool_parties(election, top)
+    path = electjax.districts.save(election, tmp_path / "saved.nc")
+    xr.testing.assert_identical(electjax.districts.read(path), election)
     assert [p.name for p in tmp_path.iterdir() if p.suffix == ".part"] == []
 
 
-@pytest.mark.parametrize("name", labelled.list_elections())
+@pytest.mark.parametrize("name", electjax.districts.list())
 def test_catalogue_survives_netcdf(tmp_path, name):
-    election = labelled.load_election(name)
-    back = labelled.read_returns(labelled.save_election(election, tmp_path / "e.nc"))
+    election = electjax.districts.load(name)
+    back = electjax.districts.read(electjax.districts.save(election, tmp_path / "e.nc"))
     xr.testing.assert_identical(back, election)
     assert {k: type(v) for k, v in back.attrs.items()} == {k: type(v) for k, v in election.attrs.items()}
 
@@ -245,8 +247,8 @@ def test_catalogue_survives_netcdf(tmp_path, name):
 @given(data=returns(), top=st.integers(1, 5))
 def test_pooling_keeps_all_votes_seats_and_shares(data, top):
     districts, parties, votes = data
-    election = labelled.election_dataset(votes, districts=districts, parties=parties)
-    pooled = labelled.pool_parties(election, top)
+    election = election_dataset(votes, districts=districts, parties=parties)
+    pooled = electjax.districts.pool_parties(election, top)
     assert pooled.sizes["party"] == min(top, len(parties)) + (top < len(parties))
     np.testing.assert_array_equal(pooled["votes"].sum("party"), election["votes"].sum("party"))
     assert pooled["seats"].sum() == len(districts)
@@ -257,12 +259,14 @@ def test_pooling_keeps_all_votes_seats_and_shares(data, top):
             assert pooled["seats"].sel(party=p) == election["seats"].sel(party=p)
     assert pooled.attrs["others_seats"] == (pooled["seats"].sel(party="others") if top < len(parties) else 0)
     # the winner inside the pool keeps its own votes, so margins do not change
-    np.testing.assert_array_equal(labelled.winning_margin(pooled), labelled.winning_margin(election))
+    np.testing.assert_array_equal(
+        electjax.districts.winning_margin(pooled), electjax.districts.winning_margin(election)
+    )
 
 
 def test_saving_over_a_file_replaces_it_whole_or_not_at_all(tmp_path, monkeypatch):
-    election = labelled.load_election("us2016")
-    path = labelled.save_election(election, tmp_path / "e.nc")
+    election = electjax.districts.load("us2016")
+    path = electjax.districts.save(election, tmp_path / "e.nc")
     before = path.read_bytes()
 
     def fail(self, name, **kwargs):
@@ -272,7 +276,7 @@ def test_saving_over_a_file_replaces_it_whole_or_not_at_all(tmp_path, monkeypatc
 
     monkeypatch.setattr(xr.Dataset, "to_netcdf", fail)
     with pytest.raises(OSError, match="disk full"):
-        labelled.save_election(election, path)
+        electjax.districts.save(election, path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
@@ -282,10 +286,10 @@ def test_embedded_wide_files_may_be_gzipped_and_have_a_byte_order_mark(tmp_path)
     plain = write_text(tmp_path / "r.csv", text)
     packed = tmp_path / "r.csv.gz"
     packed.write_bytes(gzip.compress(plain.read_bytes()))
-    election = labelled.read_returns(plain)
+    election = electjax.districts.read(plain)
     assert votes_of(election)[("Süd", "A")] == 30
     assert election["electors"].values.tolist() == [40, 60]
-    np.testing.assert_array_equal(labelled.read_returns(packed)["votes"], election["votes"])
+    np.testing.assert_array_equal(electjax.districts.read(packed)["votes"], election["votes"])
 
 
 # ---------------------------------------------------------------- telling formats apart
@@ -305,7 +309,7 @@ def test_headers_tell_the_readers_apart(columns, reader):
     assert len(LOKDHABA) == 47
     assert len(TCPD) == 24
     header = Header(b"", frozenset(c.casefold() for c in columns))
-    assert next(r.name for r in labelled.READERS if r.matches(header)) == reader
+    assert next(r.name for r in READERS if r.matches(header)) == reader
 
 
 def test_unknown_header_lists_the_known_layouts(tmp_path):
@@ -338,47 +342,47 @@ def test_independents_and_nota_never_win_as_a_pool(tmp_path, kind):
     if kind == "tcpd":
         rows = list(csv.DictReader(io.StringIO(path.read_text())))
         path = write(tmp_path / "t.csv", TCPD, [{k: r.get(k, "GEN") for k in TCPD} for r in rows])
-    election = labelled.read_returns(path)
+    election = electjax.districts.read(path)
     assert election["party"].values.tolist() == ["A", "B", "C", "others"]
     assert election["votes"].values.tolist() == [[30, 40, 0, 110], [10, 0, 5, 70]]
     assert election["winner"].values.tolist() == ["B", "IND"]
     assert election["winner_votes"].values.tolist() == [40, 70]
     assert election["seats"].values.tolist() == [0, 1, 0, 1]
-    np.testing.assert_allclose(labelled.winning_margin(election), [40 / 180, 70 / 85])
+    np.testing.assert_allclose(electjax.districts.winning_margin(election), [40 / 180, 70 / 85])
 
 
 def test_policies_for_independents_and_nota(tmp_path):
     path = candidate_file(tmp_path)
-    kept = labelled.read_returns(path, independents="party", nota="party")
+    kept = electjax.districts.read(path, independents="party", nota="party")
     assert votes_of(kept) == votes_of(kept) | {("X", "IND"): 60, ("X", "NOTA"): 50, ("Y", "IND"): 70}
     assert kept["winner"].values.tolist() == ["B", "IND"]
-    dropped = labelled.read_returns(path, independents="drop", nota="drop")
+    dropped = electjax.districts.read(path, independents="drop", nota="drop")
     assert dropped["votes"].sum("party").values.tolist() == [70, 15]
     assert dropped["winner"].values.tolist() == ["B", "A"]
-    with pytest.raises(labelled.ElectionDataError, match=r"nota=.*'keep'.*others, party, drop"):
-        labelled.read_returns(path, nota="keep")
+    with pytest.raises(electjax.ElectionDataError, match=r"nota=.*'keep'.*others, party, drop"):
+        electjax.districts.read(path, nota="keep")
 
 
 def test_others_forbidden_to_win_gives_the_seat_to_the_best_named_party(tmp_path):
-    election = labelled.read_returns(candidate_file(tmp_path), others_may_win=False)
+    election = electjax.districts.read(candidate_file(tmp_path), others_may_win=False)
     assert election["seats"].values.tolist() == [1, 1, 0, 0]
     assert election.attrs["others_seats"] == 1
     assert election["winner"].values.tolist() == ["B", "IND"]
-    np.testing.assert_allclose(labelled.winning_margin(election), [40 / 180, 10 / 85])
+    np.testing.assert_allclose(electjax.districts.winning_margin(election), [40 / 180, 10 / 85])
 
 
 def test_constituencies_of_one_name_stay_apart_by_number(tmp_path):
     rows = lokdhaba_rows((7, "X", "A", 10, 1), (7, "X", "B", 5, 2), (9, "X", "B", 8, 1), (3, "Z", "B", 1, 1))
-    election = labelled.read_returns(write(tmp_path / "n.csv", LOKDHABA, rows))
+    election = electjax.districts.read(write(tmp_path / "n.csv", LOKDHABA, rows))
     assert election["district"].values.tolist() == ["X (7)", "X (9)", "Z"]
     tidy = "district_no,district,party,votes\n1,X,A,5\n2,X,A,6\n2,X,B,7\n"
-    election = labelled.read_returns(write_text(tmp_path / "t.csv", tidy))
+    election = electjax.districts.read(write_text(tmp_path / "t.csv", tidy))
     assert election["votes"].sum("party").to_series().to_dict() == {"X (1)": 5, "X (2)": 13}
 
 
 def test_24_columns_with_a_shared_name_is_an_error_unless_the_type_differs(tmp_path):
     rows = tcpd_rows(("X", "GEN", "A", 10, 1), ("X", "SC", "B", 9, 1))
-    assert labelled.read_returns(write(tmp_path / "a.csv", TCPD, rows)).sizes["district"] == 2
+    assert electjax.districts.read(write(tmp_path / "a.csv", TCPD, rows)).sizes["district"] == 2
     rows = tcpd_rows(("X", "GEN", "A", 10, 1), ("X", "GEN", "B", 9, 1))
     message = error_line(write(tmp_path / "b.csv", TCPD, rows))
     assert "rows 2 and 3" in message
@@ -389,10 +393,10 @@ def test_bye_polls_are_left_out_and_counted_or_chosen(tmp_path):
     general = lokdhaba_rows((1, "X", "A", 10, 1), (2, "Y", "B", 9, 1))
     bye = lokdhaba_rows((1, "X", "B", 6, 1), Poll_No=1, Year=2021)
     path = write(tmp_path / "p.csv", LOKDHABA, general + bye)
-    election = labelled.read_returns(path)
+    election = electjax.districts.read(path)
     assert election["winner"].values.tolist() == ["A", "B"]
     assert election.attrs["left_out"] == "1 rows of other polls (Poll_No 1)"
-    assert labelled.read_returns(path, poll_no=1)["winner"].values.tolist() == ["B"]
+    assert electjax.districts.read(path, poll_no=1)["winner"].values.tolist() == ["B"]
     message = error_line(write(tmp_path / "q.csv", LOKDHABA, bye))
     assert "poll_no=1" in message
 
@@ -409,7 +413,7 @@ def test_several_elections_in_one_file_must_be_chosen(tmp_path, column, value, o
     assert option in message
     assert str(value) in message
     chosen = {"year=": {"year": value}, "assembly_no=": {"assembly_no": value}}.get(option, {"where": {column: value}})
-    assert labelled.read_returns(path, **chosen)["winner"].values.tolist() == ["B"]
+    assert electjax.districts.read(path, **chosen)["winner"].values.tolist() == ["B"]
     assert "no row has the value '1900'" in error_line(path, year=1900)
 
 
@@ -422,31 +426,31 @@ def test_fusion_tickets_win_together_and_count_as_asked(tmp_path):
         ("NY", "", "", "OTHER", 7),
     )
     path = write(tmp_path / "ny.csv", MIT, rows)
-    by_line = labelled.read_returns(path)
+    by_line = electjax.districts.read(path)
     assert votes_of(by_line) == {("NY", "REPUBLICAN"): 50, ("NY", "DEMOCRAT"): 40, ("NY", "others"): 117}
     assert by_line["winner"].values.tolist() == ["DEMOCRAT"]
-    by_candidate = labelled.read_returns(path, fusion="candidate", nota="drop")
+    by_candidate = electjax.districts.read(path, fusion="candidate", nota="drop")
     assert votes_of(by_candidate) == {("NY", "DEMOCRAT"): 60, ("NY", "REPUBLICAN"): 50, ("NY", "others"): 7}
-    detailed = labelled.read_returns(path, party_column="party_detailed")
+    detailed = electjax.districts.read(path, party_column="party_detailed")
     assert votes_of(detailed)[("NY", "WORKING FAMILIES")] == 20
 
 
 def test_top_parties_by_number_and_by_name(tmp_path):
     path = write_text(tmp_path / "t.csv", "district,party,votes\nX,A,5\nX,B,9\nX,C,3\nY,C,4\nY,B,1\n")
-    assert labelled.read_returns(path, top_parties=1)["votes"].values.tolist() == [[9, 8], [1, 4]]
-    named = labelled.read_returns(path, top_parties=["C", "A"])
+    assert electjax.districts.read(path, top_parties=1)["votes"].values.tolist() == [[9, 8], [1, 4]]
+    named = electjax.districts.read(path, top_parties=["C", "A"])
     assert named["party"].values.tolist() == ["C", "A", "others"]
     assert named["winner"].values.tolist() == ["B", "C"]
     assert named["seats"].values.tolist() == [1, 0, 1]
-    with pytest.raises(labelled.ElectionDataError, match=r"no party 'Z'.*known: B, C, A"):
-        labelled.read_returns(path, top_parties=["Z"])
-    with pytest.raises(labelled.ElectionDataError, match="at least 1"):
-        labelled.read_returns(path, top_parties=0)
+    with pytest.raises(electjax.ElectionDataError, match=r"no party 'Z'.*known: B, C, A"):
+        electjax.districts.read(path, top_parties=["Z"])
+    with pytest.raises(electjax.ElectionDataError, match="at least 1"):
+        electjax.districts.read(path, top_parties=0)
 
 
 def test_tidy_with_candidates_sums_them(tmp_path):
     text = "district,candidate,party,votes\nX,Ann,A,5\nX,Bob,IND,4\nX,Cy,IND,4\nX,Di,A,1\n"
-    election = labelled.read_returns(write_text(tmp_path / "t.csv", text))
+    election = electjax.districts.read(write_text(tmp_path / "t.csv", text))
     assert votes_of(election) == {("X", "A"): 6, ("X", "others"): 8}
     assert election["winner"].values.tolist() == ["A"]
 
@@ -514,7 +518,7 @@ def save(path, header, rows):
 @pytest.mark.parametrize("kind", TABLES)
 def test_tables_without_a_fault_are_read(tmp_path, kind):
     header, rows, *_ = TABLES[kind]()
-    election = labelled.read_returns(save(tmp_path / f"{kind}.csv", header, rows))
+    election = electjax.districts.read(save(tmp_path / f"{kind}.csv", header, rows))
     assert election["votes"].sel(party=PARTIES).values.tolist() == [
         [10 * d + 1, 10 * d + 2, 10 * d + 3] for d in range(4)
     ]
@@ -601,7 +605,7 @@ def test_broken_files_name_the_place(tmp_path, kind):
     assert "encoding='cp1252'" in message
     path.write_bytes(good.decode().encode("utf-16"))
     assert "encoding='utf-16'" in error_line(path)
-    assert labelled.read_returns(path, encoding="utf-16").sizes["district"] == 4
+    assert electjax.districts.read(path, encoding="utf-16").sizes["district"] == 4
     path.write_bytes(good)
     assert "no encoding 'klingon'" in error_line(path, encoding="klingon")
     path.write_bytes(b"".join([*lines[:2], lines[2].rstrip(b"\n") + b",surplus\n", *lines[3:]]))
@@ -670,15 +674,15 @@ def test_further_faults_name_the_place(tmp_path, text, parts):
     ],
 )
 def test_what_looks_wrong_is_a_warning(tmp_path, text, words):
-    with pytest.warns(labelled.ElectionDataWarning) as caught:
-        labelled.read_returns(write_text(tmp_path / "w.csv", text))
+    with pytest.warns(electjax.ElectionDataWarning) as caught:
+        electjax.districts.read(write_text(tmp_path / "w.csv", text))
     assert str(caught[0].message).startswith("w.csv, " + words)
 
 
 def test_missing_rows_show_in_the_total_of_the_district(tmp_path):
     rows = lokdhaba_rows((1, "X", "A", 10, 1), (1, "X", "B", 9, 2), Valid_Votes=25)
-    with pytest.warns(labelled.ElectionDataWarning, match=r"row 2, column 'valid_votes': .*sum to 19, not 25"):
-        labelled.read_returns(write(tmp_path / "v.csv", LOKDHABA, rows))
+    with pytest.warns(electjax.ElectionDataWarning, match=r"row 2, column 'valid_votes': .*sum to 19, not 25"):
+        electjax.districts.read(write(tmp_path / "v.csv", LOKDHABA, rows))
 
 
 # ---------------------------------------------------------------- the schema
@@ -698,33 +702,33 @@ def test_missing_rows_show_in_the_total_of_the_district(tmp_path):
         (lambda ds: ds.assign(popularity=ds["popularity"] * 2), "popularity sums to 2"),
         (lambda ds: ds.assign(seats=ds["seats"] + 1), "sum to 74"),
         (
-            lambda ds: labelled.pool_parties(ds, 3).isel(party=slice(3)).assign(winner=ds["winner"] + "?"),
+            lambda ds: electjax.districts.pool_parties(ds, 3).isel(party=slice(3)).assign(winner=ds["winner"] + "?"),
             "'AAP?'",
         ),
     ],
 )
 def test_validation_names_variable_and_coordinate(fault, words):
-    with pytest.raises(labelled.ElectionDataError) as caught:
-        labelled.validate_election(fault(labelled.load_election("delhi2020")))
+    with pytest.raises(electjax.ElectionDataError) as caught:
+        electjax.districts.validate(fault(electjax.districts.load("delhi2020")))
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_builder_checks_shape_and_ties():
-    with pytest.raises(labelled.ElectionDataError, match=r"shape \(2, 2\).*\(1, 2\)"):
-        labelled.election_dataset(np.ones((2, 2), int), districts=["X"], parties=["A", "B"])
-    with pytest.warns(labelled.ElectionDataWarning, match=r"1 tied district.*'X'.*'A'"):
-        election = labelled.election_dataset(np.array([[3, 3]]), districts=["X"], parties=["A", "B"])
+    with pytest.raises(electjax.ElectionDataError, match=r"shape \(2, 2\).*\(1, 2\)"):
+        election_dataset(np.ones((2, 2), int), districts=["X"], parties=["A", "B"])
+    with pytest.warns(electjax.ElectionDataWarning, match=r"1 tied district.*'X'.*'A'"):
+        election = election_dataset(np.array([[3, 3]]), districts=["X"], parties=["A", "B"])
     assert election["seats"].values.tolist() == [1, 0]
 
 
 def test_a_netcdf_file_that_is_no_election_is_one_line(tmp_path):
     xr.Dataset({"a": ("x", [1.0])}).to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
-    with pytest.raises(labelled.ElectionDataError, match="no variable or coordinate 'party'"):
-        labelled.read_returns(tmp_path / "a.nc")
+    with pytest.raises(electjax.ElectionDataError, match="no variable or coordinate 'party'"):
+        electjax.districts.read(tmp_path / "a.nc")
     (tmp_path / "b.nc").write_bytes(b"\x89HDF\r\n\x1a\n broken")
     assert "cannot be opened" in error_line(tmp_path / "b.nc")
-    saved = labelled.save_election(labelled.load_election("us2020"), tmp_path / "c.nc")
+    saved = electjax.districts.save(electjax.districts.load("us2020"), tmp_path / "c.nc")
     assert "columns to select year by" in error_line(saved, year=2020)
 
 
@@ -736,12 +740,12 @@ def test_a_netcdf_file_that_is_no_election_is_one_line(tmp_path):
 )
 def test_lokdhaba_totals(file, seats):
     path = shared("data/india") / file
-    election = labelled.read_returns(path, top_parties=["AAAP", "BJP"])
+    election = electjax.districts.read(path, top_parties=["AAAP", "BJP"])
     with path.open(newline="") as lines:
         rows = list(csv.DictReader(lines))
     assert int(election["votes"].sum()) == sum(int(r["Votes"]) for r in rows)
     assert tuple(election["seats"].values) == (*seats, 0)
-    nota = labelled.read_returns(path, nota="drop")["votes"].sum() - election["votes"].sum()
+    nota = electjax.districts.read(path, nota="drop")["votes"].sum() - election["votes"].sum()
     assert int(nota) == -sum(int(r["Votes"]) for r in rows if r["Party"] == "NOTA")
 
 
@@ -751,11 +755,11 @@ def test_mit_states_equal_the_embedded_election(year):
     path = shared("data/us/president_by_state_1976_2020.csv")
     with path.open(newline="") as lines:
         rows = [r for r in csv.DictReader(lines) if r["year"] == str(year)]
-    embedded = labelled.load_election(f"us{year}")
+    embedded = electjax.districts.load(f"us{year}")
     embedded = embedded.assign_coords(district=[d.upper() for d in embedded["district"].values])
 
     def difference(**options):
-        returns = labelled.read_returns(path, year=year, top_parties=["DEMOCRAT", "REPUBLICAN"], **options)
+        returns = electjax.districts.read(path, year=year, top_parties=["DEMOCRAT", "REPUBLICAN"], **options)
         assert returns.sizes["district"] == 51
         assert int(returns["votes"].sum()) == sum(int(r["candidatevotes"]) for r in rows)
         common = sorted(set(returns["district"].values) & set(embedded["district"].values) - {"MAINE", "NEBRASKA"})

@@ -14,10 +14,15 @@ import xarray as xr
 from rich.console import Console
 
 import electjax
-from electjax import report
-from electjax.report import parameter_names
-from electjax.report.style import sample_bins, seat_bins, weighted_quantiles
-from electjax.report.tables import parameters_text
+from electjax.districts.report.figures import geography, main_parties, posterior_predictive, seat_distribution
+from electjax.districts.report.page import calibration_rows, identification_rows, render_report
+from electjax.districts.report.posterior import parameter_names, posterior_pairs, posterior_parameters
+from electjax.districts.report.trace import calibration_trace
+from electjax.report import tables
+from electjax.report.style import sample_bins, save_figure, seat_bins, weighted_quantiles
+from electjax.report.sweep import sweep_figure
+from electjax.report.tables import as_html, election_table, metrics_rows, parameters_text
+from electjax.run.report import run_figures, write_report
 
 PARTIES = ["AAP", "BJP", "INC", "others"]
 OBSERVED = dict(zip(PARTIES, [62, 8, 0, 0], strict=True))
@@ -146,12 +151,12 @@ class Page(HTMLParser):
 
 def rendered(metrics: dict, width: int = 120) -> str:
     console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    console.print(report.election_table(metrics))
+    console.print(election_table(metrics))
     return console.export_text()
 
 
 def test_rows_hold_the_metrics_in_the_order_of_the_paper():
-    rows = {row.name: row for row in report.metrics_rows(fake_metrics())}
+    rows = {row.name: row for row in metrics_rows(fake_metrics())}
     assert list(rows) == [
         "Observed",
         "Proportional",
@@ -175,7 +180,7 @@ def test_missing_figures_leave_cells_empty():
     metrics["observed"] |= {"mwm": None, "swm": float("nan")}
     del metrics["proportional"]
     metrics["models"]["dpm"]["optimal"]["best_draw"] = None
-    rows = report.metrics_rows(metrics)
+    rows = metrics_rows(metrics)
     assert [row.kind for row in rows] == ["observed", "default", "default", "optimal"]
     assert (rows[0].mwm, rows[0].swm) == ("", "")
     assert "nan" not in rendered(metrics).lower()
@@ -185,7 +190,7 @@ def test_missing_figures_leave_cells_empty():
 def test_no_probability_is_rounded_to_certainty(p, text):
     metrics = fake_metrics()
     metrics["models"]["dm"]["default"]["p_exact"] = p
-    assert report.metrics_rows(metrics)[2].p_exact == text
+    assert metrics_rows(metrics)[2].p_exact == text
 
 
 def test_parameters_are_short_to_read():
@@ -202,36 +207,36 @@ def test_of_many_parameters_a_row_shows_the_calibrated_ones():
     models = metrics["models"]
     sim = {"concentration": 0.5, "sigma": 1.0, "kappa": 0.5, "stick": 1.0, "capacity": 1.0}
     models["sim"] = {"default": models["dpm"]["default"] | {"parameters": sim}}
-    rows = {row.name: row.parameters for row in report.metrics_rows(metrics)}
+    rows = {row.name: row.parameters for row in metrics_rows(metrics)}
     assert rows["SIM default"] == "concentration = 0.5; σ = 1; κ = 0.5; stick = 1; capacity = 1"
     assert max(len(line.split("  ")[0]) for line in rendered(metrics).splitlines()[4:]) <= 36
     moved = {"concentration": 1.5, "sigma": [1.0, 2.0]}
     optimal = models["dpm"]["optimal"]
     best = optimal["best_draw"] | {"parameters": moved}
     models["sim"]["optimal"] = optimal | {"parameters": sim | moved, "best_draw": best}
-    rows = {row.name: row.parameters for row in report.metrics_rows(metrics)}
+    rows = {row.name: row.parameters for row in metrics_rows(metrics)}
     assert rows["SIM default"] == "concentration = 0.5; σ = 1"
     assert rows["SIM optimal"] == rows["SIM best draw"] == "concentration = 1.5; σ = 1, 2"
 
 
 def test_panels_of_many_short_parameters_go_by_parameter():
     posterior = fake_posterior(np.random.default_rng(3), {"a": 1, "rho": ("party", 4), "sigma": ("party", 4)})
-    places = [ax.get_subplotspec() for ax in report.posterior_parameters(posterior).axes]
+    places = [ax.get_subplotspec() for ax in posterior_parameters(posterior).axes]
     assert [place.rowspan.start for place in places] == [0, *[1] * 4, *[2] * 4]
     few = fake_posterior(np.random.default_rng(3), {"a": 1, "sigma": ("community", 3)})
-    assert {ax.get_subplotspec().rowspan.start for ax in report.posterior_parameters(few).axes} == {0}
+    assert {ax.get_subplotspec().rowspan.start for ax in posterior_parameters(few).axes} == {0}
 
 
 def fake_geography(share: float) -> xr.Dataset:
     """All districts alike: every party has its share everywhere, the first one `share`."""
     votes = np.array([share, 0.9 - share, 0.06, 0.04]) * 1000
     counts = (("run", "district", "party"), np.tile(votes, (3, 5, 1)).round().astype(int))
-    return electjax.geography(xr.Dataset({"votes": counts}, coords={"party": PARTIES}), bins=10)
+    return electjax.districts.geography(xr.Dataset({"votes": counts}, coords={"party": PARTIES}), bins=10)
 
 
 def test_geography_draws_the_main_parties_of_every_model_and_setting():
     models = {"dm": {"default": fake_geography(0.25)}, "dpm": {k: fake_geography(0.55) for k in ("default", "optimal")}}
-    figure = report.geography(models, dict(zip(PARTIES, FRACTION, strict=True)), fake_geography(0.55))
+    figure = geography(models, dict(zip(PARTIES, FRACTION, strict=True)), fake_geography(0.55))
     dm, empty, dpm, _ = figure.axes
     aap, bjp = dm.patches[0].get_data(), dm.patches[2].get_data()
     assert aap.values.tolist() == pytest.approx([0, 0, 1, *[0] * 7])
@@ -240,8 +245,8 @@ def test_geography_draws_the_main_parties_of_every_model_and_setting():
     assert len(dm.patches) == 2 * 2 + 2  # a fill and an outline for each of two parties, and both as observed
     assert len(empty.patches) == 2
     assert dm.get_ylabel().startswith("DM")
-    assert report.main_parties({"a": 0.05, "others": 0.9, "b": 0.05}) == ["a"]
-    assert report.main_parties(dict.fromkeys("abcde", 0.2)) == ["a", "b", "c"]
+    assert main_parties({"a": 0.05, "others": 0.9, "b": 0.05}) == ["a"]
+    assert main_parties(dict.fromkeys("abcde", 0.2)) == ["a", "b", "c"]
 
 
 def test_the_report_has_the_geography_where_the_tree_has(tmp_path):
@@ -249,7 +254,7 @@ def test_the_report_has_the_geography_where_the_tree_has(tmp_path):
     tree["observed/popularity"] = xr.DataArray(FRACTION, dims="party")
     for path in ("dpm/default", "dpm/optimal"):
         tree[f"{path}/geography"] = xr.DataTree(fake_geography(0.55))
-    (drawn,) = [figure for figure in report.run_figures(tree, fake_metrics()) if figure.file == "geography.png"]
+    (drawn,) = [figure for figure in run_figures(tree, fake_metrics()) if figure.file == "geography.png"]
     assert len(drawn.figure.axes) == 2
     assert "AAP, BJP" in drawn.caption
     assert "returns" not in drawn.caption
@@ -258,8 +263,8 @@ def test_the_report_has_the_geography_where_the_tree_has(tmp_path):
 def test_terminal_and_html_show_the_same_cells():
     metrics = fake_metrics()
     text = rendered(metrics)
-    page = Page(report.as_html(metrics))
-    assert len(page.rows) == 1 + len(report.metrics_rows(metrics))
+    page = Page(as_html(metrics))
+    assert len(page.rows) == 1 + len(metrics_rows(metrics))
     assert page.rows[0] == ["Model", *PARTIES, "Most likely", "MWM", "SWM", "P(exact)", "Distance"]
     optimal = next(row for row in page.rows if row[0].startswith("DPM optimal"))
     assert optimal[1] == "61.4 56–65"
@@ -272,7 +277,7 @@ def test_terminal_and_html_show_the_same_cells():
 def test_labels_of_users_are_escaped():
     metrics = fake_metrics()
     metrics["election"] = "<script>alert(1)</script>"
-    html = report.render_report(metrics, [("T<b>", 'say "<i>"', b"<svg/>")], "a: <u>", {"notes": ["<em>"]})
+    html = render_report(metrics, [("T<b>", 'say "<i>"', b"<svg/>")], "a: <u>", {"notes": ["<em>"]})
     tags = {tag for tag, _ in Page(html).tags}
     assert not tags & {"script", "i", "u", "em", "b"}
     assert "&lt;script&gt;" in html
@@ -280,7 +285,7 @@ def test_labels_of_users_are_escaped():
 
 def test_report_is_self_contained_and_accessible(tmp_path):
     (tmp_path / "config.yaml").write_text("seed: 42\n")
-    report.write_report(tmp_path, fake_tree(), fake_metrics())
+    write_report(tmp_path, fake_tree(), fake_metrics())
     html = (tmp_path / "report.html").read_text("utf-8")
     page = Page(html)
     images = [attributes for tag, attributes in page.tags if tag == "img"]
@@ -309,29 +314,29 @@ def test_report_is_self_contained_and_accessible(tmp_path):
 
 def test_headline_tells_what_came_out():
     metrics = fake_metrics()
-    html = report.render_report(metrics, [], "")
+    html = render_report(metrics, [], "")
     assert "70 districts, won as AAP 62, BJP 8, INC 0, others 0." in html
     assert "its best draw reproduces all the observed seats" in html
     metrics["models"]["dpm"]["optimal"]["best_draw"]["seats"] = OBSERVED | {"AAP": 61, "BJP": 9}
-    assert "its best draw gives 61/9/0/0" in report.render_report(metrics, [], "")
+    assert "its best draw gives 61/9/0/0" in render_report(metrics, [], "")
     metrics["models"] = {}
-    assert "Simulated" not in report.render_report(metrics, [], "")
+    assert "Simulated" not in render_report(metrics, [], "")
 
 
 def test_images_are_told_by_their_content():
-    html = report.render_report(fake_metrics(), [("A", "", b"<svg/>"), ("A", "", b"\x89PNG..")], "")
+    html = render_report(fake_metrics(), [("A", "", b"<svg/>"), ("A", "", b"\x89PNG..")], "")
     kinds = [a["src"].split(";")[0] for tag, a in Page(html).tags if tag == "img"]
     assert kinds == ["data:image/svg+xml", "data:image/png"]
     assert html.count("<h2>A</h2>") == 1
     with pytest.raises(ValueError, match="figure 'B': expected PNG or SVG"):
-        report.render_report(fake_metrics(), [("B", "", b"GIF89a")], "")
+        render_report(fake_metrics(), [("B", "", b"GIF89a")], "")
 
 
 def test_a_run_without_calibration_or_accepted_draws_has_a_report(tmp_path):
     metrics, tree = fake_metrics(), fake_tree()
     del metrics["models"]["dpm"]["optimal"]
     tree["dpm/posterior"] = xr.DataTree(tree["dpm/posterior"].to_dataset().isel(draw=slice(0, 0)))
-    report.write_report(tmp_path, tree, metrics, config_yaml="")
+    write_report(tmp_path, tree, metrics, config_yaml="")
     assert [path.name for path in (tmp_path / "figures").iterdir()] == ["seats.png"]
     assert "How it was calibrated" not in (tmp_path / "report.html").read_text("utf-8")
 
@@ -341,20 +346,20 @@ def test_every_kind_of_parameter_is_drawn():
     posterior = fake_posterior(rng, {"alpha": 1, "eta": ("party", 4), "gamma": ("district", 70)})
     posterior = posterior.assign_coords(district=[f"D{i}" for i in range(70)])
     assert parameter_names(posterior) == ["alpha", "eta", "gamma"]
-    figure = report.posterior_parameters(posterior)
+    figure = posterior_parameters(posterior)
     labels = [ax.get_xlabel() for ax in figure.axes]
     assert labels[:5] == ["α", "η AAP", "η BJP", "η INC", "η others"]
     assert labels[5].startswith("70 values by district")
-    assert report.posterior_pairs(posterior) is None
-    pairs = report.posterior_pairs(posterior.drop_vars(["gamma", "optimal_gamma", "prior_gamma"]))
+    assert posterior_pairs(posterior) is None
+    pairs = posterior_pairs(posterior.drop_vars(["gamma", "optimal_gamma", "prior_gamma"]))
     assert pairs is not None
     assert sum(ax.get_visible() for ax in pairs.axes) == 15
-    assert report.posterior_pairs(fake_posterior(rng, {"gamma": 1})) is None
+    assert posterior_pairs(fake_posterior(rng, {"gamma": 1})) is None
 
 
 def test_histogram_heights_are_the_shares_of_runs():
     data = fake_simulation(np.random.default_rng(2), [62, 8, 0, 0], 0.55, runs=50)
-    figure = report.seat_distribution({"dpm": {"optimal": data}}, OBSERVED)
+    figure = seat_distribution({"dpm": {"optimal": data}}, OBSERVED)
     ax = figure.axes[1]
     drawn = ax.patches[0].get_data()
     counts = np.bincount(data["seats"].sel(party="BJP").values, minlength=80)
@@ -366,7 +371,7 @@ def test_histogram_heights_are_the_shares_of_runs():
 
 def test_seat_ticks_are_whole_numbers_and_no_label_overlaps():
     tree, metrics = fake_tree({"eta": ("party", 4)}), fake_metrics()
-    for drawn in report.run_figures(tree, metrics):
+    for drawn in run_figures(tree, metrics):
         figure = drawn.figure
         figure.draw_without_rendering()
         for ax in figure.axes:
@@ -388,13 +393,13 @@ def test_seat_ticks_are_whole_numbers_and_no_label_overlaps():
 def test_sweep_over_values_words_and_seeds():
     x = [0.99, 0.6, 0.8]
     mean = {"AAP": [38.0, 70.0, 66.0], "others": [32.0, 0.0, 4.0]}
-    figure = report.sweep_figure(x, mean, label="gamma", observed=OBSERVED, seats_min=mean, seats_max=mean)
+    figure = sweep_figure(x, mean, label="gamma", observed=OBSERVED, seats_min=mean, seats_max=mean)
     line = figure.axes[0].lines[0]
     assert line.get_xdata().tolist() == sorted(x)
     assert line.get_ydata().tolist() == [70, 66, 38]
-    words = report.sweep_figure(["agent", "leap", "x"], mean, label="engine").axes[0]
+    words = sweep_figure(["agent", "leap", "x"], mean, label="engine").axes[0]
     assert [text.get_text() for text in words.get_xticklabels()] == ["agent", "leap", "x"]
-    seeds = report.sweep_figure([0, 1, 2], mean, label="seed").axes[0]
+    seeds = sweep_figure([0, 1, 2], mean, label="seed").axes[0]
     assert seeds.lines[0].get_linestyle() == "None"
 
 
@@ -404,7 +409,7 @@ def test_figures_change_no_global_setting_and_need_no_pyplot():
 
     before = dict(matplotlib.rcParams)
     with matplotlib.rc_context({"font.size": 30, "axes.grid": False}):
-        figure = report.seat_distribution({"dm": {"default": fake_tree()["dm/default"].to_dataset()}}, OBSERVED)
+        figure = seat_distribution({"dm": {"default": fake_tree()["dm/default"].to_dataset()}}, OBSERVED)
         assert matplotlib.rcParams["font.size"] == 30
     assert figure.axes[0].title.get_fontsize() == 9.5
     assert dict(matplotlib.rcParams) == before
@@ -413,8 +418,8 @@ def test_figures_change_no_global_setting_and_need_no_pyplot():
 
 
 def test_saving_leaves_a_whole_file_or_the_old_one(tmp_path, monkeypatch):
-    figure = report.posterior_predictive(fake_tree()["dpm/posterior"].to_dataset())
-    path = report.save_figure(figure, tmp_path / "new" / "a.png")
+    figure = posterior_predictive(fake_tree()["dpm/posterior"].to_dataset())
+    path = save_figure(figure, tmp_path / "new" / "a.png")
     content = path.read_bytes()
     assert content.startswith(b"\x89PNG")
     assert content.endswith(b"IEND\xaeB`\x82")
@@ -424,7 +429,7 @@ def test_saving_leaves_a_whole_file_or_the_old_one(tmp_path, monkeypatch):
 
     monkeypatch.setattr("os.replace", fail)
     with pytest.raises(OSError, match="disk full"):
-        report.save_figure(figure, path)
+        save_figure(figure, path)
     assert path.read_bytes() == content
     assert [p.name for p in path.parent.iterdir()] == ["a.png"]
 
@@ -448,7 +453,7 @@ def test_bins_hold_every_value():
 
 
 def test_template_is_a_file_of_the_package():
-    template = Path(report.__file__).parent / "template.html"
+    template = Path(tables.__file__).parent / "template.html"
     assert "{{ headline }}" not in template.read_text("utf-8")
     assert csv.Sniffer is not None
 
@@ -465,7 +470,7 @@ def with_trace(posterior: xr.Dataset, generations: int = 4) -> xr.Dataset:
 
 def test_the_course_of_a_calibration_is_drawn_by_generation():
     posterior = with_trace(fake_posterior(np.random.default_rng(0), {"gamma": 1}))
-    figure = report.calibration_trace({"dpm": posterior, "pcm": with_trace(posterior, 6)})
+    figure = calibration_trace({"dpm": posterior, "pcm": with_trace(posterior, 6)})
     assert [ax.get_title() for ax in figure.axes] == ["tolerance", "acceptance rate", "effective sample size"]
     for ax, name in zip(figure.axes, ["trace_tolerance", "trace_acceptance_rate", "trace_ess"], strict=True):
         first, second = ax.lines
@@ -478,12 +483,12 @@ def test_the_course_of_a_calibration_is_drawn_by_generation():
 
 def test_only_sequential_calibrations_have_a_trace():
     tree = fake_tree()
-    files = [drawn.file for drawn in report.run_figures(tree, fake_metrics())]
+    files = [drawn.file for drawn in run_figures(tree, fake_metrics())]
     assert "trace.png" not in files
     tree["dpm/posterior"] = xr.DataTree(with_trace(tree["dpm/posterior"].to_dataset()))
-    assert "trace.png" in [drawn.file for drawn in report.run_figures(tree, fake_metrics())]
+    assert "trace.png" in [drawn.file for drawn in run_figures(tree, fake_metrics())]
     tree["dpm/posterior"] = xr.DataTree(tree["dpm/posterior"].to_dataset().isel(generation=slice(0, 1)))
-    assert "trace.png" not in [drawn.file for drawn in report.run_figures(tree, fake_metrics())]
+    assert "trace.png" not in [drawn.file for drawn in run_figures(tree, fake_metrics())]
 
 
 def test_a_parameter_that_stayed_at_its_prior_is_called_not_identified(tmp_path):
@@ -491,7 +496,7 @@ def test_a_parameter_that_stayed_at_its_prior_is_called_not_identified(tmp_path)
     posterior = with_trace(fake_posterior(rng, {"eta": ("party", 4), "rho": ("district", 30)}, draws=2000))
     posterior["weight"] = posterior["weight"] * 0 + 1 / 2000
     posterior["eta"][:, 2] = rng.uniform(size=2000)
-    rows = report.identification_rows({"pcm": posterior})
+    rows = identification_rows({"pcm": posterior})
     said = {row["Parameter"]: (row["Says"], row["Contraction"]) for row in rows}
     assert said["eta INC"][0] == "not identified"
     assert float(said["eta INC"][1].removesuffix(" %")) < 10
@@ -500,7 +505,7 @@ def test_a_parameter_that_stayed_at_its_prior_is_called_not_identified(tmp_path)
     assert len(rows) == 5
     tree = fake_tree()
     tree["dpm/posterior"] = xr.DataTree(posterior)
-    report.write_report(tmp_path, tree, fake_metrics(), config_yaml="")
+    write_report(tmp_path, tree, fake_metrics(), config_yaml="")
     page = Page((tmp_path / "report.html").read_text("utf-8"))
     assert ["DPM", "eta INC", *list(rows[2].values())[2:]] in page.rows
     method = next(row for row in page.rows if "tolerance reached" in row)
@@ -509,10 +514,10 @@ def test_a_parameter_that_stayed_at_its_prior_is_called_not_identified(tmp_path)
 
 def test_of_many_parameters_those_that_contract_most_are_drawn_in_pairs():
     posterior = fake_posterior(np.random.default_rng(0), {"alpha": 1, "gamma": ("district", 9)})
-    assert report.posterior_pairs(posterior) is None
+    assert posterior_pairs(posterior) is None
     contraction = np.array([0.1, 0.9, 0.8, 0.0, 0.7, 0.6, 0.5, 0.4, 0.02])
     posterior = posterior.assign(contraction_alpha=0.01, contraction_gamma=("district", contraction))
-    figure = report.posterior_pairs(posterior)
+    figure = posterior_pairs(posterior)
     bottom = [ax.get_xlabel() for ax in figure.axes[-6:]]
     assert bottom == [f"γ {place}" for place in (1, 2, 4, 5, 6, 7)]
 
@@ -520,5 +525,5 @@ def test_of_many_parameters_those_that_contract_most_are_drawn_in_pairs():
 def test_priors_are_told_once():
     posterior = fake_posterior(np.random.default_rng(0), {"gamma": 1})
     posterior["unadjusted_gamma"] = posterior["gamma"]
-    (row,) = report.calibration_rows({"dpm": posterior})
+    (row,) = calibration_rows({"dpm": posterior})
     assert row["Priors"] == "gamma ~ uniform(0, 1)"

@@ -15,15 +15,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from command_line import run
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 import electjax
-from electjax.config import ConfigError, conf_dir, restore, to_settings
-from electjax.labelled.checkpoint import Checkpoint, identify
-from electjax.tasks import folder as folders
+from electjax.districts.checkpoint import Checkpoint, identify
+from electjax.run import folder as folders
+from electjax.run.config import ConfigError, conf_dir, restore, to_settings
+from tests.command_line import run
 
 # a small election, a model that compiles quickly, few draws, and a tolerance that takes several generations
 JOB = (
@@ -175,7 +175,7 @@ def test_a_block_that_fails_after_a_checkpoint_says_how_to_go_on(tmp_path, monke
     monkeypatch.chdir(tmp_path)
     with pytest.raises(KeyError) as failed:
         fail_in(tmp_path / "run", after_checkpoint=True)
-    assert failed.value.__notes__ == ["python -m electjax.run resume=run continues it"]
+    assert failed.value.__notes__ == ["python -m electjax.run.main resume=run continues it"]
     assert {"run/config.yaml", "run/checkpoints/dpm/state.npz"} <= files(tmp_path)
 
 
@@ -272,7 +272,7 @@ def test_an_interrupted_run_goes_on_to_the_same_result(here, monkeypatch, capsys
     assert interrupted(monkeypatch, *job, after=len_of_trace(here / "whole", "dpm") + 2) == 130
     assert capsys.readouterr().err.splitlines()[-2:] == [
         "electjax: interrupted",
-        "electjax: python -m electjax.run resume=out continues it",
+        "electjax: python -m electjax.run.main resume=out continues it",
     ]
     assert {"config.yaml", "checkpoints/dm/state.npz", "checkpoints/dpm/state.npz"} <= files(here / "out")
     assert not (here / "out" / "metrics.json").exists()
@@ -308,8 +308,8 @@ def test_a_killed_run_goes_on_to_the_same_result(here, monkeypatch, capsys):
     assert run(monkeypatch, *JOB, "hydra.run.dir=whole") == 0
     slowed = """
 import sys, time
-from electjax.labelled.checkpoint import Checkpoint
-from electjax.run import main
+from electjax.districts.checkpoint import Checkpoint
+from electjax.run.main import main
 save, saved = Checkpoint.save, []
 def slow(self, state):
     save(self, state)
@@ -363,10 +363,10 @@ def test_an_error_after_a_checkpoint_says_how_to_go_on(here, monkeypatch, capsys
         raise OSError("disk full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(electjax.tasks.result, "write_result", fail)
+        patch.setattr(electjax.run.result, "write_result", fail)
         assert run(monkeypatch, *JOB) == 1
     said = capsys.readouterr().err.splitlines()
-    assert said[-2:] == ["electjax: error: disk full", "electjax: python -m electjax.run resume=out continues it"]
+    assert said[-2:] == ["electjax: error: disk full", "electjax: python -m electjax.run.main resume=out continues it"]
     assert run(monkeypatch, "resume=out") == 0
     assert "checkpoints" not in {path.name for path in (here / "out").iterdir()}
 

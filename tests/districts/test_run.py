@@ -16,14 +16,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from command_line import run
 from rich.console import Console
 
 import electjax
-from electjax.run import use_compilation_cache
-from electjax.tasks import folder as folders
-from electjax.tasks.metrics import most_frequent, plain, simulation_metrics
-from electjax.tasks.progress import show_progress
+from electjax.districts.task.metrics import most_frequent, plain, simulation_metrics
+from electjax.run import folder as folders
+from electjax.run.main import use_compilation_cache
+from electjax.run.progress import show_progress
+from tests.command_line import run
 
 PARTIES = ["AAP", "BJP", "INC", "others"]
 STAGE_KEYS = {
@@ -136,7 +136,7 @@ def test_the_main_job_leaves_one_complete_folder(here, monkeypatch, capsys):
     assert metrics["observed"]["seats"] == {"AAP": 62, "BJP": 8, "INC": 0, "others": 0}
     assert round(metrics["observed"]["mwm"], 2) == 0.55
     assert sum(metrics["proportional"].values()) == 70
-    assert list(metrics["models"]) == electjax.list_models()
+    assert list(metrics["models"]) == electjax.districts.list_models()
     assert metrics["simulations"] == 5 * (20 + 50 + 30)
     assert metrics["seconds"] > 0
     for model in metrics["models"]:
@@ -168,7 +168,7 @@ def test_simulate_has_no_optimal_row_and_report_can_be_left_out(here, monkeypatc
 
 
 def test_large_votes_stay_out_of_the_result_and_leave_their_geography(here, monkeypatch):
-    monkeypatch.setattr("electjax.tasks.result.SMALL", 100)
+    monkeypatch.setattr("electjax.run.result.SMALL", 100)
     assert run(monkeypatch, "model=dm", "task=simulate", "hydra.run.dir=one", *SMALL) == 0
     with xr.open_datatree(here / "one" / "result.nc", engine="h5netcdf") as tree:
         assert "votes" in tree["observed"]
@@ -432,7 +432,7 @@ def test_claimed_folders_are_all_different(tmp_path):
 
 
 def test_metrics_of_a_simulation_by_hand():
-    election = electjax.load_election("delhi2020")
+    election = electjax.districts.load("delhi2020")
     seats = np.array([[62, 8, 0, 0], [62, 8, 0, 0], [60, 10, 0, 0], [58, 11, 0, 1]])
     simulation = xr.Dataset(
         {
@@ -516,7 +516,7 @@ def test_the_real_job_at_small_size_from_an_empty_folder(tmp_path):
     command = [
         sys.executable,
         "-m",
-        "electjax.run",
+        "electjax.run.main",
         "+experiment=delhi2020",
         "model=[dm,sim]",
         "runs=4",

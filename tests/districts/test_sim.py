@@ -10,18 +10,19 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
-from data_paths import shared
-from district_runs import STANDARD_ERRORS, contest, outcomes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from electjax.core import random, valuation_agent
-from electjax.core.polling import largest_remainder
-from electjax.labelled.codec import Encoded, encode_params
-from electjax.simulators import get_simulator
-from electjax.simulators.base import ENGINES, Outcome, check_options, make_plan, simulate_runs
-from electjax.simulators.sim import draw_society
+from electjax.districts.codec import Encoded, encode_params
+from electjax.districts.kernels import valuation_agent
+from electjax.districts.kernels.polling import largest_remainder
+from electjax.districts.models import get_simulator
+from electjax.districts.models.base import ENGINES, Outcome, check_options, make_plan, simulate_runs
+from electjax.districts.models.sim import draw_society
+from electjax.numerics import random
+from tests.data_paths import shared
+from tests.districts.runs import STANDARD_ERRORS, contest, outcomes
 
 PHI1 = np.array([(1, -1, 0), (-1, 1, 0), (-1, 1, 0)], float)
 SIGMA1 = np.array([1.0, 1.0, 2.0])

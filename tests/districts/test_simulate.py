@@ -7,18 +7,18 @@ import pytest
 import xarray as xr
 
 import electjax
-from electjax.labelled.codec import encode
-from electjax.simulators.base import simulate_runs
+from electjax.districts.codec import encode
+from electjax.districts.models.base import simulate_runs
 
 
 @pytest.fixture(scope="module")
 def delhi():
-    return electjax.load_election("delhi2020")
+    return electjax.districts.load("delhi2020")
 
 
 @pytest.fixture(scope="module")
 def simulated(delhi):
-    return electjax.simulate(delhi, "dm", runs=130, seed=3)
+    return electjax.districts.simulate(delhi, "dm", runs=130, seed=3)
 
 
 def test_variables_have_dims_units_and_origin(simulated, delhi):
@@ -48,23 +48,25 @@ def test_summaries_follow_from_the_votes(simulated, delhi):
 @pytest.mark.slow
 def test_the_chunk_size_does_not_matter(delhi, simulated):
     for chunk in (1, 1000):
-        again = electjax.simulate(delhi, "dm", runs=130, seed=3, chunk=chunk)
+        again = electjax.districts.simulate(delhi, "dm", runs=130, seed=3, chunk=chunk)
         np.testing.assert_array_equal(again["votes"], simulated["votes"])
 
 
 def test_fewer_runs_are_the_first_of_more(delhi, simulated):
-    few = electjax.simulate(delhi, "dm", runs=7, seed=3)
+    few = electjax.districts.simulate(delhi, "dm", runs=7, seed=3)
     np.testing.assert_array_equal(few["votes"], simulated["votes"][:7])
-    other = electjax.simulate(delhi, "dm", runs=7, seed=4)
+    other = electjax.districts.simulate(delhi, "dm", runs=7, seed=4)
     assert not np.array_equal(other["votes"], few["votes"])
 
 
 def test_a_sweep_of_gamma_compiles_once(delhi):
-    electjax.simulate(delhi, "dpm", {"gamma": 0.5}, runs=1, options={"bookkeeping": "none"})
+    electjax.districts.simulate(delhi, "dpm", {"gamma": 0.5}, runs=1, options={"bookkeeping": "none"})
     before = simulate_runs._cache_size()
     mean = [
         float(
-            electjax.simulate(delhi, "dpm", {"gamma": gamma}, runs=20, options={"bookkeeping": "none"})["seats"]
+            electjax.districts.simulate(delhi, "dpm", {"gamma": gamma}, runs=20, options={"bookkeeping": "none"})[
+                "seats"
+            ]
             .sel(party="AAP")
             .mean()
         )
@@ -77,26 +79,26 @@ def test_a_sweep_of_gamma_compiles_once(delhi):
 
 def test_gamma_may_differ_by_district(delhi):
     gamma = np.where(np.arange(70) < 35, 0.0, 1.0)
-    out = electjax.simulate(delhi, "dpm", {"gamma": gamma}, runs=20, options={"bookkeeping": "none"})
+    out = electjax.districts.simulate(delhi, "dpm", {"gamma": gamma}, runs=20, options={"bookkeeping": "none"})
     assert (out["winner"][:, :35] == 0).all()
     assert not (out["winner"][:, 35:] == 0).all()
 
 
 def test_others_may_be_barred_from_winning():
-    barred = electjax.load_election("delhi2013", others_may_win=False)
-    allowed = electjax.load_election("delhi2013")
+    barred = electjax.districts.load("delhi2013", others_may_win=False)
+    allowed = electjax.districts.load("delhi2013")
     params = {"concentration": 1.0}
-    assert float(electjax.simulate(barred, "dm", params, runs=50)["seats"].sel(party="others").max()) == 0
-    assert float(electjax.simulate(allowed, "dm", params, runs=50)["seats"].sel(party="others").max()) > 0
+    assert float(electjax.districts.simulate(barred, "dm", params, runs=50)["seats"].sel(party="others").max()) == 0
+    assert float(electjax.districts.simulate(allowed, "dm", params, runs=50)["seats"].sel(party="others").max()) > 0
 
 
 @pytest.mark.slow
 def test_none_of_the_above_never_wins():
-    from electjax.labelled import election_dataset
+    from electjax.districts import election_dataset
 
     votes = np.array([[400, 500], [300, 200]])
     election = election_dataset(votes, districts=["N", "S"], parties=["A", "NOTA"], winner=["A", "A"])
-    runs = electjax.simulate(election, "dm", {"concentration": 1.0}, runs=20)
+    runs = electjax.districts.simulate(election, "dm", {"concentration": 1.0}, runs=20)
     assert (runs["seats"].sel(party="A") == 2).all()
 
 
@@ -104,28 +106,28 @@ def test_none_of_the_above_never_wins():
 def test_party_totals_are_kept_under_bookkeeping(delhi):
     totals = delhi["votes"].sum("district")
     for rule in ("interleaved", "by_district"):
-        out = electjax.simulate(delhi, "dm", runs=5, options={"bookkeeping": rule})
+        out = electjax.districts.simulate(delhi, "dm", runs=5, options={"bookkeeping": rule})
         assert (out["votes"].sum("district") == totals).all()
 
 
 def test_a_summary_needs_a_number_of_votes():
-    summary = electjax.load_election("odisha2019_loksabha")
+    summary = electjax.districts.load("odisha2019_loksabha")
     summary.attrs.pop("votes_total", None)
     with pytest.raises(electjax.ElectionDataError, match="votes_total"):
-        electjax.simulate(summary, "dm", runs=1)
+        electjax.districts.simulate(summary, "dm", runs=1)
     summary.attrs["votes_total"] = 147_000
     assert encode(summary).electors.tolist() == [1000] * 147
 
 
 def test_a_uniform_election_mirrors_the_nation():
-    election = electjax.uniform_election({"A": 0.4, "B": 0.35, "others": 0.25}, districts=7, electors=7003)
+    election = electjax.districts.uniform({"A": 0.4, "B": 0.35, "others": 0.25}, districts=7, electors=7003)
     assert int(election["votes"].sum()) == 7003
     np.testing.assert_allclose(election["popularity"], [0.4, 0.35, 0.25], atol=1e-3)
     assert election["seats"].values.tolist() == [7, 0, 0]
     with pytest.raises(electjax.ElectionDataError, match="popularity"):
-        electjax.uniform_election({"A": -1.0})
+        electjax.districts.uniform({"A": -1.0})
     with pytest.raises(electjax.ElectionDataError, match="districts"):
-        electjax.uniform_election({"A": 1.0}, districts=10, electors=5)
+        electjax.districts.uniform({"A": 1.0}, districts=10, electors=5)
 
 
 @pytest.mark.parametrize(
@@ -144,39 +146,39 @@ def test_a_uniform_election_mirrors_the_nation():
 )
 def test_bad_settings_are_named(delhi, change, said):
     with pytest.raises(ValueError, match=said):
-        electjax.simulate(delhi, "dpm", **change)
+        electjax.districts.simulate(delhi, "dpm", **change)
 
 
 def test_outcomes_of_returns_and_of_simulations(delhi, simulated):
-    found = electjax.outcomes(delhi)
+    found = electjax.districts.outcomes(delhi)
     share, seats = delhi["popularity"].values, delhi["seats"].values / 70
     assert float(found["gallagher"]) == pytest.approx(100 * np.sqrt(0.5 * ((share - seats) ** 2).sum()), rel=1e-5)
     assert float(found["parties_seats"]) == pytest.approx(1 / (seats**2).sum(), rel=1e-5)
     assert float(found["parties_votes"]) == pytest.approx(1 / (share**2).sum(), rel=1e-5)
-    many = electjax.outcomes(simulated)
+    many = electjax.districts.outcomes(simulated)
     assert many["gallagher"].dims == ("run",)
     for name in ("seats", "margin", "mwm", "swm", "vote_fraction"):
         np.testing.assert_allclose(many[name], simulated[name], rtol=1e-6)
 
 
 def test_the_swing_curve_passes_through_the_result(delhi):
-    curve = electjax.swing_curve(delhi, "BJP")
+    curve = electjax.districts.swing_curve(delhi, "BJP")
     now = curve.sel(swing=0.0)
     assert float(now["seat_share"]) == pytest.approx(8 / 70)
     assert float(now["vote_share"]) == pytest.approx(float(delhi["popularity"].sel(party="BJP")), abs=1e-6)
     assert (np.diff(curve["seat_share"]) >= 0).all()
     with pytest.raises(ValueError, match="'CPI' is not in the election"):
-        electjax.swing_curve(delhi, "CPI")
+        electjax.districts.swing_curve(delhi, "CPI")
     with pytest.raises(ValueError, match="summary only"):
-        electjax.outcomes(electjax.load_election("odisha2019_loksabha"))
+        electjax.districts.outcomes(electjax.districts.load("odisha2019_loksabha"))
 
 
 def test_the_geography_of_returns_and_of_simulations_by_hand(delhi, simulated):
-    found = electjax.geography(delhi, "AAP")
+    found = electjax.districts.geography(delhi, "AAP")
     share = (delhi["votes"].sel(party="AAP") / delhi["votes"].sum("party")).values
     assert found["density"].dims == ("bin",)
     assert float(found["density"].sel(bin=0.525)) == pytest.approx(20 * ((share >= 0.5) & (share < 0.55)).mean())
-    many = electjax.geography(simulated, bins=[0.0, 0.5, 1.0])
+    many = electjax.districts.geography(simulated, bins=[0.0, 0.5, 1.0])
     polled = simulated["votes"] / simulated["votes"].sum("party")
     low = (polled < 0.5).mean(["run", "district"])
     np.testing.assert_allclose(many["density"].isel(bin=0), 2 * low)
@@ -186,7 +188,7 @@ def test_the_geography_of_returns_and_of_simulations_by_hand(delhi, simulated):
 
 def test_the_geography_leaves_out_districts_without_votes():
     votes = (("district", "party"), np.array([[0, 0], [3, 1], [1, 0]]))
-    found = electjax.geography(xr.Dataset({"votes": votes}, coords={"party": ["A", "B"]}), bins=2)
+    found = electjax.districts.geography(xr.Dataset({"votes": votes}, coords={"party": ["A", "B"]}), bins=2)
     np.testing.assert_allclose(found["density"], [[0.0, 2.0], [2.0, 0.0]])
 
 
@@ -196,17 +198,17 @@ def test_the_geography_leaves_out_districts_without_votes():
 )
 def test_bad_questions_about_geography_are_named(delhi, change, said):
     with pytest.raises(ValueError, match=said):
-        electjax.geography(delhi, **change)
+        electjax.districts.geography(delhi, **change)
     with pytest.raises(ValueError, match="summary only"):
-        electjax.geography(electjax.load_election("odisha2019_loksabha"))
+        electjax.districts.geography(electjax.districts.load("odisha2019_loksabha"))
 
 
 def test_vectors_and_matrices_reach_the_model():
-    election = electjax.uniform_election({"A": 0.4, "B": 0.6}, districts=5, electors=5000)
+    election = electjax.districts.uniform({"A": 0.4, "B": 0.6}, districts=5, electors=5000)
     phi = [[1.0, -1.0], [1.0, -1.0], [1.0, -1.0]]
     given = {"phi": phi, "sigma": [0.2, 0.2]}
-    runs = electjax.simulate(election, "sim", given, runs=4, options={"attitudes": "given"})
+    runs = electjax.districts.simulate(election, "sim", given, runs=4, options={"attitudes": "given"})
     assert (runs["seats"].sel(party="A") == 5).all()
     assert json.loads(runs.attrs["parameters"])["phi"] == phi
     with pytest.raises(ValueError, match=r"phi has shape \(2, 2\); expected one number or 3 x 2 values, one per comm"):
-        electjax.simulate(election, "sim", given | {"phi": phi[:2]}, options={"attitudes": "given"})
+        electjax.districts.simulate(election, "sim", given | {"phi": phi[:2]}, options={"attitudes": "given"})

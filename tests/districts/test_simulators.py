@@ -6,7 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from district_runs import (
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from electjax.districts.kernels.polling import BOOKKEEPING, largest_remainder
+from electjax.districts.models import SIMULATORS, get_simulator, list_models
+from electjax.districts.models.base import DISTRICTS, ENGINES, PARTIES, Outcome, check_options, make_plan, simulate_runs
+from tests.districts.runs import (
     GAMMAS,
     MIDDLE_DISTRICTS,
     MIDDLE_RUNS,
@@ -20,12 +26,6 @@ from district_runs import (
     tiny,
     unequal,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
-from electjax.core.polling import BOOKKEEPING, largest_remainder
-from electjax.simulators import SIMULATORS, get_simulator, list_models
-from electjax.simulators.base import DISTRICTS, ENGINES, PARTIES, Outcome, check_options, make_plan, simulate_runs
 
 ELECTION = contest((3, 3), (0.2, 0.3, 0.5), (1, 2, 3))
 CALL: dict[str, Any] = {"runs": 2**11, "batch": 2**8}

@@ -6,17 +6,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from known_posterior import COUNTED, OPEN, PRIOR, simulated_election, weighted_summary, z_scores
 from scipy import stats
 
 import electjax
-from electjax.calibration import smc
-from electjax.calibration.generation import permitted
-from electjax.calibration.problem import _evaluate
-from electjax.calibration.proposal import fit_proposal, log_prior_ratio, prior_points, propose, split
-from electjax.calibration.smc import effective_size, next_tolerance, pack, unpack
-from electjax.core import parallel
-from electjax.labelled.problem import make_problem
+from electjax.districts.abc import smc
+from electjax.districts.abc.generation import permitted
+from electjax.districts.abc.problem import _evaluate
+from electjax.districts.abc.proposal import fit_proposal, log_prior_ratio, prior_points, propose, split
+from electjax.districts.abc.smc import effective_size, next_tolerance, pack, unpack
+from electjax.districts.problem import make_problem
+from electjax.numerics import parallel
+from tests.districts.known_posterior import COUNTED, OPEN, PRIOR, simulated_election, weighted_summary, z_scores
 
 SEARCH = {"budget": 15_000, "accept": 500, "statistics": "log_votes", "options": COUNTED, "priors": PRIOR}
 
@@ -28,7 +28,9 @@ def known():
 
 @pytest.fixture(scope="module")
 def exact(known):
-    found = electjax.calibrate(known, "dpm", method="exact", seed=1, accept=4000, options=COUNTED, priors=PRIOR)
+    found = electjax.districts.calibrate(
+        known, "dpm", method="exact", seed=1, accept=4000, options=COUNTED, priors=PRIOR
+    )
     return found["gamma"].values
 
 
@@ -45,7 +47,7 @@ def exact(known):
     ids=["importance", "mcmc", "local"],
 )
 def test_adjusted_draws_have_the_exact_posterior(known, exact, how):
-    found = electjax.calibrate(known, "dpm", seed=2, **(SEARCH | how))
+    found = electjax.districts.calibrate(known, "dpm", seed=2, **(SEARCH | how))
     z = z_scores(found["gamma"].values, found["weight"].values, exact)
     assert np.abs(z).max() < 3, z
     assert found["gamma"].values.std() < 1.1 * exact.std() + 3 * exact.std() / np.sqrt(2 * found.attrs["ess"])
@@ -53,7 +55,7 @@ def test_adjusted_draws_have_the_exact_posterior(known, exact, how):
 
 
 def test_without_adjustment_a_coarse_tolerance_shows(known, exact):
-    found = electjax.calibrate(known, "dpm", seed=2, adjust="none", tolerance=0.2, **SEARCH)
+    found = electjax.districts.calibrate(known, "dpm", seed=2, adjust="none", tolerance=0.2, **SEARCH)
     _, sd, _, _ = weighted_summary(found["gamma"].values, found["weight"].values)
     assert sd > 1.5 * exact.std()
     assert "unadjusted_gamma" not in found
@@ -63,10 +65,10 @@ def test_without_adjustment_a_coarse_tolerance_shows(known, exact):
 def test_two_parameters_take_a_fifth_of_the_simulations_of_rejection():
     election = simulated_election("pcm", {"eta": [0.05, 0.02]}, OPEN, shares=(0.6, 0.4), districts=30, electors=60_000)
     search = {"statistics": "log_votes", "options": OPEN, "priors": {"eta": (0.0, 0.5)}, "accept": 500}
-    exact = electjax.calibrate(
+    exact = electjax.districts.calibrate(
         election, "pcm", method="exact", seed=1, options=OPEN, priors=search["priors"], accept=4000
     )
-    found = electjax.calibrate(election, "pcm", seed=3, tolerance=0.02, budget=60_000, **search)
+    found = electjax.districts.calibrate(election, "pcm", seed=3, tolerance=0.02, budget=60_000, **search)
     for party in "AB":
         z = z_scores(found["eta"].sel(party=party).values, found["weight"].values, exact["eta"].sel(party=party).values)
         assert np.abs(z).max() < 3.5, (party, z)  # eight figures
@@ -80,7 +82,7 @@ def test_two_parameters_take_a_fifth_of_the_simulations_of_rejection():
 def test_the_evidence_is_that_of_brute_force(known, move):
     problem, _ = make_problem(known, "dpm", options=COUNTED, priors=PRIOR)
     found = smc(jax.random.key(3), problem, budget=20_000, accept=400, tolerance=0.7, move=move)
-    far = electjax.calibration.rejection(jax.random.key(4), problem, budget=30_720, accept=10**6, tolerance=3.0)
+    far = electjax.districts.abc.rejection(jax.random.key(4), problem, budget=30_720, accept=10**6, tolerance=3.0)
     for row, log_weight in zip(found.trace["distance"], found.trace["log_weight"], strict=True):
         eps = np.median(row[np.isfinite(row)])
         weight = np.exp(log_weight[row <= eps])
@@ -119,7 +121,7 @@ def test_a_prior_that_does_not_permit_everything_is_sampled_as_such():
 
     class Half:
         permits = staticmethod(lambda params: params["x"] < 0.25)
-        space = electjax.calibration.prior.Space((electjax.calibration.prior.Axis("x"),))
+        space = electjax.districts.abc.prior.Space((electjax.districts.abc.prior.Axis("x"),))
 
     unit, drawn = permitted(Half, lambda number: rng.random((number, 1)), 2000)
     assert len(unit) == 2000
@@ -144,7 +146,7 @@ def test_the_next_tolerance_leaves_the_share_asked_for():
 def test_popularity_is_found_with_its_totals():
     election = simulated_election("dm", {"concentration": 30.0}, {}, electors=40_000)
     search = {"priors": {"popularity": {"dirichlet": 1.0}, "concentration": (1.0, 200.0)}, "budget": 12_000, "seed": 1}
-    found = electjax.calibrate(election, "dm", tolerance=0.7, **search)
+    found = electjax.districts.calibrate(election, "dm", tolerance=0.7, **search)
     assert found["popularity"].dims == ("draw", "party")
     np.testing.assert_allclose(found["popularity"].sum("party"), 1.0, rtol=1e-9)
     mean = found["popularity"].weighted(found["weight"]).mean("draw").values
@@ -153,15 +155,15 @@ def test_popularity_is_found_with_its_totals():
 
 
 def test_totals_follow_the_popularity_in_the_batched_engine():
-    election = electjax.uniform_election({"A": 0.5, "B": 0.3, "C": 0.2}, districts=8, electors=8_000)
+    election = electjax.districts.uniform({"A": 0.5, "B": 0.3, "C": 0.2}, districts=8, electors=8_000)
     problem, _ = make_problem(election, "pcm", priors={"popularity": {"around": 50}, "eta": (0.2, 0.9)})
-    params = electjax.calibration.problem.point_params(
+    params = electjax.districts.abc.problem.point_params(
         problem, np.random.default_rng(0).random((5, problem.space.size))
     )
     assert (params["totals"].sum(axis=1) == 8_000).all()
     np.testing.assert_allclose(params["totals"] / 8_000, params["popularity"], atol=1 / 8_000)
     setting = problem.setting
-    result = electjax.simulators.base.simulate_runs(
+    result = electjax.districts.models.base.simulate_runs(
         jax.random.key(0), jnp.arange(5), problem.contest, problem.may_win, params,
         simulator=setting.simulator, options=setting.options, plan=setting.plan, varying=True,
     )  # fmt: skip
@@ -172,9 +174,11 @@ def test_levels_are_weighed_like_their_posterior(known):
     """gamma known to be one of five values: ABC by levels agrees with counting the accepted draws of each."""
     values = [0.02, 0.05, 0.1, 0.2, 0.4]
     search = {"options": COUNTED, "priors": {"gamma": {"levels": values}}, "statistics": "log_votes", "tolerance": 0.3}
-    found = electjax.calibrate(known, "dpm", seed=1, budget=15_000, accept=1000, **search)
+    found = electjax.districts.calibrate(known, "dpm", seed=1, budget=15_000, accept=1000, **search)
     assert set(np.unique(found["gamma"])) <= set(values)
-    drawn = electjax.calibrate(known, "dpm", seed=2, method="rejection", budget=20_480, accept=10**6, **search)
+    drawn = electjax.districts.calibrate(
+        known, "dpm", seed=2, method="rejection", budget=20_480, accept=10**6, **search
+    )
     for value in values:
         shares = [float(part["weight"].where(part["unadjusted_gamma"] == value).sum()) for part in (found, drawn)]
         sizes = [part.attrs["ess"] for part in (found, drawn)]
@@ -186,7 +190,9 @@ def test_a_statistic_of_ones_own_is_a_pure_function(known):
     def spread(votes, winner):
         return jnp.std(votes / votes.sum(axis=1, keepdims=True), axis=0)
 
-    found = electjax.calibrate(known, "dpm", seed=1, budget=4000, accept=200, options=COUNTED, statistics=spread)
+    found = electjax.districts.calibrate(
+        known, "dpm", seed=1, budget=4000, accept=200, options=COUNTED, statistics=spread
+    )
     assert found.attrs["statistics"].endswith("spread")
     assert found["statistics"].sizes["statistic"] == 3
     np.testing.assert_allclose(found["observed_statistics"], spread(known["votes"].values, None), rtol=1e-4)
@@ -195,12 +201,12 @@ def test_a_statistic_of_ones_own_is_a_pure_function(known):
         (lambda votes, winner: float(votes[0, 0]), "not a pure function"),
     ):
         with pytest.raises(ValueError, match=said):
-            electjax.calibrate(known, "dpm", budget=4000, options=COUNTED, statistics=bad)
+            electjax.districts.calibrate(known, "dpm", budget=4000, options=COUNTED, statistics=bad)
 
 
 def test_learned_summaries_see_what_the_papers_statistics_hold(known, exact):
     search = {"options": COUNTED, "priors": PRIOR, "seed": 3, "accept": 400}
-    found = electjax.calibrate(known, "dpm", summaries="learned", budget=12_000, pilot=6000, **search)
+    found = electjax.districts.calibrate(known, "dpm", summaries="learned", budget=12_000, pilot=6000, **search)
     mean, sd, _, _ = weighted_summary(found["gamma"].values, found["weight"].values)
     assert abs(mean - 0.05) < 3 * sd
     assert sd < 2 * exact.std()
@@ -274,14 +280,16 @@ def test_a_state_survives_packing(known):
 
 def test_threads_and_settings_change_neither_result_nor_program(known, monkeypatch):
     search = {"options": COUNTED, "priors": PRIOR, "seed": 1, "budget": 6000, "accept": 200}
-    found = electjax.calibrate(known, "dpm", **search)
+    found = electjax.districts.calibrate(known, "dpm", **search)
     before = _evaluate._cache_size()
     monkeypatch.setattr(parallel, "host_workers", lambda: 1)
-    again = electjax.calibrate(known, "dpm", **search)
+    again = electjax.districts.calibrate(known, "dpm", **search)
     for name, how in itertools.product(("gamma", "weight", "distance", "optimal_gamma"), (found, again)):
         np.testing.assert_array_equal(how[name], found[name])
-    electjax.calibrate(known, "dpm", **(search | {"priors": {"gamma": (0.01, 0.9)}, "move": "mcmc", "budget": 3000}))
-    electjax.calibrate(
+    electjax.districts.calibrate(
+        known, "dpm", **(search | {"priors": {"gamma": (0.01, 0.9)}, "move": "mcmc", "budget": 3000})
+    )
+    electjax.districts.calibrate(
         known, "dpm", **(search | {"method": "rejection", "budget": 3000, "params": {"prior_mass": 1.0}})
     )
     assert _evaluate._cache_size() == before
@@ -312,7 +320,7 @@ def test_threads_and_settings_change_neither_result_nor_program(known, monkeypat
 )
 def test_bad_settings_are_named(known, change, said):
     with pytest.raises(ValueError, match=said):
-        electjax.calibrate(known, "dpm", **({"options": COUNTED, "budget": 2000} | change))
+        electjax.districts.calibrate(known, "dpm", **({"options": COUNTED, "budget": 2000} | change))
 
 
 def test_many_draws_at_one_distance_do_not_stop_a_search():
@@ -329,7 +337,7 @@ def test_few_draws_a_generation_are_enough_to_go_on(known, accept):
 
 
 def test_a_statistic_that_is_not_always_a_number_keeps_its_scale():
-    measure = electjax.calibration.Measure(electjax.calibration.Target(np.zeros(2), np.ones(2)))
+    measure = electjax.districts.abc.Measure(electjax.districts.abc.Target(np.zeros(2), np.ones(2)))
     features = np.random.default_rng(0).normal(size=(400, 2))
     features[0, 0] = np.nan
     scale = measure.rescaled(features).goal.tolerance
@@ -341,13 +349,15 @@ def test_a_statistic_that_is_not_always_a_number_keeps_its_scale():
 
 
 def test_sim_searches_attitudes_only_where_the_constraint_permits_them():
-    election = electjax.uniform_election({"A": 0.5, "B": 0.3, "C": 0.2}, districts=8, electors=8_000)
+    election = electjax.districts.uniform({"A": 0.5, "B": 0.3, "C": 0.2}, districts=8, electors=8_000)
     search = {
         "options": {"attitudes": "given"},
         "priors": {"phi": {"levels": [-1, 0, 1]}, "shares": {"dirichlet": 2.0}},
     }
     for method in ("smc", "explore_exploit"):
-        found = electjax.calibrate(election, "sim", method=method, budget=1200, accept=100, tolerance=3.0, **search)
+        found = electjax.districts.calibrate(
+            election, "sim", method=method, budget=1200, accept=100, tolerance=3.0, **search
+        )
         draws = {name: found[name].transpose("draw", "community", ...).values for name in ("phi", "shares")}
         assert set(np.unique(draws["phi"])) <= {-1.0, 0.0, 1.0}
         assert (np.sum(draws["shares"][:, :, None] * (draws["phi"] > 0), axis=1) <= 0.5 + 1e-5).all()
@@ -355,4 +365,4 @@ def test_sim_searches_attitudes_only_where_the_constraint_permits_them():
 
 def test_sim_gives_the_popularity_and_does_not_take_it(known):
     with pytest.raises(ValueError, match="prior for unknown parameter 'popularity'"):
-        electjax.calibrate(known, "sim", priors={"popularity": {"dirichlet": 1}})
+        electjax.districts.calibrate(known, "sim", priors={"popularity": {"dirichlet": 1}})

@@ -6,17 +6,9 @@ import xarray as xr
 from scipy import stats
 
 import electjax
-from electjax.calibration import trust
-from electjax.labelled.trust import (
-    coverage,
-    identifiability,
-    posterior_check,
-    sbc,
-    scalars,
-    tarp,
-    tolerance_sensitivity,
-)
-from electjax.report.trust import coverage_curve, rank_histogram, tarp_curve
+from electjax.districts.abc import trust
+from electjax.districts.report.trust import coverage_curve, rank_histogram, tarp_curve
+from electjax.districts.verbs.trust import coverage, identifiability, sbc, scalars, tarp
 
 REPLICATES, DRAWS = 600, 99
 RHO = 0.8  # of the two dimensions of the posterior
@@ -237,7 +229,7 @@ def test_identifiability_names_what_was_not_learnt():
 
 
 def test_tolerance_sensitivity_sees_a_posterior_that_still_moves():
-    still, moving = tolerance_sensitivity(posterior()), tolerance_sensitivity(posterior(slope=1.0))
+    still, moving = electjax.districts.sensitivity(posterior()), electjax.districts.sensitivity(posterior(slope=1.0))
     assert (np.diff(still["epsilon"]) < 0).all()
     np.testing.assert_allclose(still["share"], [1.0, 0.75, 0.5, 0.35, 0.25, 0.15, 0.1], atol=0.005)
     tight = int(still["draws"][-1])
@@ -246,14 +238,14 @@ def test_tolerance_sensitivity_sees_a_posterior_that_still_moves():
     gap = moving["mean"].sel(parameter="eta X")
     assert float(gap[-1] - gap[0]) == pytest.approx(-0.45, abs=4 * 0.1 / np.sqrt(tight))
     assert float(moving["drift"].sel(parameter="eta X")) < -3
-    few = tolerance_sensitivity(posterior(draws=40))
+    few = electjax.districts.sensitivity(posterior(draws=40))
     assert float(few["ess"].min()) >= 20
 
 
 def test_tolerance_sensitivity_shows_both_sides_of_an_adjustment():
     raw = posterior(slope=1.0)
     adjusted = raw.assign(unadjusted_eta=raw["eta"], eta=raw["eta"] - raw["distance"])
-    found = tolerance_sensitivity(adjusted)
+    found = electjax.districts.sensitivity(adjusted)
     assert abs(float(found["drift"].sel(parameter="eta X"))) < 1
     gap = found["unadjusted_mean"].sel(parameter="eta X")
     assert float(gap[-1] - gap[0]) < -0.3
@@ -272,13 +264,13 @@ CONCENTRATION = {"concentration": (1.0, 20.0)}
 
 @pytest.fixture(scope="module")
 def base():
-    return electjax.uniform_election({"A": 0.5, "B": 0.3, "C": 0.2}, districts=30, electors=60_000)
+    return electjax.districts.uniform({"A": 0.5, "B": 0.3, "C": 0.2}, districts=30, electors=60_000)
 
 
 @pytest.fixture(scope="module")
 def table(base):
     """Rejection with regression adjustment on 300 elections of DM, all from one table of simulations."""
-    return electjax.recover(
+    return electjax.districts.recover(
         base, "dm", replicates=300, seed=1, method="rejection", budget=16_384, accept=300, priors=CONCENTRATION
     )
 
@@ -304,7 +296,7 @@ def _prior_cdf(values):
 
 def test_a_wide_tolerance_without_adjustment_is_caught(base):
     settings = {"replicates": 300, "seed": 1, "method": "rejection", "budget": 8192, "priors": CONCENTRATION}
-    loose = electjax.recover(base, "dm", accept=4096, tolerance=50.0, adjust="none", **settings)
+    loose = electjax.districts.recover(base, "dm", accept=4096, tolerance=50.0, adjust="none", **settings)
     assert (sbc(loose)["p_chi2"] < 1e-4).all()
     held = coverage(loose, [0.5])
     assert held["coverage"].item() > held["high"].item()  # posteriors are too wide
@@ -313,7 +305,7 @@ def test_a_wide_tolerance_without_adjustment_is_caught(base):
 def test_a_shared_table_gives_what_own_tables_give(base, table):
     """The same elections, a table of their own each: means differ by Monte Carlo error alone."""
     settings = {"seed": 1, "method": "rejection", "budget": 16_384, "accept": 300, "priors": CONCENTRATION}
-    own = electjax.recover(base, "dm", replicates=4, share_table=False, **settings)
+    own = electjax.districts.recover(base, "dm", replicates=4, share_table=False, **settings)
     np.testing.assert_array_equal(own["truth_concentration"], table["truth_concentration"][:4])
     np.testing.assert_array_equal(own["seats"], table["seats"][:4])
     for r in range(4):
@@ -326,7 +318,7 @@ def test_a_shared_table_gives_what_own_tables_give(base, table):
 
 
 def test_sequential_calibrations_are_run_one_by_one(base):
-    found = electjax.recover(
+    found = electjax.districts.recover(
         base, "dm", replicates=3, seed=2, budget=4000, accept=100, tolerance=1.0, priors=CONCENTRATION
     )
     assert (found["simulations"] <= 4000).all()
@@ -338,19 +330,21 @@ def test_sequential_calibrations_are_run_one_by_one(base):
 
 @pytest.mark.slow
 def test_vectors_and_exact_posteriors_can_be_checked(base):
-    pcm = electjax.recover(
+    pcm = electjax.districts.recover(
         base, "pcm", replicates=2, seed=2, budget=2000, accept=100, tolerance=4.0, params={"prior_mass": 30.0}
     )
     assert pcm["eta"].dims == ("replicate", "draw", "party")
     assert pcm["truth_eta"].dims == ("replicate", "party")
     assert list(sbc(pcm)["parameter"].values) == ["eta A", "eta B", "eta C"]
-    exact = electjax.recover(base, "dm", replicates=100, seed=3, method="exact", accept=100, priors=CONCENTRATION)
+    exact = electjax.districts.recover(
+        base, "dm", replicates=100, seed=3, method="exact", accept=100, priors=CONCENTRATION
+    )
     assert (sbc(exact)["p_ks"] > 0.01).all()
     assert exact.sizes["draw"] == 100
     held = coverage(exact, [0.9])
     assert abs(held["coverage"].item() - 0.9) < 3 * np.sqrt(0.09 / 100)
     # no method knows more than the likelihood
-    rejected = electjax.recover(
+    rejected = electjax.districts.recover(
         base, "dm", replicates=100, seed=3, method="rejection", budget=16_384, accept=300, priors=CONCENTRATION
     )
     assert held["width"].item() < coverage(rejected, [0.9])["width"].item()
@@ -358,7 +352,7 @@ def test_vectors_and_exact_posteriors_can_be_checked(base):
 
 @pytest.mark.slow
 def test_a_statistic_of_ones_own_is_recovered_on(base):
-    found = electjax.recover(
+    found = electjax.districts.recover(
         base, "dm", replicates=60, seed=4, method="rejection", budget=4096, accept=200, statistics="log_votes",
         pilot=1024, priors=CONCENTRATION,
     )  # fmt: skip
@@ -379,26 +373,26 @@ def test_a_statistic_of_ones_own_is_recovered_on(base):
 )
 def test_bad_settings_of_a_recovery_are_named(base, change, said):
     with pytest.raises(ValueError, match=said):
-        electjax.recover(base, "dm", **change)
+        electjax.districts.recover(base, "dm", **change)
 
 
 @pytest.mark.slow
 def test_a_posterior_check_passes_the_right_model_and_fails_the_wrong_one(base):
-    run = electjax.simulate(base, "dm", {"concentration": 3.0}, runs=1, seed=3).isel(run=0)
-    election = electjax.labelled.election_dataset(
+    run = electjax.districts.simulate(base, "dm", {"concentration": 3.0}, runs=1, seed=3).isel(run=0)
+    election = electjax.districts.election_dataset(
         run["votes"].values, districts=list(run["district"].values), parties=list("ABC"), attrs={"name": "known"}
     )
-    posterior = electjax.calibrate(election, "dm", method="rejection", budget=8192, accept=200, tolerance=1.5)
-    right = posterior_check(election, posterior, runs=400)
+    posterior = electjax.districts.calibrate(election, "dm", method="rejection", budget=8192, accept=200, tolerance=1.5)
+    right = electjax.districts.check(election, posterior, runs=400)
     assert (right["p_two_sided"] > 0.01).all()
     assert right["fitted"].sel(statistic="seats A")
     assert not right["fitted"].sel(statistic="gallagher")
-    observed = electjax.outcomes(election)
+    observed = electjax.districts.outcomes(election)
     assert float(right["observed"].sel(statistic="least margin")) == pytest.approx(float(observed["margin"].min()))
     assert float(right["observed"].sel(statistic="gallagher")) == pytest.approx(float(observed["gallagher"]))
     # a model that makes all districts alike
-    alike = electjax.simulate(election, "dm", {"concentration": 1000.0}, runs=400, seed=1)
-    wrong = posterior_check(election, posterior, alike)
+    alike = electjax.districts.simulate(election, "dm", {"concentration": 1000.0}, runs=400, seed=1)
+    wrong = electjax.districts.check(election, posterior, alike)
     assert float(wrong["p_two_sided"].sel(statistic="swm")) < 0.01
     assert float(wrong["p"].sel(statistic="mwm")) == 0.0
     fields = identifiability(posterior)

@@ -4,11 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from district_runs import contest, moments_agree, outcomes, urn_variance
 from scipy import stats
 from scipy.special import gammaln
 
-from electjax.core import urn
+from electjax.districts.kernels import urn
+from tests.districts.runs import contest, moments_agree, outcomes, urn_variance
 
 LEVEL = 1e-4
 THETA = np.array([0.54, 0.385, 0.043, 0.032])

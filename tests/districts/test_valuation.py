@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
-from electjax.core import placement, random, valuation
+from electjax.districts.kernels import placement, valuation
+from electjax.numerics import random
 
 choices = jax.jit(valuation.choice_probabilities)
 

@@ -1,4 +1,4 @@
-"""Results of ecological inference as `electjax.estimate_cells` lays them out, made from tables that are known."""
+"""Results of ecological inference as `electjax.ecological.estimate` lays them out, made from tables that are known."""
 
 import json
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from electjax.labelled.units.schema import contest_index
+from electjax.ecological.schema import contest_index
 
 LEVELS = (0.8, 0.95)
 TABLE = ("contest", "row", "column")

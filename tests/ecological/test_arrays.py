@@ -9,8 +9,8 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import rel_entr, xlogy
 
-from electjax.calm.cells.balance import balance, balance_units, within
-from electjax.calm.cells.baselines import (
+from electjax.ecological.model.balance import balance, balance_units, within
+from electjax.ecological.model.baselines import (
     constrained,
     em_step,
     goodman,
@@ -20,10 +20,10 @@ from electjax.calm.cells.baselines import (
     on_simplex,
     table_of,
 )
-from electjax.calm.cells.bounds import contest_bounds, unit_bounds
-from electjax.calm.cells.data import KINDS, in_blocks
-from electjax.calm.cells.generate import ABSENT, ABSTAINED, OTHER, draw_tables, draw_units, surrounded
-from electjax.core.host import double_precision
+from electjax.ecological.model.bounds import contest_bounds, unit_bounds
+from electjax.ecological.model.data import KINDS, in_blocks
+from electjax.ecological.model.generate import ABSENT, ABSTAINED, OTHER, draw_tables, draw_units, surrounded
+from electjax.numerics.host import double_precision
 
 
 @pytest.fixture(autouse=True)

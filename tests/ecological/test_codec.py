@@ -8,18 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from data_paths import shared
 
-from electjax.calm.cells.data import KINDS
-from electjax.calm.cells.generate import OTHER as OTHER_KEY
-from electjax.calm.cells.generate import Drawn, draw_units
-from electjax.labelled.booths.generate import simulate_booths
-from electjax.labelled.errors import ElectionDataError
-from electjax.labelled.units.codec import encode_units
-from electjax.labelled.units.from_booths import units_of_booths
-from electjax.labelled.units.keys import RARE, SOLO, matched, pooling_keys, tidy
-from electjax.labelled.units.read import read_units
-from electjax.labelled.units.schema import DID_NOT_VOTE, OTHER, validate_units
+import electjax
+from electjax.bridges import units_of_booths
+from electjax.data.errors import ElectionDataError
+from electjax.ecological.codec import encode_units
+from electjax.ecological.keys import RARE, SOLO, matched, pooling_keys, tidy
+from electjax.ecological.model.data import KINDS
+from electjax.ecological.model.generate import OTHER as OTHER_KEY
+from electjax.ecological.model.generate import Drawn, draw_units
+from electjax.ecological.schema import DID_NOT_VOTE, OTHER
+from tests.data_paths import shared
 
 OWN, CROSS, MIXED = range(len(KINDS))
 RED, BLUE = ["Red Party", "red party", "Red-Party"], ["Blue", "BLUE ", "Blue"]  # as three contests spell them
@@ -47,7 +46,7 @@ def units_of(lists: list[list[str]], candidates: list[list[str]], *, seed: int, 
                 votes[0] += 20 - len(options)
                 records += [(f"d{d}", f"u{u}", side, o, int(v)) for o, v in zip(options, votes, strict=True)]
     frame = pd.DataFrame(records, columns=["contest", "unit", "side", "option", "votes"])
-    return read_units(frame, merge_below=0.0)
+    return electjax.ecological.read(frame, merge_below=0.0)
 
 
 def dataset_of(drawn: Drawn, parties: Mapping[int, str]) -> xr.Dataset:
@@ -59,7 +58,7 @@ def dataset_of(drawn: Drawn, parties: Mapping[int, str]) -> xr.Dataset:
     row = np.where(drawn.row_here, [[OTHER if k == OTHER_KEY else f"P{k}" for k in own] for own in drawn.row_key], "")
     column = [[OTHER if k == OTHER_KEY else parties.get(k, "") for k in own] for own in drawn.column_key]
     names = [[OTHER if k == OTHER_KEY else f"candidate {i}" for i, k in enumerate(own)] for own in drawn.column_key]
-    return validate_units(
+    return electjax.ecological.validate(
         xr.Dataset(
             {
                 "row_margin": (("unit", "row"), drawn.rows[used]),
@@ -98,7 +97,7 @@ def drawn() -> Drawn:
 
 @pytest.fixture(scope="module")
 def booths() -> xr.Dataset:
-    return units_of_booths(simulate_booths(booths=60, constituencies=4, seed=2), "religion")
+    return units_of_booths(electjax.calm.simulate(booths=60, constituencies=4, seed=2), "religion")
 
 
 def test_keys_by_hand() -> None:
@@ -243,7 +242,7 @@ def test_features_by_hand() -> None:
                 for k, option in enumerate(options):
                     records.append((f"d{d}", f"u{u}", side, option, int(block[margin].values[u, k])))
     frame = pd.DataFrame(records, columns=["contest", "unit", "side", "option", "votes"])
-    units = read_units(frame, merge_below=0.0, row_traits=rows, column_traits=columns, axes=axes)
+    units = electjax.ecological.read(frame, merge_below=0.0, row_traits=rows, column_traits=columns, axes=axes)
     found = encode_units(units)
     assert found.features == ("affinity[area]", "column[incumbent]", "row[age] x Red", "row[age] x Blue")
     assert any("column[seat]" in note for note in found.notes)
@@ -290,7 +289,7 @@ def test_invalid_units_are_refused() -> None:
 @pytest.mark.parametrize("year", [2002, 2014])
 def test_new_zealand(year: int) -> None:
     """Without names of parties, votes tell the party of 9 in 10 candidates; when they tell one, it is right."""
-    units = read_units(shared(f"data/ecological/nz_{year}_units_long.csv.gz"))
+    units = electjax.ecological.read(shared(f"data/ecological/nz_{year}_units_long.csv.gz"))
     named = encode_units(units).keys
     merged = np.where(units["column_party"].values == OTHER, OTHER, "")
     blank = pooling_keys(units.assign_coords(column_party=(("contest", "column"), merged)))

@@ -1,12 +1,12 @@
-"""`estimate_cells` on elections whose cross-tables were counted, with one default for all."""
+"""`ecological.estimate` on elections whose cross-tables were counted, with one default for all."""
 
 import numpy as np
 import pytest
 import xarray as xr
-from cells_by_hand import assert_consistent
-from data_paths import shared
 
-from electjax.labelled.units.estimate import estimate_cells
+import electjax
+from tests.data_paths import shared
+from tests.ecological.by_hand import assert_consistent
 
 
 def new_zealand(year: int) -> tuple[str, str]:
@@ -16,7 +16,7 @@ def new_zealand(year: int) -> tuple[str, str]:
 
 @pytest.fixture(scope="module")
 def nz_2014() -> xr.Dataset:
-    return estimate_cells(*new_zealand(2014))
+    return electjax.ecological.estimate(*new_zealand(2014))
 
 
 @pytest.mark.slow
@@ -40,7 +40,7 @@ def test_new_zealand_2014_is_consistent(nz_2014: xr.Dataset) -> None:
 
 @pytest.mark.slow
 def test_new_zealand_2002_is_accurate_and_calibrated() -> None:
-    of = estimate_cells(*new_zealand(2002)).attrs
+    of = electjax.ecological.estimate(*new_zealand(2002)).attrs
     assert of["mean_ei"] <= 5.9
     assert 0.92 <= of["coverage_95"] <= 0.98
     assert 0.75 <= of["coverage_80"] <= 0.86
@@ -51,7 +51,9 @@ def test_new_zealand_2002_is_accurate_and_calibrated() -> None:
 def test_north_carolina_has_groups_and_tables_of_units() -> None:
     rows, columns = {"white": "wh", "black": "bl", "natam": "natam"}, ("dem", "rep", "oth")
     truth = {(row, column): start + column for row, start in rows.items() for column in columns}
-    found = estimate_cells(str(shared("data/ecological/senc.csv")), truth, rows=list(rows), columns=list(columns))
+    found = electjax.ecological.estimate(
+        str(shared("data/ecological/senc.csv")), truth, rows=list(rows), columns=list(columns)
+    )
     assert found.attrs["rows"] == "groups"
     assert found.attrs["mean_ei"] <= 1.0
     assert_consistent(found, found)

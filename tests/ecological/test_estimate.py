@@ -1,4 +1,4 @@
-"""`estimate_cells` on drawn contests whose tables are known, on odd ones, and on elections that were counted."""
+"""`ecological.estimate` on drawn contests whose tables are known, on odd ones, and on elections that were counted."""
 
 import json
 from functools import partial
@@ -7,29 +7,30 @@ import jax
 import numpy as np
 import pytest
 import xarray as xr
-from cells_by_hand import assert_consistent
 from scipy.special import softmax
 
-from electjax.calm.cells import draws as dr
-from electjax.calm.cells import estimate as es
-from electjax.calm.cells import tables as tb
-from electjax.calm.cells.data import KINDS
-from electjax.calm.cells.generate import ABSTAINED, Drawn, draw_units
-from electjax.calm.cells.generate import OTHER as OTHER_KEY
-from electjax.labelled.booths.axes import axes_json, axes_of
-from electjax.labelled.errors import ElectionDataError
-from electjax.labelled.units.check import LEVELS, coverage_cells, error_index
-from electjax.labelled.units.codec import encode_units
-from electjax.labelled.units.estimate import BASELINES, estimate_cells
-from electjax.labelled.units.schema import DID_NOT_VOTE, OTHER, contest_index, validate_units
-from electjax.labelled.units.settings import Settings, settings_of
+import electjax
+from electjax.data.axes import axes_json, axes_of
+from electjax.data.errors import ElectionDataError
+from electjax.ecological.check import LEVELS, coverage, error_index
+from electjax.ecological.codec import encode_units
+from electjax.ecological.model import draws as dr
+from electjax.ecological.model import estimate as es
+from electjax.ecological.model import tables as tb
+from electjax.ecological.model.data import KINDS
+from electjax.ecological.model.generate import ABSTAINED, Drawn, draw_units
+from electjax.ecological.model.generate import OTHER as OTHER_KEY
+from electjax.ecological.schema import DID_NOT_VOTE, OTHER, contest_index
+from electjax.ecological.settings import Settings, settings_of
+from electjax.ecological.verbs.estimate import BASELINES
+from tests.ecological.by_hand import assert_consistent
 
 CONTESTS, ROWS, COLUMNS = 12, 4, 5  # of all that is drawn, so that programs are compiled once
 AXES = {"creed": {"categories": ["c0", "c1", "c2"], "kernel": "match"}}
 TABLE = ("contest", "row", "column")
 PROGRAMS = (es._pose, es._first, es._search, es._logits, es.curvature, tb.unit_tables, tb.noise, dr.draw_tables)
 
-quick = partial(estimate_cells, draws=0, contexts=())  # no more than the table
+quick = partial(electjax.ecological.estimate, draws=0, contexts=())  # no more than the table
 draw = partial(draw_units, contests=CONTESTS, units=32, rows=ROWS, parties=COLUMNS, fielded=0.8, traits=3, affinity=0.0)
 
 
@@ -46,7 +47,7 @@ def units_of(drawn: Drawn, rows: str = "votes") -> xr.Dataset:
         return np.where(codes >= 0, np.char.add("c", codes.astype(str)), "")[:, :, None]
 
     row, column = names(drawn.row_key, drawn.row_here), names(drawn.column_key, drawn.column_here)
-    return validate_units(
+    return electjax.ecological.validate(
         xr.Dataset(
             {
                 "row_margin": (("unit", "row"), drawn.rows[used]),
@@ -82,7 +83,7 @@ def units(drawn: Drawn) -> xr.Dataset:
 
 @pytest.fixture(scope="module")
 def result(units: xr.Dataset) -> xr.Dataset:
-    return estimate_cells(units)
+    return electjax.ecological.estimate(units)
 
 
 def better(one: xr.Dataset, other: xr.Dataset) -> float:
@@ -126,7 +127,7 @@ def test_the_correlation_within_rows_is_found(result: xr.Dataset, drawn: Drawn) 
 def test_it_beats_every_baseline(result: xr.Dataset, units: xr.Dataset) -> None:
     errors = {}
     for method in BASELINES:
-        other = estimate_cells(units, method=method)
+        other = electjax.ecological.estimate(units, method=method)
         errors[method] = other.attrs["mean_ei"]
         assert better(result, other) > 3
         assert other.attrs["method"] == method
@@ -146,7 +147,9 @@ def test_intervals_cover_as_often_as_they_say() -> None:
     """Right model, nothing inflated: the share of all cells of 8 sets, each set counted as one draw."""
     found = []
     for seed in range(8):
-        one = estimate_cells(units_of(draw(jax.random.key(100 + seed))), inflation=1.0, context_sd=0.0, contexts=())
+        one = electjax.ecological.estimate(
+            units_of(draw(jax.random.key(100 + seed))), inflation=1.0, context_sd=0.0, contexts=()
+        )
         found.append([one.attrs["coverage_80"], one.attrs["coverage_95"]])
     mean, error = np.mean(found, axis=0), np.std(found, axis=0, ddof=1) / np.sqrt(len(found))
     assert (np.abs(mean - LEVELS) < 4 * error + 0.01).all()  # 200 draws blur an end by about 0.01
@@ -161,7 +164,7 @@ def test_the_defaults_are_cautious_when_the_context_is_right(result: xr.Dataset)
 def test_the_error_is_least_at_the_context_that_was_planted(beta: float) -> None:
     contexts = (0.0, 0.3, 0.6, 0.9, 1.2)
     units = units_of(draw(jax.random.key(2), beta=beta))
-    found = estimate_cells(units, context=beta, contexts=contexts, draws=0)
+    found = electjax.ecological.estimate(units, context=beta, contexts=contexts, draws=0)
     error = found["error_by_context"].sel(context=list(contexts)).values
     best = contexts.index(beta)
     assert (np.diff(error[: best + 1]) < 0).all()
@@ -174,8 +177,8 @@ def test_the_error_is_least_at_the_context_that_was_planted(beta: float) -> None
 
 def test_draws_know_that_the_context_is_not_known(units: xr.Dataset, result: xr.Dataset) -> None:
     """Assumed at .3 where it is .6: intervals of a known context miss, those with context_sd are wider."""
-    sure = estimate_cells(units, context=0.3, context_sd=0.0, inflation=1.0)
-    unsure = estimate_cells(units, context=0.3, context_sd=0.3, inflation=1.0)
+    sure = electjax.ecological.estimate(units, context=0.3, context_sd=0.0, inflation=1.0)
+    unsure = electjax.ecological.estimate(units, context=0.3, context_sd=0.3, inflation=1.0)
     np.testing.assert_array_equal(sure["cells"], unsure["cells"])
     assert sure.attrs["coverage_95"] < 0.8
     assert unsure.attrs["coverage_95"] > sure.attrs["coverage_95"] + 0.1
@@ -186,7 +189,7 @@ def test_affinity_is_found_and_helps() -> None:
     planted, scores = 1.0, []
     for seed in range(4):
         units = units_of(draw(jax.random.key(20 + seed), affinity=planted))
-        found, without = estimate_cells(units, inflation=1.0, contexts=()), quick(units, feature_sd=1e-3)
+        found, without = electjax.ecological.estimate(units, inflation=1.0, contexts=()), quick(units, feature_sd=1e-3)
         assert found["feature"].values.tolist() == ["affinity[creed]"]
         feature = encode_units(units).contests.features[..., 0]
         effect = found["feature_effect"].item() * (feature.max() - feature.min())  # of a match
@@ -221,7 +224,7 @@ def shuffled(units: xr.Dataset, what: str, seed: int) -> tuple[xr.Dataset, np.nd
     new = new.isel(contest=contests)
     if what in ("units", "all"):
         new = new.isel(unit=rng.permutation(new.sizes["unit"]))
-    return validate_units(new), contests, places["row"], places["column"]
+    return electjax.ecological.validate(new), contests, places["row"], places["column"]
 
 
 @pytest.mark.parametrize(("what", "seed"), [("contests", 1), ("rows", 2), ("columns", 3), ("units", 4), ("all", 5)])
@@ -242,13 +245,13 @@ def test_the_order_of_things_does_not_matter(units: xr.Dataset, what: str, seed:
 def test_abstention_is_a_column_and_rows_are_groups() -> None:
     drawn = draw(jax.random.key(3), parties=COLUMNS - 1, abstention=0.3, level=(0.0, 0.0, 0.0), unit_sd=0.8)
     units = units_of(drawn, rows="groups")
-    found = estimate_cells(units)
+    found = electjax.ecological.estimate(units)
     assert_consistent(found, units)
     assert DID_NOT_VOTE in found["column_key"]
     own = encode_units(units).contests
     assert (own.kind[own.row_here[:, :, None] & own.column_here[:, None, :]] > 0).all()  # no cell is a party's own
     for method in ("goodman", "em"):
-        assert better(found, estimate_cells(units, method=method)) > 2
+        assert better(found, electjax.ecological.estimate(units, method=method)) > 2
     away = (units["column_name"] == DID_NOT_VOTE).values[:, None, :] & np.ones((1, ROWS, 1), bool)
     off = (found["share"] - units["truth"] / units["truth"].sum("column")).values[away]
     assert np.abs(off).mean() < 0.06  # turnout of a group
@@ -256,7 +259,7 @@ def test_abstention_is_a_column_and_rows_are_groups() -> None:
 
 
 def test_truth_enters_no_estimate(units: xr.Dataset, result: xr.Dataset) -> None:
-    blind = estimate_cells(units.drop_vars("truth"))
+    blind = electjax.ecological.estimate(units.drop_vars("truth"))
     for name in ("cells", "draws", "unit_cells", "cells_by_context", "share_low"):
         np.testing.assert_array_equal(blind[name], result[name])
     assert {"truth", "error", "error_by_context"}.isdisjoint(blind)
@@ -264,10 +267,10 @@ def test_truth_enters_no_estimate(units: xr.Dataset, result: xr.Dataset) -> None
 
 
 def test_seeds(units: xr.Dataset, result: xr.Dataset) -> None:
-    other = estimate_cells(units, seed=1, draws=60)
+    other = electjax.ecological.estimate(units, seed=1, draws=60)
     np.testing.assert_array_equal(other["cells"], result["cells"])
     assert other.sizes["draw"] == 60
-    same = estimate_cells(units, draws=60)
+    same = electjax.ecological.estimate(units, draws=60)
     np.testing.assert_array_equal(same["draws"], result["draws"][:60])
     off = (other["draws"] - same["draws"]).values
     assert np.abs(off[np.isfinite(off)]).max() > 1.0
@@ -276,7 +279,7 @@ def test_seeds(units: xr.Dataset, result: xr.Dataset) -> None:
 def test_other_options_do_not_compile_again(units: xr.Dataset, result: xr.Dataset) -> None:
     before = [program._cache_size() for program in PROGRAMS]
     told: list[tuple[int, int, str]] = []
-    estimate_cells(
+    electjax.ecological.estimate(
         units,
         context=0.4,
         contexts=(0.2, 1),
@@ -316,7 +319,7 @@ def by_hand(specs: list[tuple[list[str], list[str], np.ndarray, float]], seed: i
         rows.append(np.pad(tables.sum(axis=2), ((0, 0), (0, width[0] - len(row)))))
         columns.append(np.pad(tables.sum(axis=1), ((0, 0), (0, width[1] - len(column)))))
         of += [f"d{d}"] * len(sizes)
-    return validate_units(
+    return electjax.ecological.validate(
         xr.Dataset(
             {
                 "row_margin": (("unit", "row"), np.concatenate(rows)),
@@ -360,7 +363,7 @@ def odd() -> xr.Dataset:
 
 @pytest.fixture(scope="module")
 def odd_result(odd: xr.Dataset) -> xr.Dataset:
-    return estimate_cells(odd, context=0.0)
+    return electjax.ecological.estimate(odd, context=0.0)
 
 
 def error_of_independence(units: xr.Dataset) -> np.ndarray:
@@ -381,7 +384,7 @@ def test_odd_contests_stand_beside_each_other(odd: xr.Dataset, odd_result: xr.Da
 def test_what_is_certain_is_certain(odd_result: xr.Dataset) -> None:
     one_column = odd_result.sel(contest="d8")
     assert one_column["error"] == pytest.approx(0.0, abs=1e-6)
-    assert (coverage_cells(odd_result)["coverage_by_contest"].sel(contest="d8") == 1.0).all()
+    assert (coverage(odd_result)["coverage_by_contest"].sel(contest="d8") == 1.0).all()
     assert (one_column["share_high"] - one_column["share_low"]).max() < 1e-6
     # units of one voter tell their tables
     tiny = odd_result.sel(contest="d6")
@@ -448,7 +451,7 @@ def test_coverage_counts_cells_of_large_rows() -> None:
     cells = np.stack([middle, middle]) + draws * spread * np.array([1.0, -1.0])
     off = np.array([[20.0, -20.0], [9.0, -9.0], [9.0, -9.0]])
     truth = np.stack([middle + off, np.full((3, 2), np.nan)])
-    found = coverage_cells(with_draws(truth, cells), levels=[0.5, 0.95])
+    found = coverage(with_draws(truth, cells), levels=[0.5, 0.95])
     assert found["cells"] == 4
     np.testing.assert_allclose(found["coverage"], [0.5, 1.0])
     np.testing.assert_allclose(found["coverage_by_contest"], [[0.5, np.nan], [1.0, np.nan]])
@@ -458,7 +461,7 @@ def test_coverage_counts_cells_of_large_rows() -> None:
 
 def test_a_certain_cell_is_covered_whatever_rounding_says() -> None:
     truth = np.array([[[1 / 3, 2 / 3], [1e5 / 7, 1e5]]]) * 97.0
-    found = coverage_cells(with_draws(truth, np.repeat(truth[None], 20, axis=0)), large=0.0)
+    found = coverage(with_draws(truth, np.repeat(truth[None], 20, axis=0)), large=0.0)
     np.testing.assert_array_equal(found["coverage"], [1.0, 1.0])
 
 
@@ -469,7 +472,7 @@ def test_a_certain_cell_is_covered_whatever_rounding_says() -> None:
 def test_coverage_says_what_it_lacks(levels: list[float], missing: str, says: str) -> None:
     known = with_draws(np.ones((1, 2, 2)), np.ones((3, 1, 2, 2)))
     with pytest.raises(ValueError, match=says):
-        coverage_cells(known.drop_vars(missing), levels)
+        coverage(known.drop_vars(missing), levels)
 
 
 @pytest.mark.parametrize(
@@ -513,7 +516,7 @@ def test_options_are_kept_as_json() -> None:
 
 def test_a_search_that_is_cut_short_warns_and_says_at_which_exponent(units: xr.Dataset) -> None:
     with pytest.warns(UserWarning, match="at context 0.6, 0.3; raise max_steps"):
-        short = estimate_cells(units, draws=0, contexts=(0.3,), max_steps=2)
+        short = electjax.ecological.estimate(units, draws=0, contexts=(0.3,), max_steps=2)
     assert short.attrs["converged"] == 0
     assert "at context 0.6, 0.3" in json.loads(short.attrs["notes"])[-1]
 
@@ -528,4 +531,4 @@ def test_a_thousand_times_the_voters_change_little(units: xr.Dataset) -> None:
 
 def test_options_that_are_misspelt_are_told_from_those_of_the_reader() -> None:
     with pytest.raises(ElectionDataError, match=r"rwos: no such option.*rows"):
-        estimate_cells("units.csv", rwos=["a"])
+        electjax.ecological.estimate("units.csv", rwos=["a"])

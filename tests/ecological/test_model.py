@@ -9,20 +9,20 @@ import pytest
 from scipy import stats
 from scipy.special import expit, softmax
 
-from electjax.calm import heads
-from electjax.calm.cells import data as cells_data
-from electjax.calm.cells import draws as dr
-from electjax.calm.cells import estimate as es
-from electjax.calm.cells import problem as pb
-from electjax.calm.cells import tables as tb
-from electjax.calm.cells import unit as un
-from electjax.calm.cells.bounds import contest_bounds, unit_bounds
-from electjax.calm.cells.data import KINDS, Assumed, Contests, block_places, in_blocks
-from electjax.calm.cells.generate import draw_tables as draw_unit_tables
-from electjax.calm.data import Booths
-from electjax.calm.design import Design, Hyper, Shared
-from electjax.core.arrow import Point
-from electjax.core.host import double_precision
+from electjax.calm.model import heads
+from electjax.calm.model.data import Booths
+from electjax.calm.model.design import Design, Hyper, Shared
+from electjax.ecological.model import data as cells_data
+from electjax.ecological.model import draws as dr
+from electjax.ecological.model import estimate as es
+from electjax.ecological.model import problem as pb
+from electjax.ecological.model import tables as tb
+from electjax.ecological.model import unit as un
+from electjax.ecological.model.bounds import contest_bounds, unit_bounds
+from electjax.ecological.model.data import KINDS, Assumed, Contests, block_places, in_blocks
+from electjax.ecological.model.generate import draw_tables as draw_unit_tables
+from electjax.numerics.arrow import Point
+from electjax.numerics.host import double_precision
 
 UNITS = (5, 7, 3)  # of the contests
 ROWS, COLUMNS, PAIRS, FEATURES = 3, 4, 6, 2

@@ -5,14 +5,33 @@ import re
 import numpy as np
 import pytest
 import xarray as xr
-from cells_by_hand import cells_by_hand
 from matplotlib.collections import LineCollection
 from rich.console import Console
 
-from electjax import report
-from electjax.report.cells import expected_shares, units_cells, units_of
-from electjax.report.cells_html import notable, render_cells
-from electjax.report.cells_read import contests_of, keys_of
+from electjax.ecological.report.figures import (
+    context_lines,
+    expected_shares,
+    row_forest,
+    tomography,
+    transition_heatmap,
+    unit_scatter,
+    units_cells,
+    units_of,
+)
+from electjax.ecological.report.page import notable, render_cells
+from electjax.ecological.report.read import contest_table, contests_of, keys_of, pooled_table
+from electjax.ecological.report.tables import (
+    cells_summary,
+    check_table,
+    context_table,
+    coverage_table,
+    mean_table,
+    method_table,
+)
+from electjax.ecological.report.truth import error_strip, truth_scatter
+from electjax.report.style import png_bytes
+from electjax.run.report import write_report
+from tests.ecological.by_hand import cells_by_hand
 
 PARTIES = ["Red", "Blue", "Green & <Free>", "Grey", "OTHER"]
 
@@ -43,7 +62,7 @@ def square():
 
 
 def test_cells_table_is_tidy(several):
-    found = report.cells_table(several)
+    found = electjax.ecological.table(several)
     assert len(found) == 25 + 20 + 20 + 9 + 16
     assert found.notna().all(axis=None)
     sums = found.groupby(["contest", "row"])[["votes", "share", "true_share"]].sum()
@@ -61,8 +80,8 @@ def test_cells_table_is_tidy(several):
 
 
 def test_all_contests_are_added_up_by_party(several):
-    table = report.pooled_table(several)
-    every = report.cells_table(several)
+    table = pooled_table(several)
+    every = electjax.ecological.table(several)
     sums = every.groupby(["row_party", "column_party"])[["votes", "truth"]].sum()
     for i, row in enumerate(table.rows):
         for j, column in enumerate(table.columns):
@@ -76,7 +95,7 @@ def test_all_contests_are_added_up_by_party(several):
     at = table.rows.index("Red"), table.columns.index("Blue")
     np.testing.assert_allclose(table.low[0.95][at], np.quantile(drawn, 0.025), rtol=1e-5)
     np.testing.assert_allclose(table.high[0.8][at], np.quantile(drawn, 0.9), rtol=1e-5)
-    mean = report.mean_table(several)
+    mean = mean_table(several)
     assert len(mean) == 25
     np.testing.assert_allclose(mean["votes"].sum(), every["votes"].sum())
 
@@ -84,7 +103,7 @@ def test_all_contests_are_added_up_by_party(several):
 def test_parties_beyond_a_dozen_join_the_others():
     many = [f"Party {i}" for i in range(16)]
     result = cells_by_hand(tables([(16, 16), (16, 16)], seed=3), many, draws=3)
-    table = report.pooled_table(result)
+    table = pooled_table(result)
     assert len(table.rows) == 13
     assert table.rows[-1] == table.columns[-1] == "OTHER"
     np.testing.assert_allclose(table.votes.sum(), np.nansum(result["cells"].values))
@@ -103,11 +122,11 @@ def test_contests_are_checked_cell_by_cell(several):
     unknown = several.copy(deep=True)
     unknown["truth"][3] = np.nan
     unknown["error"][3] = np.nan
-    found = report.check_table(unknown)
+    found = check_table(unknown)
     assert (np.diff(found["votes"]) <= 0).all()
     found = found.set_index("contest")
     assert np.isnan(found.loc["Contest 4", ["ei", "covered_80", "covered_95"]].astype(float)).all()
-    table = report.cells_table(unknown)
+    table = electjax.ecological.table(unknown)
     part = table["row_votes"] / table["contest"].map(found["votes"])
     own = table[(table["contest"] == "Contest 1") & (part > 0.03)]
     inside = own["true_share"].between(own["low_80"], own["high_80"])
@@ -124,16 +143,16 @@ def test_coverage_counts_what_is_inside_but_for_rounding(several):
     truth = planted["truth"] / planted["truth"].sum("column", min_count=1)
     planted["share_low"], planted["share_high"] = planted["share_low"] * 0 + truth, planted["share_high"] * 0 + truth
     planted["share_low"] += 1e-7
-    found = report.coverage_table(planted).set_index("level")
+    found = coverage_table(planted).set_index("level")
     assert (found["covered"] == 1).all()
     planted["share_low"][1, 0, 0, 0] += 0.01
-    found = report.coverage_table(planted).set_index("level")
+    found = coverage_table(planted).set_index("level")
     cells = int(found.loc[0.95, "cells"])
     np.testing.assert_allclose(found["covered"], [1, 1 - 1 / cells])
 
 
 def test_other_context_exponents_beside_the_chosen_one(several):
-    found = report.context_table(several).set_index("context")
+    found = context_table(several).set_index("context")
     assert found.index[found["chosen"]].tolist() == [0.6]
     assert found.loc[0.6, "moved"] == 0
     cells = several["cells_by_context"]
@@ -149,16 +168,16 @@ def test_methods_are_compared_where_both_have_an_error(several):
     other = several.copy(deep=True)
     other["error"] = other["error"] * 2
     other["error"][0] = np.nan
-    found = report.method_table({"ours": several, "theirs": other}).set_index("method")
+    found = method_table({"ours": several, "theirs": other}).set_index("method")
     np.testing.assert_allclose(found.loc["ours", "mean_ei"], several["error"].values[1:].mean())
     assert found["best"].to_dict() == {"ours": 1.0, "theirs": 0.0}
 
 
 def test_tomography_lines_are_what_the_margins_allow(square):
-    figure = report.tomography(square)
+    figure = tomography(square)
     ax = figure.axes[0]
     lines = np.stack(next(c for c in ax.collections if isinstance(c, LineCollection)).get_segments())
-    table = report.contest_table(square, "Contest 1")
+    table = contest_table(square, "Contest 1")
     rows, columns = units_of(square, table)
     votes = np.einsum("upr,ur->up", lines, rows)
     np.testing.assert_allclose(votes, np.broadcast_to(columns[:, :1], votes.shape), atol=1e-9)
@@ -174,11 +193,11 @@ def test_tomography_lines_are_what_the_margins_allow(square):
 
 def test_tomography_refuses_larger_tables(several):
     with pytest.raises(ValueError, match="5 rows and 5 columns, not 2 x 2"):
-        report.tomography(several, "Contest 1")
+        tomography(several, "Contest 1")
 
 
 def test_expected_shares_follow_the_surroundings(several):
-    table = report.contest_table(several, "Contest 2")
+    table = contest_table(several, "Contest 2")
     rows, _ = units_of(several, table)
     part = rows / rows.sum(1, keepdims=True)
     plain = expected_shares(several.assign_attrs(context=0.0), table)
@@ -187,7 +206,7 @@ def test_expected_shares_follow_the_surroundings(several):
     local = table.share[None] * shift[:, None]
     local /= local.sum(2, keepdims=True)
     np.testing.assert_allclose(expected_shares(several, table), np.einsum("ur,urc->uc", part, local))
-    figure = report.unit_scatter(several, "Contest 2", [("Blue", "Candidate 2.2")])
+    figure = unit_scatter(several, "Contest 2", [("Blue", "Candidate 2.2")])
     x, y = figure.axes[0].lines[0].get_data()
     np.testing.assert_allclose(x, part[:, 1])
     np.testing.assert_allclose(y, expected_shares(several, table)[:, 1])
@@ -197,21 +216,21 @@ def test_heatmap_shows_shares_and_frames_what_is_outside(several):
     planted = several.copy(deep=True)
     truth = planted["truth"][0, 2, 1] / planted["truth"][0, 2].sum()
     planted["share_high"][:, 0, 2, 1], planted["share_low"][:, 0, 2, 1] = truth - 0.01, truth - 0.02
-    table = report.contest_table(planted, "Contest 1")
-    left, right = report.transition_heatmap(table).axes
+    table = contest_table(planted, "Contest 1")
+    left, right = transition_heatmap(table).axes
     texts = [text.get_text() for text in left.texts]
     assert texts[0] == f"{100 * table.share[0, 0]:.1f}"
     assert len(texts) == 2 * 25
     outside = (table.true_share < table.low[0.95]) | (table.true_share > table.high[0.95])
     assert outside[2, 1]
     assert len(right.patches) == outside.sum()
-    alone = report.transition_heatmap(table._replace(truth=None))
+    alone = transition_heatmap(table._replace(truth=None))
     assert len(alone.axes) == 1
 
 
 def test_forest_has_bounds_intervals_and_truth(several):
-    table = report.contest_table(several, "Contest 1")
-    axes = report.row_forest(table).axes
+    table = contest_table(several, "Contest 1")
+    axes = row_forest(table).axes
     first = int(table.row_votes.argmax())
     assert axes[0].get_title() == table.rows[first]
     ends = [np.stack(c.get_segments())[:, :, 0] for c in axes[0].collections]
@@ -223,24 +242,24 @@ def test_forest_has_bounds_intervals_and_truth(several):
 
 @pytest.mark.parametrize("contest", [None, "Contest 3"])
 def test_context_lines_are_all_in_sight(several, contest):
-    figure = report.context_lines(several, contest)
+    figure = context_lines(several, contest)
     drawn = np.concatenate([line.get_ydata() for ax in figure.axes for line in ax.lines if line.get_marker() == "o"])
-    table = report.pooled_table(several) if contest is None else report.contest_table(several, contest)
+    table = pooled_table(several) if contest is None else contest_table(several, contest)
     assert drawn.size == 3 * table.votes.size
     assert drawn.max() < figure.axes[0].get_ylim()[1]
     assert np.isclose(table.share.max(), drawn).any()
 
 
 def test_truth_figures(several):
-    left, right = report.truth_scatter(several).axes
+    left, right = truth_scatter(several).axes
     dots = np.concatenate([np.asarray(c.get_offsets()) for c in left.collections])
-    table = report.cells_table(several)
+    table = electjax.ecological.table(several)
     shown = table[table["row_votes"] > 0.03 * table.groupby("contest")["votes"].transform("sum")]
-    assert len(dots) == len(shown) == int(report.coverage_table(several)["cells"].iloc[0])
+    assert len(dots) == len(shown) == int(coverage_table(several)["cells"].iloc[0])
     np.testing.assert_allclose(np.sort(dots[:, 0]), np.sort(shown["true_share"]))
     np.testing.assert_allclose(np.sort(dots[:, 1]), np.sort(shown["share"]))
     assert sum(int(re.search(r"\((.*)\)", t.get_text()).group(1)) for t in right.get_xticklabels()) == len(shown)
-    strip = report.error_strip(several, {"EM": several.assign(error=several["error"] + 1)}).axes[0]
+    strip = error_strip(several, {"EM": several.assign(error=several["error"] + 1)}).axes[0]
     np.testing.assert_allclose([bar.get_height() for bar in strip.patches], np.sort(several["error"]))
     np.testing.assert_allclose(strip.lines[1].get_ydata(), np.sort(several["error"]) + 1)
 
@@ -249,10 +268,10 @@ def test_truth_figures(several):
 def test_report_of_many_contests(several, tmp_path):
     other = cells_by_hand(tables([(5, 5), (4, 5), (5, 4), (3, 3), (4, 4)]), PARTIES, off=0.5, method="goodman")
     tree = xr.DataTree.from_dict({"/fit": several, "/goodman": other})
-    report.write_report(tmp_path, tree, {"seconds": 2.0, "warnings": ["mind the gap"]}, config_yaml="task: cells")
+    write_report(tmp_path, tree, {"seconds": 2.0, "warnings": ["mind the gap"]}, config_yaml="task: cells")
     page = (tmp_path / "report.html").read_text("utf-8")
     largest, worst = notable(several)
-    assert largest == report.check_table(several)["contest"].tolist()[:3]
+    assert largest == check_table(several)["contest"].tolist()[:3]
     assert not set(largest) & set(worst)
     assert page.count("<img ") == len(list((tmp_path / "figures").iterdir())) == 4 + 3 * 2 + 1 + 2 * 2
     for text in (
@@ -271,7 +290,7 @@ def test_report_of_many_contests(several, tmp_path):
 
 
 def test_report_of_one_contest(square, tmp_path):
-    report.write_report(tmp_path, xr.DataTree.from_dict({"/fit": square}), {}, config_yaml="")
+    write_report(tmp_path, xr.DataTree.from_dict({"/fit": square}), {}, config_yaml="")
     files = sorted(path.name for path in (tmp_path / "figures").iterdir())
     assert files == ["context.png", "rows.png", "table.png", "units.png"]
 
@@ -287,16 +306,16 @@ def test_report_stays_readable_with_seventy_contests():
 
 def test_baselines_have_no_intervals_and_no_exponent(several):
     plain = cells_by_hand(tables([(3, 4), (4, 4)]), PARTIES, method="em", truth=False)
-    found = report.cells_table(plain)
+    found = electjax.ecological.table(plain)
     assert not [name for name in found if name.startswith(("low_", "high_"))]
     assert found["truth"].isna().all()
     page = render_cells(xr.DataTree.from_dict({"/fit": plain}), {}, [], "")
     assert "multinomial EM" in page
     assert "exponent" not in page
-    for figure in (report.transition_heatmap(report.pooled_table(plain)), report.unit_scatter(plain, "Contest 2")):
-        assert report.png_bytes(figure).startswith(b"\x89PNG")
+    for figure in (transition_heatmap(pooled_table(plain)), unit_scatter(plain, "Contest 2")):
+        assert png_bytes(figure).startswith(b"\x89PNG")
     console = Console(width=160, record=True)
-    console.print(report.cells_summary(several, {"EM": several}))
+    console.print(cells_summary(several, {"EM": several}))
     text = console.export_text()
     assert "0.6 (assumed)" in text
     assert "margins cannot tell" in text
@@ -308,6 +327,6 @@ def test_parties_with_few_votes_join_the_others(several):
     small = several.assign_coords(column_party=rare)
     small["cells"] = small["cells"].copy()
     small["cells"][0, :, 2] = 1.0
-    table = report.pooled_table(small)
+    table = pooled_table(small)
     assert "Rare" not in table.columns
     np.testing.assert_allclose(table.votes.sum(), np.nansum(small["cells"].values))

@@ -12,16 +12,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from command_line import run
 
 import electjax
-from electjax.labelled.units.check import with_checks
-from electjax.labelled.units.estimate import estimate_cells
-from electjax.labelled.units.generate import simulate_units
-from electjax.labelled.units.schema import OTHER
-from electjax.labelled.units.settings import Settings
-from electjax.tasks import cells_data, sweep_cells
-from electjax.tasks.cells_metrics import method_metrics
+from electjax.ecological.check import with_checks
+from electjax.ecological.schema import OTHER
+from electjax.ecological.settings import Settings
+from electjax.ecological.task import data as cells_data
+from electjax.ecological.task import sweep as sweep_cells
+from electjax.ecological.task.metrics import method_metrics
+from tests.command_line import run
 
 SMALL = ("data.contests=3", "data.units=8", "data.rows=3", "data.parties=3")
 BASELINES = ["goodman", "least_squares", "em", "independence"]
@@ -31,8 +30,8 @@ TABLE = ("contest", "row", "column")
 def pretend_estimate(units, *, seed=0, progress=None, **options) -> xr.Dataset:
     """The table of independence as an estimate with intervals; nearer to the truth the nearer the context is to .6."""
     if options.get("method", "context") != "context":
-        return estimate_cells(units, **options)
-    result = estimate_cells(units, method="independence")
+        return electjax.ecological.estimate(units, **options)
+    result = electjax.ecological.estimate(units, method="independence")
     context, total = options["context"], result["cells"].sum("column")
     toward = {beta: 1 - abs(beta - 0.6) for beta in sorted({context, *options["contexts"]})}
     truth = result["truth"] if "truth" in result else result["cells"]
@@ -59,7 +58,7 @@ def here(tmp_path, monkeypatch) -> Path:
     """An empty working folder, with the stand-in in place and no compilation cache."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ELECTJAX_CACHE", "off")
-    monkeypatch.setitem(vars(electjax), "estimate_cells", pretend_estimate)
+    monkeypatch.setitem(vars(electjax), "ecological.estimate", pretend_estimate)
     return tmp_path
 
 
@@ -75,7 +74,7 @@ def metrics_of(folder: Path) -> dict:
 
 
 def test_generated_units_have_their_truth():
-    units = simulate_units(contests=3, units=10, rows=4, parties=5, fielded=0.6, merge_below=0.0, seed=2)
+    units = electjax.ecological.simulate(contests=3, units=10, rows=4, parties=5, fielded=0.6, merge_below=0.0, seed=2)
     tables = units["unit_truth"].values
     assert (units["row_margin"].values == tables.sum(axis=2)).all()
     assert (units["column_margin"].values == tables.sum(axis=1)).all()
@@ -94,11 +93,11 @@ def test_generated_units_have_their_truth():
 
 def test_the_same_seed_gives_the_same_units_which_a_file_keeps(tmp_path):
     options = {"contests": 2, "units": 4, "rows": 3, "parties": 3, "traits": 2}
-    units = simulate_units(**options, seed=1)
-    xr.testing.assert_identical(units, simulate_units(**options, seed=1))
-    assert not units["column_margin"].equals(simulate_units(**options, seed=2)["column_margin"])
-    electjax.save_units(units, tmp_path / "units.nc")
-    xr.testing.assert_identical(electjax.read_units(tmp_path / "units.nc"), units)
+    units = electjax.ecological.simulate(**options, seed=1)
+    xr.testing.assert_identical(units, electjax.ecological.simulate(**options, seed=1))
+    assert not units["column_margin"].equals(electjax.ecological.simulate(**options, seed=2)["column_margin"])
+    electjax.ecological.save(units, tmp_path / "units.nc")
+    xr.testing.assert_identical(electjax.ecological.read(tmp_path / "units.nc"), units)
 
 
 def test_a_partys_voters_stay_with_it_and_groups_have_none():
@@ -106,7 +105,7 @@ def test_a_partys_voters_stay_with_it_and_groups_have_none():
     options = {"contests": 150, "units": 4, "rows": 3, "parties": 3, "fielded": 1.0, "merge_below": 0.0}
     gaps = {}
     for kind in ("votes", "groups"):
-        units = simulate_units(**options, kind=kind, context=0.0, correlation=0.0, pair_sd=0.0, seed=3)
+        units = electjax.ecological.simulate(**options, kind=kind, context=0.0, correlation=0.0, pair_sd=0.0, seed=3)
         assert units.attrs["rows"] == kind
         truth = units["truth"].values + 0.5
         # each party against the other with both rows: candidates' strengths cancel
@@ -121,7 +120,7 @@ def test_context_makes_units_more_different_than_their_rows():
     """With an exponent, people of one row vote more for a party where it is strong."""
     slopes = {}
     for context in (0.0, 0.8):
-        units = simulate_units(
+        units = electjax.ecological.simulate(
             contests=20, units=30, rows=3, parties=3, context=context, unit_sd=1.0, merge_below=0, seed=4
         )
         table = units["unit_truth"].values
@@ -134,7 +133,7 @@ def test_context_makes_units_more_different_than_their_rows():
 
 
 def test_those_who_do_not_vote_are_a_column_and_traits_are_shared():
-    units = simulate_units(contests=4, units=6, rows=3, parties=3, abstention=0.3, traits=2, seed=5)
+    units = electjax.ecological.simulate(contests=4, units=6, rows=3, parties=3, abstention=0.3, traits=2, seed=5)
     stayed = units["column_name"].values == "did not vote"
     assert (stayed.sum(axis=1) == 1).all()
     share = units["truth"].values.sum(axis=1)[stayed].sum() / units["truth"].values.sum()
@@ -158,7 +157,7 @@ def test_those_who_do_not_vote_are_a_column_and_traits_are_shared():
 )
 def test_what_cannot_be_generated_is_refused(options, says):
     with pytest.raises(electjax.ElectionDataError) as error:
-        simulate_units(**options)
+        electjax.ecological.simulate(**options)
     assert says in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -186,9 +185,9 @@ def test_the_experiment_leaves_one_complete_folder(here, monkeypatch, capsys):
     assert metrics["planted"]["seed"] == 1
     assert metrics["converged"] is True
     assert metrics["seconds"] >= sum(found["seconds"] for found in metrics["methods"].values())
-    units, cells = electjax.read_units(folder / "units.nc"), electjax.load_cells(folder / "cells.nc")
+    units, cells = electjax.ecological.read(folder / "units.nc"), electjax.ecological.load(folder / "cells.nc")
     options = {"contests": 3, "units": 8, "rows": 3, "parties": 3, "seed": 1, "name": "ecological"}
-    xr.testing.assert_identical(units, simulate_units(**options))
+    xr.testing.assert_identical(units, electjax.ecological.simulate(**options))
     assert cells.sizes["draw"] == 20
     assert json.loads(cells.attrs["called"])["tau"] == [0.15, 0.15, 0.3]
     with xr.open_datatree(folder / "result.nc", engine="h5netcdf") as tree:
@@ -204,7 +203,7 @@ def test_the_experiment_leaves_one_complete_folder(here, monkeypatch, capsys):
 
 
 def test_a_users_file_with_its_truth(here, monkeypatch, capsys):
-    write_tables(here, simulate_units(contests=3, units=8, rows=3, parties=3, merge_below=0.0, seed=6))
+    write_tables(here, electjax.ecological.simulate(contests=3, units=8, rows=3, parties=3, merge_below=0.0, seed=6))
     arguments = ["task=ecological", "data=units", "data.path=my.csv.gz", "data.truth=truth.csv", "report=false"]
     assert run(monkeypatch, *arguments, "ecological.baselines=[]", "hydra.run.dir=one", "data.kind=votes") == 0
     metrics = metrics_of(here / "one")
@@ -225,7 +224,7 @@ def test_a_wide_file_by_a_baseline_without_truth(here, monkeypatch):
     assert (metrics["method"], metrics["counted"], metrics["mean_ei"]) == ("goodman", 0, None)
     assert list(metrics["methods"]) == ["goodman"]
     assert "context" not in metrics
-    cells = electjax.load_cells(here / "one" / "cells.nc")
+    cells = electjax.ecological.load(here / "one" / "cells.nc")
     assert cells["cells"].sum(("row", "column")).values == pytest.approx(200)
     truth = ["data.truth={black:{dem:a,rep:b},white:{dem:c,rep:d}}"]
     frame.assign(a=[8, 18, 4], b=[2, 2, 1], c=[32, 17, 8], d=[58, 13, 37]).to_csv(here / "wide.csv", index=False)
@@ -253,7 +252,7 @@ def test_a_sweep_over_tau_and_one_that_knows_no_truth(here, monkeypatch):
     arguments = ("ecological.tau=[0.1,0.1,0.3],0.2", "seed=4")
     assert run(monkeypatch, "-m", "+experiment=ecological", *SMALL, *arguments) == 0
     (folder,) = (here / "multirun" / "ecological").iterdir()
-    called = [json.loads(electjax.load_cells(folder / job / "cells.nc").attrs["called"])["tau"] for job in "01"]
+    called = [json.loads(electjax.ecological.load(folder / job / "cells.nc").attrs["called"])["tau"] for job in "01"]
     assert called == [[0.1, 0.1, 0.3], [0.2, 0.2, 0.2]]
     table = pd.DataFrame({"ecological.context": [0.3, 0.6], "mean_ei": [np.nan] * 2, "own_candidate": [0.4, 0.5]})
     assert sweep_cells.least_error(table, ["ecological.context"]) == ""
@@ -299,10 +298,10 @@ def test_settings_are_compared_on_the_seeds_that_all_have():
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(here, monkeypatch, capsys, overrides, code, says):
-    write_tables(here, simulate_units(contests=1, units=1, rows=2, parties=2, seed=6))
+    write_tables(here, electjax.ecological.simulate(contests=1, units=1, rows=2, parties=2, seed=6))
     pd.DataFrame({"a": [1, 2], "b": [3, 4], "c": [2, 2], "d": [1, 1]}).to_csv(here / "odd.csv", index=False)
     before = files(here)
-    monkeypatch.setitem(vars(electjax), "estimate_cells", None)  # nothing gets so far
+    monkeypatch.setitem(vars(electjax), "ecological.estimate", None)  # nothing gets so far
     assert run(monkeypatch, "+experiment=ecological", *overrides) == code
     printed = capsys.readouterr()
     assert len(printed.err.splitlines()) == 1
@@ -315,7 +314,7 @@ def test_an_interrupt_leaves_nothing(here, monkeypatch, capsys):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(vars(electjax), "save_cells", interrupted)
+    monkeypatch.setitem(vars(electjax), "ecological.save_estimate", interrupted)
     assert run(monkeypatch, "+experiment=ecological", *SMALL, "ecological.baselines=[]", "report=false") == 130
     assert "interrupted" in capsys.readouterr().err
     assert files(here) == set()
@@ -327,7 +326,7 @@ def test_an_interrupt_leaves_nothing(here, monkeypatch, capsys):
 def test_the_configuration_has_the_defaults_of_the_library():
     from hydra import compose, initialize_config_dir
 
-    from electjax.config import conf_dir, data_settings, to_settings
+    from electjax.run.config import conf_dir, data_settings, to_settings
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         cfg = compose("config", ["+experiment=ecological"])
@@ -337,7 +336,7 @@ def test_the_configuration_has_the_defaults_of_the_library():
     assert set(known) - set(own.options) == {"seed", "context_sd", "feature_sd", "inflation", "tolerance", "max_steps"}
     assert own.baselines == tuple(BASELINES)
     given = data_settings(cfg)
-    defaults = {name: one.default for name, one in inspect.signature(simulate_units).parameters.items()}
+    defaults = {name: one.default for name, one in inspect.signature(electjax.ecological.simulate).parameters.items()}
     assert given.pop("name") == "ecological"
     assert given | {"tau": tuple(given["tau"]), "level": None} == {n: v for n, v in defaults.items() if n != "name"}
 
@@ -345,7 +344,7 @@ def test_the_configuration_has_the_defaults_of_the_library():
 def test_messages_about_arguments_name_keys():
     keys = {"contest": None, "rows": None, "context": None}
     assert cells_data.in_keys("my.csv, contest: no column", keys) == "data.contest: my.csv: no column"
-    assert cells_data.in_keys("simulate_units(context=): found -1", keys) == "data.context: found -1"
+    assert cells_data.in_keys("ecological.simulate(context=): found -1", keys) == "data.context: found -1"
     assert cells_data.in_keys("my.csv, row 3: pass rescale=True", keys) == "my.csv, row 3: pass data.rescale=True"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import electjax
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 OWN = ("common", "ecological", "sets", "studies", "run")  # modules of scripts, which no other test is to find
 
 
@@ -35,7 +35,7 @@ def case(scripts, tmp_path_factory):
 @pytest.mark.slow
 def test_an_experiment_says_what_the_public_verb_says(scripts, case):
     found = scripts["studies"].ablation(case, only=("default", "inflation 1"), draws=50)
-    verb = electjax.estimate_cells(case.data, draws=50)
+    verb = electjax.ecological.estimate(case.data, draws=50)
     for name in scripts["sets"].CHECKED:
         np.testing.assert_allclose(found["default"][name], verb.attrs[name], atol=1e-6)
     assert found["inflation 1"]["mean_ei"] == found["default"]["mean_ei"]
@@ -109,7 +109,7 @@ def test_padded_groups_are_fitted_as_their_contests_alone(scripts, case):
     sets = scripts["sets"]
     codes = sets.parts_of(case, 4)  # groups of three, padded to one shape
     for code, labels in zip(codes, np.array_split(case.data["contest"].values, len(codes)), strict=True):
-        alone = electjax.estimate_cells(electjax.select_contests(case.data, labels.tolist()), draws=0)
+        alone = electjax.ecological.estimate(electjax.ecological.select_contests(case.data, labels.tolist()), draws=0)
         width = tuple(alone.sizes[side] for side in ("row", "column"))
         wide = sets.widened(code, len(code.blocks.contest) + 2, len(code.pairs) + 3, tuple(n + 1 for n in width))
         own = sets.fitted(wide, draws=0).contests[:, : width[0], : width[1]]

@@ -7,19 +7,17 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from units_by_hand import CELLS, SIDES, SOUTH_COLUMNS, TRUTH, WIDE, long_frame, written
 
-from electjax.labelled.booths.generate import simulate_booths
-from electjax.labelled.errors import ElectionDataError
-from electjax.labelled.units.from_booths import units_of_booths
-from electjax.labelled.units.options import parties_of
-from electjax.labelled.units.read import read_units
-from electjax.labelled.units.schema import contest_index, notes_of, select_contests, validate_units
-from electjax.labelled.units.store import save_units
+import electjax
+from electjax.bridges import units_of_booths
+from electjax.data.errors import ElectionDataError
+from electjax.ecological.readers.options import parties_of
+from electjax.ecological.schema import contest_index, notes_of, select_contests
+from tests.ecological.units_by_hand import CELLS, SIDES, SOUTH_COLUMNS, TRUTH, WIDE, long_frame, written
 
 
 def test_a_long_table_becomes_units_with_small_options_merged(tmp_path):
-    units = read_units(long_frame(), truth=written(tmp_path / "truth.csv", TRUTH))
+    units = electjax.ecological.read(long_frame(), truth=written(tmp_path / "truth.csv", TRUTH))
     assert units["unit"].values.tolist() == ["North/n1", "North/n2", "South/s1"]
     assert units["unit_contest"].values.tolist() == ["North", "North", "South"]
     assert units["row_name"].values.tolist() == [["Red", "Blue", "OTHER"], ["Red", "Green", ""]]
@@ -41,104 +39,111 @@ def test_a_long_table_becomes_units_with_small_options_merged(tmp_path):
 
 def test_files_and_frames_and_numbered_contests_are_the_same(tmp_path):
     frame = long_frame()
-    plain = read_units(frame, name="a")
+    plain = electjax.ecological.read(frame, name="a")
     text = frame.to_csv(index=False)
     packed = tmp_path / "units.csv.gz"
     packed.write_bytes(gzip.compress(text.encode()))
     numbered = frame.rename(columns={"contest": "district", "unit": "Booth", "votes": "N"})
     numbered.insert(0, "district_no", numbered["district"].map({"North": 7, "South": 3}).astype(float))
     for other in (packed, written(tmp_path / "semi.csv", text.replace(",", ";")), numbered, frame.sample(frac=1.0)):
-        found = read_units(other, name="a")
+        found = electjax.ecological.read(other, name="a")
         assert sorted(found["unit"].values.tolist()) == sorted(plain["unit"].values.tolist())
         if not isinstance(other, pd.DataFrame) or "district_no" in other:
             assert found.assign_attrs(source="").identical(plain.assign_attrs(source=""))
     # two contests of one name are told apart by their numbers
     numbered["district"] = "Mid"
-    assert read_units(numbered)["contest"].values.tolist() == ["7 Mid", "3 Mid"]
+    assert electjax.ecological.read(numbered)["contest"].values.tolist() == ["7 Mid", "3 Mid"]
 
 
 def test_latin_letters_and_commas_in_names(tmp_path):
     frame = long_frame().assign(unit_name="Café, School")
     (tmp_path / "u.csv").write_bytes(frame.to_csv(index=False).encode("latin-1"))
-    units = read_units(tmp_path / "u.csv")
+    units = electjax.ecological.read(tmp_path / "u.csv")
     assert units["unit_name"].values.tolist() == ["Café, School"] * 3
     assert units["unit"].values.tolist() == ["North/Café, School", "North/Café, School (2)", "South/Café, School"]
 
 
 def test_names_over_two_lines(tmp_path):
     text = long_frame().assign(unit_name="Town, the\nSchool").to_csv(index=False)
-    assert read_units(written(tmp_path / "u.csv", text))["unit_name"].values.tolist() == ["Town, the School"] * 3
+    assert (
+        electjax.ecological.read(written(tmp_path / "u.csv", text))["unit_name"].values.tolist()
+        == ["Town, the School"] * 3
+    )
 
 
 def test_the_side_of_rows():
     frame = long_frame()
-    assert read_units(frame.iloc[::-1])["row_name"].values[0, 0] == "Green"  # party is rows, though it comes last
-    turned = read_units(frame, rows="candidate")
+    assert (
+        electjax.ecological.read(frame.iloc[::-1])["row_name"].values[0, 0] == "Green"
+    )  # party is rows, though it comes last
+    turned = electjax.ecological.read(frame, rows="candidate")
     assert turned["row_party"].values[0].tolist() == ["Red", "Blue (Old)", ""]
     assert turned.attrs["rows"] == "votes"
-    groups = read_units(frame.replace({"side": {"party": "group", "candidate": "party"}}))
+    groups = electjax.ecological.read(frame.replace({"side": {"party": "group", "candidate": "party"}}))
     assert groups.attrs["rows"] == "groups"
     assert groups["row_party"].values[0].tolist() == ["", "", "OTHER"]
     assert parties_of(["A (B)", "C"], side="party") == ["B", "C"]
 
 
 def test_a_wide_table_with_the_truth_of_its_units():
-    units = read_units(WIDE, **SIDES, truth=CELLS)
+    units = electjax.ecological.read(WIDE, **SIDES, truth=CELLS)
     nested = {"old": {"dem": "od", "rep": "or"}, "young": {"dem": "yd", "rep": "yr"}}
-    assert read_units(WIDE, **SIDES, truth=nested).identical(units)
+    assert electjax.ecological.read(WIDE, **SIDES, truth=nested).identical(units)
     assert units["unit"].values.tolist() == ["all/a", "all/b", "all/a (2)"]
     assert units["row"].values.tolist() == ["old", "young"]
     assert units["unit_truth"].values[1].tolist() == [[5, 5], [15, 25]]
     assert units["truth"].values.tolist() == [[[17, 28], [32, 33]]]
     assert units.attrs["rows"] == "groups"
     assert (units["column_party"].values == ["dem", "rep"]).all()
-    several = read_units(WIDE.assign(county=["x", "y", "x"]), contest="county", unit="precinct", **SIDES, truth=CELLS)
+    several = electjax.ecological.read(
+        WIDE.assign(county=["x", "y", "x"]), contest="county", unit="precinct", **SIDES, truth=CELLS
+    )
     assert several["unit"].values.tolist() == ["x/a", "x/a (2)", "y/b"]
     assert several["truth"].values.tolist() == [[[12, 23], [17, 8]], [[5, 5], [15, 25]]]
 
 
 def test_numbers_that_are_not_whole():
-    units = read_units(WIDE.assign(old=WIDE["old"] + 0.25, young=WIDE["young"] - 0.25), **SIDES)
+    units = electjax.ecological.read(WIDE.assign(old=WIDE["old"] + 0.25, young=WIDE["young"] - 0.25), **SIDES)
     assert units["row_margin"].dtype == units["column_margin"].dtype == np.float64
     assert units["row_margin"].values[0].tolist() == [30.25, 19.75]
 
 
 def test_electors_who_did_not_vote():
     electors = WIDE.assign(old=WIDE["old"] + 8, young=WIDE["young"] + 2, roll=WIDE["dem"] + WIDE["rep"] + 10)
-    units = read_units(electors, **SIDES, electors="roll")
+    units = electjax.ecological.read(electors, **SIDES, electors="roll")
     assert units["column"].values.tolist() == ["dem", "rep", "did not vote"]
     assert units["column_margin"].values.tolist() == [[25, 25, 10], [20, 30, 10], [4, 6, 10]]
     assert units["column_party"].values[0].tolist() == ["dem", "rep", ""]
-    with_truth = read_units(electors, **SIDES, electors="roll", truth=CELLS)
+    with_truth = electjax.ecological.read(electors, **SIDES, electors="roll", truth=CELLS)
     assert with_truth["unit_truth"].values[0].tolist() == [[10, 20, 8], [15, 5, 2]]
     # two elections: both leave some electors out, and are scaled to none
-    both = read_units(WIDE.assign(old=WIDE["old"] + 1, roll=100), **SIDES, electors="roll", kind="votes")
+    both = electjax.ecological.read(WIDE.assign(old=WIDE["old"] + 1, roll=100), **SIDES, electors="roll", kind="votes")
     assert both["row_margin"].values[0].tolist() == [31, 20, 49]
     assert both["column_margin"].values[0].tolist() == [25, 25, 50]
     # abstention is no small option, and no votes: 5 of 100 are merged below 6 % though few voted
     few = pd.DataFrame({"g": [500, 500], "a": [90, 90], "b": [5, 5], "c": [5, 5], "roll": [500, 500]})
-    merged = read_units(few, rows=["g"], columns=["a", "b", "c"], electors="roll", merge_below=0.06)
+    merged = electjax.ecological.read(few, rows=["g"], columns=["a", "b", "c"], electors="roll", merge_below=0.06)
     assert merged["column"].values.tolist() == ["a", "did not vote", "OTHER"]
-    kept = read_units(few, rows=["g"], columns=["a", "b", "c"], electors="roll", merge_below=0.04)
+    kept = electjax.ecological.read(few, rows=["g"], columns=["a", "b", "c"], electors="roll", merge_below=0.04)
     assert kept["column"].values.tolist() == ["a", "b", "c", "did not vote"]
 
 
 def test_electors_that_say_nothing_are_refused():
     with pytest.raises(ElectionDataError, match="the same totals without electors"):
-        read_units(WIDE.assign(roll=100), **SIDES, electors="roll", kind="votes")
+        electjax.ecological.read(WIDE.assign(roll=100), **SIDES, electors="roll", kind="votes")
     with pytest.raises(ElectionDataError, match="rows add up to 50, electors are 100"):
-        read_units(WIDE.assign(roll=100), **SIDES, electors="roll")
-    scaled = read_units(WIDE.assign(roll=100), **SIDES, electors="roll", rescale=True)
+        electjax.ecological.read(WIDE.assign(roll=100), **SIDES, electors="roll")
+    scaled = electjax.ecological.read(WIDE.assign(roll=100), **SIDES, electors="roll", rescale=True)
     assert scaled["row_margin"].values.tolist() == [[60, 40], [20, 80], [50, 50]]
     named = WIDE.rename(columns={"rep": "did not vote"}).assign(roll=WIDE["dem"] + WIDE["rep"])
     with pytest.raises(ElectionDataError, match="an option 'did not vote' and electors"):
-        read_units(named, rows=["old", "young"], columns=["dem", "did not vote"], electors="roll")
+        electjax.ecological.read(named, rows=["old", "young"], columns=["dem", "did not vote"], electors="roll")
 
 
 def test_electors_in_a_long_table():
     frame = long_frame().assign(roll=lambda f: f["unit"].map({"n1": 80, "n2": 60, "s1": 10, "s2": 3}))
     frame.loc[(frame["side"] == "party") & (frame["option"] == "Red"), "votes"] += 1  # another total than candidates
-    units = read_units(frame, electors="roll")
+    units = electjax.ecological.read(frame, electors="roll")
     assert units["row_name"].values[1].tolist() == ["Red", "Green", "did not vote", ""]
     assert units["row_margin"].sum("row").values.tolist() == [80, 60, 10, 3]
     assert units["column_margin"].sum("column").values.tolist() == [80, 60, 10, 3]
@@ -146,21 +151,21 @@ def test_electors_in_a_long_table():
 
 def test_rows_are_scaled_only_when_asked():
     frame = WIDE.assign(old=WIDE["old"] * 2, young=WIDE["young"] * 2)
-    units = read_units(frame, **SIDES, rescale=True)
+    units = electjax.ecological.read(frame, **SIDES, rescale=True)
     assert np.allclose(units["row_margin"].values, WIDE[["old", "young"]].values, rtol=1e-12)
     assert "the rows of 3 of 3 units are scaled" in " ".join(notes_of(units))
     with pytest.raises(ElectionDataError, match="row 0, unit 'a' of 'all': rows add up to 100, columns to 50"):
-        read_units(frame, **SIDES)
+        electjax.ecological.read(frame, **SIDES)
 
 
 def test_units_are_stored_and_selected(tmp_path):
     columns = pd.DataFrame({"candidate": ["Ann (Red)", "Cy"], "caste": ["OBC", "SC"], "age": [50, 40]})
-    units = read_units(
+    units = electjax.ecological.read(
         long_frame(), truth=written(tmp_path / "truth.csv", TRUTH), column_traits=columns, name="example"
     )
-    back = read_units(save_units(units, tmp_path / "units.nc"))
+    back = electjax.ecological.read(electjax.ecological.save(units, tmp_path / "units.nc"))
     assert back.identical(units)
-    assert validate_units(back).identical(back)
+    assert electjax.ecological.validate(back).identical(back)
     south = select_contests(units, ["South"])
     assert dict(south.sizes) | {"axis": 1} == {
         "contest": 1, "unit": 1, "row": 2, "column": 2, "axis": 1, "column_variable": 1,
@@ -172,7 +177,7 @@ def test_units_are_stored_and_selected(tmp_path):
     with pytest.raises(ElectionDataError, match=r"no contest 'Nort'.*did you mean North"):
         select_contests(units, ["Nort"])
     with pytest.raises(ElectionDataError, match="truth for units that are made"):
-        read_units(units, truth=tmp_path / "truth.csv")
+        electjax.ecological.read(units, truth=tmp_path / "truth.csv")
 
 
 @pytest.mark.parametrize(
@@ -193,12 +198,12 @@ def test_units_are_stored_and_selected(tmp_path):
 )
 def test_broken_units_are_refused(change, match):
     with pytest.raises(ElectionDataError, match=match):
-        validate_units(change(read_units(long_frame())))
+        electjax.ecological.validate(change(electjax.ecological.read(long_frame())))
 
 
 def test_other_things_than_units_are_refused():
     with pytest.raises(ElectionDataError, match="found int"):
-        validate_units(3)
+        electjax.ecological.validate(3)
 
 
 @pytest.mark.parametrize(
@@ -220,7 +225,7 @@ def test_faults_of_a_long_file_are_named(tmp_path, old, new, match):
     text = long_frame().to_csv(index=False)
     assert old in text
     with pytest.raises(ElectionDataError, match=match) as caught:
-        read_units(written(tmp_path / "u.csv", text.replace(old, new, 1)))
+        electjax.ecological.read(written(tmp_path / "u.csv", text.replace(old, new, 1)))
     assert "\n" not in str(caught.value)
 
 
@@ -237,27 +242,27 @@ def test_faults_of_a_long_file_are_named(tmp_path, old, new, match):
         ({"electors": "roll"}, "electors: no column 'roll'"),
         ({"electors": "dem"}, "votes add up to 50, electors are 25"),
         ({"merge_below": 3}, "merge_below: found 3"),
-        ({"kind": "people"}, r"read_units\(kind=\): found 'people'"),
+        ({"kind": "people"}, r"ecological.read\(kind=\): found 'people'"),
         ({"contest": "county"}, "contest: no column 'county'"),
     ],
 )
 def test_faults_of_a_wide_table_are_named(changes, match):
     with pytest.raises(ElectionDataError, match=match):
-        read_units(WIDE, **{**SIDES, **changes})
+        electjax.ecological.read(WIDE, **{**SIDES, **changes})
 
 
 @pytest.mark.parametrize(("whole", "said"), [(1.0, "shares"), (100.0, "per cent")])
 def test_shares_are_no_counts(whole, said):
     frame = pd.DataFrame({"a": [0.305, 0.6], "b": [0.695, 0.4], "x": [0.25, 0.5], "y": [0.75, 0.5]}) * whole
     with pytest.raises(ElectionDataError, match=f"{said}: every unit adds up to about {whole:g}; expected counts"):
-        read_units(frame, rows=["a", "b"], columns=["x", "y"])
+        electjax.ecological.read(frame, rows=["a", "b"], columns=["x", "y"])
 
 
 def test_options_of_one_name_are_one(tmp_path):
     frame = long_frame()
     same = {"Bob (Blue (Old))": "Independent", "Cy": "Independent"}
-    units = read_units(frame.replace({"option": same}))
-    plain = read_units(frame)
+    units = electjax.ecological.read(frame.replace({"option": same}))
+    plain = electjax.ecological.read(frame)
     own = units["column_margin"].sel(unit=["North/n1", "North/n2"]).values
     assert (np.sort(own[:, :2]) == np.sort([[35, 25], [20, 20]])).all()
     assert plain["column_margin"].values.sum() == units["column_margin"].values.sum()
@@ -266,7 +271,7 @@ def test_options_of_one_name_are_one(tmp_path):
 
 def test_missing_files_are_named(tmp_path):
     with pytest.raises(ElectionDataError, match="no such file"):
-        read_units(tmp_path / "none.csv")
+        electjax.ecological.read(tmp_path / "none.csv")
 
 
 @given(seed=st.integers(0, 10_000), below=st.sampled_from([0.0, 0.03, 0.1, 0.3]))
@@ -281,7 +286,7 @@ def test_merging_keeps_totals_and_touches_small_options_only(seed, below):
     frame = frame.assign(**{f"r{i}c{j}": tables[:, i, j] for i in range(5) for j in range(4)})
     cells = {(f"r{i}", f"c{j}"): f"r{i}c{j}" for i in range(5) for j in range(4)}
     rows, columns = [f"r{i}" for i in range(5)], [f"c{j}" for j in range(4)]
-    units = read_units(frame, rows=rows, columns=columns, truth=cells, merge_below=below)
+    units = electjax.ecological.read(frame, rows=rows, columns=columns, truth=cells, merge_below=below)
     for side, names, axis in (("row", rows, 1), ("column", columns, 2)):
         totals = frame[names].sum()
         share = totals / totals.sum()
@@ -295,7 +300,7 @@ def test_merging_keeps_totals_and_touches_small_options_only(seed, below):
 
 
 def test_booths_as_units():
-    booths = simulate_booths(booths=12, constituencies=3, cells=True, seed=1)
+    booths = electjax.calm.simulate(booths=12, constituencies=3, cells=True, seed=1)
     axis = "religion"
     units = units_of_booths(booths, axis)
     assert (units["row_margin"].sum("row").values == booths["electors"].values).all()
@@ -323,28 +328,28 @@ def said(units) -> str:
 def test_districts_under_an_unknown_header_are_not_added_up():
     frame = long_frame().rename(columns={"contest": "riding"}).replace({"unit": {"s1": "n1", "s2": "n2"}})
     with pytest.raises(ElectionDataError, match=r"no column for the contest.*pass contest=, one of riding") as caught:
-        read_units(frame)
+        electjax.ecological.read(frame)
     assert "\n" not in str(caught.value)
-    expected = read_units(long_frame())["row_margin"].values.tolist()
-    assert read_units(frame, contest="riding")["row_margin"].values.tolist() == expected
-    alone = read_units(frame[frame["riding"] == "North"])
+    expected = electjax.ecological.read(long_frame())["row_margin"].values.tolist()
+    assert electjax.ecological.read(frame, contest="riding")["row_margin"].values.tolist() == expected
+    alone = electjax.ecological.read(frame[frame["riding"] == "North"])
     assert "all units are one contest; contest= if riding names theirs" in said(alone)
-    assert "all units are one contest" in said(read_units(WIDE, **SIDES))
-    assert "contest= if county names" in said(read_units(WIDE.assign(county="x"), **SIDES))
-    assert "one contest" not in said(read_units(WIDE.assign(county="x"), **SIDES, contest="county"))
+    assert "all units are one contest" in said(electjax.ecological.read(WIDE, **SIDES))
+    assert "contest= if county names" in said(electjax.ecological.read(WIDE.assign(county="x"), **SIDES))
+    assert "one contest" not in said(electjax.ecological.read(WIDE.assign(county="x"), **SIDES, contest="county"))
 
 
 def test_columns_that_are_called_otherwise_can_be_named():
     names = {"side": "paper", "option": "item", "votes": "total"}
     frame = long_frame().rename(columns=names)
-    named = read_units(frame, **names)
-    assert named.assign_attrs(source="").identical(read_units(long_frame()).assign_attrs(source=""))
+    named = electjax.ecological.read(frame, **names)
+    assert named.assign_attrs(source="").identical(electjax.ecological.read(long_frame()).assign_attrs(source=""))
     with pytest.raises(ElectionDataError, match="no column for option and votes as the long format has"):
-        read_units(frame, side="paper")
+        electjax.ecological.read(frame, side="paper")
     with pytest.raises(ElectionDataError, match=r"option: no column 'items'.*did you mean item"):
-        read_units(frame, **{**names, "option": "items"})
+        electjax.ecological.read(frame, **{**names, "option": "items"})
     with pytest.raises(ElectionDataError, match="side: a column of long tables"):
-        read_units(WIDE, **SIDES, side="dem")
+        electjax.ecological.read(WIDE, **SIDES, side="dem")
 
 
 @pytest.mark.parametrize(
@@ -362,7 +367,7 @@ def test_columns_that_are_called_otherwise_can_be_named():
 def test_sides_are_told_by_words_and_by_names(rows, columns, kind):
     frame = long_frame().replace({"side": {"party": rows, "candidate": columns}})
     unknown = rows == "here"
-    units = read_units(frame if unknown else frame.iloc[::-1])
+    units = electjax.ecological.read(frame if unknown else frame.iloc[::-1])
     assert "Red" in units["row_name"].values[0]
     assert units.attrs["rows"] == kind
     assert ("taken as groups of people; kind='votes'" in said(units)) == (kind == "groups")
@@ -373,10 +378,10 @@ def test_rows_with_names_of_their_own_are_noted_as_groups():
     people = long_frame().replace(
         {"side": {"party": "kind"}, "option": {"Red": "young", "Blue": "old", "Green": "new"}}
     )
-    units = read_units(people)
+    units = electjax.ecological.read(people)
     assert units.attrs["rows"] == "groups"
     assert "rows are side 'kind', taken as groups of people" in said(units)
-    assert "groups of people" not in said(read_units(people, kind="groups"))
+    assert "groups of people" not in said(electjax.ecological.read(people, kind="groups"))
 
 
 def test_encodings(tmp_path):
@@ -387,11 +392,11 @@ def test_encodings(tmp_path):
         ("cp1250", "Café – Žïár", "Windows-1252"),
     ):
         (tmp_path / "u.csv").write_bytes(frame.to_csv(index=False).encode(codec))
-        units = read_units(tmp_path / "u.csv")
+        units = electjax.ecological.read(tmp_path / "u.csv")
         assert set(units["unit_name"].values.tolist()) == {name}
         assert ("u.csv is read as" in said(units)) == bool(note)
         assert note in said(units)
-        right = read_units(tmp_path / "u.csv", encoding=codec)
+        right = electjax.ecological.read(tmp_path / "u.csv", encoding=codec)
         assert set(right["unit_name"].values.tolist()) == {"Café – Žďár"}
         assert "read as" not in said(right)
 
@@ -399,29 +404,29 @@ def test_encodings(tmp_path):
 def test_an_option_may_be_called_na(tmp_path):
     frame = long_frame().replace({"option": {"Blue": "NA"}, "unit": {"n2": "nan"}})
     for text in (frame.to_csv(index=False), frame.assign(note="two\nlines").to_csv(index=False)):
-        units = read_units(written(tmp_path / "u.csv", text))
+        units = electjax.ecological.read(written(tmp_path / "u.csv", text))
         assert units["row_name"].values[0].tolist() == ["Red", "NA", "OTHER"]
         assert units["unit_name"].values.tolist() == ["n1", "nan", "s1"]
     frame.loc[0, "option"] = None
     with pytest.raises(ElectionDataError, match="row 0, column 'option': the cell is blank; expected a label of the o"):
-        read_units(frame)
+        electjax.ecological.read(frame)
     frame.loc[0, "option"], frame["votes"] = "Red", frame["votes"].astype(object)
     frame.loc[0, "votes"] = "NA"
     with pytest.raises(ElectionDataError, match="row 0, column 'votes': it is blank"):
-        read_units(frame)
+        electjax.ecological.read(frame)
 
 
 def test_units_that_are_made_are_not_merged_again(tmp_path):
-    units = read_units(long_frame())
-    path = save_units(units, tmp_path / "units.nc")
+    units = electjax.ecological.read(long_frame())
+    path = electjax.ecological.save(units, tmp_path / "units.nc")
     for source in (units, path):
-        assert read_units(source).equals(units)
+        assert electjax.ecological.read(source).equals(units)
         with pytest.raises(ElectionDataError, match="merge_below for units that are made"):
-            read_units(source, merge_below=0.1)
+            electjax.ecological.read(source, merge_below=0.1)
 
 
 def test_booths_without_votes_are_left_out():
-    booths = simulate_booths(booths=12, constituencies=3, cells=True, seed=1)
+    booths = electjax.calm.simulate(booths=12, constituencies=3, cells=True, seed=1)
     silent = booths.copy(deep=True)
     for name in ("votes", "polled", "true_cell_votes", "cell_votes"):
         if name in silent:

@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from data_paths import shared
-from units_by_hand import CELLS, SIDES, TRUTH, WIDE, long_frame, written
 
-from electjax.labelled.errors import ElectionDataError
-from electjax.labelled.units.read import read_units
-from electjax.labelled.units.schema import contest_index, notes_of
+import electjax
+from electjax.data.errors import ElectionDataError
+from electjax.ecological.schema import contest_index, notes_of
+from tests.data_paths import shared
+from tests.ecological.units_by_hand import CELLS, SIDES, TRUTH, WIDE, long_frame, written
 
 
 def test_truth_whose_margins_differ_is_kept_and_named(tmp_path):
     text = TRUTH.replace("Red Party,Ann,50", "Red Party,Ann,47").replace("Blue Party,Ann,4", "Blue Party,Ann,7")
-    units = read_units(long_frame(), truth=written(tmp_path / "truth.csv", text))
+    units = electjax.ecological.read(long_frame(), truth=written(tmp_path / "truth.csv", text))
     assert units["truth"].sel(contest="North").values[0, 0] == 47
     said = [note for note in notes_of(units) if "other" in note and "units:" in note]
     assert said == ["the truth of 'North' has other rows than its units: 3 of 100 votes are elsewhere"]
@@ -25,7 +25,7 @@ def test_truth_whose_margins_differ_is_kept_and_named(tmp_path):
 def test_contests_without_truth_are_unknown(tmp_path):
     rows = TRUTH.splitlines()
     text = "\n".join([rows[0], *(row for row in rows if row.startswith("South"))])
-    units = read_units(long_frame(), truth=written(tmp_path / "truth.csv", text))
+    units = electjax.ecological.read(long_frame(), truth=written(tmp_path / "truth.csv", text))
     assert np.isnan(units["truth"].sel(contest="North").values).all()
     assert units["truth"].sel(contest="South").sum() == 9
     assert any("1 contests have no truth: North" in note for note in notes_of(units))
@@ -35,12 +35,14 @@ def test_contests_without_truth_are_unknown(tmp_path):
 def test_contests_are_joined_by_what_both_files_call_them(tmp_path, numbered):
     numbers = {"North": 2, "South": 1}
     frame, truth = long_frame(), pd.read_csv(written(tmp_path / "truth.csv", TRUTH))
-    plain = read_units(frame, truth=truth)
+    plain = electjax.ecological.read(frame, truth=truth)
     other = frame if numbered == "units" else truth
     other["contest_no"] = other["contest"].map(numbers)
-    assert read_units(frame, truth=truth)["truth"].identical(plain["truth"])
+    assert electjax.ecological.read(frame, truth=truth)["truth"].identical(plain["truth"])
     single = frame[frame["contest"] == "North"]
-    alone = read_units(single.drop(columns="contest"), truth=truth[truth["contest"] == "North"].iloc[:, 1:4])
+    alone = electjax.ecological.read(
+        single.drop(columns="contest"), truth=truth[truth["contest"] == "North"].iloc[:, 1:4]
+    )
     assert (alone["truth"].values == plain["truth"].values[:1]).all()
 
 
@@ -54,19 +56,19 @@ def test_traits_of_options():
             "age": [50, np.nan, 31],
         }
     )
-    units = read_units(long_frame(), row_traits=rows, column_traits=columns)
+    units = electjax.ecological.read(long_frame(), row_traits=rows, column_traits=columns)
     assert list(json.loads(units.attrs["axes"])["caste"]["categories"]) == ["General", "OBC", "SC"]
     assert units["row_category"].values[..., 0].tolist() == [["SC", "OBC", ""], ["SC", "", ""]]
     assert units["column_category"].values[..., 0].tolist() == [["OBC", "", "General"], ["", "", ""]]
     assert units["column_variable"].values.tolist() == ["age"]
     expected = [[50, np.nan, np.nan], [np.nan, 31, np.nan]]
     assert np.array_equal(units["column_covariate"].values[..., 0], expected, equal_nan=True)
-    given = read_units(long_frame(), row_traits=rows, axes={"caste": {"categories": ["OBC", "SC"]}})
+    given = electjax.ecological.read(long_frame(), row_traits=rows, axes={"caste": {"categories": ["OBC", "SC"]}})
     assert given["row_category"].equals(units["row_category"])
     with pytest.raises(ElectionDataError, match=r"row 0, column 'option': 'Reed' is no option .* did you mean Red"):
-        read_units(long_frame(), row_traits=rows.replace("Red", "Reed"))
+        electjax.ecological.read(long_frame(), row_traits=rows.replace("Red", "Reed"))
     with pytest.raises(ElectionDataError, match="row 2, column 'option': 'Red' again"):
-        read_units(long_frame(), row_traits=pd.concat([rows, rows], ignore_index=True))
+        electjax.ecological.read(long_frame(), row_traits=pd.concat([rows, rows], ignore_index=True))
 
 
 @pytest.mark.parametrize(
@@ -78,12 +80,12 @@ def test_traits_of_options():
 def test_faults_of_a_truth_are_named(tmp_path, old, new, match):
     assert old in TRUTH
     with pytest.raises(ElectionDataError, match=match):
-        read_units(long_frame(), truth=written(tmp_path / "truth.csv", TRUTH.replace(old, new)))
+        electjax.ecological.read(long_frame(), truth=written(tmp_path / "truth.csv", TRUTH.replace(old, new)))
 
 
 def test_a_contest_whose_options_cannot_be_told_has_no_truth(tmp_path):
     text = TRUTH.replace("North,Small,Cy,1", "North,Large,Cy,7")
-    units = read_units(long_frame(), truth=written(tmp_path / "truth.csv", text))
+    units = electjax.ecological.read(long_frame(), truth=written(tmp_path / "truth.csv", text))
     assert np.isnan(units["truth"].sel(contest="North")).all()
     assert units["truth"].sel(contest="South").values.tolist() == [[1, 4, 0], [2, 2, 0], [0, 0, 0]]
     said = [note for note in notes_of(units) if "without their truth" in note]
@@ -91,13 +93,15 @@ def test_a_contest_whose_options_cannot_be_told_has_no_truth(tmp_path):
     assert "column 'party': 5 options of 'North', such as 'Large'" in said[0]
     alone = "\n".join(line for line in text.splitlines() if not line.startswith("South"))
     with pytest.raises(ElectionDataError, match="column 'party': 5 options of 'North'"):
-        read_units(long_frame(), truth=written(tmp_path / "alone.csv", alone))
+        electjax.ecological.read(long_frame(), truth=written(tmp_path / "alone.csv", alone))
 
 
 def test_a_truth_in_another_order_is_joined_by_votes(tmp_path):
     head, *lines = TRUTH.strip().splitlines()
-    units = read_units(long_frame(), truth=written(tmp_path / "truth.csv", "\n".join([head, *lines[::-1]])))
-    right = read_units(long_frame(), truth=written(tmp_path / "right.csv", TRUTH))
+    units = electjax.ecological.read(
+        long_frame(), truth=written(tmp_path / "truth.csv", "\n".join([head, *lines[::-1]]))
+    )
+    right = electjax.ecological.read(long_frame(), truth=written(tmp_path / "right.csv", TRUTH))
     assert units["truth"].equals(right["truth"])
     assert "2 times by name, 2 times by votes" in " ".join(notes_of(units))
 
@@ -105,7 +109,7 @@ def test_a_truth_in_another_order_is_joined_by_votes(tmp_path):
 def test_a_truth_of_other_contests_is_refused(tmp_path):
     text = TRUTH.replace("North,", "Nrth,").replace("South,", "West,")
     with pytest.raises(ElectionDataError, match="no contest of the units"):
-        read_units(long_frame(), truth=written(tmp_path / "truth.csv", text))
+        electjax.ecological.read(long_frame(), truth=written(tmp_path / "truth.csv", text))
 
 
 def by_hand(path: Path, below: float) -> dict[str, tuple[int, int]]:
@@ -126,7 +130,7 @@ def by_hand(path: Path, below: float) -> dict[str, tuple[int, int]]:
 @pytest.mark.parametrize(("year", "contests", "units", "sizes"), [(2002, 69, 5738, (8, 8)), (2014, 71, 5767, (7, 6))])
 def test_new_zealand(year, contests, units, sizes):
     path = shared(f"data/ecological/nz_{year}_units_long.csv.gz")
-    ds = read_units(path, truth=shared(f"data/ecological/nz_{year}_truth_cross.csv.gz"))
+    ds = electjax.ecological.read(path, truth=shared(f"data/ecological/nz_{year}_truth_cross.csv.gz"))
     assert (ds.sizes["contest"], ds.sizes["unit"]) == (contests, units)
     assert (ds.sizes["row"], ds.sizes["column"]) == sizes
     counts = {side: (ds[f"{side}_name"] != "").sum(side).values.tolist() for side in ("row", "column")}
@@ -148,7 +152,7 @@ def test_north_carolina():
     rows, columns = ["white", "black", "natam"], ["dem", "rep", "oth"]
     names = dict(zip(rows, ("wh", "bl", "natam"), strict=True))
     cells = {(r, c): names[r] + c for r in rows for c in columns}
-    units = read_units(shared("data/ecological/senc.csv"), rows=rows, columns=columns, truth=cells)
+    units = electjax.ecological.read(shared("data/ecological/senc.csv"), rows=rows, columns=columns, truth=cells)
     assert dict(units.sizes) == {"contest": 1, "unit": 212, "row": 3, "column": 3}
     assert (units["unit_truth"].values.sum(axis=2) == units["row_margin"].values).all()
     assert (units["unit_truth"].values.sum(axis=1) == units["column_margin"].values).all()
@@ -172,7 +176,9 @@ def groups_of_electors() -> pd.DataFrame:
 
 def test_who_did_not_vote_is_not_zero_in_the_truth(tmp_path):
     truth = TRUTH.replace("Red Party", "Red").replace("Blue Party", "Blue").replace("Ann,", "Ann (Red),")
-    units = read_units(groups_of_electors(), electors="roll", merge_below=0.0, truth=written(tmp_path / "t.csv", truth))
+    units = electjax.ecological.read(
+        groups_of_electors(), electors="roll", merge_below=0.0, truth=written(tmp_path / "t.csv", truth)
+    )
     names = units["column_name"].values.tolist()
     stayed = [units["truth"].values[d, :, own.index("did not vote")] for d, own in enumerate(names)]
     # Red has 100 electors of whom 60 voted, Blue and the others all
@@ -187,7 +193,7 @@ def test_who_did_not_vote_either_time_is_in_no_truth_of_voters(tmp_path):
     frame = long_frame().assign(roll=lambda f: f["unit"].map(ROLL))
     frame.loc[(frame["side"] == "party") & (frame["option"] == "Red"), "votes"] += 1
     with pytest.raises(ElectionDataError, match="without those who did not vote, who are on both sides") as caught:
-        read_units(frame, electors="roll", truth=written(tmp_path / "t.csv", TRUTH))
+        electjax.ecological.read(frame, electors="roll", truth=written(tmp_path / "t.csv", TRUTH))
     assert "\n" not in str(caught.value)
 
 
@@ -199,26 +205,26 @@ def test_names_that_agree_stay_together(tmp_path):
     frame = pd.DataFrame(rows, columns=["unit", "side", "option", "votes"])
     cells = {"GREEN ": (1, 9), "Weiss": (4, 6), "blue": (8, 2), "Red": (7, 3)}
     table = [(name, c, v) for name, own in cells.items() for c, v in zip("yx", own, strict=True)]
-    units = read_units(frame, truth=pd.DataFrame(table, columns=["party", "candidate", "votes"]))
+    units = electjax.ecological.read(frame, truth=pd.DataFrame(table, columns=["party", "candidate", "votes"]))
     assert units["truth"].values[0].tolist() == [[3, 7], [2, 8], [9, 1], [6, 4]]
     # two names that agree nowhere, votes that do not tell them, but as many in order
     other = pd.DataFrame(table, columns=["party", "candidate", "votes"]).replace("blue", "Bleu")
-    assert read_units(frame, truth=other)["truth"].values[0, 1].tolist() == [6, 4]
+    assert electjax.ecological.read(frame, truth=other)["truth"].values[0, 1].tolist() == [6, 4]
     # three for two places
     more = pd.concat([other, pd.DataFrame([("Gris", "x", 2)], columns=other.columns)])
     with pytest.raises(ElectionDataError, match="5 options of 'all', such as 'Weiss'"):
-        read_units(frame, truth=more)
+        electjax.ecological.read(frame, truth=more)
 
 
 def test_the_callers_column_of_contests_is_that_of_all_tables(tmp_path):
     renamed = {"contest": "riding", "party": "list"}
     frame = long_frame().rename(columns=renamed)
     truth = pd.read_csv(written(tmp_path / "t.csv", TRUTH))
-    plain = read_units(long_frame(), truth=truth)
-    found = read_units(frame, contest="riding", truth=truth.rename(columns=renamed))
+    plain = electjax.ecological.read(long_frame(), truth=truth)
+    found = electjax.ecological.read(frame, contest="riding", truth=truth.rename(columns=renamed))
     assert found["truth"].equals(plain["truth"])
     traits = pd.DataFrame({"riding": ["North"], "option": ["Red"], "age": [50], "caste": ["SC"], "faith": ["NA"]})
-    units = read_units(frame, contest="riding", row_traits=traits)
+    units = electjax.ecological.read(frame, contest="riding", row_traits=traits)
     assert units["row_covariate"].values[:, 0, 0].tolist()[0] == 50
     assert np.isnan(units["row_covariate"].values[1]).all()
     assert units["row_category"].sel(axis="caste").values[:, 0].tolist() == ["SC", ""]
@@ -226,32 +232,34 @@ def test_the_callers_column_of_contests_is_that_of_all_tables(tmp_path):
     with pytest.raises(
         ElectionDataError, match=r"no column for the contest, but 2 contests in DataFrame.*pass contest="
     ):
-        read_units(frame, contest="riding", truth=truth.rename(columns={"contest": "seat"}))
+        electjax.ecological.read(frame, contest="riding", truth=truth.rename(columns={"contest": "seat"}))
     single = frame[frame["riding"] == "North"].drop(columns="riding")
     with pytest.raises(ElectionDataError, match="no column for the contest, but 2 contests"):
-        read_units(single, truth=truth)
-    assert (read_units(single, truth=truth[truth["contest"] == "North"])["truth"].values == plain["truth"][:1]).all()
+        electjax.ecological.read(single, truth=truth)
+    assert (
+        electjax.ecological.read(single, truth=truth[truth["contest"] == "North"])["truth"].values == plain["truth"][:1]
+    ).all()
     twice = pd.concat([truth[truth["contest"] == "North"]] * 2).rename(columns={"contest": "seat"})
     with pytest.raises(ElectionDataError, match=r"cells that are there twice.*one of seat"):
-        read_units(single, truth=twice)
+        electjax.ecological.read(single, truth=twice)
 
 
 @pytest.mark.parametrize("factor", [0.0, 0.01, 10.0])
 def test_a_truth_with_another_total_is_refused(tmp_path, factor):
     truth = pd.read_csv(written(tmp_path / "t.csv", TRUTH)).astype({"votes": float})
     truth.loc[truth["contest"] == "North", "votes"] *= factor
-    units = read_units(long_frame(), truth=truth)
+    units = electjax.ecological.read(long_frame(), truth=truth)
     assert np.isnan(units["truth"].sel(contest="North")).all()
     assert units["truth"].sel(contest="South").sum() == 9
     notes = [note for note in notes_of(units) if "without their truth" in note]
     assert len(notes) == 1
     assert f"the truth of 'North' adds up to {100 * factor:g}, its units to 100" in notes[0]
     with pytest.raises(ElectionDataError, match="truth of 'North' adds up to"):
-        read_units(long_frame(), truth=truth[truth["contest"] == "North"])
+        electjax.ecological.read(long_frame(), truth=truth[truth["contest"] == "North"])
     cells = WIDE.assign(county=["x", "y", "x"], **{name: WIDE[name] * factor for name in CELLS.values()})
     with pytest.raises(ElectionDataError, match="truth of 'all' adds up to"):
-        read_units(cells, **SIDES, truth=CELLS)
+        electjax.ecological.read(cells, **SIDES, truth=CELLS)
     cells.loc[[0, 2], list(CELLS.values())] = WIDE.loc[[0, 2], list(CELLS.values())]
-    one = read_units(cells, **SIDES, truth=CELLS, contest="county")
+    one = electjax.ecological.read(cells, **SIDES, truth=CELLS, contest="county")
     assert np.isnan(one["truth"].values).all(axis=(1, 2)).tolist() == [False, True]
     assert np.isnan(one["unit_truth"].values).all(axis=(1, 2)).tolist() == [False, False, True]

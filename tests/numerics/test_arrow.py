@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from electjax.core.arrow import Arrow, Point, begin, eliminate, host_loop, newton_arrow, solve_arrow, steepness
-from electjax.core.host import double_precision
+from electjax.numerics.arrow import Arrow, Point, begin, eliminate, host_loop, newton_arrow, solve_arrow, steepness
+from electjax.numerics.host import double_precision
 
 P, G, Q = 3, 4, 2
 solve = jax.jit(solve_arrow)

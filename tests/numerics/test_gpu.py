@@ -18,12 +18,12 @@ def accelerator():
 @pytest.mark.gpu
 @pytest.mark.parametrize("rule", ["none", "interleaved", "by_district"])
 def test_the_accelerator_and_the_cpu_simulate_the_same_law(rule):
-    delhi = electjax.load_election("delhi2020")
+    delhi = electjax.districts.load("delhi2020")
     params, options = {"gamma": 0.85}, {"bookkeeping": rule}
     with jax.default_device(accelerator()):
-        there = electjax.simulate(delhi, "dpm", params, options=options, runs=RUNS, seed=1)
+        there = electjax.districts.simulate(delhi, "dpm", params, options=options, runs=RUNS, seed=1)
     with jax.default_device(jax.devices("cpu")[0]):
-        here = electjax.simulate(delhi, "dpm", params, options=options, runs=RUNS, seed=2)
+        here = electjax.districts.simulate(delhi, "dpm", params, options=options, runs=RUNS, seed=2)
     for name in ("seats", "mwm", "swm", "vote_fraction"):
         gap = np.abs(there[name].mean("run").values - here[name].mean("run").values)
         error = np.sqrt((there[name].var("run").values + here[name].var("run").values) / RUNS)

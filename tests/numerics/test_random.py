@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from electjax.core import random
+from electjax.numerics import random
 
 LEVEL = 1e-4
 GRID = 2**16

@@ -13,10 +13,10 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
-from electjax.config import SCHEMAS, ConfigError, conf_dir, data_settings, describe_groups, explain, to_settings
-from electjax.simulators import get_simulator, list_models
-from electjax.simulators.base import check_options
-from electjax.tasks.simulate import split_values
+from electjax.districts.models import get_simulator, list_models
+from electjax.districts.models.base import check_options
+from electjax.districts.task.simulate import split_values
+from electjax.run.config import SCHEMAS, ConfigError, conf_dir, data_settings, describe_groups, explain, to_settings
 
 
 @pytest.fixture(autouse=True)
@@ -166,7 +166,7 @@ def test_other_errors_are_not_taken_for_configuration():
 
 
 def test_importing_the_configuration_does_not_load_jax():
-    code = "import electjax.run, sys; assert not {'jax', 'xarray', 'pandas', 'matplotlib'} & set(sys.modules)"
+    code = "import electjax.run.main, sys; assert not {'jax', 'xarray', 'pandas', 'matplotlib'} & set(sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from electjax.voter_types.mixture import Types
-from electjax.voter_types.profiles import Profiles, collapse
+from electjax.voter_types.em.mixture import Types
+from electjax.voter_types.em.profiles import Profiles, collapse
 
 
 class Ballots(NamedTuple):

@@ -8,16 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from data_paths import shared
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from electjax.labelled.ballots.read import read_ballots
-from electjax.labelled.ballots.recode import recode_ballots
-from electjax.labelled.ballots.schema import ticket_menus, unique_names, validate_ballots
-from electjax.labelled.ballots.store import save_ballots
-from electjax.labelled.ballots.stream import stream_ballots
-from electjax.labelled.errors import ElectionDataError, ElectionDataWarning
+import electjax
+from electjax.data.errors import ElectionDataError, ElectionDataWarning
+from electjax.voter_types.schema import ticket_menus, unique_names
+from tests.data_paths import shared
 
 CODED = """precinct,top,y_Senate,y_House,y_House,m_Senate,m_House,m_House,party,age,w
 P1,D,2,2,,3,3,0,L,40,1.5
@@ -49,13 +46,15 @@ def write(folder: Path, text: str, name: str = "b.csv") -> Path:
 
 def fault(path: Path, **options: object) -> str:
     with pytest.raises(ElectionDataError) as caught:
-        read_ballots(path, **options)  # type: ignore[arg-type]
+        electjax.voter_types.read(path, **options)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
 def test_coded_wide(tmp_path):
-    ballots = read_ballots(write(tmp_path, CODED), weight="w", cluster="precinct", covariates=["party", "age"])
+    ballots = electjax.voter_types.read(
+        write(tmp_path, CODED), weight="w", cluster="precinct", covariates=["party", "age"]
+    )
     assert ballots["office"].values.tolist() == ["Senate", "House", "House (2)"]
     assert ballots["choice"].values.tolist() == [[2, 2, -1], [0, -1, 1], [1, 2, -1], [-1, 0, -1]]
     assert ballots["menu"].values.tolist() == [[3, 3, 0], [3, 0, 1], [3, 2, 0], [3, 3, 0]]
@@ -67,49 +66,57 @@ def test_coded_wide(tmp_path):
     assert ballots["top"].values.tolist() == ["D", "R", "D", "R"]
     assert ballots["row"].values.tolist() == [2, 3, 4, 5]
     assert ballots.attrs["scheme"] == "ticket"
-    some = read_ballots(write(tmp_path, CODED), offices=["House"])
+    some = electjax.voter_types.read(write(tmp_path, CODED), offices=["House"])
     assert some["office"].values.tolist() == ["House"]
 
 
 def test_splits_of_coded_ballots(tmp_path):
     """y = 2 is straight, 1 split; only contested offices can be split, and abstention has no code."""
     path = write(tmp_path, CODED)
-    split = read_ballots(path, scheme="split")
+    split = electjax.voter_types.read(path, scheme="split")
     assert split["choice"].values.tolist() == [[0, 0, -1], [-1, -1, -1], [1, -1, -1], [-1, -1, -1]]
     assert split["menu"].values.tolist() == [[1, 1, 0], [1, 0, 0], [1, 0, 0], [1, 1, 0]]
     assert split.attrs["scheme"] == "split"
-    binary = read_ballots(write(tmp_path, "y_A,y_B\n0,1\n1,\n"), scheme="split")
+    binary = electjax.voter_types.read(write(tmp_path, "y_A,y_B\n0,1\n1,\n"), scheme="split")
     assert binary["choice"].values.tolist() == [[0, 1], [1, -1]]
-    many = read_ballots(write(tmp_path, "y_A,y_B\n0,4\n1,\n"))
+    many = electjax.voter_types.read(write(tmp_path, "y_A,y_B\n0,4\n1,\n"))
     assert many.sizes["option"] == 5
     assert many.attrs["scheme"] == "options"
 
 
 def test_separators_and_packing(tmp_path):
-    plain = read_ballots(write(tmp_path, CODED))
-    tabs = read_ballots(write(tmp_path, "\n" + CODED.replace(",", "\t"), "t.csv"))
+    plain = electjax.voter_types.read(write(tmp_path, CODED))
+    tabs = electjax.voter_types.read(write(tmp_path, "\n" + CODED.replace(",", "\t"), "t.csv"))
     assert tabs["row"].values.tolist() == [3, 4, 5, 6]
     (tmp_path / "g.csv.gz").write_bytes(gzip.compress(CODED.encode()))
     with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
         archive.writestr("inner.csv", CODED)
-    for other in (tabs, read_ballots(tmp_path / "g.csv.gz"), read_ballots(tmp_path / "z.zip")):
+    for other in (
+        tabs,
+        electjax.voter_types.read(tmp_path / "g.csv.gz"),
+        electjax.voter_types.read(tmp_path / "z.zip"),
+    ):
         xr.testing.assert_equal(other["choice"].drop_vars("row"), plain["choice"].drop_vars("row"))
 
 
 def test_labelled_wide(tmp_path):
     text = "id,A,B,weight\nx,10,no,1\ny,9,yes,2\nz,NA,.,1\nw,9,yes,0\n"
-    ballots = read_ballots(write(tmp_path, text))
+    ballots = electjax.voter_types.read(write(tmp_path, text))
     assert ballots["choice"].values.tolist() == [[1, 0], [0, 1], [-1, -1], [0, 1]]
     assert ballots["option_label"].values.tolist() == [["9", "10"], ["no", "yes"]]
     assert ballots["voter"].values.tolist() == ["x", "y", "z", "w"]
     assert "menu" not in ballots
     assert ballots.attrs["scheme"] == "options"
     codes = "A,B\n0,1\n2,\n1,2\n"
-    assert read_ballots(write(tmp_path, codes), scheme="ticket")["choice"].values.tolist() == [[0, 1], [2, -1], [1, 2]]
+    assert electjax.voter_types.read(write(tmp_path, codes), scheme="ticket")["choice"].values.tolist() == [
+        [0, 1],
+        [2, -1],
+        [1, 2],
+    ]
 
 
 def test_published_files():
-    yuma = read_ballots(shared("data/ballots/yuma2020_y_m.csv"))
+    yuma = electjax.voter_types.read(shared("data/ballots/yuma2020_y_m.csv"))
     assert yuma.sizes["voter"] == 4919
     assert yuma.sizes["office"] == 16
     assert (yuma["menu"].values == 0).mean() == pytest.approx(29514 / (4919 * 16))
@@ -117,10 +124,10 @@ def test_published_files():
     rows = np.column_stack([yuma["choice"].values, yuma["menu"].values, yuma["top"].values == "D"])
     assert len(np.unique(rows, axis=0)) == 791
     assert np.bincount(yuma["choice"].values[yuma["choice"].values >= 0]).tolist() == [7822, 7559, 33809]
-    carcinoma = read_ballots(shared("data/ballots/carcinoma_int.csv"))
+    carcinoma = electjax.voter_types.read(shared("data/ballots/carcinoma_int.csv"))
     assert carcinoma["choice"].shape == (118, 7)
     assert np.unique(carcinoma["choice"].values).tolist() == [0, 1]
-    gss = read_ballots(shared("data/ballots/gss82_int.csv"))
+    gss = electjax.voter_types.read(shared("data/ballots/gss82_int.csv"))
     assert gss["choice"].shape == (1202, 4)
     # The first rows of the file are 1,1,1,1: the first option of every office.
     assert gss["choice"].values[0].tolist() == [0, 0, 0, 0]
@@ -170,9 +177,11 @@ def test_other_faults_of_files(tmp_path):
 def test_invalid_votes_and_incomplete_voters(tmp_path):
     path = write(tmp_path, CODED.replace("P1,R,0,,1", "P1,R,0,1,1").replace("31,1\n", ",1\n"))
     with pytest.warns(ElectionDataWarning, match=r"row 3, column 'House'.* 1 such vote"):
-        ballots = read_ballots(path, invalid="missing")
+        ballots = electjax.voter_types.read(path, invalid="missing")
     assert ballots["choice"].values[1].tolist() == [0, -1, 1]
-    kept = read_ballots(path, covariates="age", incomplete="drop")  # the voter with the faulty vote is the one dropped
+    kept = electjax.voter_types.read(
+        path, covariates="age", incomplete="drop"
+    )  # the voter with the faulty vote is the one dropped
     assert kept["row"].values.tolist() == [2, 4, 5]
     assert kept.attrs["incomplete_voters"] == 1
 
@@ -183,14 +192,14 @@ def test_long(tmp_path):
         "3,Pres,,,1,50\n3,Sheriff,Ed,REP,1,50\n"
     )
     path = write(tmp_path, text)
-    ballots = read_ballots(path, covariates="age")
+    ballots = electjax.voter_types.read(path, covariates="age")
     assert ballots["choice"].values.tolist() == [[0, 0], [1, -1], [-1, 1]]
     assert ballots["option_party"].values.tolist() == [["DEM", "REP"], ["DEM", "REP"]]
     assert ballots["weight"].values.tolist() == [2, 1, 1]
     assert ballots["covariate"].values.tolist() == [[40], [30], [50]]
     assert ballots["voter"].values.tolist() == ["1", "2", "3"]
     assert "menu" not in ballots
-    off = read_ballots(path, absent="off_ballot")
+    off = electjax.voter_types.read(path, absent="off_ballot")
     assert off["menu"].values.tolist() == [[1, 1], [1, 0], [1, 1]]
     assert off["available"].values.tolist() == [[False, False], [True, True]]
     again = fault(write(tmp_path, text + "1,Sheriff,Ed,REP,2,40\n"))
@@ -207,7 +216,7 @@ def test_long(tmp_path):
 
 def test_long_with_menus(tmp_path):
     path = write(tmp_path, "voter,office,choice,menu\na,S,2,3\na,H,0,2\nb,S,,1\n")
-    ballots = read_ballots(path)
+    ballots = electjax.voter_types.read(path)
     assert ballots["choice"].values.tolist() == [[2, 0], [-1, -1]]
     assert ballots["menu"].values.tolist() == [[3, 2], [1, 0]]
     assert "row 4, column 'menu'" in fault(write(tmp_path, "voter,office,choice,menu\na,S,2,3\na,H,0,2\nb,S,,\n"))
@@ -215,7 +224,7 @@ def test_long_with_menus(tmp_path):
 
 
 def test_cast_vote_records_csv(tmp_path):
-    ballots = read_ballots(write(tmp_path, CVR), cluster="PrecinctPortion")
+    ballots = electjax.voter_types.read(write(tmp_path, CVR), cluster="PrecinctPortion")
     assert ballots["office"].values.tolist() == ["President", "Sheriff", "Clerk", "Mayor"]
     # Ballot 4 marks both options of Clerk: no valid vote. Of Mayor the first rank counts.
     assert ballots["choice"].values.tolist() == [
@@ -230,21 +239,21 @@ def test_cast_vote_records_csv(tmp_path):
     assert ballots.attrs["overvotes"] == 1
     assert ballots.attrs["left_out"] == "Council (vote for 2)"
     assert ballots.attrs["title"] == "2024 General"
-    missing = read_ballots(write(tmp_path, CVR), overvote="missing")
+    missing = electjax.voter_types.read(write(tmp_path, CVR), overvote="missing")
     assert missing["choice"].values[3].tolist() == [2, -1, -1, -1]
     assert "2 votes" in fault(write(tmp_path, CVR), offices=["Council"])
     bad = write(tmp_path, CVR.replace('="5",="10",="2","P 2","B","0","0","1"', '="5",="10",="2","P 2","B","0","0","*"'))
     assert "row 9, column 'President: Cy'" in fault(bad)
-    assert read_ballots(bad, invalid="missing")["choice"].values[4].tolist() == [-1, -1, 1, -1]
+    assert electjax.voter_types.read(bad, invalid="missing")["choice"].values[4].tolist() == [-1, -1, 1, -1]
     summed = write(tmp_path, CVR + '"","","","Redacted","B","3","2","0","","","4","0","","","","","",""\n')
     with pytest.warns(ElectionDataWarning, match="1 row"):
-        assert read_ballots(summed).sizes["voter"] == 6
+        assert electjax.voter_types.read(summed).sizes["voter"] == 6
 
 
 def test_recoding_by_hand(tmp_path):
     """Own party and menus of the six ballots of CVR, written out."""
-    ballots = read_ballots(write(tmp_path, CVR))
-    ticket = recode_ballots(ballots)
+    ballots = electjax.voter_types.read(write(tmp_path, CVR))
+    ticket = electjax.voter_types.recode(ballots)
     assert ticket["top"].values.tolist() == ["DEM", "REP", "DEM", "REP"]  # ballots 5 (LBR) and 6 (no vote) go
     assert ticket.attrs["dropped_voters"] == 2
     assert ticket["office"].values.tolist() == ["Sheriff", "Clerk"]  # nobody of the two parties stands for Mayor
@@ -253,19 +262,22 @@ def test_recoding_by_hand(tmp_path):
     assert ticket["menu"].values.tolist() == [[3, 1], [3, 2], [0, 1], [0, 2]]
     assert ticket["option_label"].values.tolist() == ["abstain", "split", "straight"]
     assert "available" not in ticket
-    for split in (recode_ballots(ballots, scheme="split"), recode_ballots(ticket, scheme="split")):
+    for split in (
+        electjax.voter_types.recode(ballots, scheme="split"),
+        electjax.voter_types.recode(ticket, scheme="split"),
+    ):
         assert split["choice"].values.tolist() == [[0, -1], [1, -1], [-1, -1], [-1, -1]]
         assert split["menu"].values.tolist() == [[1, 0], [1, 0], [0, 0], [0, 0]]
         assert split["available"].values.tolist() == [[False, False], [True, True]]
-    mixed = recode_ballots(ballots, scheme={"Clerk": "options", "Mayor": "options"}, top="President")
+    mixed = electjax.voter_types.recode(ballots, scheme={"Clerk": "options", "Mayor": "options"}, top="President")
     assert mixed["choice"].values.tolist() == [[2, 1, 1], [1, 0, 2], [-1, 2, -1], [-1, 0, -1]]
     assert mixed["option_label"].values.tolist()[1] == ["no vote", "Flo", "Write-in"]
     assert mixed.attrs["scheme"] == "mixed"
-    kept = recode_ballots(ballots, keep_unaligned=True)
+    kept = electjax.voter_types.recode(ballots, keep_unaligned=True)
     assert kept["choice"].values[4:].tolist() == [[-1, -1], [-1, -1]]
-    third = recode_ballots(ballots, parties=["DEM", "LBR"])
+    third = electjax.voter_types.recode(ballots, parties=["DEM", "LBR"])
     assert third["top"].values.tolist() == ["DEM", "DEM", "LBR"]
-    assert read_ballots(write(tmp_path, CVR), scheme="ticket").equals(ticket)
+    assert electjax.voter_types.read(write(tmp_path, CVR), scheme="ticket").equals(ticket)
 
 
 def test_third_parties():
@@ -279,18 +291,18 @@ def test_third_parties():
             ),
         },
     )
-    split = recode_ballots(base)
+    split = electjax.voter_types.recode(base)
     assert split["choice"].values.tolist() == [[2], [1], [1], [0]]
     assert split["menu"].values.tolist() == [[3], [3], [1], [1]]
-    abstain = recode_ballots(base, others="abstain")
+    abstain = electjax.voter_types.recode(base, others="abstain")
     assert abstain["choice"].values.tolist() == [[2], [0], [0], [0]]
     assert abstain["menu"].values.tolist() == [[2], [2], [1], [1]]
-    missing = recode_ballots(base, others="missing")
+    missing = electjax.voter_types.recode(base, others="missing")
     assert missing["choice"].values.tolist() == [[2], [-1], [-1], [0]]
     with pytest.raises(ElectionDataError, match="top="):
-        recode_ballots(base.assign_coords(office=["A", "B"]))
+        electjax.voter_types.recode(base.assign_coords(office=["A", "B"]))
     with pytest.raises(ElectionDataError, match="two parties"):
-        recode_ballots(base, parties=["D"])
+        electjax.voter_types.recode(base, parties=["D"])
 
 
 def export(folder: Path) -> None:
@@ -333,7 +345,7 @@ def test_cast_vote_records_json(tmp_path):
     folder = tmp_path / "export"
     folder.mkdir()
     export(folder)
-    ballots = read_ballots(folder)
+    ballots = electjax.voter_types.read(folder)
     # 2: both marked; 3: the adjudicated record; 4: the mark is no vote; 5: none of the contests read.
     assert ballots["choice"].values.tolist() == [[1, 1], [0, 0], [2, -1], [0, -1]]
     assert ballots["menu"].values.tolist() == [[1, 1], [1, 1], [1, 0], [1, 0]]
@@ -341,51 +353,55 @@ def test_cast_vote_records_json(tmp_path):
     assert ballots["row"].values.tolist() == [1, 2, 3, 4]
     assert ballots.attrs["overvotes"] == 1
     assert ballots.attrs["left_out"] == "Council (vote for 2)"
-    assert recode_ballots(ballots)["choice"].values.tolist() == [[2], [-1]]
+    assert electjax.voter_types.recode(ballots)["choice"].values.tolist() == [[2], [-1]]
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
         for file in folder.iterdir():
             archive.write(file, f"sub/{file.name}")
-    assert read_ballots(tmp_path / "all.zip").equals(ballots)
-    assert read_ballots(folder / "CvrExport_1.json").sizes["voter"] == 2
+    assert electjax.voter_types.read(tmp_path / "all.zip").equals(ballots)
+    assert electjax.voter_types.read(folder / "CvrExport_1.json").sizes["voter"] == 2
     (folder / "CandidateManifest.json").unlink()
     assert "CandidateManifest.json" in fault(folder)
 
 
 def test_saved_ballots(tmp_path):
     pytest.importorskip("zarr", reason="zarr is an optional package")
-    ballots = read_ballots(write(tmp_path, CODED), weight="w", cluster="precinct", covariates=["party", "age"])
+    ballots = electjax.voter_types.read(
+        write(tmp_path, CODED), weight="w", cluster="precinct", covariates=["party", "age"]
+    )
     for name in ("b.nc", "b.zarr", "b.zarr"):  # the second time over the first
-        back = read_ballots(save_ballots(ballots, tmp_path / name))
+        back = electjax.voter_types.read(electjax.voter_types.save(ballots, tmp_path / name))
         xr.testing.assert_identical(back.load().drop_attrs(), ballots.drop_attrs())
         assert {**back.attrs, "source": "b.csv"} == ballots.attrs
-    assert not read_ballots(tmp_path / "b.zarr")["choice"].variable._in_memory  # a Zarr folder is read when it is used
-    pieces = stream_ballots(
+    assert not electjax.voter_types.read(tmp_path / "b.zarr")[
+        "choice"
+    ].variable._in_memory  # a Zarr folder is read when it is used
+    pieces = electjax.voter_types.stream(
         write(tmp_path, CODED), chunk=3, weight="w", cluster="precinct", covariates=["party", "age"]
     )
-    joined = save_ballots(pieces, tmp_path / "c.zarr")
-    xr.testing.assert_identical(read_ballots(joined).load().drop_attrs(), ballots.drop_attrs())
+    joined = electjax.voter_types.save(pieces, tmp_path / "c.zarr")
+    xr.testing.assert_identical(electjax.voter_types.read(joined).load().drop_attrs(), ballots.drop_attrs())
     assert sorted(p.name for p in tmp_path.iterdir()) == ["b.csv", "b.nc", "b.zarr", "c.zarr"]
     with pytest.raises(ElectionDataError, match="folder"):
-        save_ballots(ballots, tmp_path / "none" / "b.nc")
+        electjax.voter_types.save(ballots, tmp_path / "none" / "b.nc")
     with pytest.raises(ElectionDataError, match="menu"):
-        save_ballots(ballots.assign(menu=ballots["menu"] * 0), tmp_path / "b.nc")
-    assert read_ballots(tmp_path / "b.nc").equals(ballots)
+        electjax.voter_types.save(ballots.assign(menu=ballots["menu"] * 0), tmp_path / "b.nc")
+    assert electjax.voter_types.read(tmp_path / "b.nc").equals(ballots)
     assert "weight='w'" in fault(tmp_path / "b.nc", weight="w")
 
 
 @pytest.mark.parametrize("text", [CODED, CVR, "A,B\n10,x\n9,y\n,x\n8,z\n"])
 def test_streams_join_to_the_whole(tmp_path, text):
     path = write(tmp_path, text)
-    whole = read_ballots(path)
+    whole = electjax.voter_types.read(path)
     for source in (path, whole):
-        parts = list(stream_ballots(source, chunk=3))
+        parts = list(electjax.voter_types.stream(source, chunk=3))
         assert [part.sizes["voter"] for part in parts][:-1] == [3] * (len(parts) - 1)
         joined = xr.concat(parts, dim="voter", data_vars="minimal", coords="minimal", compat="equals", join="exact")
         xr.testing.assert_equal(joined, whole)
     with pytest.raises(ElectionDataError, match="chunk"):
-        stream_ballots(path, chunk=0)
+        electjax.voter_types.stream(path, chunk=0)
     with pytest.raises(ElectionDataError, match="far apart"):
-        stream_ballots(write(tmp_path, "voter,office,choice\na,S,2\n"))
+        electjax.voter_types.stream(write(tmp_path, "voter,office,choice\na,S,2\n"))
 
 
 def dataset(**changes: object) -> xr.Dataset:
@@ -399,25 +415,25 @@ def dataset(**changes: object) -> xr.Dataset:
 
 
 def test_schema():
-    checked = validate_ballots(dataset())
+    checked = electjax.voter_types.validate(dataset())
     assert checked["choice"].dims == ("voter", "office")
     assert checked["choice"].dtype == np.int8
     assert checked["office"].values.tolist() == ["office 1", "office 2"]
     assert checked.attrs["scheme"] == "ticket"
-    assert validate_ballots(checked).identical(checked)
+    assert electjax.voter_types.validate(checked).identical(checked)
     floats = dataset(choice=(("voter", "office"), [[0, 2], [1, 2], [np.nan, 0.0]]))
-    assert validate_ballots(floats)["choice"].equals(checked["choice"])
+    assert electjax.voter_types.validate(floats)["choice"].equals(checked["choice"])
     split = xr.Dataset({"choice": (("voter", "office"), [[False, True], [True, True]])})
-    assert validate_ballots(split)["choice"].dtype == np.int8
-    assert validate_ballots(split)["choice"].values.tolist() == [[0, 1], [1, 1]]
+    assert electjax.voter_types.validate(split)["choice"].dtype == np.int8
+    assert electjax.voter_types.validate(split)["choice"].values.tolist() == [[0, 1], [1, 1]]
     many = xr.Dataset({"choice": (("voter", "office"), [[0], [200]])})
-    assert validate_ballots(many)["choice"].dtype == np.int16
+    assert electjax.voter_types.validate(many)["choice"].dtype == np.int16
     mask = np.ones((3, 2, 3), dtype=bool)
     general = dataset().drop_vars("menu").assign(available=(("voter", "office", "option"), mask))
-    assert "menu" not in validate_ballots(general)
+    assert "menu" not in electjax.voter_types.validate(general)
     mask[1, 1, 2] = False
     with pytest.raises(ElectionDataError, match="voter 1, column 'office 2': a vote for 2"):
-        validate_ballots(general)
+        electjax.voter_types.validate(general)
     assert ticket_menus(2).tolist() == [[False, False], [True, True], [True, False], [True, True]]
     assert unique_names(["a", "b", "a", "a (2)", "a"]) == ["a", "b", "a (3)", "a (2)", "a (4)"]
 
@@ -440,26 +456,26 @@ def test_schema():
 )
 def test_faults_of_a_dataset(changes, said):
     with pytest.raises(ElectionDataError) as caught:
-        validate_ballots(dataset(**changes))
+        electjax.voter_types.validate(dataset(**changes))
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_empty_and_repeated():
     with pytest.raises(ElectionDataError, match="no voter"):
-        validate_ballots(dataset().isel(voter=[]))
+        electjax.voter_types.validate(dataset().isel(voter=[]))
     with pytest.raises(ElectionDataError, match="no office"):
-        validate_ballots(dataset().isel(office=[]))
+        electjax.voter_types.validate(dataset().isel(office=[]))
     with pytest.raises(ElectionDataError, match="repeated"):
-        validate_ballots(dataset().assign_coords(office=["A", "A"]))
+        electjax.voter_types.validate(dataset().assign_coords(office=["A", "A"]))
     with pytest.raises(ElectionDataError, match="choice"):
-        validate_ballots(xr.Dataset())
+        electjax.voter_types.validate(xr.Dataset())
     for other in (np.zeros((3, 2), int), "ballots.csv", dataset()["choice"], None):
         with pytest.raises(ElectionDataError, match=f"found {type(other).__name__}; expected an xarray Dataset"):
-            validate_ballots(other)
+            electjax.voter_types.validate(other)
     labels = (("office", "option"), [["a", "b", "c"], ["a", "b", ""]])
     with pytest.raises(ElectionDataError, match="option of this office"):
-        validate_ballots(dataset().assign_coords(option_label=labels))
+        electjax.voter_types.validate(dataset().assign_coords(option_label=labels))
 
 
 @settings(max_examples=60, deadline=None)
@@ -497,10 +513,10 @@ def test_recoding_keeps_the_schema(data, scheme, others):
     stands = [j for j in range(1, offices + 1) if {"D", "R"} & set(parties[j])]
     if not stands:
         with pytest.raises(ElectionDataError):
-            recode_ballots(raw, scheme=scheme, others=others, parties=["D", "R"])
+            electjax.voter_types.recode(raw, scheme=scheme, others=others, parties=["D", "R"])
         return
-    recoded = recode_ballots(raw, scheme=scheme, others=others, parties=["D", "R"])
-    assert validate_ballots(recoded).identical(recoded)
+    recoded = electjax.voter_types.recode(raw, scheme=scheme, others=others, parties=["D", "R"])
+    assert electjax.voter_types.validate(recoded).identical(recoded)
     straight = 2 if scheme == "ticket" else 0
     aligned = np.isin(choice[:, 0], [1, 2])
     for place, j in enumerate(stands):

@@ -10,17 +10,17 @@ import pytest
 from jax.flatten_util import ravel_pytree
 from scipy.special import ndtri
 
-from electjax.voter_types.acceleration import begin, em_cycle
-from electjax.voter_types.bootstrap import draw_weights, nonparametric_bootstrap, parametric_bootstrap, spread
-from electjax.voter_types.diagnose import check_design, diagnose
-from electjax.voter_types.free import find_free, pack, unpack
-from electjax.voter_types.membership import penalty
-from electjax.voter_types.mixture import LOG_ZERO, Types, log_likelihood, row_log_likelihood
-from electjax.voter_types.objective import score
-from electjax.voter_types.profiles import Profiles, collapse
-from electjax.voter_types.rows import lay_out
-from electjax.voter_types.simulate import simulate_choices
-from electjax.voter_types.uncertainty import (
+from electjax.voter_types.em.acceleration import begin, em_cycle
+from electjax.voter_types.em.bootstrap import draw_weights, nonparametric_bootstrap, parametric_bootstrap, spread
+from electjax.voter_types.em.diagnose import check_design, diagnose
+from electjax.voter_types.em.free import find_free, pack, unpack
+from electjax.voter_types.em.membership import penalty
+from electjax.voter_types.em.mixture import LOG_ZERO, Types, log_likelihood, row_log_likelihood
+from electjax.voter_types.em.objective import score
+from electjax.voter_types.em.profiles import Profiles, collapse
+from electjax.voter_types.em.rows import lay_out
+from electjax.voter_types.em.simulate import simulate_choices
+from electjax.voter_types.em.uncertainty import (
     averages,
     cluster_pairs,
     covariance,

@@ -29,7 +29,7 @@ def ballots_of(choice, z=None):
 def fit(ballots, types=2, **how):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        return electjax.fit_types(ballots, types, **({"restarts": 8} | how))
+        return electjax.voter_types.fit(ballots, types, **({"restarts": 8} | how))
 
 
 @pytest.fixture(scope="module")
@@ -116,11 +116,11 @@ def test_a_start_of_another_size_is_refused(best):
 
 def test_clusters_of_a_file_count_as_those_of_a_dataset(tmp_path):
     ballots = ballots_of(drawn()[0]).assign(cluster=("voter", np.arange(300) % 60))
-    path = electjax.save_ballots(ballots, tmp_path / "ballots.nc")
+    path = electjax.voter_types.save(ballots, tmp_path / "ballots.nc")
     held, read = fit(ballots), fit(path)
     assert held.attrs["errors"] == read.attrs["errors"] == "cluster"
     np.testing.assert_allclose(read["mu_se"].values, held["mu_se"].values)
     sources = {"held": ballots, "read": path, "alone": ballots.drop_vars("cluster")}
-    moved = {name: electjax.bootstrap_types(held, source, replicates=2) for name, source in sources.items()}
+    moved = {name: electjax.voter_types.bootstrap(held, source, replicates=2) for name, source in sources.items()}
     np.testing.assert_allclose(moved["read"]["mu"].values, moved["held"]["mu"].values)
     assert not np.allclose(moved["alone"]["mu"].values, moved["held"]["mu"].values)

@@ -5,13 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from electjax.voter_types import restarts
-from electjax.voter_types.mixture import Types
-from electjax.voter_types.newton import Space, polish_all
-from electjax.voter_types.objective import objective_of
-from electjax.voter_types.profiles import collapse
-from electjax.voter_types.restarts import Way, random_starts, run_starts
-from electjax.voter_types.rows import lay_out
+from electjax.voter_types.em import restarts
+from electjax.voter_types.em.mixture import Types
+from electjax.voter_types.em.newton import Space, polish_all
+from electjax.voter_types.em.objective import objective_of
+from electjax.voter_types.em.profiles import collapse
+from electjax.voter_types.em.restarts import Way, random_starts, run_starts
+from electjax.voter_types.em.rows import lay_out
 
 TYPES, RIDGE = 3, 0.3
 

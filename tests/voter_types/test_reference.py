@@ -9,23 +9,23 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
-import types_by_hand as by_hand
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import lax
 
 import electjax
-from electjax.core.host import double_precision
-from electjax.voter_types.acceleration import begin, em_map, squarem_cycle
-from electjax.voter_types.membership import maximise_shares, penalty
-from electjax.voter_types.menus import maximise_choice
-from electjax.voter_types.mixture import LOG_ZERO, Types, expect, log_likelihood, row_log_likelihood, row_posterior
-from electjax.voter_types.restarts import run_all
-from electjax.voter_types.rows import lay_out
-from electjax.voter_types.simulate import simulate_choices
+from electjax.numerics.host import double_precision
+from electjax.voter_types.em.acceleration import begin, em_map, squarem_cycle
+from electjax.voter_types.em.membership import maximise_shares, penalty
+from electjax.voter_types.em.menus import maximise_choice
+from electjax.voter_types.em.mixture import LOG_ZERO, Types, expect, log_likelihood, row_log_likelihood, row_posterior
+from electjax.voter_types.em.restarts import run_all
+from electjax.voter_types.em.rows import lay_out
+from electjax.voter_types.em.simulate import simulate_choices
+from tests.voter_types import by_hand
 
-BALLOTS = Path(__file__).parents[1].parent / "shared" / "data" / "ballots"
+BALLOTS = Path(__file__).parents[2].parent / "shared" / "data" / "ballots"
 
 # Cases that share their shapes share a compiled program.
 CASES = {
@@ -295,13 +295,13 @@ def published(name):
     ],
 )
 def test_published_maxima(name, types, expected):
-    fit = electjax.fit_types(published(name), types, restarts=100, seed=1, errors="none")
+    fit = electjax.voter_types.fit(published(name), types, restarts=100, seed=1, errors="none")
     assert fit.attrs["log_likelihood"] == pytest.approx(expected, abs=1e-4)
 
 
 def test_local_maxima_of_gss82():
     """Other programs' 500 starts with three types ended at five maxima; so do ours, most often at the same ones."""
-    fit = electjax.fit_types(published("gss82"), 3, restarts=500, seed=1, errors="none")
+    fit = electjax.voter_types.fit(published("gss82"), 3, restarts=500, seed=1, errors="none")
     found = fit["maxima_log_likelihood"].values
     assert found[0] == pytest.approx(-2754.5454, abs=1e-4)
     for expected in (-2755.617, -2755.739, -2762.005, -2762.231):
@@ -324,7 +324,7 @@ def test_planted_parameters_come_back():
     choice, _ = simulate_choices(
         jax.random.key(17), by_hand.as_types(truth), ballots.context, ballots.mask, design=ballots.design
     )
-    fit = electjax.fit_types(
+    fit = electjax.voter_types.fit(
         xr.Dataset(
             {
                 "choice": (("voter", "office"), choice),
@@ -353,8 +353,8 @@ def test_a_sweep_compiles_once():
     ballots = by_hand.draw_ballots(1, **CASES["missing"])
     data = xr.Dataset({"choice": (("voter", "office"), ballots.choice)})
     how = {"types": 2, "moves": False, "newton": False, "errors": "none"}
-    electjax.fit_types(data, restarts=4, **how)
+    electjax.voter_types.fit(data, restarts=4, **how)
     before = run_all._cache_size()
     for ridge, tolerance, restarts in ((0.0, 1e-7, 4), (0.5, 1e-9, 3), (1.0, 1e-5, 4)):
-        electjax.fit_types(data, seed=restarts, restarts=restarts, ridge=ridge, tolerance=tolerance, **how)
+        electjax.voter_types.fit(data, seed=restarts, restarts=restarts, ridge=ridge, tolerance=tolerance, **how)
     assert run_all._cache_size() == before

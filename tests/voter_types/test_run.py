@@ -10,20 +10,21 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from command_line import run
 
 import electjax
-from electjax import report
-from electjax.labelled.ballots import generate
-from electjax.labelled.ballots.codec import voter_covariates
-from electjax.labelled.ballots.store import save_ballots
-from electjax.tasks.types import selection_of
+from electjax.report.style import png_bytes
+from electjax.voter_types.codec import voter_covariates
+from electjax.voter_types.report import figures, tables
+from electjax.voter_types.report.figures import propensities
+from electjax.voter_types.task import selection_of
+from electjax.voter_types.verbs import yuma_like as generate
+from tests.command_line import run
 
 pytestmark = pytest.mark.filterwarnings("ignore:Office X was on the ballot of nobody")
 
 
 def pretend_fit(ballots, types=3, *, restarts=100, seed=0, level=0.95, progress=None, **options) -> xr.Dataset:
-    """A fit as `fit_types` gives it, made from the truth of `yuma_like` and a little noise, for up to four types."""
+    """A fit as `fit` gives it, made from the truth of `yuma_like` and a little noise, for up to four types."""
     rng = np.random.default_rng(seed)
     mu = ballots["true_mu"].isel(type=np.arange(types) % 4).values
     mu = mu * rng.uniform(0.97, 1.03, mu.shape)
@@ -99,10 +100,10 @@ def here(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ELECTJAX_CACHE", "off")
     for name, pretend in {
-        "fit_types": pretend_fit,
-        "select_types": pretend_selection,
-        "residuals_types": pretend_residuals,
-        "predict_types": pretend_predict,
+        "voter_types.fit": pretend_fit,
+        "voter_types.select": pretend_selection,
+        "voter_types.residuals": pretend_residuals,
+        "voter_types.predict": pretend_predict,
     }.items():
         monkeypatch.setitem(vars(electjax), name, pretend)
     return tmp_path
@@ -158,7 +159,7 @@ def test_a_number_chooses_itself_and_the_truth_is_held_against_it(here, monkeypa
     assert truth["fitted_shares"] == pytest.approx([0.4, 0.3, 0.2, 0.1])
     assert truth["compared"] == 4 * (16 * 3 - 1)
     assert truth["within"] > 0.5
-    ballots = electjax.yuma_like(300)
+    ballots = electjax.voter_types.yuma_like(300)
     assert truth["agreement"] == pytest.approx(float((ballots["true_type"] == 1).mean()))
     assert "Against the truth" in (here / "one" / "report.html").read_text("utf-8")
 
@@ -170,13 +171,13 @@ def test_one_type_has_a_report_without_what_needs_two(here, monkeypatch):
 
 
 def test_a_users_file_takes_the_place_of_the_generated_one(here, monkeypatch, capsys):
-    ballots = electjax.yuma_like(40)
+    ballots = electjax.voter_types.yuma_like(40)
     names = [str(name) for name in ballots["office"].values]
     table = pd.DataFrame(ballots["choice"].values, columns=[f"y_{name}" for name in names]).replace(-1, np.nan)
     table = table.join(pd.DataFrame(ballots["menu"].values, columns=[f"m_{name}" for name in names]))
     table.astype("Int64").to_csv("my.csv", index=False)
     truth = ballots["true_mu"]
-    for name, pretend in {"fit_types": pretend_fit, "select_types": pretend_selection}.items():
+    for name, pretend in {"voter_types.fit": pretend_fit, "voter_types.select": pretend_selection}.items():
         monkeypatch.setattr(electjax, name, lambda read, do=pretend, **rest: do(read.assign(true_mu=truth), **rest))
     assert run(monkeypatch, "+experiment=yuma_like", "data.path=my.csv", "report=false") == 0
     one = here / capsys.readouterr().out.rstrip().splitlines()[-1]
@@ -235,7 +236,7 @@ def test_a_sweep_over_numbers_and_seeds_has_its_summary(here, monkeypatch):
 
 
 def test_the_generated_county_is_what_it_says():
-    ballots = electjax.yuma_like(20_000, seed=4)
+    ballots = electjax.voter_types.yuma_like(20_000, seed=4)
     menu, choice, own = (ballots[name].values for name in ("menu", "choice", "true_type"))
     assert (menu == 0).mean() == pytest.approx(0.375, abs=0.001)  # six of sixteen offices are those of others
     assert set(np.unique(menu)) == {0, 1, 2, 3}
@@ -256,7 +257,11 @@ def test_the_generated_county_is_what_it_says():
 
 
 def test_the_generated_county_is_that_of_its_seed():
-    one, again, other = electjax.yuma_like(50), electjax.yuma_like(50), electjax.yuma_like(50, seed=1)
+    one, again, other = (
+        electjax.voter_types.yuma_like(50),
+        electjax.voter_types.yuma_like(50),
+        electjax.voter_types.yuma_like(50, seed=1),
+    )
     assert one.identical(again)
     assert not one["choice"].equals(other["choice"])
 
@@ -266,7 +271,7 @@ def test_the_generated_county_is_that_of_its_seed():
 
 @pytest.fixture(scope="module")
 def county() -> xr.Dataset:
-    return electjax.yuma_like(300)
+    return electjax.voter_types.yuma_like(300)
 
 
 def texts(figure) -> list[str]:
@@ -275,7 +280,7 @@ def texts(figure) -> list[str]:
 
 def test_the_heatmap_has_every_probability_and_marks_what_is_none(county):
     fit = pretend_fit(county, 4)
-    figure = report.propensities(fit)
+    figure = propensities(fit)
     mu, edge = fit["mu"].values, fit["at_boundary"].values & fit["mu"].notnull().values
     assert len(figure.axes) == 4
     for k, ax in enumerate(figure.axes):
@@ -288,26 +293,26 @@ def test_the_heatmap_has_every_probability_and_marks_what_is_none(county):
 def test_a_heatmap_of_many_offices_has_no_numbers(county):
     fit = pretend_fit(county, 2)
     many = xr.concat([fit[["mu", "pi"]]] * 8, "office", data_vars="minimal")
-    figure = report.propensities(many.assign_coords(office=[f"office {j}" for j in range(many.sizes["office"])]))
+    figure = propensities(many.assign_coords(office=[f"office {j}" for j in range(many.sizes["office"])]))
     assert not texts(figure)
-    assert report.png_bytes(figure).startswith(b"\x89PNG")
+    assert png_bytes(figure).startswith(b"\x89PNG")
 
 
 def test_options_that_differ_by_office_go_by_number(county):
     fit = pretend_fit(county, 2)
-    assert report.types.option_names(fit) == ["abstain", "split", "straight"]
+    assert figures.option_names(fit) == ["abstain", "split", "straight"]
     labels = np.tile(fit["option_label"].values, (16, 1))
     same = fit.assign_coords(option_label=(("office", "option"), labels))
-    assert report.types.option_names(same) == ["abstain", "split", "straight"]
+    assert figures.option_names(same) == ["abstain", "split", "straight"]
     labels[3, 2] = "Smith"
     differ = fit.assign_coords(option_label=(("office", "option"), labels))
-    assert report.types.option_names(differ) == ["0", "1", "2"]
+    assert figures.option_names(differ) == ["0", "1", "2"]
 
 
 def test_labels_of_users_are_escaped(county):
     metrics = {"types": {}, "fit": {"types": 1, "shares": [1.0], "shares_low": [None], "shares_high": [None]}}
     metrics["fit"] |= {"options": ["<i>"], "mu": {"<b>Sheriff</b>": [[None, 0.5]]}}
-    html = report.types_tables.as_html(metrics)
+    html = tables.as_html(metrics)
     assert "<b>" not in html
     assert "<i>" not in html
     assert "·/50" in html
@@ -362,15 +367,15 @@ def truth(county) -> xr.Dataset:
 def test_prediction_is_what_bayes_says_by_hand(county, truth, monkeypatch):
     few = county.isel(voter=slice(0, 60))
     zeta, height = by_hand(truth, few)
-    found = electjax.predict_types(truth, few)
+    found = electjax.voter_types.predict(truth, few)
     assert found["zeta"].values == pytest.approx(zeta, abs=1e-12)
     assert found["log_likelihood"].values == pytest.approx(height, rel=1e-12)
     assert (found["modal_type"].values == truth["type"].values[zeta.argmax(1)]).all()
     assert (found["precinct"].values == few["precinct"].values).all()
-    monkeypatch.setattr("electjax.labelled.ballots.predict.VOTERS", 17)
-    monkeypatch.setattr("electjax.labelled.ballots.predict.DENSE", 1)
+    monkeypatch.setattr("electjax.voter_types.verbs.predict.VOTERS", 17)
+    monkeypatch.setattr("electjax.voter_types.verbs.predict.DENSE", 1)
     seen: list[int] = []
-    again = electjax.predict_types(truth, few, progress=lambda done, total, text: seen.append(done))
+    again = electjax.voter_types.predict(truth, few, progress=lambda done, total, text: seen.append(done))
     assert again["zeta"].values == pytest.approx(zeta, abs=1e-12)
     assert seen == [17, 34, 51, 60]
 
@@ -379,7 +384,7 @@ def test_prediction_does_without_offices_and_in_any_order(county, truth):
     few = county.isel(voter=slice(0, 40))
     some = few.isel(office=[7, 2, 11])
     zeta, _ = by_hand(truth, some)
-    assert electjax.predict_types(truth, some)["zeta"].values == pytest.approx(zeta, abs=1e-12)
+    assert electjax.voter_types.predict(truth, some)["zeta"].values == pytest.approx(zeta, abs=1e-12)
 
 
 def test_prediction_finds_its_covariates_by_name(county, truth):
@@ -390,23 +395,25 @@ def test_prediction_finds_its_covariates_by_name(county, truth):
     )
     dummies = truth.assign_coords(term=["intercept", "rural", "vote[mail]"])
     zeta, _ = by_hand(truth, few)
-    assert electjax.predict_types(dummies, named)["zeta"].values == pytest.approx(zeta, abs=1e-12)
+    assert electjax.voter_types.predict(dummies, named)["zeta"].values == pytest.approx(zeta, abs=1e-12)
     third = named.assign_coords(vote=("voter", np.where(np.arange(40) < 3, "abroad", named["vote"].values)))
     with pytest.raises(electjax.ElectionDataError, match="vote is 'abroad' or 'polls'"):
-        electjax.predict_types(dummies, third)
+        electjax.voter_types.predict(dummies, third)
     with pytest.raises(electjax.ElectionDataError, match=r"no covariate 'rural'.*expected .*rural, by mail"):
-        electjax.predict_types(truth, few.drop_dims("term"))
+        electjax.voter_types.predict(truth, few.drop_dims("term"))
 
 
 def test_prediction_needs_no_weights_and_reads_a_path(county, truth, tmp_path):
     few = county.isel(voter=slice(0, 40))
-    found = electjax.predict_types(truth, few)
+    found = electjax.voter_types.predict(truth, few)
     none = few.assign(weight=("voter", np.zeros(40)))
-    assert electjax.predict_types(truth, none)["zeta"].equals(found["zeta"])
-    save_ballots(few, tmp_path / "few.nc")
-    assert electjax.predict_types(truth, tmp_path / "few.nc")["zeta"].values == pytest.approx(found["zeta"].values)
+    assert electjax.voter_types.predict(truth, none)["zeta"].equals(found["zeta"])
+    electjax.voter_types.save(few, tmp_path / "few.nc")
+    assert electjax.voter_types.predict(truth, tmp_path / "few.nc")["zeta"].values == pytest.approx(
+        found["zeta"].values
+    )
     with pytest.raises(electjax.ElectionDataError, match="found ndarray; expected an xarray Dataset"):
-        electjax.predict_types(truth, few["choice"].values)
+        electjax.voter_types.predict(truth, few["choice"].values)
 
 
 def test_levels_may_hold_brackets(county, truth, tmp_path):
@@ -415,35 +422,37 @@ def test_levels_may_hold_brackets(county, truth, tmp_path):
     level = np.where(values[:, 1] > 0, "a]1[x]", "a[0]")
     named = few.drop_dims("term").assign_coords(rural=("voter", values[:, 0]), county=("voter", level))
     dummies = truth.assign_coords(term=["intercept", "rural", "county[a]1[x]]"])
-    expected = electjax.predict_types(truth, few)["zeta"].values
-    assert electjax.predict_types(dummies, named)["zeta"].values == pytest.approx(expected)
-    plain = electjax.residuals_types(truth, few)
-    assert float(electjax.residuals_types(dummies, named)["g2"]) == pytest.approx(float(plain["g2"]))
-    terms, columns = voter_covariates(electjax.validate_ballots(named), ["rural", "county"])
+    expected = electjax.voter_types.predict(truth, few)["zeta"].values
+    assert electjax.voter_types.predict(dummies, named)["zeta"].values == pytest.approx(expected)
+    plain = electjax.voter_types.residuals(truth, few)
+    assert float(electjax.voter_types.residuals(dummies, named)["g2"]) == pytest.approx(float(plain["g2"]))
+    terms, columns = voter_covariates(electjax.voter_types.validate(named), ["rural", "county"])
     assert terms == ("rural", "county[a]1[x]]")
     assert columns == pytest.approx(values)
-    save_ballots(few.assign_coords(term=["rural", "by[mail]"]), tmp_path / "few.nc")
+    electjax.voter_types.save(few.assign_coords(term=["rural", "by[mail]"]), tmp_path / "few.nc")
     brackets = truth.assign_coords(term=["intercept", "rural", "by[mail]"])
-    assert float(electjax.residuals_types(brackets, tmp_path / "few.nc")["g2"]) == pytest.approx(float(plain["g2"]))
+    assert float(electjax.voter_types.residuals(brackets, tmp_path / "few.nc")["g2"]) == pytest.approx(
+        float(plain["g2"])
+    )
 
 
 def test_mistaken_arguments_are_one_line(county, truth):
     few = county.isel(voter=slice(0, 40))
-    numbered = electjax.validate_ballots(few.drop_vars("term"))
+    numbered = electjax.voter_types.validate(few.drop_vars("term"))
     assert voter_covariates(numbered, [0])[0] == ("0",)
     for call, says in (
-        (lambda: electjax.simulate_ballots(truth, few, voters=-1), "found -1; expected at least 1"),
-        (lambda: electjax.simulate_ballots(truth, voters=0), "found 0; expected at least 1"),
+        (lambda: electjax.voter_types.simulate(truth, few, voters=-1), "found -1; expected at least 1"),
+        (lambda: electjax.voter_types.simulate(truth, voters=0), "found 0; expected at least 1"),
         (
             lambda: voter_covariates(numbered, few["covariate"].values),
             "found a ndarray; expected names of terms",
         ),
         (lambda: voter_covariates(numbered, 0.5), "found a float; expected names of terms"),
         (lambda: voter_covariates(numbered, [7]), "no covariate '7'"),
-        (lambda: electjax.select_types(few, 2, level=0.9), "select_types: no argument 'level'; expected"),
-        (lambda: electjax.select_types(few, 2, tolerence=0.1), "no argument 'tolerence'; expected its own, or"),
-        (lambda: electjax.fit_types(few["choice"].values, 2), "found ndarray; expected an xarray Dataset"),
-        (lambda: electjax.fit_types(None, 2), "found NoneType; expected an xarray Dataset"),
+        (lambda: electjax.voter_types.select(few, 2, level=0.9), "voter_types.select: no argument 'level'; expected"),
+        (lambda: electjax.voter_types.select(few, 2, tolerence=0.1), "no argument 'tolerence'; expected its own, or"),
+        (lambda: electjax.voter_types.fit(few["choice"].values, 2), "found ndarray; expected an xarray Dataset"),
+        (lambda: electjax.voter_types.fit(None, 2), "found NoneType; expected an xarray Dataset"),
     ):
         with pytest.raises(electjax.ElectionDataError) as caught:
             call()
@@ -455,14 +464,14 @@ def test_prediction_refuses_what_the_fit_does_not_know(county, truth):
     few = county.isel(voter=slice(0, 40))
     renamed = few.assign_coords(office=["Governor", *few["office"].values[1:]])
     with pytest.raises(electjax.ElectionDataError, match="office 'Governor' is not in the fit"):
-        electjax.predict_types(truth, renamed)
+        electjax.voter_types.predict(truth, renamed)
     mu = truth["mu"].copy()
     mu.loc[{"office": "Sheriff", "option": 1}] = np.nan
     with pytest.raises(electjax.ElectionDataError, match="column 'Sheriff': a vote for 'split', which was on no menu"):
-        electjax.predict_types(truth.assign(mu=mu), few)
+        electjax.voter_types.predict(truth.assign(mu=mu), few)
     odd = few.assign_coords(option_label=("option", ["abstain", "straight", "split"]))
     with pytest.raises(electjax.ElectionDataError, match="labelled or numbered otherwise"):
-        electjax.predict_types(truth, odd)
+        electjax.voter_types.predict(truth, odd)
 
 
 def test_options_are_told_by_their_labels_where_ballots_have_no_menus(county, truth):
@@ -472,28 +481,28 @@ def test_options_are_told_by_their_labels_where_ballots_have_no_menus(county, tr
         choice=(("voter", "office"), np.where(few["choice"].values < 0, -1, order[few["choice"].values]))
     )
     other = other.assign_coords(option_label=("option", ["split", "straight", "abstain"]))
-    zeta = electjax.predict_types(truth, few)["zeta"].values
-    assert electjax.predict_types(truth, other)["zeta"].values == pytest.approx(zeta, abs=1e-12)
+    zeta = electjax.voter_types.predict(truth, few)["zeta"].values
+    assert electjax.voter_types.predict(truth, other)["zeta"].values == pytest.approx(zeta, abs=1e-12)
     unknown = other.assign_coords(option_label=("option", ["split", "straight", "write-in"]))
     with pytest.raises(electjax.ElectionDataError, match="option 'write-in' is not in the fit"):
-        electjax.predict_types(truth, unknown)
+        electjax.voter_types.predict(truth, unknown)
 
 
 def test_simulated_ballots_keep_menus_covariates_and_missing_votes(county, truth):
-    new = electjax.simulate_ballots(truth, county, seed=3)
+    new = electjax.voter_types.simulate(truth, county, seed=3)
     assert ((new["choice"] < 0) == (county["choice"] < 0)).all()
     assert new["menu"].equals(county["menu"])
     assert new["covariate"].equals(county["covariate"])
     assert "true_mu" not in new
-    assert new.identical(electjax.simulate_ballots(truth, county, seed=3))
-    assert not new["choice"].equals(electjax.simulate_ballots(truth, county, seed=4)["choice"])
-    assert electjax.validate_ballots(new).identical(new)
+    assert new.identical(electjax.voter_types.simulate(truth, county, seed=3))
+    assert not new["choice"].equals(electjax.voter_types.simulate(truth, county, seed=4)["choice"])
+    assert electjax.voter_types.validate(new).identical(new)
 
 
 @pytest.mark.parametrize("given", [True, False])
 def test_simulated_ballots_have_the_moments_of_the_fit(county, truth, given):
     voters = 20_000
-    new = electjax.simulate_ballots(truth, county if given else None, voters=voters, seed=1)
+    new = electjax.voter_types.simulate(truth, county if given else None, voters=voters, seed=1)
     assert new.sizes["voter"] == voters
     design = np.column_stack([np.ones(voters), new["covariate"].values])
     odds = np.exp(design @ truth["gamma"].values)
@@ -512,9 +521,9 @@ def test_simulated_ballots_have_the_moments_of_the_fit(county, truth, given):
 
 def test_what_a_fit_cannot_simulate_is_said(truth):
     with pytest.raises(electjax.ElectionDataError, match=r"does not hold its rows.*profiles=True"):
-        electjax.simulate_ballots(truth.drop_dims("profile"))
+        electjax.voter_types.simulate(truth.drop_dims("profile"))
     with pytest.raises(electjax.ElectionDataError, match=r"what its menus were.*pass the ballots"):
-        electjax.simulate_ballots(truth.assign_attrs(scheme="options"))
+        electjax.voter_types.simulate(truth.assign_attrs(scheme="options"))
 
 
 # ------------------------------------------------------------------------------------ the real thing
@@ -536,8 +545,8 @@ def test_the_real_experiment_recovers_its_truth(tmp_path, monkeypatch):
     with xr.open_datatree(tmp_path / "one" / "result.nc", engine="h5netcdf") as tree:
         fit = tree["fit"].to_dataset().load()
         assert tree["bootstrap"]["pi"].sizes["replicate"] == 20
-    ballots = electjax.yuma_like()
-    found = electjax.predict_types(fit, ballots)
+    ballots = electjax.voter_types.yuma_like()
+    found = electjax.voter_types.predict(fit, ballots)
     assert float(found["log_likelihood"].sum()) == pytest.approx(fit.attrs["log_likelihood"], abs=1e-6)
     assert found["zeta"].mean("voter").values == pytest.approx(
         np.average(fit["zeta"].values, axis=0, weights=fit["profile_weight"].values), abs=1e-9

@@ -9,25 +9,22 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from data_paths import shared
 from scipy import stats
 
-from electjax.core.host import double_precision
-from electjax.labelled.ballots.bootstrap import bootstrap_types
-from electjax.labelled.ballots.fit import fit_types
-from electjax.labelled.ballots.residuals import residuals_types
-from electjax.labelled.ballots.select import select_types
-from electjax.labelled.errors import ElectionDataError
-from electjax.voter_types.blrt import judge, ratio_test, split_type
-from electjax.voter_types.criteria import count_parameters, criteria, disorder
-from electjax.voter_types.matching import match_types, order_by_share, reorder, sample_shares
-from electjax.voter_types.mixture import LOG_ZERO, Types, log_likelihood, row_posterior
-from electjax.voter_types.objective import objective_of
-from electjax.voter_types.profiles import NOTHING, Profiles, collapse
-from electjax.voter_types.residuals import bootstrap_fit, bootstrap_p, pair_fit, table_fit
-from electjax.voter_types.rows import lay_out
-from electjax.voter_types.simulate import expand, simulate_choices, simulate_profiles
-from electjax.voter_types.stacks import best_fits, one_set, random_types, stack_rows
+import electjax
+from electjax.data.errors import ElectionDataError
+from electjax.numerics.host import double_precision
+from electjax.voter_types.em.blrt import judge, ratio_test, split_type
+from electjax.voter_types.em.criteria import count_parameters, criteria, disorder
+from electjax.voter_types.em.matching import match_types, order_by_share, reorder, sample_shares
+from electjax.voter_types.em.mixture import LOG_ZERO, Types, log_likelihood, row_posterior
+from electjax.voter_types.em.objective import objective_of
+from electjax.voter_types.em.profiles import NOTHING, Profiles, collapse
+from electjax.voter_types.em.residuals import bootstrap_fit, bootstrap_p, pair_fit, table_fit
+from electjax.voter_types.em.rows import lay_out
+from electjax.voter_types.em.simulate import expand, simulate_choices, simulate_profiles
+from electjax.voter_types.em.stacks import best_fits, one_set, random_types, stack_rows
+from tests.data_paths import shared
 
 MENUS = np.array([[0, 0, 0], [1, 1, 0], [1, 0, 1], [1, 1, 1]], bool)
 value_of = jax.jit(log_likelihood)
@@ -358,7 +355,7 @@ def test_with_one_type_a_pair_is_the_usual_test_of_independence():
 
 @pytest.mark.parametrize(("dense", "blocks"), [(1 << 14, None), (0, 3)])
 def test_stacked_data_sets_are_the_data_sets_in_both_layouts(dense, blocks, monkeypatch):
-    monkeypatch.setattr("electjax.voter_types.stacks.DENSE", dense)
+    monkeypatch.setattr("electjax.voter_types.em.stacks.DENSE", dense)
     data = [some_ballots(seed, 100) for seed in (20, 21)]
     types = some_types(22, 2, 3, columns=2)
     stacked = stack_rows(data, 96)
@@ -369,7 +366,7 @@ def test_stacked_data_sets_are_the_data_sets_in_both_layouts(dense, blocks, monk
 
 
 def test_blocks_of_all_joint_patterns_of_several_offices(monkeypatch):
-    monkeypatch.setattr("electjax.voter_types.stacks.DENSE", 0)
+    monkeypatch.setattr("electjax.voter_types.em.stacks.DENSE", 0)
     profiles = two_types(3, 3000, 8)
     types = some_types(23, 2, 8, 2)
     stacked = stack_rows([profiles], 256)
@@ -462,7 +459,11 @@ def as_ballots(profiles: Profiles) -> xr.Dataset:
 def chosen() -> tuple[xr.Dataset, xr.Dataset, xr.Dataset]:
     """Ballots of two types, the comparison of one and two types, and the fit of two."""
     ballots = as_ballots(two_types(5, 300))
-    return ballots, select_types(ballots, [2, 1], restarts=8, blrt=39, blrt_starts=4), fit_types(ballots, 2, restarts=8)
+    return (
+        ballots,
+        electjax.voter_types.select(ballots, [2, 1], restarts=8, blrt=39, blrt_starts=4),
+        electjax.voter_types.fit(ballots, 2, restarts=8),
+    )
 
 
 def test_select_types_puts_the_fits_beside_each_other(chosen):
@@ -483,7 +484,7 @@ def test_select_types_puts_the_fits_beside_each_other(chosen):
 
 def test_residuals_types_labels_what_the_arrays_say(chosen):
     ballots, table, found = chosen
-    residuals = residuals_types(found, ballots, replicates=19, seed=1)
+    residuals = electjax.voter_types.residuals(found, ballots, replicates=19, seed=1)
     assert float(residuals["g2"]) == pytest.approx(float(table["g2"][1]), rel=1e-6)
     assert float(residuals["profile_expected"].sum()) == pytest.approx(300, rel=1e-6)  # each of the 32 was cast
     pairs = residuals["bivariate"]
@@ -499,7 +500,7 @@ def test_residuals_types_labels_what_the_arrays_say(chosen):
 @pytest.mark.parametrize("kind", ["parametric", "nonparametric"])
 def test_bootstrap_types_spreads_as_the_information_says(chosen, kind):
     ballots, _, found = chosen
-    drawn = bootstrap_types(found, ballots, kind, replicates=60, seed=2)
+    drawn = electjax.voter_types.bootstrap(found, ballots, kind, replicates=60, seed=2)
     assert drawn.attrs["replicates_converged"] == 60
     assert drawn["mu"].dims == ("replicate", "type", "office", "option")
     for name in ("pi", "mu"):
@@ -513,14 +514,14 @@ def test_bootstrap_types_spreads_as_the_information_says(chosen, kind):
 def test_the_verbs_say_what_is_wrong(chosen):
     ballots, _, found = chosen
     with pytest.raises(ElectionDataError, match="offices are"):
-        residuals_types(found, ballots.isel(office=slice(0, 3)))
+        electjax.voter_types.residuals(found, ballots.isel(office=slice(0, 3)))
     for call, word in (
-        (lambda: select_types(ballots, []), "types="),
-        (lambda: select_types(ballots, [0, 1]), "types="),
-        (lambda: select_types(ballots, [1, 2], blrt=-1), "blrt="),
-        (lambda: residuals_types(found, ballots, replicates=-1), "replicates="),
-        (lambda: bootstrap_types(found, ballots, replicates=1), "replicates="),
-        (lambda: bootstrap_types(found, ballots, "jackknife"), "kind="),
+        (lambda: electjax.voter_types.select(ballots, []), "types="),
+        (lambda: electjax.voter_types.select(ballots, [0, 1]), "types="),
+        (lambda: electjax.voter_types.select(ballots, [1, 2], blrt=-1), "blrt="),
+        (lambda: electjax.voter_types.residuals(found, ballots, replicates=-1), "replicates="),
+        (lambda: electjax.voter_types.bootstrap(found, ballots, replicates=1), "replicates="),
+        (lambda: electjax.voter_types.bootstrap(found, ballots, "jackknife"), "kind="),
     ):
         with pytest.raises(ElectionDataError, match=word) as caught:
             call()

@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from electjax.calm.data import Frame, Tensor
-from electjax.calm.design import Design, Hyper
+from electjax.calm.model.data import Frame, Tensor
+from electjax.calm.model.design import Design, Hyper
 
 Weighting = Literal["plain", "size"]
 
@@ -167,7 +167,7 @@ def standard_from(moments: Moments) -> Standard:
 def candidate_features(frame: Frame) -> Float[Array, "a k z"]:
     """z_k of section 1: one-hot blocks side by side, each as long as the longest; a scalar stands first in its block.
 
-    Unknown and outside a nest is a zero block. `electjax.labelled.booths.axes.trait_labels` names the columns.
+    Unknown and outside a nest is a zero block. `electjax.data.axes.trait_labels` names the columns.
     """
     z = _one_hot(frame, frame.candidate_codes)
     first = jnp.arange(z.shape[-1]) == 0

@@ -14,14 +14,14 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
-from electjax.calm.design import Design
-from electjax.calm.estimate import information, newton
-from electjax.calm.integrate import integrated
-from electjax.calm.problem import Problem
-from electjax.calm.uncertainty import Reported, reported
-from electjax.calm.unseen import constituencies
-from electjax.core.arrow import Point, begin
-from electjax.core.host import host_generator
+from electjax.calm.model.design import Design
+from electjax.calm.model.estimate import information, newton
+from electjax.calm.model.integrate import integrated
+from electjax.calm.model.problem import Problem
+from electjax.calm.model.uncertainty import Reported, reported
+from electjax.calm.model.unseen import constituencies
+from electjax.numerics.arrow import Point, begin
+from electjax.numerics.host import host_generator
 
 BATCH = 10  # fits between two reports of progress
 

@@ -14,17 +14,17 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from scipy.stats import chi2
 
-from electjax.calm.affinity import Standard
-from electjax.calm.data import Booths, Frame
-from electjax.calm.design import Design, Hyper, Shared
-from electjax.calm.directions import Directions, directions, eta_place, inverse_of
-from electjax.calm.estimate import first_point, first_weights, in_epochs, information, newton
-from electjax.calm.heads import Traits
-from electjax.calm.objective import Losses, booth_losses, entropy
-from electjax.calm.problem import Problem, fitted, in_rows, pose
-from electjax.calm.unseen import with_mean_effects
-from electjax.core.arrow import Point, Search, begin
-from electjax.core.host import host_generator
+from electjax.calm.model.affinity import Standard
+from electjax.calm.model.data import Booths, Frame
+from electjax.calm.model.design import Design, Hyper, Shared
+from electjax.calm.model.directions import Directions, directions, eta_place, inverse_of
+from electjax.calm.model.estimate import first_point, first_weights, in_epochs, information, newton
+from electjax.calm.model.heads import Traits
+from electjax.calm.model.objective import Losses, booth_losses, entropy
+from electjax.calm.model.problem import Problem, fitted, in_rows, pose
+from electjax.calm.model.unseen import with_mean_effects
+from electjax.numerics.arrow import Point, Search, begin
+from electjax.numerics.host import host_generator
 
 
 class Fit(NamedTuple):

@@ -14,13 +14,13 @@ from jax.flatten_util import ravel_pytree
 from jax.scipy.linalg import cho_solve
 from jaxtyping import Array, Float, Int
 
-from electjax.calm.data import Booths
-from electjax.calm.design import Design, Shared
-from electjax.calm.heads import Traits
-from electjax.calm.objective import curvature, effect_curvature, weighted_loss
-from electjax.calm.problem import Chunk, Problem, blank, chunks_of, own_traits, rates
-from electjax.calm.uncertainty import inverse_root
-from electjax.core.arrow import Point
+from electjax.calm.model.data import Booths
+from electjax.calm.model.design import Design, Shared
+from electjax.calm.model.heads import Traits
+from electjax.calm.model.objective import curvature, effect_curvature, weighted_loss
+from electjax.calm.model.problem import Chunk, Problem, blank, chunks_of, own_traits, rates
+from electjax.calm.model.uncertainty import inverse_root
+from electjax.numerics.arrow import Point
 
 Perturb = Callable[[Shared, Traits, Array], tuple[Shared, Traits]]
 

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import ndtr, ndtri
 
-from electjax.calm.data import Booths, Frame
-from electjax.core.host import host_generator
+from electjax.calm.model.data import Booths, Frame
+from electjax.numerics.host import host_generator
 
 
 def draw_electors(

@@ -16,14 +16,14 @@ import optax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from electjax.calm.affinity import Affinity, Standard
-from electjax.calm.data import Booths, Frame
-from electjax.calm.design import Design, Hyper, Local, Shared
-from electjax.calm.heads import contrast, mobilisation_weights
-from electjax.calm.parts import blocks_in_parts, is_large, is_traced, newton_in_parts, parts_of
-from electjax.calm.problem import Problem, blank, fitted, in_rows, pose, unpack, value
-from electjax.calm.sums import blocks
-from electjax.core.arrow import Arrow, Point, Search, begin, eliminate, newton_arrow, steepness
+from electjax.calm.model.affinity import Affinity, Standard
+from electjax.calm.model.data import Booths, Frame
+from electjax.calm.model.design import Design, Hyper, Local, Shared
+from electjax.calm.model.heads import contrast, mobilisation_weights
+from electjax.calm.model.parts import blocks_in_parts, is_large, is_traced, newton_in_parts, parts_of
+from electjax.calm.model.problem import Problem, blank, fitted, in_rows, pose, unpack, value
+from electjax.calm.model.sums import blocks
+from electjax.numerics.arrow import Arrow, Point, Search, begin, eliminate, newton_arrow, steepness
 
 Method = Literal["newton", "lbfgs", "adam"]
 EPOCHS = 30  # most epochs of mobilisation weights

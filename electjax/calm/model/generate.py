@@ -1,6 +1,6 @@
 """Votes drawn from CALM itself, with a known truth, and constituency effects that give totals wanted.
 
-The utilities are those of `electjax.calm.heads` (calm.md sections 0, 3 and 4), here with all K coefficients of the
+The utilities are those of `calm.model.heads` (calm.md sections 0, 3 and 4), here with all K coefficients of the
 parties instead of K - 1 free ones. Everything runs on the host, one constituency at a time. A booth's party utilities
 are a cell's plus the booth's own, so exp(utility) is a product, and only votes drawn cell by cell need an array over
 booth, cell and party.
@@ -15,10 +15,10 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 from scipy.special import expit, logit
 
-from electjax.calm.data import Booths, Frame
-from electjax.calm.design import Design, Local, Shared
-from electjax.calm.heads import CONTEXT_FLOOR, contrast
-from electjax.core.host import host_generator
+from electjax.calm.model.data import Booths, Frame
+from electjax.calm.model.design import Design, Local, Shared
+from electjax.calm.model.heads import CONTEXT_FLOOR, contrast
+from electjax.numerics.host import host_generator
 
 CONVERGED = 1e-10  # largest relative error of a total that is solved for
 STEPS = 100

@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from electjax.calm.affinity import Affinity, candidate_features
-from electjax.calm.data import Booths, Frame
-from electjax.calm.design import Design, Hyper, Shared
+from electjax.calm.model.affinity import Affinity, candidate_features
+from electjax.calm.model.data import Booths, Frame
+from electjax.calm.model.design import Design, Hyper, Shared
 
 CONTEXT_FLOOR = 1e-4  # added to shares whose ratio is the context
 

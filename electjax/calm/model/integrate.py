@@ -22,16 +22,16 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from electjax.calm.data import Booths
-from electjax.calm.design import Design
-from electjax.calm.estimate import Information, information
-from electjax.calm.heads import Traits
-from electjax.calm.objective import curvature
-from electjax.calm.parts import is_traced
-from electjax.calm.problem import Chunk, Problem, blank, chunks_of, own_traits, rates
-from electjax.calm.sums import dispersion_mask
-from electjax.calm.uncertainty import given_shared, inverse_root
-from electjax.core.arrow import Point
+from electjax.calm.model.data import Booths
+from electjax.calm.model.design import Design
+from electjax.calm.model.estimate import Information, information
+from electjax.calm.model.heads import Traits
+from electjax.calm.model.objective import curvature
+from electjax.calm.model.parts import is_traced
+from electjax.calm.model.problem import Chunk, Problem, blank, chunks_of, own_traits, rates
+from electjax.calm.model.sums import dispersion_mask
+from electjax.calm.model.uncertainty import given_shared, inverse_root
+from electjax.numerics.arrow import Point
 
 
 def integrated(point: Point, problem: Problem, design: Design, known: Information) -> Point:

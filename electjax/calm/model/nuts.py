@@ -15,11 +15,11 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float
 
-from electjax.calm.design import Design
-from electjax.calm.problem import Problem, value
-from electjax.calm.uncertainty import Laplace, Reported, reported
-from electjax.calm.unseen import constituencies
-from electjax.core.arrow import Point
+from electjax.calm.model.design import Design
+from electjax.calm.model.problem import Problem, value
+from electjax.calm.model.uncertainty import Laplace, Reported, reported
+from electjax.calm.model.unseen import constituencies
+from electjax.numerics.arrow import Point
 
 
 class Samples(NamedTuple):

@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from electjax.calm.design import Design
-from electjax.calm.problem import Problem, held, lost
-from electjax.calm.sums import Sums, gathered, sums
-from electjax.core.arrow import Arrow, Point, Search, host_loop, newton_arrow
-from electjax.core.parallel import host_workers, side_by_side
+from electjax.calm.model.design import Design
+from electjax.calm.model.problem import Problem, held, lost
+from electjax.calm.model.sums import Sums, gathered, sums
+from electjax.numerics.arrow import Arrow, Point, Search, host_loop, newton_arrow
+from electjax.numerics.parallel import host_workers, side_by_side
 
 T = TypeVar("T")
 LARGE = 1_000_000  # booths x cells x parties from which parts are worth their programs

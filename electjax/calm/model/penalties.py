@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
-from electjax.calm.data import Booths, Frame
-from electjax.calm.design import Design, Hyper
-from electjax.calm.diagnose import posed, solve, unseen_losses
-from electjax.core.arrow import Point
+from electjax.calm.model.data import Booths, Frame
+from electjax.calm.model.design import Design, Hyper
+from electjax.calm.model.diagnose import posed, solve, unseen_losses
+from electjax.numerics.arrow import Point
 
 STEPS = (1.0, 0.5)  # in powers of ten, one round each
 RANGE = 4.0  # farthest from the penalty as given, in powers of ten

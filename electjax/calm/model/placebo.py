@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from electjax.calm.affinity import (
+from electjax.calm.model.affinity import (
     candidate_features,
     cell_features,
     combined_kernel,
@@ -27,13 +27,13 @@ from electjax.calm.affinity import (
     standardise,
     weights_of,
 )
-from electjax.calm.data import Frame, Tensor
-from electjax.calm.design import Design, Shared
-from electjax.calm.directions import Directions, directions, eta_place, inverse_of
-from electjax.calm.estimate import information, newton
-from electjax.calm.heads import Traits
-from electjax.calm.problem import Problem
-from electjax.core.arrow import Point, begin
+from electjax.calm.model.data import Frame, Tensor
+from electjax.calm.model.design import Design, Shared
+from electjax.calm.model.directions import Directions, directions, eta_place, inverse_of
+from electjax.calm.model.estimate import information, newton
+from electjax.calm.model.heads import Traits
+from electjax.calm.model.problem import Problem
+from electjax.numerics.arrow import Point, begin
 
 
 class Statistics(NamedTuple):

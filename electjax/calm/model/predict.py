@@ -14,14 +14,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from electjax.calm.data import Tensor
-from electjax.calm.design import Design
-from electjax.calm.heads import Totals
-from electjax.calm.problem import Problem, fitted
-from electjax.calm.sums import blocks
-from electjax.calm.uncertainty import Laplace, draw, given_shared
-from electjax.calm.unseen import group_means
-from electjax.core.arrow import Point
+from electjax.calm.model.data import Tensor
+from electjax.calm.model.design import Design
+from electjax.calm.model.heads import Totals
+from electjax.calm.model.problem import Problem, fitted
+from electjax.calm.model.sums import blocks
+from electjax.calm.model.uncertainty import Laplace, draw, given_shared
+from electjax.calm.model.unseen import group_means
+from electjax.numerics.arrow import Point
 
 Effects = Literal["known", "mean", "zero"]
 BATCH = 20  # draws between two reports of progress

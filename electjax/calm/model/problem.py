@@ -9,10 +9,10 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from electjax.calm.affinity import Affinity, Standard, build
-from electjax.calm.data import Booths, Frame
-from electjax.calm.design import Design, Hyper, Local, Shared
-from electjax.calm.heads import (
+from electjax.calm.model.affinity import Affinity, Standard, build
+from electjax.calm.model.data import Booths, Frame
+from electjax.calm.model.design import Design, Hyper, Local, Shared
+from electjax.calm.model.heads import (
     CellShares,
     Terms,
     Totals,
@@ -24,8 +24,8 @@ from electjax.calm.heads import (
     totals,
     traits,
 )
-from electjax.calm.objective import Losses, booth_losses, booth_penalty, entropy, penalty
-from electjax.core.arrow import Point
+from electjax.calm.model.objective import Losses, booth_losses, booth_penalty, entropy, penalty
+from electjax.numerics.arrow import Point
 
 Tree = TypeVar("Tree")
 

@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from electjax.core.host import host_generator
+from electjax.numerics.host import host_generator
 
 
 def held_out(area: np.ndarray, share: float, key: jax.Array) -> np.ndarray:

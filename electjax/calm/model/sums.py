@@ -9,12 +9,22 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from electjax.calm.data import Booths
-from electjax.calm.design import Design, Shared
-from electjax.calm.heads import Traits, contrast
-from electjax.calm.objective import booth_penalty, curvature, effect_curvature, penalty, weighted_loss
-from electjax.calm.problem import Chunk, Problem, blank, chunks_of, in_rows, own_effects, own_traits, rates, unpack
-from electjax.core.arrow import Arrow, Point
+from electjax.calm.model.data import Booths
+from electjax.calm.model.design import Design, Shared
+from electjax.calm.model.heads import Traits, contrast
+from electjax.calm.model.objective import booth_penalty, curvature, effect_curvature, penalty, weighted_loss
+from electjax.calm.model.problem import (
+    Chunk,
+    Problem,
+    blank,
+    chunks_of,
+    in_rows,
+    own_effects,
+    own_traits,
+    rates,
+    unpack,
+)
+from electjax.numerics.arrow import Arrow, Point
 
 
 def blocks(point: Point, problem: Problem, design: Design) -> tuple[Arrow, Float[Array, "i p"]]:

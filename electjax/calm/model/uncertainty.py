@@ -17,13 +17,13 @@ from jax.flatten_util import ravel_pytree
 from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float, Int, Key
 
-from electjax.calm.affinity import Standard, combined_kernel, standardise
-from electjax.calm.data import Tensor
-from electjax.calm.design import Design, Shared
-from electjax.calm.estimate import Information
-from electjax.calm.heads import contrast
-from electjax.calm.problem import Problem, blank, cells
-from electjax.core.arrow import Point
+from electjax.calm.model.affinity import Standard, combined_kernel, standardise
+from electjax.calm.model.data import Tensor
+from electjax.calm.model.design import Design, Shared
+from electjax.calm.model.estimate import Information
+from electjax.calm.model.heads import contrast
+from electjax.calm.model.problem import Problem, blank, cells
+from electjax.numerics.arrow import Point
 
 FLAT = 1e-11  # curvature below which a direction is flat; every parameter has 1 of its own
 LOADS = 1e-3  # part of a quantity's gradient along flat directions that leaves it without a standard error

@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float, Int
 
-from electjax.calm.data import Booths
-from electjax.calm.design import Design
-from electjax.calm.problem import Problem, in_chunks, in_rows, pose
-from electjax.core.arrow import Point
+from electjax.calm.model.data import Booths
+from electjax.calm.model.design import Design
+from electjax.calm.model.problem import Problem, in_chunks, in_rows, pose
+from electjax.numerics.arrow import Point
 
 
 def mean_effects(point: Point, problem: Problem) -> Float[jax.Array, "a q"]:

@@ -5,10 +5,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from electjax.labelled.ballots.records import Batch
-from electjax.labelled.booths.axes import UNKNOWN, Axis
-from electjax.labelled.booths.roll import Roll
-from electjax.labelled.booths.tables import (
+from electjax.calm.readers.roll import Roll
+from electjax.data.axes import UNKNOWN, Axis
+from electjax.data.records import Batch
+from electjax.data.tables import (
     categories_of,
     column_of,
     counts_of,
@@ -20,8 +20,8 @@ from electjax.labelled.booths.tables import (
     no_repeats,
     numbers_of,
 )
-from electjax.labelled.checks import NOTA, OTHERS
-from electjax.labelled.readers.base import party_label
+from electjax.districts.checks import NOTA, OTHERS
+from electjax.districts.readers.base import party_label
 
 Rest = Literal["others", "drop", "error"]
 POOLS = (NOTA, OTHERS)  # they have no candidate, and need no row in candidates.csv

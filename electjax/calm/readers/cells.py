@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from electjax.labelled.ballots.records import Batch
-from electjax.labelled.booths.axes import UNKNOWN, Axis, gate_of
-from electjax.labelled.booths.roll import Roll
-from electjax.labelled.booths.tables import categories_of, counts_of, fault, has, need_columns, no_repeats
-from electjax.labelled.errors import data_error, data_warning, suggest
+from electjax.calm.readers.roll import Roll
+from electjax.data.axes import UNKNOWN, Axis, gate_of
+from electjax.data.errors import data_error, data_warning, suggest
+from electjax.data.records import Batch
+from electjax.data.tables import categories_of, counts_of, fault, has, need_columns, no_repeats
 
 
 class Cells(NamedTuple):

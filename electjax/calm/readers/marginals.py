@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from electjax.labelled.ballots.records import Batch
-from electjax.labelled.booths.axes import Axis, axis_names, codes_of, every_cell
-from electjax.labelled.booths.cells import table_cells
-from electjax.labelled.booths.raking import rake, round_to_totals
-from electjax.labelled.booths.roll import Roll
-from electjax.labelled.booths.tables import (
+from electjax.calm.raking import rake, round_to_totals
+from electjax.calm.readers.cells import table_cells
+from electjax.calm.readers.roll import Roll
+from electjax.data.axes import Axis, axis_names, codes_of, every_cell
+from electjax.data.errors import data_error, data_warning
+from electjax.data.records import Batch
+from electjax.data.tables import (
     category_codes,
     column_of,
     counts_of,
@@ -21,7 +22,6 @@ from electjax.labelled.booths.tables import (
     numbers_of,
     read_table,
 )
-from electjax.labelled.errors import data_error, data_warning
 
 _UNMET = 0.5  # electors: what rounding moves anyway
 

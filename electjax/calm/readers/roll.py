@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from electjax.labelled.ballots.records import Batch, number
-from electjax.labelled.booths.tables import (
+from electjax.data.errors import data_error
+from electjax.data.records import Batch, number
+from electjax.data.tables import (
     column_of,
     counts_of,
     fault,
@@ -17,7 +18,6 @@ from electjax.labelled.booths.tables import (
     no_repeats,
     numbers_of,
 )
-from electjax.labelled.errors import data_error
 
 COLUMNS = "booth, constituency, electors, polled"
 PREVIOUS = "previous_"

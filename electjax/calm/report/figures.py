@@ -1,4 +1,4 @@
-"""Figures of the candidate-aware model; they read Datasets of `electjax.fit_calm` and the content of metrics.json."""
+"""Figures of the candidate-aware model; they read Datasets of `electjax.calm.fit` and the content of metrics.json."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

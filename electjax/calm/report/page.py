@@ -5,9 +5,9 @@ from typing import Any
 
 import xarray as xr
 
-from electjax.report.calm import booth_scatter, category_heatmap, coefficient_forest
-from electjax.report.calm_diagnostics import diagnostic_figures
-from electjax.report.calm_tables import (
+from electjax.calm.report.diagnostics import diagnostic_figures
+from electjax.calm.report.figures import booth_scatter, category_heatmap, coefficient_forest
+from electjax.calm.report.tables import (
     affinity_rows,
     as_html,
     candidate_of,

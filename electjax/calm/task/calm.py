@@ -9,23 +9,23 @@ from typing import Any
 import xarray as xr
 
 import electjax
-from electjax.labelled.booths.axes import axes_of
-from electjax.labelled.booths.counterfactual import changes_of, swap_candidates
-from electjax.labelled.booths.example import madipur_table
-from electjax.labelled.booths.fitted_margins import fitted_margins
-from electjax.labelled.booths.options import JOINT
-from electjax.tasks.calm_metrics import affinity_metrics, calm_metrics, diagnostic_metrics, swap_metrics
-from electjax.tasks.progress import Stages, silent
-from electjax.tasks.result import Result
-from electjax.tasks.settings import CalmSettings, Settings
+from electjax.calm.fitted_margins import fitted_margins
+from electjax.calm.options import JOINT
+from electjax.calm.task.metrics import affinity_metrics, calm_metrics, diagnostic_metrics, swap_metrics
+from electjax.calm.verbs.counterfactual import changes_of, swap_candidates
+from electjax.calm.verbs.madipur import madipur_table
+from electjax.data.axes import axes_of
+from electjax.run.progress import Stages, silent
+from electjax.run.result import Result
+from electjax.run.settings import CalmSettings, Settings
 
 VERBS = {  # by the name of a diagnostic in the settings
-    "holdout": "holdout_calm",
-    "placebo": "placebo_calm",
-    "rho": "rho_curve_calm",
-    "mobilisation": "mobilisation_calm",
-    "stability": "stability_calm",
-    "collinearity": "collinearity_calm",
+    "holdout": "calm.holdout",
+    "placebo": "calm.placebo",
+    "rho": "calm.rho_curve",
+    "mobilisation": "calm.mobilisation",
+    "stability": "calm.stability",
+    "collinearity": "calm.collinearity",
 }
 EVERYWHERE = "everywhere"  # stands for every constituency among other candidates
 _FIT_ONLY = ("errors", "holdout", "penalties")  # options that a diagnostic sets itself
@@ -46,7 +46,7 @@ def calm(booths: xr.Dataset, settings: Settings, stage: Stages = silent) -> Resu
     with warnings.catch_warnings():  # the fit says what is to be said, below
         warnings.simplefilter("ignore", UserWarning)
         said = stage("fit")
-        fit = electjax.fit_calm(booths, seed=seed, progress=said, **own.options)
+        fit = electjax.calm.fit(booths, seed=seed, progress=said, **own.options)
         said(1, 1, f"{fit.attrs['steps']} steps")
         nodes = {"/fit": fit, "/margins": fitted_margins(fit)}
         for name in own.diagnostics:
@@ -59,7 +59,7 @@ def calm(booths: xr.Dataset, settings: Settings, stage: Stages = silent) -> Resu
             options: dict[str, Any] = {"draws": own.draws, "seed": seed, "level": fit.attrs["level"], "progress": said}
             if fit.attrs["errors"] == "none":
                 options["draws"] = 0  # nothing to draw from
-            nodes["/counterfactual"] = electjax.counterfactual(fit, booths, candidates=candidates, **options)
+            nodes["/counterfactual"] = electjax.calm.counterfactual(fit, booths, candidates=candidates, **options)
             said(1, 1, "")
     metrics = calm_metrics(fit, booths)
     if own.example:

@@ -9,9 +9,9 @@ import numpy as np
 import xarray as xr
 from scipy.stats import norm
 
-from electjax.labelled.booths.axes import axes_of
-from electjax.labelled.booths.options import read_options
-from electjax.tasks.metrics import Metrics, plain, single_numbers
+from electjax.calm.options import read_options
+from electjax.data.axes import axes_of
+from electjax.districts.task.metrics import Metrics, plain, single_numbers
 
 PLANTED = ("eta", "xi", "beta_T", "beta_P")  # parameters whose true values generated booths have
 

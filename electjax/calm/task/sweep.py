@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from electjax.report import loss_surface, sweep_figure
+from electjax.calm.report.figures import loss_surface
+from electjax.report.sweep import sweep_figure
 
 LOSS = "validation"
 _SEEDS = ("seed", "data.seed")  # repeat a setting, and are none

@@ -8,15 +8,15 @@ import numpy as np
 import xarray as xr
 
 import electjax
-from electjax.calm.bootstrap import bootstrap
-from electjax.calm.predict import carried
-from electjax.core.host import double_precision
-from electjax.labelled.booths.basis import Basis, basis_of, bounds
-from electjax.labelled.booths.schema import place
-from electjax.labelled.errors import data_error
+from electjax.calm.basis import Basis, basis_of, bounds
+from electjax.calm.model import bootstrap as arrays
+from electjax.calm.model.predict import carried
+from electjax.calm.schema import place
+from electjax.data.errors import data_error
+from electjax.numerics.host import double_precision
 
 
-def bootstrap_calm(
+def bootstrap(
     fit: xr.Dataset,
     booths: xr.Dataset | str | os.PathLike[str],
     replicates: int = 200,
@@ -31,7 +31,7 @@ def bootstrap_calm(
     integrated (`calm.integrate`), every replicate is.
 
     Args:
-        fit: what `fit_calm` returned.
+        fit: what `calm.fit` returned.
         booths: the booths it was fitted to; those it kept out are left out here too.
         replicates: how many, at least 2.
         seed: replicate r depends on it and on r alone.
@@ -51,7 +51,7 @@ def bootstrap_calm(
         ("level", level, 0 < level < 1, "a share between 0 and 1"),
     ):
         if not good:
-            raise data_error(f"found {value}", where=f"bootstrap_calm({name}=)", expected=expected, mend="correct it")
+            raise data_error(f"found {value}", where=f"calm.bootstrap({name}=)", expected=expected, mend="correct it")
     with double_precision():
         basis = basis_of(fit, booths)
         _same_booths(basis)
@@ -60,7 +60,7 @@ def bootstrap_calm(
         weight = np.pad(kept, (0, shape[0] * shape[1] - len(kept))).reshape(shape)
         problem = basis.problem._replace(booths=basis.problem.booths._replace(weight=jax.numpy.asarray(weight)))
         point = carried(basis.point, basis.to, basis.problem)
-        drawn = bootstrap(
+        drawn = arrays.bootstrap(
             jax.random.key(seed),
             point,
             problem,

@@ -7,20 +7,20 @@ import jax
 import numpy as np
 import xarray as xr
 
-from electjax.calm.rank import affinity_rank, rank_sentence, variance_inflation
-from electjax.core.host import double_precision
-from electjax.labelled.booths.diagnosis import need_affinity, setting_of
-from electjax.labelled.errors import data_error
+from electjax.calm.diagnosis import need_affinity, setting_of
+from electjax.calm.model.rank import affinity_rank, rank_sentence, variance_inflation
+from electjax.data.errors import data_error
+from electjax.numerics.host import double_precision
 
 HIGH = 10.0  # variance inflation from which the data tell little
 
 
-def collinearity_calm(booths: xr.Dataset | str | os.PathLike[str], **options: Any) -> xr.Dataset:
+def collinearity(booths: xr.Dataset | str | os.PathLike[str], **options: Any) -> xr.Dataset:
     """Rank with and without g, and variance inflation of its components (calm.md section 6).
 
     Args:
-        booths: a Dataset of booths, or the path of what `read_booths` reads.
-        **options: those of `fit_calm`. With `affinity="party"` the components are by party and axis.
+        booths: a Dataset of booths, or the path of what `calm.read` reads.
+        **options: those of `calm.fit`. With `affinity="party"` the components are by party and axis.
 
     Returns:
         `rank_without`, `rank_with`; `identified(axis)`, whether data rather than penalty choose a component of eta;
@@ -32,10 +32,10 @@ def collinearity_calm(booths: xr.Dataset | str | os.PathLike[str], **options: An
         ElectionDataError: invalid booths or options.
     """
     setting = setting_of(booths, options)
-    need_affinity(setting, "collinearity_calm")
+    need_affinity(setting, "calm.collinearity")
     by_party = setting.design.affinity == "party"
     if setting.design.affinity == "none":
-        raise data_error("no eta", where="collinearity_calm(affinity=)", expected="an eta", mend="leave affinity out")
+        raise data_error("no eta", where="calm.collinearity(affinity=)", expected="an eta", mend="leave affinity out")
     with double_precision():
         problem = setting.posed()
         g, frame = np.asarray(problem.affinity.g), jax.tree.map(np.asarray, problem.frame)

@@ -13,12 +13,12 @@ import pandas as pd
 import xarray as xr
 
 import electjax
-from electjax.calm.predict import Effects, by_constituency, expected, simulate
-from electjax.calm.problem import Problem
-from electjax.core.host import double_precision
-from electjax.labelled.booths.axes import Axis, axis_names, candidate_codes, candidate_values, gate_of
-from electjax.labelled.booths.basis import Basis, basis_of, bounds, check_draws, pose_basis, posterior_of, replace_frame
-from electjax.labelled.errors import ElectionDataError, data_error, suggest
+from electjax.calm.basis import Basis, basis_of, bounds, check_draws, pose_basis, posterior_of, replace_frame
+from electjax.calm.model.predict import Effects, by_constituency, expected, simulate
+from electjax.calm.model.problem import Problem
+from electjax.data.axes import Axis, axis_names, candidate_codes, candidate_values, gate_of
+from electjax.data.errors import ElectionDataError, data_error, suggest
+from electjax.numerics.host import double_precision
 
 Candidates = Mapping[str, Mapping[str, Mapping[str, Any] | None]]
 SCENARIOS = ("before", "after")
@@ -32,7 +32,7 @@ _MEANING = {
 }
 
 
-def counterfactual_calm(
+def counterfactual(
     fit: xr.Dataset,
     booths: xr.Dataset | str | os.PathLike[str],
     candidates: Candidates | pd.DataFrame | str | os.PathLike[str],
@@ -49,12 +49,12 @@ def counterfactual_calm(
     The candidates' own appeal that no axis holds stays with the party, and mobilisation keeps the weights of the fit.
 
     Args:
-        fit: what `fit_calm` returned.
+        fit: what `calm.fit` returned.
         booths: the booths of the fit, or others with its axes and parties.
         candidates: by constituency and party, the traits that change: {"Madipur": {"BJP": {"caste": "SC"}}}. A trait
             None is unknown, a candidate None withdraws, and one of a party that had none stands. Or rows with the
             columns constituency, party and any axes, a DataFrame or the path of a CSV, where a blank is unknown.
-        booth_effects, draws, seed, level: as in `predict_calm`.
+        booth_effects, draws, seed, level: as in `predict`.
         progress: called with draws done, of how many, and a line.
 
     Returns:

@@ -1,4 +1,4 @@
-"""`electjax.fit_calm`: turnout and choice of demographic cells, and the pull of candidates, from booth totals."""
+"""`electjax.calm.fit`: turnout and choice of demographic cells, and the pull of candidates, from booth totals."""
 
 import os
 from collections.abc import Callable
@@ -12,27 +12,27 @@ import numpy as np
 import xarray as xr
 from jax.flatten_util import ravel_pytree
 
-from electjax.calm.affinity import Standard
-from electjax.calm.design import Design, Local, Shared
-from electjax.calm.diagnose import unseen_losses
-from electjax.calm.estimate import Estimate, Information, estimate, information, moved
-from electjax.calm.heads import contrast
-from electjax.calm.integrate import integrated
-from electjax.calm.problem import blank_of, in_rows
-from electjax.calm.rank import Rank, affinity_rank, rank_sentence
-from electjax.calm.split import held_out
-from electjax.calm.uncertainty import Covariance, cluster_warning, laplace_covariance, sandwich_covariance
-from electjax.calm.unseen import with_mean_effects
-from electjax.core.host import double_precision
-from electjax.files import atomic_path
-from electjax.labelled.booths.codec import Encoded, encode_booths
-from electjax.labelled.booths.decode import CONVENTIONS, decode_fit, theta_labels
-from electjax.labelled.booths.fittable import check_fittable
-from electjax.labelled.booths.options import Options, options_of
-from electjax.labelled.booths.read import read_booths
-from electjax.labelled.booths.schema import validate_booths
-from electjax.labelled.checks import in_a_folder
-from electjax.labelled.errors import data_error
+from electjax.calm.codec import Encoded, encode_booths
+from electjax.calm.decode import CONVENTIONS, decode_fit, theta_labels
+from electjax.calm.fittable import check_fittable
+from electjax.calm.model.affinity import Standard
+from electjax.calm.model.design import Design, Local, Shared
+from electjax.calm.model.diagnose import unseen_losses
+from electjax.calm.model.estimate import Estimate, Information, estimate, information, moved
+from electjax.calm.model.heads import contrast
+from electjax.calm.model.integrate import integrated
+from electjax.calm.model.problem import blank_of, in_rows
+from electjax.calm.model.rank import Rank, affinity_rank, rank_sentence
+from electjax.calm.model.split import held_out
+from electjax.calm.model.uncertainty import Covariance, cluster_warning, laplace_covariance, sandwich_covariance
+from electjax.calm.model.unseen import with_mean_effects
+from electjax.calm.options import Options, options_of
+from electjax.calm.schema import validate
+from electjax.calm.verbs.read import read
+from electjax.data.errors import data_error
+from electjax.data.files import atomic_path
+from electjax.districts.checks import in_a_folder
+from electjax.numerics.host import double_precision
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Fitted:
     remarks: list[str]  # that need no warning
 
 
-def fit_calm(
+def fit(
     booths: xr.Dataset | str | os.PathLike[str],
     *,
     start: xr.Dataset | None = None,
@@ -61,10 +61,10 @@ def fit_calm(
     """Fit CALM to booth totals (calm.md, all sections).
 
     Args:
-        booths: a Dataset of booths, or the path of what `read_booths` reads.
+        booths: a Dataset of booths, or the path of what `calm.read` reads.
         start: an earlier fit of the same terms to begin with.
         progress: called with steps done, most steps, and what is being done.
-        **options: the fields of `electjax.labelled.booths.options.Options`, such as model, rho_age, lambda_eta,
+        **options: the fields of `electjax.calm.options.Options`, such as model, rho_age, lambda_eta,
             mobilisation, tower, overdispersed, holdout, errors.
 
     Returns:
@@ -82,10 +82,10 @@ def fit_calm(
         ElectionDataError: invalid booths or options, or a start with other terms.
     """
     chosen = options_of(options)
-    booths = validate_booths(booths) if isinstance(booths, xr.Dataset) else read_booths(booths)
+    booths = validate(booths) if isinstance(booths, xr.Dataset) else read(booths)
     if chosen.penalties == "holdout":
         check_fittable(booths, chosen.design)
-        from electjax.labelled.booths.penalties import choose_penalties  # it fits, too
+        from electjax.calm.penalties import choose_penalties  # it fits, too
 
         chosen = choose_penalties(booths, chosen, progress=progress)
     return decode_fit(fit_arrays(booths, chosen, start=start, progress=progress), booths)
@@ -98,7 +98,7 @@ def fit_arrays(
     start: xr.Dataset | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Fitted:
-    """`fit_calm` on booths that are valid, without labels."""
+    """`calm.fit` on booths that are valid, without labels."""
     notes = check_fittable(booths, options.design) + options.notes()
     how: dict[str, Any] = {"coding": options.coding, "covariates": options.covariates, "axes": options.axes}
     data = encode_booths(booths, checked=True, **how)
@@ -160,8 +160,8 @@ def fit_arrays(
     return Fitted(data, options, found, known, covariance, rank, held, validation, notes, options.remarks())
 
 
-def save_calm(fit: xr.Dataset, path: str | os.PathLike[str]) -> Path:
-    """Write a fit to a netCDF file, whole or not at all; `load_calm` gives it back bit by bit."""
+def save_fit(fit: xr.Dataset, path: str | os.PathLike[str]) -> Path:
+    """Write a fit to a netCDF file, whole or not at all; `calm.load_fit` gives it back bit by bit."""
     target = in_a_folder(path)
     _check_fit(fit)
     with atomic_path(target) as partial:
@@ -169,17 +169,19 @@ def save_calm(fit: xr.Dataset, path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def load_calm(path: str | os.PathLike[str]) -> xr.Dataset:
-    """A fit that `save_calm` wrote."""
+def load_fit(path: str | os.PathLike[str]) -> xr.Dataset:
+    """A fit that `calm.save_fit` wrote."""
     if not Path(path).is_file():
-        raise data_error("no such file", where=str(path), expected="a fit written by save_calm", mend="check the path")
+        raise data_error(
+            "no such file", where=str(path), expected="a fit written by calm.save_fit", mend="check the path"
+        )
     with xr.open_dataset(path, engine="h5netcdf") as opened:
         fit = opened.load()
     return _check_fit(fit)
 
 
 def is_calm(fit: object) -> bool:
-    """Whether something is the result of `fit_calm`."""
+    """Whether something is the result of `calm.fit`."""
     return isinstance(fit, xr.Dataset) and fit.attrs.get("conventions") == CONVENTIONS
 
 
@@ -228,7 +230,7 @@ def standard_of_fit(fit: xr.Dataset) -> Standard:
 
 def _check_fit(fit: xr.Dataset) -> xr.Dataset:
     if not is_calm(fit):
-        raise data_error("no CALM fit", where="fit", expected="the result of fit_calm", mend="make it with fit_calm")
+        raise data_error("no CALM fit", where="fit", expected="the result of calm.fit", mend="make it with calm.fit")
     return fit
 
 

@@ -7,12 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from electjax.calm.diagnose import Fit, Paired, paired, unseen_losses, without_affinity, without_mobilisation
-from electjax.calm.directions import inverse_of
-from electjax.calm.estimate import information, names
-from electjax.calm.problem import Problem, unpack
-from electjax.core.host import double_precision
-from electjax.labelled.booths.diagnosis import (
+from electjax.calm.diagnosis import (
     SURE,
     Progress,
     Setting,
@@ -22,15 +17,20 @@ from electjax.labelled.booths.diagnosis import (
     paired_variables,
     setting_of,
 )
-from electjax.labelled.booths.fittable import known_previous
-from electjax.labelled.booths.read import read_booths
-from electjax.labelled.booths.schema import validate_booths
-from electjax.labelled.errors import data_error
+from electjax.calm.fittable import known_previous
+from electjax.calm.model.diagnose import Fit, Paired, paired, unseen_losses, without_affinity, without_mobilisation
+from electjax.calm.model.directions import inverse_of
+from electjax.calm.model.estimate import information, names
+from electjax.calm.model.problem import Problem, unpack
+from electjax.calm.schema import validate
+from electjax.calm.verbs.read import read
+from electjax.data.errors import data_error
+from electjax.numerics.host import double_precision
 
 MEASURES = ("KL", "BCE")
 
 
-def holdout_calm(
+def holdout(
     booths: xr.Dataset | str | os.PathLike[str],
     *,
     share: float = 0.2,
@@ -46,11 +46,11 @@ def holdout_calm(
     their standard errors clustered by constituency. Both fits are of the same penalties.
 
     Args:
-        booths: a Dataset of booths, or the path of what `read_booths` reads.
+        booths: a Dataset of booths, or the path of what `calm.read` reads.
         share: held out of each constituency.
         folds: hold every booth out once, in so many folds, instead.
         seed: of the split.
-        **options: those of `fit_calm`.
+        **options: those of `calm.fit`.
 
     Returns:
         `loss(model, measure)`, `gain(measure)` = without less with, `gain_se`, `gain_z`; `booth_gain(booth, measure)`,
@@ -61,8 +61,8 @@ def holdout_calm(
         ElectionDataError: invalid booths or options.
     """
     setting = setting_of(booths, options | {"seed": seed}, progress)
-    need_affinity(setting, "holdout_calm")
-    check_split("holdout_calm", share, folds, setting)
+    need_affinity(setting, "calm.holdout")
+    check_split("calm.holdout", share, folds, setting)
     with double_precision():
         found, held, fits = _compare(setting, without_affinity, share, folds, seed, progress)
     kl = found["KL"][1]
@@ -70,7 +70,7 @@ def holdout_calm(
     return _dataset(setting, found, held, attrs)
 
 
-def mobilisation_calm(
+def mobilisation(
     booths: xr.Dataset | str | os.PathLike[str],
     *,
     share: float = 0.2,
@@ -81,24 +81,24 @@ def mobilisation_calm(
 ) -> xr.Dataset:
     """Predict the turnout of held-out booths with and without the mobilisation xi m_ic (calm.md sections 4 and 9).
 
-    As `holdout_calm`; what decides is the BCE of the turnout weighted by N. Where the options have no mobilisation,
+    As `calm.holdout`; what decides is the BCE of the turnout weighted by N. Where the options have no mobilisation,
     it is weighted by previous shares, or by the model's own where no booth has any.
 
     Returns:
-        The same as `holdout_calm`, and `xi` with `xi_se` from all booths.
+        The same as `calm.holdout`, and `xi` with `xi_se` from all booths.
     """
     if options.get("mobilisation", "none") == "none":
-        booths = validate_booths(booths) if isinstance(booths, xr.Dataset) else read_booths(booths)
+        booths = validate(booths) if isinstance(booths, xr.Dataset) else read(booths)
         options = options | {"mobilisation": "previous" if known_previous(booths)[0].any() else "model"}
     if not options.get("use_candidate_affinity", True):
         raise data_error(
             "no candidates in the model",
-            where="mobilisation_calm(use_candidate_affinity=)",
+            where="calm.mobilisation(use_candidate_affinity=)",
             expected="a model with them",
             mend="leave use_candidate_affinity out",
         )
     setting = setting_of(booths, options | {"seed": seed}, progress)
-    check_split("mobilisation_calm", share, folds, setting)
+    check_split("calm.mobilisation", share, folds, setting)
     with double_precision():
         found, held, fits = _compare(setting, without_mobilisation, share, folds, seed, progress)
         xi, error = _xi(fits[0], setting)

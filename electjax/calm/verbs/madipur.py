@@ -1,7 +1,7 @@
 """The practical example of the CALM document (section 10): Madipur, and a 54-year-old Hindu OBC middle-class candidate.
 
 One constituency shows how affinity works, not how strong it is: its candidates are the same as its parties, so that
-eta is not identified (see `electjax.calm.rank`).
+eta is not identified (see `electjax.calm.model.rank`).
 """
 
 import json
@@ -15,11 +15,12 @@ import xarray as xr
 from scipy.special import expit, softmax
 
 import electjax
-from electjax.calm.affinity import Standard, build, raw, standardise
-from electjax.calm.data import Frame
-from electjax.calm.design import Design, Hyper
-from electjax.core.host import double_precision
-from electjax.labelled.booths.axes import (
+from electjax.calm.codec import encode_booths
+from electjax.calm.model.affinity import Standard, build, raw, standardise
+from electjax.calm.model.data import Frame
+from electjax.calm.model.design import Design, Hyper
+from electjax.calm.schema import validate
+from electjax.data.axes import (
     Axis,
     axes_json,
     axes_of,
@@ -31,9 +32,8 @@ from electjax.labelled.booths.axes import (
     kernel_arrays,
     rho_of,
 )
-from electjax.labelled.booths.codec import encode_booths
-from electjax.labelled.booths.schema import validate_booths
-from electjax.labelled.errors import data_error
+from electjax.data.errors import data_error
+from electjax.numerics.host import double_precision
 
 _build = jax.jit(build, static_argnames="design")
 _raw = jax.jit(raw)
@@ -130,7 +130,7 @@ def madipur(seed: int = 0, *, booths: int = 12) -> xr.Dataset:
     ds["votes"] = (("booth", "party"), votes.astype(np.int64))
     ds["true_turnout"] = (("constituency", "cell"), np.full((1, len(names)), expit(_TRUTH["alpha"])))
     ds["true_choice"] = (("constituency", "cell", "party"), softmax(utility, axis=1)[None])
-    return validate_booths(ds)
+    return validate(ds)
 
 
 def madipur_table(data: xr.Dataset | None = None, rho: float | None = None) -> xr.Dataset:

@@ -11,22 +11,22 @@ import numpy as np
 import xarray as xr
 
 import electjax
-from electjax.calm.heads import contrast
-from electjax.calm.nuts import diagnostics, sample
-from electjax.calm.uncertainty import laplace, laplace_covariance
-from electjax.core.host import double_precision
-from electjax.labelled.booths.decode import decode_fit
-from electjax.labelled.booths.fit import Fitted, fit_arrays
-from electjax.labelled.booths.options import options_of
-from electjax.labelled.booths.read import read_booths
-from electjax.labelled.booths.schema import place, validate_booths
-from electjax.labelled.errors import data_error
+from electjax.calm.decode import decode_fit
+from electjax.calm.model.heads import contrast
+from electjax.calm.model.nuts import diagnostics, sample
+from electjax.calm.model.uncertainty import laplace, laplace_covariance
+from electjax.calm.options import options_of
+from electjax.calm.schema import place, validate
+from electjax.calm.verbs.fit import Fitted, fit_arrays
+from electjax.calm.verbs.read import read
+from electjax.data.errors import data_error
+from electjax.numerics.host import double_precision
 
 LARGEST_R_HAT = 1.01
 FEWEST = 400  # effective draws below which tails are rough
 
 
-def nuts_calm(
+def nuts(
     booths: xr.Dataset | str | os.PathLike[str],
     *,
     draws: int = 1000,
@@ -46,10 +46,10 @@ def nuts_calm(
         draws, chains, warmup: draws kept of each chain, after so many to adapt.
         seed: of the chains, and of the fit that they start from.
         progress: called with chains done, their number, and a line.
-        **options: those of `fit_calm`, without penalties="holdout" and errors.
+        **options: those of `calm.fit`, without penalties="holdout" and errors.
 
     Returns:
-        DataTree with the groups of ArviZ: posterior(chain, draw, ...) with the parameters by the names of `fit_calm`;
+        DataTree with the groups of ArviZ: posterior(chain, draw, ...) with the parameters by the names of `calm.fit`;
         sample_stats: lp, diverging, acceptance_rate; observed_data: polled, votes; constant_data: electors; and
         `diagnostics` with <name>_r_hat and <name>_ess of every parameter. Attributes of the posterior group: r_hat
         (the largest), ess (the smallest), diverging (how many transitions) and reliable, whether these are good.
@@ -61,23 +61,23 @@ def nuts_calm(
     for package in ("blackjax", "arviz_stats"):
         if find_spec(package) is None:
             raise data_error(
-                f"{package} is not installed", where="nuts_calm", expected="it", mend="pip install 'electjax[mcmc]'"
+                f"{package} is not installed", where="calm.nuts", expected="it", mend="pip install 'electjax[mcmc]'"
             )
     for name, value, least in (("draws", draws, 4), ("chains", chains, 1), ("warmup", warmup, 20)):
         if not isinstance(value, int | np.integer) or value < least:
             raise data_error(
-                f"found {value!r}", where=f"nuts_calm({name}=)", expected=f"at least {least}", mend="correct it"
+                f"found {value!r}", where=f"calm.nuts({name}=)", expected=f"at least {least}", mend="correct it"
             )
     chosen = options_of(options | {"seed": seed, "errors": "laplace"})
     if chosen.penalties != "given" or chosen.tower:
         what = f"tower={chosen.tower}" if chosen.tower else f"penalties={chosen.penalties!r}"
         raise data_error(
             f"found {what}",
-            where="nuts_calm",
+            where="calm.nuts",
             expected="given penalties and no two-tower term, whose factors turn without a change",
             mend="leave it out",
         )
-    booths = validate_booths(booths) if isinstance(booths, xr.Dataset) else read_booths(booths)
+    booths = validate(booths) if isinstance(booths, xr.Dataset) else read(booths)
     fitted = fit_arrays(booths, chosen)
     with double_precision():
         design, found = chosen.design, fitted.found
@@ -86,7 +86,7 @@ def nuts_calm(
         if covariance.flat.size:
             raise data_error(
                 f"nothing tells {covariance.flat.shape[1]} directions of the parameters apart",
-                where="nuts_calm",
+                where="calm.nuts",
                 expected="a proper posterior",
                 mend="give penalties above 0",
             )

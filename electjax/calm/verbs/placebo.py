@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from electjax.calm.diagnose import Fit
-from electjax.calm.placebo import (
+from electjax.calm.diagnosis import Progress, Setting, axis_index, eta_of, need_affinity, setting_of
+from electjax.calm.model.diagnose import Fit
+from electjax.calm.model.placebo import (
     Statistics,
     p_value,
     prepare,
@@ -21,15 +22,14 @@ from electjax.calm.placebo import (
     with_traits,
     without_axis,
 )
-from electjax.core.host import double_precision, host_generator
-from electjax.labelled.booths.diagnosis import Progress, Setting, axis_index, eta_of, need_affinity, setting_of
-from electjax.labelled.errors import data_error, suggest
+from electjax.data.errors import data_error, suggest
+from electjax.numerics.host import double_precision, host_generator
 
 REFITS = 2048  # booths in the fits that are done at a time
 SMALL = 0.05  # p-value from which an effect is spoken of
 
 
-def placebo_calm(
+def placebo(
     booths: xr.Dataset | str | os.PathLike[str],
     *,
     axis: str = "caste",
@@ -50,14 +50,14 @@ def placebo_calm(
     some shuffled candidates tell less.
 
     Args:
-        booths: a Dataset of booths, or the path of what `read_booths` reads.
+        booths: a Dataset of booths, or the path of what `calm.read` reads.
         axis: whose trait is shuffled.
         within: shuffle among candidates alike in these axes, or of the same "party" or "constituency"; None: among
             all.
         permutations: how many.
         seed: of the permutations.
         refit: fit all parameters for every permutation.
-        **options: those of `fit_calm`.
+        **options: those of `calm.fit`.
 
     Returns:
         `p_value`, two-sided, (1 + b) / (1 + B); `eta` and `z` of the real candidates and `permuted_eta(permutation)`,
@@ -69,14 +69,14 @@ def placebo_calm(
     """
     asked = options | {"seed": seed, "affinity": "none" if options.get("affinity") == "none" else "shared"}
     setting = setting_of(booths, asked, progress)
-    need_affinity(setting, "placebo_calm")
+    need_affinity(setting, "calm.placebo")
     if setting.design.affinity == "none":
-        raise data_error("no eta", where="placebo_calm(affinity=)", expected="an eta", mend="leave affinity out")
-    place = axis_index(setting, axis, "placebo_calm")
+        raise data_error("no eta", where="calm.placebo(affinity=)", expected="an eta", mend="leave affinity out")
+    place = axis_index(setting, axis, "calm.placebo")
     if isinstance(permutations, bool) or int(permutations) != permutations or permutations < 1:
         raise data_error(
             f"found {permutations!r}",
-            where="placebo_calm(permutations=)",
+            where="calm.placebo(permutations=)",
             expected="a whole number of at least 1",
             mend="p-values are multiples of 1 / (permutations + 1)",
         )
@@ -163,7 +163,7 @@ def _orders(
             known = [other for other in (*labels.axes, "party", "constituency") if other != labels.axes[axis]]
             raise data_error(
                 f"found {name!r}",
-                where="placebo_calm(within=)",
+                where="calm.placebo(within=)",
                 expected="another axis, party or constituency; None to shuffle among all",
                 mend=suggest(name, known),
             )
@@ -179,7 +179,7 @@ def _orders(
     if max(kinds.values(), default=0) < 2:
         raise data_error(
             f"candidates that may change places all have the same {labels.axes[axis]}",
-            where="placebo_calm(booths)",
+            where="calm.placebo(booths)",
             expected="two or more categories among them",
             mend="shuffle within fewer traits, or another axis",
         )

@@ -8,10 +8,10 @@ import numpy as np
 import xarray as xr
 
 import electjax
-from electjax.calm.heads import Totals
-from electjax.calm.predict import Effects, expected, simulate
-from electjax.core.host import double_precision
-from electjax.labelled.booths.basis import Basis, basis_of, bounds, check_draws, posterior_of
+from electjax.calm.basis import Basis, basis_of, bounds, check_draws, posterior_of
+from electjax.calm.model.heads import Totals
+from electjax.calm.model.predict import Effects, expected, simulate
+from electjax.numerics.host import double_precision
 
 MEANING = {
     "turnout": ("expected turnout", "1"),
@@ -27,7 +27,7 @@ _RULES = {
 }
 
 
-def predict_calm(
+def predict(
     fit: xr.Dataset,
     booths: xr.Dataset | str | os.PathLike[str],
     *,
@@ -40,7 +40,7 @@ def predict_calm(
     """Expected turnout, shares and votes of booths (calm.md section 0), g standardised as it was in the fit.
 
     Args:
-        fit: what `fit_calm` returned.
+        fit: what `calm.fit` returned.
         booths: a booths Dataset or the path of one, with the axes, parties and covariates of the fit. Their votes do
             not matter, except that booths which have those of the fit get narrower intervals.
         booth_effects: known: of the fit for its own booths, and for others the mean of their constituency's; mean: that

@@ -8,22 +8,22 @@ from typing import Any, get_args
 import numpy as np
 import xarray as xr
 
-from electjax.labelled.ballots.schema import check_choice, strings, unique_names
-from electjax.labelled.booths.axes import Axis, axes_json, axes_of, axis_names, cell_labels
-from electjax.labelled.booths.candidates import Candidates, Rest, Votes, no_votes, read_candidates, read_votes
-from electjax.labelled.booths.cells import read_cells
-from electjax.labelled.booths.marginals import read_margins
-from electjax.labelled.booths.roll import COLUMNS, PREVIOUS, Roll, read_roll
-from electjax.labelled.booths.schema import validate_booths
-from electjax.labelled.booths.store import AXES_FILE, load_booths
-from electjax.labelled.booths.tables import find_table, near, need_table, read_table
-from electjax.labelled.errors import data_error
-from electjax.labelled.readers.base import party_label
+from electjax.calm.readers.candidates import Candidates, Rest, Votes, no_votes, read_candidates, read_votes
+from electjax.calm.readers.cells import read_cells
+from electjax.calm.readers.marginals import read_margins
+from electjax.calm.readers.roll import COLUMNS, PREVIOUS, Roll, read_roll
+from electjax.calm.schema import validate
+from electjax.calm.store import AXES_FILE, load_booths
+from electjax.data.axes import Axis, axes_json, axes_of, axis_names, cell_labels
+from electjax.data.errors import data_error
+from electjax.data.tables import find_table, near, need_table, read_table
+from electjax.districts.readers.base import party_label
+from electjax.voter_types.schema import check_choice, strings, unique_names
 
 _CANDIDATES = "constituency, party and a column for each axis"
 
 
-def read_booths(
+def read(
     path: str | os.PathLike[str],
     *,
     axes: Mapping[str, Any] | Sequence[Axis] | None = None,
@@ -33,7 +33,7 @@ def read_booths(
     encoding: str = "utf-8-sig",
     name: str | None = None,
 ) -> xr.Dataset:
-    """Read booths into a booths Dataset (see `electjax.labelled.booths.schema`).
+    """Read booths into a booths Dataset (see `electjax.calm.schema`).
 
     A folder holds these files, separated by commas, semicolons or tabs, plain or gzipped (`.csv.gz`):
 
@@ -53,8 +53,8 @@ def read_booths(
     constituency too. Cells are in order of their categories, parties in order of candidates.csv with "others" last.
 
     Args:
-        path: the folder, or a netCDF file by `save_booths`.
-        axes: the axes as configuration (see `electjax.labelled.booths.axes`). Default: those of the file, else age,
+        path: the folder, or a netCDF file by `calm.save`.
+        axes: the axes as configuration (see `electjax.data.axes`). Default: those of the file, else age,
             religion, caste of Hindus, income.
         rest: what becomes of votes polled that votes.csv gives to no party: votes of "others"; "drop", so that the
             votes polled are those of the parties; or an "error".
@@ -70,7 +70,7 @@ def read_booths(
     Warns:
         ElectionDataWarning: cells made of margins, and categories where their axis does not apply.
     """
-    check_choice("read_booths(rest=)", rest, get_args(Rest))
+    check_choice("calm.read(rest=)", rest, get_args(Rest))
     source = Path(path)
     if not source.exists():
         raise data_error("no such file", where=str(source), expected="a folder or netCDF file", mend="check the path")
@@ -110,7 +110,7 @@ def _folder(
     else:
         file = need_table(folder, "cells", "booth, a column for each axis, n; or margins.csv: booth, axis, category, n")
         sizes, codes = read_cells(read_table(file, encoding), roll, axes)
-    return validate_booths(_dataset(folder, roll, axes, sizes, codes, candidates, counted))
+    return validate(_dataset(folder, roll, axes, sizes, codes, candidates, counted))
 
 
 def _dataset(

@@ -8,22 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from electjax.calm.diagnose import Fit, paired, unseen_losses
-from electjax.core.host import double_precision
-from electjax.labelled.booths.axes import axes_of
-from electjax.labelled.booths.diagnosis import (
-    Progress,
-    axis_index,
-    check_split,
-    need_affinity,
-    setting_of,
-)
-from electjax.labelled.errors import data_error
+from electjax.calm.diagnosis import Progress, axis_index, check_split, need_affinity, setting_of
+from electjax.calm.model.diagnose import Fit, paired, unseen_losses
+from electjax.data.axes import axes_of
+from electjax.data.errors import data_error
+from electjax.numerics.host import double_precision
 
 VALUES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
 
-def rho_curve_calm(
+def rho_curve(
     booths: xr.Dataset | str | os.PathLike[str],
     *,
     axis: str = "age",
@@ -40,11 +34,11 @@ def rho_curve_calm(
     each from the one before.
 
     Args:
-        booths: a Dataset of booths, or the path of what `read_booths` reads.
+        booths: a Dataset of booths, or the path of what `calm.read` reads.
         axis: an ordinal one.
         values: of its rho.
-        share, folds, seed: of the split, as in `holdout_calm`.
-        **options: those of `fit_calm`.
+        share, folds, seed: of the split, as in `calm.holdout`.
+        **options: those of `calm.fit`.
 
     Returns:
         `objective(rho)` of the training booths, summed over folds; of held-out booths `KL(rho)` per vote, `BCE(rho)`
@@ -57,21 +51,21 @@ def rho_curve_calm(
         ElectionDataError: an axis that is not ordinal, values outside [0, 1], or invalid booths or options.
     """
     setting = setting_of(booths, options | {"seed": seed}, progress)
-    need_affinity(setting, "rho_curve_calm")
-    check_split("rho_curve_calm", share, folds, setting)
-    place = axis_index(setting, axis, "rho_curve_calm")
+    need_affinity(setting, "calm.rho_curve")
+    check_split("calm.rho_curve", share, folds, setting)
+    place = axis_index(setting, axis, "calm.rho_curve")
     spec = setting.data.attrs["axes"] if setting.options.axes is None else setting.options.axes
     if axes_of(spec)[place].kernel != "ordinal":
         raise data_error(
             f"the kernel of {axis!r} is {axes_of(spec)[place].kernel}",
-            where="rho_curve_calm(axis=)",
+            where="calm.rho_curve(axis=)",
             expected="an axis with the kernel ordinal",
             mend="only these have a rho",
         )
     grid = np.unique(np.asarray(values, float))
     if not (grid.size and ((grid >= 0) & (grid <= 1)).all()):
         raise data_error(
-            f"found {values!r}", where="rho_curve_calm(values=)", expected="numbers in [0, 1]", mend="as in (0.3, 0.5)"
+            f"found {values!r}", where="calm.rho_curve(values=)", expected="numbers in [0, 1]", mend="as in (0.3, 0.5)"
         )
     number, axes, folds_done = len(setting.area), len(setting.labels.axes), folds or 1
     objective, eta = np.zeros(grid.size), np.zeros((grid.size, axes))
@@ -123,7 +117,7 @@ def rho_curve_calm(
 
 def _mean_eta(fit: Fit, design: Any, axes: int) -> np.ndarray:
     """eta, its mean over parties where each has its own; NaN without."""
-    from electjax.calm.problem import unpack
+    from electjax.calm.model.problem import unpack
 
     eta = unpack(fit.point, fit.problem, design)[0].eta
     return np.full(axes, np.nan) if eta is None else np.asarray(eta).reshape(-1, axes).mean(axis=0)

@@ -11,25 +11,17 @@ import numpy as np
 import xarray as xr
 from scipy.special import logit
 
-from electjax.calm.affinity import build
-from electjax.calm.data import Booths, Frame
-from electjax.calm.design import Design, Hyper
-from electjax.calm.generate import (
-    Expected,
-    Truth,
-    cells_of,
-    draw_cell_votes,
-    draw_totals,
-    expect,
-    solve_effects,
-)
-from electjax.core.host import double_precision, host_generator
-from electjax.labelled.booths.axes import DEFAULT, Axis, axes_of, axis_names, rho_of
-from electjax.labelled.booths.codec import encode_booths
-from electjax.labelled.booths.electorate import draw_electorate
-from electjax.labelled.booths.schema import validate_booths
-from electjax.labelled.catalogue import load_election
-from electjax.labelled.errors import data_error, suggest
+from electjax.calm.codec import encode_booths
+from electjax.calm.electorate import draw_electorate
+from electjax.calm.model.affinity import build
+from electjax.calm.model.data import Booths, Frame
+from electjax.calm.model.design import Design, Hyper
+from electjax.calm.model.generate import Expected, Truth, cells_of, draw_cell_votes, draw_totals, expect, solve_effects
+from electjax.calm.schema import validate
+from electjax.data.axes import DEFAULT, Axis, axes_of, axis_names, rho_of
+from electjax.data.errors import data_error, suggest
+from electjax.districts.catalogue import load
+from electjax.numerics.host import double_precision, host_generator
 
 ETA = {"age": 0.2, "religion": 0.35, "caste": 0.3, "income": 0.15}  # per standard deviation of g
 OTHERWISE = 0.2  # eta of any other axis
@@ -61,7 +53,7 @@ SCALES = {
 }
 
 
-def simulate_booths(
+def simulate(
     scale: str = "small",
     *,
     constituencies: int | None = None,
@@ -102,7 +94,7 @@ def simulate_booths(
             has no candidate.
         constituencies, booths: so many instead, and booths in each.
         parties: labels, where the scale is of no real election.
-        axes: as in a configuration (`electjax.labelled.booths.axes`); by default those of the scale.
+        axes: as in a configuration (`electjax.data.axes`); by default those of the scale.
         eta: effect of candidate affinity per standard deviation, by axis, in order, or the same for all.
         eta_sd: how much eta differs between constituencies.
         rho_age, rho: proximity of adjacent categories of the axis age, and of ordinal axes by name.
@@ -207,11 +199,11 @@ def simulate_booths(
         "drawn": "cells" if cells else "booths",
     }
     found.attrs["truth"] = json.dumps(scalars)
-    return validate_booths(found)
+    return validate(found)
 
 
 def truth_of(booths: xr.Dataset) -> Truth:
-    """The truth of generated booths as arrays: `electjax.calm.generate` draws more votes from it."""
+    """The truth of generated booths as arrays: `electjax.calm.model.generate` draws more votes from it."""
     scalars = json.loads(booths.attrs["truth"])
     areas = booths.sizes["constituency"]
     eta = booths["true_eta"].values
@@ -240,7 +232,7 @@ def _scale(name: str, constituencies: int | None, booths: int | None) -> tuple[S
         if value is not None and value < 1:
             raise _fault(f"found {value}", argument, "at least 1", "leave it out for those of the scale")
     chosen = SCALES[name]
-    election = None if chosen.election is None else load_election(chosen.election)
+    election = None if chosen.election is None else load(chosen.election)
     if election is not None:
         there = election.sizes["district"]
         if constituencies is not None and constituencies > there:
@@ -390,4 +382,4 @@ def _check(**shares: float) -> None:
 
 
 def _fault(problem: str, argument: str, expected: str, mend: str) -> Exception:
-    return data_error(problem, where=f"simulate_booths({argument}=)", expected=expected, mend=mend)
+    return data_error(problem, where=f"calm.simulate({argument}=)", expected=expected, mend=mend)

@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from electjax.calm.diagnose import Fit, Parts, group_etas, left_out
-from electjax.calm.directions import eta_place
-from electjax.calm.problem import in_rows
-from electjax.calm.rank import affinity_rank
-from electjax.core.host import double_precision
-from electjax.labelled.booths.diagnosis import Progress, Setting, eta_of, need_affinity, setting_of
-from electjax.labelled.errors import data_error, suggest
+from electjax.calm.diagnosis import Progress, Setting, eta_of, need_affinity, setting_of
+from electjax.calm.model.diagnose import Fit, Parts, group_etas, left_out
+from electjax.calm.model.directions import eta_place
+from electjax.calm.model.problem import in_rows
+from electjax.calm.model.rank import affinity_rank
+from electjax.data.errors import data_error, suggest
+from electjax.numerics.host import double_precision
 
 REFITS = 12  # groups up to which leaving each out is fitted anew
 SMALL = 0.05
 
 
-def stability_calm(
+def stability(
     booths: xr.Dataset | str | os.PathLike[str],
     *,
     by: str | Mapping[str, str] | xr.DataArray = "constituency",
@@ -36,13 +36,13 @@ def stability_calm(
     parties and by the constituencies of a group, whatever `affinity` says, and stays on the scale of the common g.
 
     Args:
-        booths: a Dataset of booths, or the path of what `read_booths` reads.
+        booths: a Dataset of booths, or the path of what `calm.read` reads.
         by: "constituency"; a coordinate or variable over booths or constituencies, such as "election"; or labels of
             all constituencies, as a mapping or a DataArray.
         refit: fit anew without each group, and each alone; otherwise leave groups out by the infinitesimal jackknife,
             which is right for small parts. None: where there are 12 groups or fewer.
         seed: of penalties chosen on held-out booths; nothing else is random.
-        **options: those of `fit_calm`.
+        **options: those of `calm.fit`.
 
     Returns:
         `eta(axis)`, `eta_se`; `group_eta(group, axis)`, `group_eta_se`, NaN where a group does not tell;
@@ -56,9 +56,9 @@ def stability_calm(
     """
     asked = options | {"seed": seed, "affinity": "none" if options.get("affinity") == "none" else "shared"}
     setting = setting_of(booths, asked, progress)
-    need_affinity(setting, "stability_calm")
+    need_affinity(setting, "calm.stability")
     if setting.design.affinity == "none":
-        raise data_error("no eta", where="stability_calm(affinity=)", expected="an eta", mend="leave affinity out")
+        raise data_error("no eta", where="calm.stability(affinity=)", expected="an eta", mend="leave affinity out")
     labels, group = _groups(setting, by)
     again = len(labels) <= REFITS if refit is None else refit
     with double_precision():
@@ -162,7 +162,7 @@ def _groups(setting: Setting, by: Any) -> tuple[list[str], np.ndarray]:
     kinds = list(dict.fromkeys(named.tolist()))
     if len(kinds) < 2:
         raise data_error(
-            f"found {len(kinds)} group", where="stability_calm(by=)", expected="2 or more", mend="group otherwise"
+            f"found {len(kinds)} group", where="calm.stability(by=)", expected="2 or more", mend="group otherwise"
         )
     index = {label: n for n, label in enumerate(kinds)}
     return kinds, np.array([index[label] for label in named.tolist()], np.int32)
@@ -187,7 +187,7 @@ def _labels(by: Any, data: xr.Dataset, areas: list[str]) -> np.ndarray:
             there = [str(name) for name in data.variables if data[name].dims in (("booth",), ("constituency",))]
             raise data_error(
                 f"no grouping {by!r}",
-                where="stability_calm(by=)",
+                where="calm.stability(by=)",
                 expected="constituency, or a coordinate over booths or constituencies",
                 mend=suggest(by, ["constituency", *there]),
             )
@@ -198,7 +198,7 @@ def _labels(by: Any, data: xr.Dataset, areas: list[str]) -> np.ndarray:
     if missing:
         raise data_error(
             f"no label for {missing[0]}",
-            where="stability_calm(by=)",
+            where="calm.stability(by=)",
             expected="one for every constituency",
             mend="add it",
         )

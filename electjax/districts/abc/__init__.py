@@ -1,7 +1,7 @@
 """Calibration of the district models: likelihood-free (Mitra, section 6), and exact where there is a likelihood."""
 
-from electjax.calibration.adjust import ADJUSTMENTS, adjust, adjust_sample
-from electjax.calibration.distance import (
+from electjax.districts.abc.adjust import ADJUSTMENTS, adjust, adjust_sample
+from electjax.districts.abc.distance import (
     NORMS,
     SEAT_TOLERANCE,
     SHARE_TOLERANCE,
@@ -11,14 +11,14 @@ from electjax.calibration.distance import (
     flatten_summary,
     target,
 )
-from electjax.calibration.exact import exact
-from electjax.calibration.explore_exploit import explore_exploit
-from electjax.calibration.learned import learn_measure
-from electjax.calibration.prior import Space, make_space, unit_to_params
-from electjax.calibration.problem import Draws, Problem, Sample, best_on_average
-from electjax.calibration.rejection import rejection
-from electjax.calibration.smc import smc
-from electjax.calibration.statistics import STATISTICS
+from electjax.districts.abc.exact import exact
+from electjax.districts.abc.explore_exploit import explore_exploit
+from electjax.districts.abc.learned import learn_measure
+from electjax.districts.abc.prior import Space, make_space, unit_to_params
+from electjax.districts.abc.problem import Draws, Problem, Sample, best_on_average
+from electjax.districts.abc.rejection import rejection
+from electjax.districts.abc.smc import smc
+from electjax.districts.abc.statistics import STATISTICS
 
 METHODS = {"smc": smc, "rejection": rejection, "explore_exploit": explore_exploit, "exact": exact}
 

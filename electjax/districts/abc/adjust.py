@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from electjax.calibration.prior import from_probit, to_probit, unit_to_params
-from electjax.calibration.problem import Problem, Sample
+from electjax.districts.abc.prior import from_probit, to_probit, unit_to_params
+from electjax.districts.abc.problem import Problem, Sample
 
 ADJUSTMENTS = ("linear", "heteroscedastic", "none")
 DRAWS_EACH = 5  # effective draws that every coefficient of the regression should have

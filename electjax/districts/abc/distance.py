@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from electjax.core.outcome import Summary
+from electjax.districts.kernels.outcome import Summary
 
 NORMS = ("rms", "max")
 SEAT_TOLERANCE = 2.0

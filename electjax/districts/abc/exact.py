@@ -17,11 +17,11 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 from scipy import optimize, special
 
-from electjax.calibration.grid import CELLS, adaptive_grid, grid_draws
-from electjax.calibration.prior import EDGE, Axis, Space, unit_to_params
-from electjax.calibration.problem import Problem, Progress, Sample, closest, evaluate
-from electjax.core.host import double_precision, host_generator
-from electjax.simulators.base import Contest, Params, Simulator
+from electjax.districts.abc.grid import CELLS, adaptive_grid, grid_draws
+from electjax.districts.abc.prior import EDGE, Axis, Space, unit_to_params
+from electjax.districts.abc.problem import Problem, Progress, Sample, closest, evaluate
+from electjax.districts.models.base import Contest, Params, Simulator
+from electjax.numerics.host import double_precision, host_generator
 
 SAMPLERS = ("auto", "grid", "nuts")
 LARGEST_R_HAT = 1.01

@@ -7,10 +7,10 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from electjax.calibration.prior import unit_to_params
-from electjax.calibration.problem import Draws, Problem, Progress, chunk_size, closest, evaluate, join
-from electjax.calibration.proposal import Proposal, log_prior_ratio, perturb, prior_points, propose, split
-from electjax.core.parallel import ordered_map
+from electjax.districts.abc.prior import unit_to_params
+from electjax.districts.abc.problem import Draws, Problem, Progress, chunk_size, closest, evaluate, join
+from electjax.districts.abc.proposal import Proposal, log_prior_ratio, perturb, prior_points, propose, split
+from electjax.numerics.parallel import ordered_map
 
 PATIENCE = 4  # chunks of a generation before its acceptance rate is judged
 MOST_MOVES = 40

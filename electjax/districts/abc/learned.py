@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from electjax.calibration.distance import Measure, Target
-from electjax.calibration.prior import to_probit
-from electjax.calibration.problem import Problem
-from electjax.calibration.smc import smc
+from electjax.districts.abc.distance import Measure, Target
+from electjax.districts.abc.prior import to_probit
+from electjax.districts.abc.problem import Problem
+from electjax.districts.abc.smc import smc
 
 DRAWS = 400  # fewest that are learned from
 DRAWS_EACH = 10  # and for every coefficient

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.special import betaincinv, ndtr, ndtri
 
-from electjax.simulators.base import POPULARITY, Parameter, Simulator
+from electjax.districts.models.base import POPULARITY, Parameter, Simulator
 
 PriorSpec = Sequence[float] | Mapping[str, Any]
 EDGE = 1e-12  # coordinates keep this far from 0 and 1

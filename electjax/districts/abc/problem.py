@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from electjax.calibration.distance import Measure, Target, distance, flatten_summary
-from electjax.calibration.prior import Space, unit_to_params
-from electjax.calibration.statistics import Statistic
-from electjax.core.parallel import ordered_map
-from electjax.core.polling import largest_remainder
-from electjax.simulators.base import Contest, Params, Plan, Simulator, simulate_runs
+from electjax.districts.abc.distance import Measure, Target, distance, flatten_summary
+from electjax.districts.abc.prior import Space, unit_to_params
+from electjax.districts.abc.statistics import Statistic
+from electjax.districts.kernels.polling import largest_remainder
+from electjax.districts.models.base import Contest, Params, Plan, Simulator, simulate_runs
+from electjax.numerics.parallel import ordered_map
 
 FEWEST = 10  # accepted draws
 CANDIDATES = 32  # for psi_opt

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import logsumexp
 
-from electjax.calibration.prior import from_probit, to_probit
+from electjax.districts.abc.prior import from_probit, to_probit
 
 JUMPS = 2.0  # discrete coordinates that a proposal draws anew, on average
 MOST_JUMP = 0.25

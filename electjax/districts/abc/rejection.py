@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from electjax.calibration.generation import permitted
-from electjax.calibration.problem import CHUNK, Draws, Problem, Progress, Sample, equally_weighted, evaluate, join
-from electjax.core.parallel import ordered_map
+from electjax.districts.abc.generation import permitted
+from electjax.districts.abc.problem import CHUNK, Draws, Problem, Progress, Sample, equally_weighted, evaluate, join
+from electjax.numerics.parallel import ordered_map
 
 
 @partial(jax.jit, static_argnames=("number", "size"))

@@ -19,10 +19,10 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from electjax.calibration.distance import Measure
-from electjax.calibration.generation import Generation, Search, State, by_importance, by_metropolis, from_prior
-from electjax.calibration.problem import FEWEST, Draws, Problem, Progress, Sample
-from electjax.calibration.proposal import fit_proposal
+from electjax.districts.abc.distance import Measure
+from electjax.districts.abc.generation import Generation, Search, State, by_importance, by_metropolis, from_prior
+from electjax.districts.abc.problem import FEWEST, Draws, Problem, Progress, Sample
+from electjax.districts.abc.proposal import fit_proposal
 
 ANCESTORS = 50  # fewest draws that a proposal is fitted to
 MOVES = {"importance": by_importance, "mcmc": by_metropolis}

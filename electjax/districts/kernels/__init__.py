@@ -1,1 +1,1 @@
-"""Arrays only: samplers, the urn, polling with book-keeping, outcomes. Imports jax and numpy, nothing else."""
+"""Sampling kernels of the district models, on arrays alone."""

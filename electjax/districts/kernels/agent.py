@@ -1,6 +1,6 @@
 """The reference engine: every elector votes one by one. Exact, slow, and what the fast engine is held against.
 
-It takes the same `Poll` as the drivers of `electjax.core.polling` and uses only its `weights`, so it shares no
+It takes the same `Poll` as the drivers of `districts.kernels.polling` and uses only its `weights`, so it shares no
 sampler with the block draws.
 """
 
@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, Key
 
-from electjax.core.polling import Poll, choose
-from electjax.core.random import open_uniform
+from electjax.districts.kernels.polling import Poll, choose
+from electjax.numerics.random import open_uniform
 
 CHUNK = 2048
 

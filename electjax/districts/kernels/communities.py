@@ -7,7 +7,7 @@ the community of the first of m + 1 electors has 1 + X members with X beta-binom
     P(X >= x) = R(m - x) / R(m),    R(y) = Gamma(y + 1 + alpha) / Gamma(y + 1),
 
 and the electors left over form such a partition again: a uniform for every community and no loop over electors.
-Communities then draw from a reinforced urn (see `electjax.core.urn`) one after the other.
+Communities then draw from a reinforced urn (see `electjax.districts.kernels.urn`) one after the other.
 
 `vote_by_district` and `vote_interleaved` are the fast engine: one community at a time in every run, with runs side by
 side. `electors_one_by_one` is the reference, literally elector by elector.
@@ -21,9 +21,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
-from electjax.core import random, urn
-from electjax.core.agent import _chunked_scan
-from electjax.core.polling import choose
+from electjax.districts.kernels import urn
+from electjax.districts.kernels.agent import _chunked_scan
+from electjax.districts.kernels.polling import choose
+from electjax.numerics import random
 
 FEW_ROUNDS = 24
 

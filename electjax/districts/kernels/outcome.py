@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num, PRNGKeyArray
 
-from electjax.core import random
+from electjax.numerics import random
 
 Array = jax.Array | np.ndarray
 Scalar = float | int | jax.Array

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from electjax.core import random
+from electjax.numerics import random
 
 
 def dirichlet_settlement(key: Key[Array, ""], sizes: Int[Array, " C"], shape: Float[Array, " S"]) -> Int[Array, "S C"]:

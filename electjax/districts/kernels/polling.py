@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from electjax.core import random
+from electjax.numerics import random
 
 # halving an interval separates two votes with certainty long before this many steps (2^-60 a pair)
 MAX_HALVINGS = 100

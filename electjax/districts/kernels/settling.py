@@ -1,6 +1,6 @@
 """Where the members of groups settle: an urn of every group over all districts, many runs side by side.
 
-The roles of `electjax.core.polling` exchanged: groups (parties, communities) are the lanes, districts the categories.
+The roles of `polling.py` exchanged: groups (parties, communities) are the lanes, districts the categories.
 Runs are not mapped over but laid out as lanes too, group first and run last, so that every step is wide however
 few groups there are: counts[district, group, run].
 """
@@ -11,8 +11,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from electjax.core import random, urn
-from electjax.core.polling import choose
+from electjax.districts.kernels import urn
+from electjax.districts.kernels.polling import choose
+from electjax.numerics import random
 
 FIRST = 64  # members of each group that settle one by one
 FEWEST = 16  # of them that settle one by one in groups that are small beside the others

@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
-from electjax.core import random
+from electjax.numerics import random
 
 MAX_CONCENTRATION = 1e9
 

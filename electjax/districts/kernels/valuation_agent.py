@@ -1,4 +1,4 @@
-"""The reference for `electjax.core.valuation`: every elector has a home, valuations and a vote.
+"""The reference for `electjax.districts.kernels.valuation`: every elector has a home, valuations and a vote.
 
 Valuations are normals of `jax.random`, added up group by group; no integral and no sampler of counts is shared.
 Electors come in chunks whose valuations are drawn twice from the same key, first for the groups' means and then for
@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from electjax.core import random
+from electjax.numerics import random
 
 CHUNK = 2**13
 

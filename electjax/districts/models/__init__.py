@@ -1,11 +1,11 @@
 """District models: one file each, found by name."""
 
-from electjax.simulators.base import Simulator
-from electjax.simulators.dm import DM
-from electjax.simulators.dpm import DPM
-from electjax.simulators.ecm import ECM
-from electjax.simulators.pcm import PCM
-from electjax.simulators.sim import SIM
+from electjax.districts.models.base import Simulator
+from electjax.districts.models.dm import DM
+from electjax.districts.models.dpm import DPM
+from electjax.districts.models.ecm import ECM
+from electjax.districts.models.pcm import PCM
+from electjax.districts.models.sim import SIM
 
 SIMULATORS: dict[str, Simulator] = {model.name: model for model in (DM, DPM, ECM, PCM, SIM)}
 

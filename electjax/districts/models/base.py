@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from electjax.core import outcome, random
+from electjax.districts.kernels import outcome
+from electjax.numerics import random
 
 ENGINES = ("leap", "agent")
 Bookkeeping = Literal["none", "interleaved", "by_district"]

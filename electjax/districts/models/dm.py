@@ -13,11 +13,11 @@ from typing import Any, Literal
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from electjax.core import random
-from electjax.core.dirichlet_multinomial import urns_log
-from electjax.core.polling import SINGLE_BLOCK, Poll, Schedule, Tally
-from electjax.simulators.base import Bookkeeping, Contest, Parameter, Params, Simulator
-from electjax.simulators.polls import holds, one_by_one, poll_parties
+from electjax.districts.kernels.dirichlet_multinomial import urns_log
+from electjax.districts.kernels.polling import SINGLE_BLOCK, Poll, Schedule, Tally
+from electjax.districts.models.base import Bookkeeping, Contest, Parameter, Params, Simulator
+from electjax.districts.models.polls import holds, one_by_one, poll_parties
+from electjax.numerics import random
 
 
 @dataclass(frozen=True)

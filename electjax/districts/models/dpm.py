@@ -16,11 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from electjax.core import urn
-from electjax.core.dirichlet_multinomial import urns_log
-from electjax.core.polling import SINGLE_BLOCK, Poll, Schedule, leap_schedule, start_size
-from electjax.simulators.base import Bookkeeping, Contest, Parameter, Params, Simulator
-from electjax.simulators.polls import holds, one_by_one, poll_parties, urn_poll
+from electjax.districts.kernels import urn
+from electjax.districts.kernels.dirichlet_multinomial import urns_log
+from electjax.districts.kernels.polling import SINGLE_BLOCK, Poll, Schedule, leap_schedule, start_size
+from electjax.districts.models.base import Bookkeeping, Contest, Parameter, Params, Simulator
+from electjax.districts.models.polls import holds, one_by_one, poll_parties, urn_poll
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from electjax.core import communities, random
-from electjax.core.communities import Habits, Rule
-from electjax.simulators.base import (
+from electjax.districts.kernels import communities
+from electjax.districts.kernels.communities import Habits, Rule
+from electjax.districts.models.base import (
     DISTRICTS,
     PARTIES,
     Bookkeeping,
@@ -40,6 +40,7 @@ from electjax.simulators.base import (
     Polled,
     Simulator,
 )
+from electjax.numerics import random
 
 
 @dataclass(frozen=True)

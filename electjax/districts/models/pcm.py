@@ -19,11 +19,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from electjax.core import random, urn
-from electjax.core.dirichlet_multinomial import multinomial_log, urns_log
-from electjax.core.settling import Settling, settle, settling_plan
-from electjax.simulators.base import PARTIES, Contest, Parameter, Params, Plan, Polled, Simulator
-from electjax.simulators.polls import capacities, run_poll, urn_poll
+from electjax.districts.kernels import urn
+from electjax.districts.kernels.dirichlet_multinomial import multinomial_log, urns_log
+from electjax.districts.kernels.settling import Settling, settle, settling_plan
+from electjax.districts.models.base import PARTIES, Contest, Parameter, Params, Plan, Polled, Simulator
+from electjax.districts.models.polls import capacities, run_poll, urn_poll
+from electjax.numerics import random
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from electjax.core import agent, polling, random, urn
-from electjax.core.polling import Poll, Tally
-from electjax.simulators.base import DISTRICTS, PARTIES, Contest, Params, Plan, Polled
+from electjax.districts.kernels import agent, polling, urn
+from electjax.districts.kernels.polling import Poll, Tally
+from electjax.districts.models.base import DISTRICTS, PARTIES, Contest, Params, Plan, Polled
+from electjax.numerics import random
 
 
 def urn_poll(

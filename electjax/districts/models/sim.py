@@ -29,11 +29,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from electjax.core import random, urn, valuation, valuation_agent
-from electjax.core.placement import dirichlet_settlement
-from electjax.core.settling import Settling, settle, settling_plan
-from electjax.simulators.base import Contest, Parameter, Params, Plan, Polled, Simulator
-from electjax.simulators.polls import capacities, run_poll, urn_poll
+from electjax.districts.kernels import urn, valuation, valuation_agent
+from electjax.districts.kernels.placement import dirichlet_settlement
+from electjax.districts.kernels.settling import Settling, settle, settling_plan
+from electjax.districts.models.base import Contest, Parameter, Params, Plan, Polled, Simulator
+from electjax.districts.models.polls import capacities, run_poll, urn_poll
+from electjax.numerics import random
 
 MOST_NETWORK = 2**24  # numbers of electors that float32 can tell apart
 

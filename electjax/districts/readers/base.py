@@ -9,9 +9,9 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 import xarray as xr
 
-from electjax.labelled.errors import data_error, data_warning
-from electjax.labelled.readers.table import Row, Table, parse_table
-from electjax.labelled.schema import OTHERS, election_dataset
+from electjax.data.errors import data_error, data_warning
+from electjax.data.returns_table import Row, Table, parse_table
+from electjax.districts.schema import OTHERS, election_dataset
 
 Policy = Literal["others", "party", "drop"]
 Fusion = Literal["line", "candidate"]
@@ -25,7 +25,7 @@ _REST = {"others", "other"}
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions:
-    """The options of `read_returns`, explained there."""
+    """The options of `districts.read`, explained there."""
 
     independents: Policy = "others"
     nota: Policy = "others"
@@ -42,7 +42,7 @@ class ReadOptions:
             if getattr(self, name) not in get_args(kind):
                 raise data_error(
                     f"found {getattr(self, name)!r}",
-                    where=f"read_returns({name}=)",
+                    where=f"districts.read({name}=)",
                     expected=f"one of {', '.join(get_args(kind))}",
                     mend="choose one of these",
                 )

@@ -7,7 +7,8 @@ assembly.
 
 import xarray as xr
 
-from electjax.labelled.readers.base import (
+from electjax.data.returns_table import Table
+from electjax.districts.readers.base import (
     Header,
     Line,
     Reader,
@@ -20,7 +21,6 @@ from electjax.labelled.readers.base import (
     party_label,
     warn_incomplete,
 )
-from electjax.labelled.readers.table import Table
 
 _OWN = {"delimid", "valid_votes", "n_cand", "enop", "constituency_no"}
 _CHOICES = {

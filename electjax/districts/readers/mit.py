@@ -8,7 +8,8 @@ option `fusion`. Rows of blank, void and "none of these" ballots follow the poli
 
 import xarray as xr
 
-from electjax.labelled.readers.base import (
+from electjax.data.returns_table import Row, Table
+from electjax.districts.readers.base import (
     NOTA,
     Header,
     Line,
@@ -21,8 +22,7 @@ from electjax.labelled.readers.base import (
     party_label,
     warn_incomplete,
 )
-from electjax.labelled.readers.table import Row, Table
-from electjax.labelled.schema import OTHERS
+from electjax.districts.schema import OTHERS
 
 _OWN = {"state_po", "state_fips", "candidatevotes", "totalvotes", "party_simplified", "party_detailed"}
 _NO_CHOICE = {

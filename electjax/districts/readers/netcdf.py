@@ -1,13 +1,13 @@
-"""netCDF as `save_election` writes it: an election Dataset, read back identically."""
+"""netCDF as `districts.save` writes it: an election Dataset, read back identically."""
 
 import io
 
 import numpy as np
 import xarray as xr
 
-from electjax.labelled.errors import ElectionDataError, data_error
-from electjax.labelled.readers.base import Header, Reader, ReadOptions, Source
-from electjax.labelled.schema import award_seats, validate_election
+from electjax.data.errors import ElectionDataError, data_error
+from electjax.districts.readers.base import Header, Reader, ReadOptions, Source
+from electjax.districts.schema import award_seats, validate
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
@@ -32,7 +32,7 @@ def _read(source: Source, options: ReadOptions) -> xr.Dataset:
         raise data_error(
             f"cannot be opened ({error})",
             where=source.path.name,
-            expected="netCDF 4 as save_election writes it",
+            expected="netCDF 4 as districts.save writes it",
             mend="save the election again, or convert the file to netCDF 4",
         ) from None
     for name, variable in election.variables.items():
@@ -42,7 +42,7 @@ def _read(source: Source, options: ReadOptions) -> xr.Dataset:
     election.attrs = {k: v.item() if isinstance(v, np.generic) else v for k, v in election.attrs.items()}
     election.encoding = {}
     try:
-        validate_election(election)
+        validate(election)
     except ElectionDataError as error:
         raise ElectionDataError(f"{source.path.name}: {error}") from None
     if election.attrs.get("others_may_win", 1) and not options.others_may_win:
@@ -50,4 +50,4 @@ def _read(source: Source, options: ReadOptions) -> xr.Dataset:
     return election
 
 
-READER = Reader("netCDF", "an election saved by electjax", _matches, _read)
+READER: Reader = Reader("netCDF", "an election saved by electjax", _matches, _read)

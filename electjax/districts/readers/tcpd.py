@@ -6,7 +6,8 @@ place, two constituencies share the name and nothing in the file tells them apar
 
 import xarray as xr
 
-from electjax.labelled.readers.base import (
+from electjax.data.returns_table import Table
+from electjax.districts.readers.base import (
     Header,
     Line,
     Reader,
@@ -16,8 +17,7 @@ from electjax.labelled.readers.base import (
     distinct_names,
     party_label,
 )
-from electjax.labelled.readers.lokdhaba import poll_attrs, select_poll
-from electjax.labelled.readers.table import Table
+from electjax.districts.readers.lokdhaba import poll_attrs, select_poll
 
 _OWN = {"constituency_name", "constituency_type", "alliance", "terms", "terms_contested"}
 

@@ -7,7 +7,8 @@ party in a district are then summed, while without it a second row for a (distri
 
 import xarray as xr
 
-from electjax.labelled.readers.base import (
+from electjax.data.returns_table import Table
+from electjax.districts.readers.base import (
     Header,
     Line,
     Reader,
@@ -19,8 +20,7 @@ from electjax.labelled.readers.base import (
     named_district,
     party_label,
 )
-from electjax.labelled.readers.table import Table
-from electjax.labelled.schema import OTHERS
+from electjax.districts.schema import OTHERS
 
 _COLUMNS = {"district", "party", "votes"}
 

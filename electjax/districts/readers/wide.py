@@ -6,8 +6,9 @@ a column of its own; `district_no`, which keeps two districts of one name apart.
 
 import xarray as xr
 
-from electjax.labelled.errors import data_warning
-from electjax.labelled.readers.base import (
+from electjax.data.errors import data_warning
+from electjax.data.returns_table import Row, Table
+from electjax.districts.readers.base import (
     Header,
     Line,
     Reader,
@@ -18,7 +19,6 @@ from electjax.labelled.readers.base import (
     named_district,
     party_label,
 )
-from electjax.labelled.readers.table import Row, Table
 
 _PREFIX = "votes_"
 

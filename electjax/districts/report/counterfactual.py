@@ -25,7 +25,7 @@ def scenario_seats(worlds: xr.Dataset) -> Figure:
     Parameters
     ----------
     worlds
-        The Dataset of `electjax.counterfactual`. Where the number of districts differs, shares of the seats are drawn.
+        The Dataset of `districts.counterfactual`. Where the number of districts differs, shares of the seats are drawn.
     """
     names = [str(name) for name in worlds["scenario"].values]
     districts = worlds["districts"].values

@@ -6,10 +6,10 @@ from typing import Any
 
 import xarray as xr
 
-from electjax.labelled.trust import identifiability
-from electjax.report.counterfactual import scenario_rows
+from electjax.districts.report.counterfactual import scenario_rows
+from electjax.districts.report.posterior import parameter_names
+from electjax.districts.verbs.trust import identifiability
 from electjax.report.page import RowsSection, render_page
-from electjax.report.posterior import parameter_names
 from electjax.report.tables import Metrics, as_html, parties, seat_vector
 
 _MOST_ROWS = 12  # a parameter with more components is told in one row

@@ -1,6 +1,6 @@
 """Figures of trust checks: rank histograms, coverage and TARP curves, and model probabilities over the tolerance.
 
-They read the Datasets of `electjax.sbc`, `coverage`, `tarp` and `compare`.
+They read the Datasets of `electjax.districts.sbc`, `coverage`, `tarp` and `compare`.
 """
 
 from typing import Any

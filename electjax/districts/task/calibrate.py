@@ -6,12 +6,12 @@ from typing import Any
 import xarray as xr
 
 import electjax
-from electjax.labelled.posterior import parameter_names
-from electjax.tasks.metrics import best_draw, election_metrics
-from electjax.tasks.progress import Stages, silent
-from electjax.tasks.result import Result, nodes_of
-from electjax.tasks.settings import Settings
-from electjax.tasks.simulate import simulate_model, split_values
+from electjax.districts.posterior import parameter_names
+from electjax.districts.task.metrics import best_draw, election_metrics
+from electjax.districts.task.simulate import simulate_model, split_values
+from electjax.run.progress import Stages, silent
+from electjax.run.result import Result, nodes_of
+from electjax.run.settings import Settings
 
 
 def calibrate(election: xr.Dataset, settings: Settings, stage: Stages = silent) -> Result:
@@ -24,7 +24,7 @@ def calibrate(election: xr.Dataset, settings: Settings, stage: Stages = silent) 
         default, default_numbers = simulate_model(election, name, model, settings, stage)
         params, options = split_values(name, model.values)
         kept: dict[str, Any] = {} if settings.checkpoints is None else {"checkpoint": settings.checkpoints / name}
-        posterior = electjax.calibrate(
+        posterior = electjax.districts.calibrate(
             election,
             model=name,
             method=settings.method,

@@ -6,13 +6,13 @@ import numpy as np
 import xarray as xr
 
 import electjax
-from electjax.labelled.counterfactual import check_scenarios
-from electjax.tasks.calibrate import calibrate
-from electjax.tasks.metrics import Metrics, plain
-from electjax.tasks.progress import Stages, silent
-from electjax.tasks.result import Result
-from electjax.tasks.settings import Settings
-from electjax.tasks.simulate import fresh_seed, split_values
+from electjax.districts.task.calibrate import calibrate
+from electjax.districts.task.metrics import Metrics, plain
+from electjax.districts.task.simulate import fresh_seed, split_values
+from electjax.districts.verbs.counterfactual import check_scenarios
+from electjax.run.progress import Stages, silent
+from electjax.run.result import Result
+from electjax.run.settings import Settings
 
 LOW, HIGH = 0.05, 0.95  # quantiles of the seats that the metrics hold
 
@@ -30,9 +30,9 @@ def counterfactual(election: xr.Dataset, settings: Settings, stage: Stages = sil
     started = time.perf_counter()
     found: Metrics = {}
     for name in settings.models:
-        worlds = electjax.counterfactual(
-            election,
+        worlds = electjax.districts.counterfactual(
             tree[f"{name}/posterior"].to_dataset(),
+            election,
             settings.scenarios,
             runs=settings.optimal_runs,
             seed=fresh_seed(settings.seed),

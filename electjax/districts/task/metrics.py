@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from electjax.calibration import distance, target
-from electjax.core.polling import largest_remainder
-from electjax.labelled.codec import observed_statistics
-from electjax.labelled.posterior import parameter_names
+from electjax.districts.abc import distance, target
+from electjax.districts.codec import observed_statistics
+from electjax.districts.kernels.polling import largest_remainder
+from electjax.districts.posterior import parameter_names
 
 Metrics = dict[str, Any]
 

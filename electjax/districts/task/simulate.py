@@ -8,11 +8,11 @@ import numpy as np
 import xarray as xr
 
 import electjax
-from electjax.simulators import get_simulator
-from electjax.tasks.metrics import Metrics, election_metrics, simulation_metrics
-from electjax.tasks.progress import Stages, silent
-from electjax.tasks.result import Result, nodes_of
-from electjax.tasks.settings import ModelSettings, Settings
+from electjax.districts.models import get_simulator
+from electjax.districts.task.metrics import Metrics, election_metrics, simulation_metrics
+from electjax.run.progress import Stages, silent
+from electjax.run.result import Result, nodes_of
+from electjax.run.settings import ModelSettings, Settings
 
 MEASURE = ("seat_tolerance", "share_tolerance")
 
@@ -44,7 +44,7 @@ def simulate_model(
     params |= optimal or {}
     runs = settings.runs if optimal is None else settings.optimal_runs
     report = stage(f"{name}: {'set' if optimal is None else 'calibrated'} parameters")
-    simulation = electjax.simulate(
+    simulation = electjax.districts.simulate(
         election,
         model=name,
         params=params,

@@ -1,4 +1,4 @@
-"""`electjax.calibrate`: parameters of a district model from an observed election, labelled."""
+"""`electjax.districts.calibrate`: parameters of a district model from an observed election, labelled."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -8,15 +8,15 @@ import jax
 import numpy as np
 import xarray as xr
 
-from electjax.calibration import METHODS, Sample, adjust_sample, best_on_average
-from electjax.calibration.adjust import ADJUSTMENTS
-from electjax.calibration.distance import SEAT_TOLERANCE, SHARE_TOLERANCE
-from electjax.calibration.prior import PriorSpec
-from electjax.calibration.statistics import Statistic
-from electjax.labelled.checkpoint import Checkpoint, identify
-from electjax.labelled.codec import observed_statistics, plain_params, provenance, seed_key
-from electjax.labelled.posterior import decode_posterior, warn_where_poor
-from electjax.labelled.problem import (
+from electjax.districts.abc import METHODS, Sample, adjust_sample, best_on_average
+from electjax.districts.abc.adjust import ADJUSTMENTS
+from electjax.districts.abc.distance import SEAT_TOLERANCE, SHARE_TOLERANCE
+from electjax.districts.abc.prior import PriorSpec
+from electjax.districts.abc.statistics import Statistic
+from electjax.districts.checkpoint import Checkpoint, identify
+from electjax.districts.codec import observed_statistics, plain_params, provenance, seed_key
+from electjax.districts.posterior import decode_posterior, warn_where_poor
+from electjax.districts.problem import (
     SUMMARIES,
     check_choice,
     check_positive,

@@ -1,4 +1,4 @@
-"""`electjax.compare`: which district model does the observed election speak for?"""
+"""`electjax.districts.compare`: which district model does the observed election speak for?"""
 
 import json
 import warnings
@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from electjax.calibration.distance import SEAT_TOLERANCE, SHARE_TOLERANCE, target
-from electjax.calibration.scores import Evidence, crps, energy_score, evidence, log_score, probabilities
-from electjax.labelled.calibrate import calibrate
-from electjax.labelled.codec import observed_statistics
-from electjax.labelled.predict import predict
+from electjax.districts.abc.distance import SEAT_TOLERANCE, SHARE_TOLERANCE, target
+from electjax.districts.abc.scores import Evidence, crps, energy_score, evidence, log_score, probabilities
+from electjax.districts.codec import observed_statistics
+from electjax.districts.verbs.calibrate import calibrate
+from electjax.districts.verbs.predict import predict
 
 CAUTION = (
     "probabilities are of the summary statistics, not of the votes: where these are not sufficient across models they"
@@ -213,7 +213,7 @@ def _report_at(
 
 def _scores(election: xr.Dataset, posterior: xr.Dataset, runs: int, seed: int) -> xr.Dataset:
     """Scores of fresh elections under the posterior."""
-    made = predict(election, posterior, runs=runs, seed=seed)
+    made = predict(posterior, election, runs=runs, seed=seed)
     seen = observed_statistics(election)
     seats = made["seats"].transpose("run", "party").values.astype(float)
     goal = target(

@@ -1,4 +1,4 @@
-"""`electjax.counterfactual`: what the seats would have been, with uncertainty, labelled."""
+"""`electjax.districts.counterfactual`: what the seats would have been, with uncertainty, labelled."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -7,35 +7,31 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from electjax.labelled.codec import provenance, with_units
-from electjax.labelled.predict import RUNS, is_calm, posterior_basis, refuse, run_key, set_basis, simulate_basis
-from electjax.labelled.scenario import BASELINE, Basis, change
-from electjax.simulators.base import Outcome
+from electjax.districts.codec import provenance, with_units
+from electjax.districts.models.base import Outcome
+from electjax.districts.scenario import BASELINE, Basis, change
+from electjax.districts.verbs.predict import RUNS, posterior_basis, run_key, set_basis, simulate_basis
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def counterfactual(
+    fit: xr.Dataset,
     election: xr.Dataset,
-    posterior: xr.Dataset,
-    scenarios: Mapping[str, Mapping[str, Any]] | None = None,
+    scenarios: Mapping[str, Mapping[str, Any]],
     *,
-    runs: int | None = None,
+    runs: int = RUNS,
     seed: int = 0,
     progress: Callable[[int, int, str], None] | None = None,
-    **calm: Any,
 ) -> xr.Dataset:
     """Simulate an election as a posterior has it, and as it would have been under each scenario.
-
-    With a fit of `fit_calm` and booths in the place of the first two: votes and seats if other `candidates` had stood,
-    with the options of `electjax.labelled.booths.counterfactual.counterfactual_calm`.
 
     All scenarios share their draws from the posterior and their random numbers: run r of one is to be compared with run
     r of another, and a scenario that changes nothing gives the baseline's numbers.
 
     Args:
+        fit: the posterior, as `calibrate` returns it.
         election: the election of the calibration, or another with the same parties.
-        posterior: the result of `calibrate`.
         scenarios: name -> one or more changes:
             popularity  {party: share of the votes}; the other parties keep their proportions
             swing       {party: change of its share}; the other parties make up for it in proportion
@@ -43,7 +39,7 @@ def counterfactual(
                         from labels to these, such as {"eta": {"BJP": 0.9}}
             districts   number of districts, of the same electors; sizes follow the quantiles of the old ones and
                         parameters stay what they are in a district
-        runs: simulated elections per scenario, 1000 by default.
+        runs: simulated elections per scenario.
 
     Returns:
         Dataset over `scenario`, whose first is "baseline": seats and vote_fraction(scenario, run, party), mwm and
@@ -56,14 +52,8 @@ def counterfactual(
         ValueError: no scenario, or one that is not possible, named in one line; a posterior without draws.
         ElectionDataError: an invalid election.
     """
-    if is_calm(election):
-        from electjax.labelled.booths.counterfactual import counterfactual_calm
-
-        refuse(runs=runs, scenarios=scenarios)
-        return counterfactual_calm(election, posterior, seed=seed, progress=progress, **calm)
-    refuse(**calm)
-    runs, named = RUNS if runs is None else runs, _named(scenarios)
-    basis, draw = posterior_basis(election, posterior, runs=runs, seed=seed)
+    named = _named(scenarios)
+    basis, draw = posterior_basis(election, fit, runs=runs, seed=seed)
     bases = {BASELINE: basis} | {name: change(basis, name, spec) for name, spec in named.items()}
     done: dict[str, Outcome] = {}
     for name, changed in bases.items():

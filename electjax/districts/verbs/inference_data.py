@@ -1,4 +1,4 @@
-"""`electjax.to_inference_data`: a calibration in the layout that ArviZ and its relatives read.
+"""`electjax.districts.to_inference_data`: a calibration in the layout that ArviZ and its relatives read.
 
 Groups, dimensions and attributes are those of ArviZ's InferenceData schema; ArviZ itself is not needed to write them.
 """
@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 import electjax
-from electjax.labelled.posterior import parameter_names
-from electjax.labelled.predict import resample
+from electjax.districts.posterior import parameter_names
+from electjax.districts.verbs.predict import resample
 
 _STATISTICS = ("seats", "vote_fraction", "mwm", "swm")
 _RESAMPLING = (

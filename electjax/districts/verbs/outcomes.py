@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from electjax.core import outcome
-from electjax.labelled.codec import with_units
-from electjax.labelled.schema import may_win, seat_index, winning_margin
+from electjax.districts.codec import with_units
+from electjax.districts.kernels import outcome
+from electjax.districts.schema import may_win, seat_index, winning_margin
 
 _BINS = 20
 _INDICES = {

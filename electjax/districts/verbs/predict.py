@@ -1,4 +1,4 @@
-"""`electjax.predict`: elections under the parameters that a calibration found, labelled."""
+"""`electjax.districts.predict`: elections under the parameters that a calibration found, labelled."""
 
 import json
 from collections.abc import Mapping
@@ -10,38 +10,34 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float, Int, Key
 
-from electjax.labelled.codec import encode, encode_params, plain_params, provenance, seed_key, with_units
-from electjax.labelled.posterior import parameter_names
-from electjax.labelled.scenario import Basis, change_parameters, totals
-from electjax.labelled.simulate import Progress, decode_runs, in_chunks, runs_a_call
-from electjax.simulators import get_simulator
-from electjax.simulators.base import Outcome, check_options, make_plan, simulate_runs
+from electjax.districts.codec import encode, encode_params, plain_params, provenance, seed_key, with_units
+from electjax.districts.models import get_simulator
+from electjax.districts.models.base import Outcome, check_options, make_plan, simulate_runs
+from electjax.districts.posterior import parameter_names
+from electjax.districts.scenario import Basis, change_parameters, totals
+from electjax.districts.verbs.simulate import Progress, decode_runs, in_chunks, runs_a_call
 
 RUNS = 1000
 
 
 def predict(
+    fit: xr.Dataset,
     election: xr.Dataset,
-    posterior: xr.Dataset,
     *,
-    runs: int | None = None,
+    runs: int = RUNS,
     seed: int = 0,
     params: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
-    **calm: Any,
 ) -> xr.Dataset:
     """Simulate elections with parameters drawn from a posterior: the posterior predictive distribution.
-
-    With a fit of `fit_calm` and booths in the place of the first two: what it expects of them, with the options of
-    `electjax.labelled.booths.predict.predict_calm`, such as booth_effects and draws.
 
     Model, options, engine and fixed parameters are those of the calibration. A draw is used in proportion to its weight
     (systematic resampling), the draws in random order.
 
     Args:
+        fit: the posterior, as `calibrate` returns it.
         election: the election to simulate: the one of the calibration, or another with the same parties.
-        posterior: the result of `calibrate`.
-        runs: number of simulated elections, 1000 by default. Run r depends on the seed and its draw alone.
+        runs: number of simulated elections. Run r depends on the seed and its draw alone.
         params: parameters that get another value: a number, {"add": x} or {"times": x}, an array, or a mapping from
             labels to these, such as {"eta": {"BJP": 0.9}}.
 
@@ -53,39 +49,20 @@ def predict(
         ValueError: no draws, labels that differ from the election's, an unknown parameter or a value out of range.
         ElectionDataError: an invalid election.
     """
-    if is_calm(election):
-        from electjax.labelled.booths.predict import predict_calm
-
-        refuse(runs=runs, params=params)
-        return predict_calm(election, posterior, seed=seed, progress=progress, **calm)
-    refuse(**calm)
-    runs = RUNS if runs is None else runs
-    basis, draw = posterior_basis(election, posterior, runs=runs, seed=seed)
+    basis, draw = posterior_basis(election, fit, runs=runs, seed=seed)
     basis = change_parameters(basis, params or {})
     whole = simulate_basis(run_key(seed), basis, runs=runs, progress=progress)
     attrs = provenance(election, basis.simulator, basis.options, seed)
-    fixed = {name: value[0] for name, value in basis.values.items() if name not in posterior or name in (params or {})}
+    fixed = {name: value[0] for name, value in basis.values.items() if name not in fit or name in (params or {})}
     attrs |= {"engine": basis.engine, "parameters": plain_params(fixed)}
     dataset = decode_runs(whole, basis.encoded, attrs)
     dataset = dataset.assign_coords(draw=("run", draw, {"long_name": "draw of the posterior", "units": "1"}))
-    for name in parameter_names(posterior):
+    for name in parameter_names(fit):
         values = basis.popularity if name == "popularity" else basis.values[name]
-        dims = posterior[name].transpose("draw", ...).dims[1:]
+        dims = fit[name].transpose("draw", ...).dims[1:]
         if len(dims) == values.ndim - 1:
-            dataset[name] = (("run", *dims), values, posterior[name].attrs)
+            dataset[name] = (("run", *dims), values, fit[name].attrs)
     return with_units(dataset)
-
-
-def is_calm(data: object) -> bool:
-    """Whether something is what `fit_calm` returned."""
-    return isinstance(data, xr.Dataset) and data.attrs.get("conventions") == "electjax calm"
-
-
-def refuse(**given: Any) -> None:
-    """Refuse options that belong to the other kind of model."""
-    for name, value in given.items():
-        if value is not None:
-            raise ValueError(f"{name}={value!r}: no option of this kind of model; expected those of its documentation")
 
 
 def run_key(seed: int) -> Key[Array, ""]:
@@ -111,7 +88,7 @@ def posterior_basis(election: xr.Dataset, posterior: xr.Dataset, *, runs: int, s
     missing = [name for name in ("model", "options", "fixed_parameters") if name not in posterior.attrs]
     if missing or "weight" not in posterior or not posterior.sizes.get("draw"):
         lack = f"attribute {missing[0]!r}" if missing else "accepted draws"
-        raise ValueError(f"posterior: no {lack}; expected the result of electjax.calibrate")
+        raise ValueError(f"posterior: no {lack}; expected the result of electjax.districts.calibrate")
     weight = posterior["weight"].values
     if not (np.isfinite(weight).all() and (weight >= 0).all() and weight.sum() > 0):
         raise ValueError("posterior: weights must be finite and at least 0, one of them positive")

@@ -1,4 +1,4 @@
-"""`electjax.recover`: known parameters, elections simulated from them, and what calibration makes of these."""
+"""`districts.recover`: known parameters, elections simulated from them, and what calibration makes of these."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -9,14 +9,14 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float, Int
 
-from electjax.calibration import METHODS, Draws, Problem, Sample, adjust_sample, unit_to_params
-from electjax.calibration.adjust import ADJUSTMENTS, Adjusted
-from electjax.calibration.problem import chunk_size, equally_weighted, evaluate, join, point_params
-from electjax.calibration.rejection import permitted_draws
-from electjax.labelled.calibrate import TOLERANCE
-from electjax.labelled.codec import dim_labels, plain_params, provenance, seed_key
-from electjax.labelled.problem import check_choice, check_positive, make_problem, name_of, with_own_measure
-from electjax.simulators.base import simulate_runs
+from electjax.districts.abc import METHODS, Draws, Problem, Sample, adjust_sample, unit_to_params
+from electjax.districts.abc.adjust import ADJUSTMENTS, Adjusted
+from electjax.districts.abc.problem import chunk_size, equally_weighted, evaluate, join, point_params
+from electjax.districts.abc.rejection import permitted_draws
+from electjax.districts.codec import dim_labels, plain_params, provenance, seed_key
+from electjax.districts.models.base import simulate_runs
+from electjax.districts.problem import check_choice, check_positive, make_problem, name_of, with_own_measure
+from electjax.districts.verbs.calibrate import TOLERANCE
 
 _PROBLEM = ("priors", "params", "options", "distance", "seat_tolerance", "share_tolerance", "statistics", "engine")
 

@@ -1,4 +1,4 @@
-"""`electjax.simulate`: elections under a district model, labelled."""
+"""`electjax.districts.simulate`: elections under a district model, labelled."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,18 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from electjax.core.parallel import ordered_map
-from electjax.labelled.codec import (
-    Encoded,
-    encode,
-    encode_params,
-    plain_params,
-    provenance,
-    seed_key,
-    with_units,
-)
-from electjax.simulators import get_simulator
-from electjax.simulators.base import Outcome, Plan, check_options, make_plan, simulate_runs
+from electjax.districts.codec import Encoded, encode, encode_params, plain_params, provenance, seed_key, with_units
+from electjax.districts.models import get_simulator
+from electjax.districts.models.base import Outcome, Plan, check_options, make_plan, simulate_runs
+from electjax.numerics.parallel import ordered_map
 
 CHUNK_RUNS = 128
 CHUNK_BYTES = 2**28
@@ -42,7 +34,7 @@ def simulate(
     """Simulate an election many times under one district model.
 
     Args:
-        election: an election Dataset, as from `load_election` or `read_returns`.
+        election: an election Dataset, as from `districts.load` or `districts.read`.
         model: name of the model, one of `list_models()`.
         params: parameter values; a number, or one per district (or party) where the model allows it. The paper's
             defaults fill the rest.

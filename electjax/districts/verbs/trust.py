@@ -1,7 +1,7 @@
 """Is a posterior to be trusted? One verb per check.
 
 `sbc`, `coverage` and `tarp` judge a way of calibrating, by what `recover` finds on elections simulated from known
-parameters; `posterior_check`, `tolerance_sensitivity` and `identifiability` judge one posterior.
+parameters; `districts.check`, `districts.sensitivity` and `identifiability` judge one posterior.
 """
 
 from collections.abc import Sequence
@@ -10,13 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from electjax.calibration import trust
-from electjax.labelled.checks import checked_levels
-from electjax.labelled.codec import observed_statistics
-from electjax.labelled.outcomes import outcomes
-from electjax.labelled.posterior import parameter_names
-from electjax.labelled.predict import predict
-from electjax.labelled.units import check
+from electjax.districts.abc import trust
+from electjax.districts.checks import checked_levels
+from electjax.districts.codec import observed_statistics
+from electjax.districts.posterior import parameter_names
+from electjax.districts.verbs.outcomes import outcomes
+from electjax.districts.verbs.predict import predict
 
 RANKS = 100
 POINTS = 50  # at which cumulative distributions are drawn
@@ -41,9 +40,7 @@ def recovered(recovery: xr.Dataset) -> Recovered:
     """The arrays of a recovery; ValueError where it is none."""
     names = _names(recovery, _TRUTH)
     if not names or not {"replicate", "draw"} <= set(recovery.dims) or "weight" not in recovery:
-        raise ValueError(
-            "no recovery: expected the Dataset of `recover`, with weight and truth_<parameter>, or of `estimate_cells`"
-        )
+        raise ValueError("no recovery: expected the Dataset of `recover`, with weight and truth_<parameter>")
     labels, draws = scalars(recovery, names, ("replicate", "draw"))
     _, truth = scalars(recovery, [_TRUTH + name for name in names], ("replicate",))
     return Recovered(labels, draws, recovery["weight"].transpose("replicate", "draw").values, truth)
@@ -107,11 +104,8 @@ def sbc(recovery: xr.Dataset, *, level: float = 0.95, seed: int = 0) -> xr.Datas
     )
 
 
-def coverage(recovery: xr.Dataset, levels: Sequence[float] | None = None) -> xr.Dataset:
+def coverage(recovery: xr.Dataset, levels: Sequence[float] = LEVELS) -> xr.Dataset:
     """How often the central posterior intervals hold the truth.
-
-    With the result of `estimate_cells` on contests whose tables were counted: that of cell shares, see
-    `electjax.labelled.units.check.coverage_cells`; levels are 0.8 and 0.95 then.
 
     Args:
         recovery: of `recover`.
@@ -124,9 +118,6 @@ def coverage(recovery: xr.Dataset, levels: Sequence[float] | None = None) -> xr.
     Raises:
         ValueError: a level that is not between 0 and 1.
     """
-    if recovery.attrs.get("conventions") == check.CONVENTIONS:
-        return check.coverage_cells(recovery, levels=check.LEVELS if levels is None else levels)
-    levels = LEVELS if levels is None else levels
     nominal = checked_levels(levels)
     found = recovered(recovery)
     low, high = trust.central_intervals(found.draws, found.weight, nominal)
@@ -188,7 +179,7 @@ def tarp(recovery: xr.Dataset, *, level: float = 0.95, seed: int = 0) -> xr.Data
     )
 
 
-def posterior_check(
+def check(
     election: xr.Dataset,
     posterior: xr.Dataset,
     prediction: xr.Dataset | None = None,
@@ -212,7 +203,7 @@ def posterior_check(
         they fit better than they would had they not been used.
     """
     if prediction is None:
-        prediction = predict(election, posterior, runs=runs, seed=seed)
+        prediction = predict(posterior, election, runs=runs, seed=seed)
     detailed = "votes" in election
     seen = (
         outcomes(election)
@@ -258,7 +249,7 @@ def posterior_check(
     )
 
 
-def tolerance_sensitivity(posterior: xr.Dataset, fractions: Sequence[float] = FRACTIONS) -> xr.Dataset:
+def sensitivity(posterior: xr.Dataset, fractions: Sequence[float] = FRACTIONS) -> xr.Dataset:
     """How the posterior changes as the tolerance falls: a result that still moves with it is not yet to be trusted.
 
     Args:

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from electjax.core.polling import largest_remainder
-from electjax.labelled.errors import data_error
-from electjax.labelled.schema import OTHERS, election_dataset
+from electjax.data.errors import data_error
+from electjax.districts.kernels.polling import largest_remainder
+from electjax.districts.schema import OTHERS, election_dataset
 
 
-def uniform_election(
+def uniform(
     popularity: Mapping[str, float],
     *,
     districts: int = 100,

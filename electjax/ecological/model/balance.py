@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Real
 
-from electjax.calm.data import Tensor
+from electjax.calm.model.data import Tensor
 
 FLOOR = 1e-12  # of the independent table: a cell of 0 that bounds may open
 FURTHEST = 1e100  # to keep a factor from 0 and infinity
@@ -73,7 +73,7 @@ def within(
 
     Args:
         table, rows, columns, steps, tolerance: as for `balance`.
-        low, high: bounds, those of `electjax.calm.cells.bounds` for instance; the margins bound a cell besides.
+        low, high: bounds, those of `electjax.ecological.model.bounds` for instance; the margins bound a cell besides.
     """
     rows, columns = _spread(table, rows, columns)
     high = jnp.minimum(high, jnp.minimum(rows[..., None], columns[..., None, :]))

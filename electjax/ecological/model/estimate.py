@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from electjax.calm.cells.data import Assumed, Blocks, Contests
-from electjax.calm.cells.problem import Problem, arrow, first_point, logits, pose, value
-from electjax.core.arrow import Arrow, Point, Search, begin, newton_arrow
+from electjax.ecological.model.data import Assumed, Blocks, Contests
+from electjax.ecological.model.problem import Problem, arrow, first_point, logits, pose, value
+from electjax.numerics.arrow import Arrow, Point, Search, begin, newton_arrow
 
 
 class Mode(NamedTuple):

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.special import expit, logit, logsumexp, softmax
 
-from electjax.calm.heads import CONTEXT_FLOOR
-from electjax.core.host import host_generator
+from electjax.calm.model.heads import CONTEXT_FLOOR
+from electjax.numerics.host import host_generator
 
 OTHER, ABSTAINED, ABSENT = -1, -2, -3  # the merged option, electors who did not vote, padding
 WAVES = 6  # of which the field is made that lets neighbouring units be alike
@@ -45,7 +45,7 @@ class Drawn(NamedTuple):
     Attributes:
         tables: counts of every cell; their sums are `rows` and `columns`.
         row_key, column_key: party of a row, and of a candidate.
-        kind: of a cell, as in `electjax.calm.cells.data.KINDS`.
+        kind: of a cell, as in `electjax.ecological.model.data.KINDS`.
         row_trait, column_trait: category of a row and of a candidate on one axis; -1 none.
         place: of a unit on the unit square.
     """

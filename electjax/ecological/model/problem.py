@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from electjax.calm.cells.data import KINDS, Assumed, Blocks, Contests, cells_of, over_blocks
-from electjax.calm.cells.unit import (
+from electjax.ecological.model.data import KINDS, Assumed, Blocks, Contests, cells_of, over_blocks
+from electjax.ecological.model.unit import (
     Expected,
     expected,
     in_surroundings,
@@ -23,7 +23,7 @@ from electjax.calm.cells.unit import (
     slope_of_means,
     within_rows,
 )
-from electjax.core.arrow import Arrow, Point
+from electjax.numerics.arrow import Arrow, Point
 
 
 class Problem(NamedTuple):

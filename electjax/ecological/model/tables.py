@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from electjax.calm.cells.balance import balance
-from electjax.calm.cells.data import Blocks, over_blocks
-from electjax.calm.cells.problem import Problem, of_contest
-from electjax.calm.cells.unit import (
+from electjax.ecological.model.balance import balance
+from electjax.ecological.model.data import Blocks, over_blocks
+from electjax.ecological.model.problem import Problem, of_contest
+from electjax.ecological.model.unit import (
     in_surroundings,
     inverse_and_log_determinant,
     regular,

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from electjax.labelled.ballots.schema import strings, unique_names
-from electjax.labelled.booths.axes import Axis, axes_json, axis_names
-from electjax.labelled.units.schema import RowKind, validate_units, whole
+from electjax.data.axes import Axis, axes_json, axis_names
+from electjax.ecological.schema import RowKind, validate, whole
+from electjax.voter_types.schema import strings, unique_names
 
 
 class Traits(NamedTuple):
@@ -151,7 +151,7 @@ def units_dataset(draft: Draft, *, name: str, source: str, merge_below: float) -
         ds["truth"] = (("contest", "row", "column"), draft.truth)
     if draft.unit_truth is not None:
         ds["unit_truth"] = (("unit", "row", "column"), draft.unit_truth)
-    return validate_units(ds)
+    return validate(ds)
 
 
 def _padded(names: list[list[str]], width: int) -> np.ndarray:

@@ -2,13 +2,11 @@
 
 import numpy as np
 
-from electjax.labelled.ballots.records import Batch
-from electjax.labelled.ballots.schema import unique_names
-from electjax.labelled.errors import data_error
-from electjax.labelled.units.draft import Draft, Side, within
-from electjax.labelled.units.options import kind_of, parties_of, rows_first, sized
-from electjax.labelled.units.schema import RowKind
-from electjax.labelled.units.table import (
+from electjax.data.errors import data_error
+from electjax.data.records import Batch
+from electjax.ecological.readers.draft import Draft, Side, within
+from electjax.ecological.readers.options import kind_of, parties_of, rows_first, sized
+from electjax.ecological.readers.table import (
     CONTEST,
     CONTEST_NO,
     OPTION,
@@ -23,6 +21,8 @@ from electjax.labelled.units.table import (
     like_contests,
     need,
 )
+from electjax.ecological.schema import RowKind
+from electjax.voter_types.schema import unique_names
 
 
 def lacking(batch: Batch, *, side: str | None, option: str | None, votes: str | None) -> list[str]:

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from electjax.labelled.units.draft import Draft, Side, Traits
-from electjax.labelled.units.schema import DID_NOT_VOTE, OTHER
+from electjax.ecological.readers.draft import Draft, Side, Traits
+from electjax.ecological.schema import DID_NOT_VOTE, OTHER
 
 
 def merge_small(draft: Draft, below: float) -> Draft:

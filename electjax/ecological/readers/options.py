@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from electjax.labelled.errors import data_error
-from electjax.labelled.units.keys import tidy
-from electjax.labelled.units.schema import DID_NOT_VOTE, OTHER, RowKind
+from electjax.data.errors import data_error
+from electjax.ecological.keys import tidy
+from electjax.ecological.schema import DID_NOT_VOTE, OTHER, RowKind
 
 # What files call the two sides. Both may be votes for parties: a list vote is a row, a district's vote a column.
 _PARTIES = {

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from electjax.labelled.errors import ElectionDataError, data_error
-from electjax.labelled.units.draft import Draft, Side
-from electjax.labelled.units.schema import DID_NOT_VOTE, disagree
+from electjax.data.errors import ElectionDataError, data_error
+from electjax.ecological.readers.draft import Draft, Side
+from electjax.ecological.schema import DID_NOT_VOTE, disagree
 
 
 def with_electors(draft: Draft, *, rescale: bool) -> Draft:

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from electjax.labelled.ballots.records import Batch, number
-from electjax.labelled.booths.axes import Axis, axes_of, axis_names
-from electjax.labelled.booths.tables import category_codes, near
-from electjax.labelled.errors import data_error
-from electjax.labelled.units.draft import Draft, Side, Traits
-from electjax.labelled.units.long import contest_columns, theirs
-from electjax.labelled.units.table import OPTION, blanked, coded, find, need
+from electjax.data.axes import Axis, axes_of, axis_names
+from electjax.data.errors import data_error
+from electjax.data.records import Batch, number
+from electjax.data.tables import category_codes, near
+from electjax.ecological.readers.draft import Draft, Side, Traits
+from electjax.ecological.readers.long import contest_columns, theirs
+from electjax.ecological.readers.table import OPTION, blanked, coded, find, need
 
 _OPTION = (*OPTION, "row", "column", "candidate", "party", "group", "name")
 

@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from electjax.labelled.ballots.records import Batch
-from electjax.labelled.booths.tables import near
-from electjax.labelled.errors import ElectionDataError, data_error
-from electjax.labelled.units.draft import Draft, within
-from electjax.labelled.units.keys import tidy
-from electjax.labelled.units.long import column_of, contest_columns, contests_of
-from electjax.labelled.units.schema import DID_NOT_VOTE, disagree
-from electjax.labelled.units.table import UNIT, VOTES, amounts, coded, find, need
+from electjax.data.errors import ElectionDataError, data_error
+from electjax.data.records import Batch
+from electjax.data.tables import near
+from electjax.ecological.keys import tidy
+from electjax.ecological.readers.draft import Draft, within
+from electjax.ecological.readers.long import column_of, contest_columns, contests_of
+from electjax.ecological.readers.table import UNIT, VOTES, amounts, coded, find, need
+from electjax.ecological.schema import DID_NOT_VOTE, disagree
 
 _ROW = ("row", "group", "list", "race", "from", "party")
 NO_CONTEST = [("all",)]  # what `contests_of` says without a column for it

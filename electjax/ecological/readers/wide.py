@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from electjax.labelled.ballots.records import Batch
-from electjax.labelled.errors import data_error, suggest
-from electjax.labelled.units.draft import Draft, Side
-from electjax.labelled.units.long import contest_columns, contests_of, one_contest
-from electjax.labelled.units.options import kind_of, parties_of, sized
-from electjax.labelled.units.schema import RowKind
-from electjax.labelled.units.table import UNIT, UNIT_NAME, amounts, chosen, find
+from electjax.data.errors import data_error, suggest
+from electjax.data.records import Batch
+from electjax.ecological.readers.draft import Draft, Side
+from electjax.ecological.readers.long import contest_columns, contests_of, one_contest
+from electjax.ecological.readers.options import kind_of, parties_of, sized
+from electjax.ecological.readers.table import UNIT, UNIT_NAME, amounts, chosen, find
+from electjax.ecological.schema import RowKind
 
 Cells = Mapping[tuple[str, str], str] | Mapping[str, Mapping[str, str]]
 

@@ -1,4 +1,4 @@
-"""Figures of ecological estimates. They read results of `electjax.estimate_cells`."""
+"""Figures of ecological estimates. They read results of `electjax.ecological.estimate`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from electjax.calm.cells.generate import surrounded
-from electjax.report.cells_read import (
+from electjax.ecological.model.generate import surrounded
+from electjax.ecological.report.read import (
     CellTable,
     cells_of,
     contest_table,
@@ -23,7 +23,7 @@ from electjax.report.cells_read import (
     pooled_table,
     ratio,
 )
-from electjax.report.cells_tables import interval_text
+from electjax.ecological.report.tables import interval_text
 from electjax.report.draw import legend, observed_line
 from electjax.report.style import (
     BLUE,

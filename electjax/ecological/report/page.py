@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from electjax.labelled.units.check import CONVENTIONS
-from electjax.report.cells import context_lines, row_forest, tomography, transition_heatmap, unit_scatter
-from electjax.report.cells_read import CellTable, contest_table, contests_of, method_name, pooled_table
-from electjax.report.cells_tables import (
+from electjax.ecological.check import CONVENTIONS
+from electjax.ecological.report.figures import context_lines, row_forest, tomography, transition_heatmap, unit_scatter
+from electjax.ecological.report.read import CellTable, contest_table, contests_of, method_name, pooled_table
+from electjax.ecological.report.tables import (
     as_html,
     check_rows,
     check_table,
@@ -19,7 +19,7 @@ from electjax.report.cells_tables import (
     coverage_table,
     method_rows,
 )
-from electjax.report.cells_truth import error_strip, truth_scatter
+from electjax.ecological.report.truth import error_strip, truth_scatter
 from electjax.report.page import ReportFigure, RowsSection, render_page
 from electjax.report.tables import Metrics
 

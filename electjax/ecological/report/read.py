@@ -1,4 +1,4 @@
-"""Results of `electjax.estimate_cells` as their tables and figures read them: tables of contests, and their sum."""
+"""Results of `ecological.estimate` as their tables and figures read them: tables of contests, and their sum."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from electjax.labelled.units.check import LARGE, ROUNDING
+from electjax.ecological.check import LARGE, ROUNDING
 
 NO_PARTY = "no party"
 LAST = ("RARE", "SOLO", NO_PARTY, "OTHER", "did not vote")  # what stands behind the parties, in this order

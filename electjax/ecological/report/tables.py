@@ -1,4 +1,4 @@
-"""Tables of ecological estimates, tidy for further work and as text; they read results of `electjax.estimate_cells`."""
+"""Tables of ecological estimates, tidy for further work and as text; they read results of `ecological.estimate`."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from electjax.report.cells_read import (
+from electjax.ecological.report.read import (
     CellTable,
     cells_of,
     contest_tables,
@@ -28,7 +28,7 @@ _NARROW = 0.03
 Rows = list[dict[str, str]]
 
 
-def cells_table(result: xr.Dataset) -> pd.DataFrame:
+def table(result: xr.Dataset) -> pd.DataFrame:
     """Every cell of every contest, one line each.
 
     Columns: contest, row, column, row_party, column_party (as pooled), row_votes and votes; share of the row's votes
@@ -39,7 +39,7 @@ def cells_table(result: xr.Dataset) -> pd.DataFrame:
 
 
 def mean_table(result: xr.Dataset) -> pd.DataFrame:
-    """All contests added up by party (or by name, where there are no parties), in the columns of `cells_table`.
+    """All contests added up by party (or by name, where there are no parties), in the columns of `ecological.table`.
 
     Parties with under half a per cent of the votes on both sides, and those beyond the largest dozen, are in OTHER.
     """

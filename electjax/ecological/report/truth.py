@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from electjax.report.cells import ORANGE, areas, dot, legend_above, short
-from electjax.report.cells_read import (
+from electjax.ecological.report.figures import ORANGE, areas, dot, legend_above, short
+from electjax.ecological.report.read import (
     cells_of,
     contests_of,
     intervals,

@@ -38,8 +38,8 @@ def load_units(path: Path | None, settings: dict[str, Any], launched: Path) -> x
     files = {key: launched / Path(settings[key]).expanduser() for key in _FILES if _is_path(settings.get(key))}
     try:
         if path is None:
-            return electjax.simulate_units(**settings)
-        return electjax.read_units(path, **settings | files)
+            return electjax.ecological.simulate(**settings)
+        return electjax.ecological.read(path, **settings | files)
     except electjax.ElectionDataError as error:
         message = str(error)
         paths = files if path is None else {"path": path, **files}

@@ -7,10 +7,10 @@ import warnings
 import xarray as xr
 
 import electjax
-from electjax.tasks.cells_metrics import cells_metrics, method_metrics
-from electjax.tasks.progress import Stages, silent
-from electjax.tasks.result import Result
-from electjax.tasks.settings import Settings
+from electjax.ecological.task.metrics import cells_metrics, method_metrics
+from electjax.run.progress import Stages, silent
+from electjax.run.result import Result
+from electjax.run.settings import Settings
 
 
 def ecological(units: xr.Dataset, settings: Settings, stage: Stages = silent) -> Result:
@@ -25,9 +25,9 @@ def ecological(units: xr.Dataset, settings: Settings, stage: Stages = silent) ->
     for name in (method, *(other for other in own.baselines if other != method)):
         begun, said = time.perf_counter(), stage("estimate" if name == method else name)
         if name == method:
-            found = electjax.estimate_cells(units, seed=seed, progress=said, **own.options)
+            found = electjax.ecological.estimate(units, seed=seed, progress=said, **own.options)
         else:
-            found = electjax.estimate_cells(units, method=name)
+            found = electjax.ecological.estimate(units, method=name)
             said(1, 1, "")
         nodes["/fit" if name == method else f"/{name}"] = found
         seconds[name] = time.perf_counter() - begun

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import xarray as xr
 
-from electjax.report.cells_tables import context_table, coverage_table
-from electjax.tasks.metrics import Metrics, plain
+from electjax.districts.task.metrics import Metrics, plain
+from electjax.ecological.report.tables import context_table, coverage_table
 
 
 def cells_metrics(fit: xr.Dataset, units: xr.Dataset) -> Metrics:

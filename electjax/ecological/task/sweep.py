@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from electjax.report import sweep_figure
+from electjax.report.sweep import sweep_figure
 
 ERROR = "mean_ei"
 _OWN = "own_candidate"  # share of the votes in cells of a party's voters and its candidate

@@ -1,4 +1,4 @@
-"""`electjax.calibrate_context`: the contextual exponent of contests whose cross-tables were counted."""
+"""`electjax.ecological.calibrate_context`: the contextual exponent of contests whose cross-tables were counted."""
 
 import warnings
 from collections.abc import Sequence
@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from electjax.calm.cells.estimate import at_context, mode
-from electjax.calm.cells.tables import in_contests, unit_tables
-from electjax.core.host import double_precision
-from electjax.labelled.errors import data_error
-from electjax.labelled.units.check import error_index
-from electjax.labelled.units.codec import encode_units
-from electjax.labelled.units.estimate import READING, Progress, parted, problem_of, units_of
-from electjax.labelled.units.read import Table
-from electjax.labelled.units.schema import place
-from electjax.labelled.units.settings import settings_of
+from electjax.data.errors import data_error
+from electjax.ecological.check import error_index
+from electjax.ecological.codec import encode_units
+from electjax.ecological.model.estimate import at_context, mode
+from electjax.ecological.model.tables import in_contests, unit_tables
+from electjax.ecological.schema import place
+from electjax.ecological.settings import settings_of
+from electjax.ecological.verbs.estimate import READING, Progress, parted, problem_of, units_of
+from electjax.ecological.verbs.read import Table
+from electjax.numerics.host import double_precision
 
 GRID = tuple(np.round(np.arange(0.0, 1.25, 0.1), 1).tolist())
 RESAMPLES = 2000
@@ -35,10 +35,10 @@ def calibrate_context(
     """Error of the estimates against the context, where the truth is known: what to assume of contests like these.
 
     Args:
-        units, truth, merge_below, progress: as of `estimate_cells`; the truth may be in the units.
+        units, truth, merge_below, progress: as of `ecological.estimate`; the truth may be in the units.
         contexts: exponents to try, ascending, at least three.
         seed: of the resampling.
-        **options: of `estimate_cells`, but for context, contexts and draws.
+        **options: of `ecological.estimate`, but for context, contexts and draws.
 
     Returns:
         error(context, contest): EI in %; mean_ei(context); best(contest): the exponent at which a contest's error is
@@ -47,7 +47,7 @@ def calibrate_context(
         standard deviation of `best`, of which much is noise; mean_ei, the least.
 
     Raises:
-        ElectionDataError: no truth, exponents that are no ascending grid, or what `estimate_cells` refuses.
+        ElectionDataError: no truth, exponents that are no ascending grid, or what `ecological.estimate` refuses.
     """
     for name in ("context", "draws", "method"):
         if name in options:

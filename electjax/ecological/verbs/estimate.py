@@ -1,4 +1,4 @@
-"""`electjax.estimate_cells`: cross-tables from the margins of units."""
+"""`electjax.ecological.estimate`: cross-tables from the margins of units."""
 
 import json
 import warnings
@@ -11,23 +11,23 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from electjax.calm.cells import baselines
-from electjax.calm.cells.bounds import contest_bounds, unit_bounds
-from electjax.calm.cells.draws import draw_tables, posterior
-from electjax.calm.cells.estimate import Mode, at_context, mode, posed
-from electjax.calm.cells.problem import Problem
-from electjax.calm.cells.tables import in_contests, unit_tables
-from electjax.core.arrow import Point
-from electjax.core.host import double_precision
-from electjax.labelled.errors import data_error
-from electjax.labelled.units.codec import Encoded, encode_units
-from electjax.labelled.units.decode import decode_baseline, decode_cells
-from electjax.labelled.units.read import Table, read_units
-from electjax.labelled.units.settings import Settings, settings_of
+from electjax.data.errors import data_error
+from electjax.ecological.codec import Encoded, encode_units
+from electjax.ecological.decode import decode_baseline, decode_cells
+from electjax.ecological.model import baselines
+from electjax.ecological.model.bounds import contest_bounds, unit_bounds
+from electjax.ecological.model.draws import draw_tables, posterior
+from electjax.ecological.model.estimate import Mode, at_context, mode, posed
+from electjax.ecological.model.problem import Problem
+from electjax.ecological.model.tables import in_contests, unit_tables
+from electjax.ecological.settings import Settings, settings_of
+from electjax.ecological.verbs.read import Table, read
+from electjax.numerics.arrow import Point
+from electjax.numerics.host import double_precision
 
 Progress = Callable[[int, int, str], None]
 DRAWS_A_CALL = 50
-READING = tuple(name for name in signature(read_units).parameters if name not in ("source", "truth", "merge_below"))
+READING = tuple(name for name in signature(read).parameters if name not in ("source", "truth", "merge_below"))
 BASELINES: dict[str, Callable[..., Any]] = {
     "goodman": baselines.goodman,
     "least_squares": baselines.constrained,
@@ -60,7 +60,7 @@ class Tables(NamedTuple):
     shared_sd: np.ndarray
 
 
-def estimate_cells(
+def estimate(
     units: Table | xr.Dataset,
     truth: Any = None,
     *,
@@ -76,13 +76,13 @@ def estimate_cells(
     it is named in the result, and the table is given for others beside it.
 
     Args:
-        units: what `read_units` reads: a path, a DataFrame, or a Dataset of units.
-        truth: the counted tables, as `read_units` takes them. They enter no estimate; they are compared with it.
-        merge_below: options below this share of a contest's votes become one, as in `read_units`; 0.03 for tables.
+        units: what `ecological.read` reads: a path, a DataFrame, or a Dataset of units.
+        truth: the counted tables, as `ecological.read` takes them. They enter no estimate; they are compared with it.
+        merge_below: options below this share of a contest's votes become one, as in `ecological.read`; 0.03 for tables.
         seed: of the draws.
         progress: called with steps done, steps in all, and what is being done.
-        **options: the fields of `electjax.labelled.units.settings.Settings`, such as method, context, draws; and other
-            arguments of `read_units`, such as rows, columns, electors, kind.
+        **options: the fields of `electjax.ecological.settings.Settings`, such as method, context, draws; and other
+            arguments of `ecological.read`, such as rows, columns, electors, kind.
 
     Returns:
         cells(contest, row, column): votes, and share of the row; share_low and share_high(level, ...): intervals of the
@@ -119,11 +119,11 @@ def parted(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def units_of(units: Table | xr.Dataset, truth: Any, merge_below: float | None, reading: dict[str, Any]) -> xr.Dataset:
     """Units as they are, or as they are read."""
-    return read_units(units, truth=truth, merge_below=merge_below, **reading)
+    return read(units, truth=truth, merge_below=merge_below, **reading)
 
 
 def estimate_tables(code: Encoded, settings: Settings, *, progress: Progress | None = None) -> Tables:
-    """`estimate_cells` on arrays. In double precision."""
+    """`ecological.estimate` on arrays. In double precision."""
     others = [beta for beta in settings.contexts if beta != settings.context] if settings.method == "context" else []
     need_slope = settings.draws > 0 and settings.context_sd > 0
     nodes = others or ([settings.context + 0.2] if need_slope else [])

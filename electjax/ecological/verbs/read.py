@@ -9,27 +9,27 @@ from typing import Any, get_args
 import pandas as pd
 import xarray as xr
 
-from electjax.labelled.ballots.records import Batch
-from electjax.labelled.ballots.schema import check_choice
-from electjax.labelled.ballots.store import is_netcdf
-from electjax.labelled.booths.axes import Axis
-from electjax.labelled.errors import data_error
-from electjax.labelled.units.draft import Draft, units_dataset
-from electjax.labelled.units.long import lacking, read_long, theirs
-from electjax.labelled.units.merge import drop_unused, merge_small
-from electjax.labelled.units.schema import RowKind, validate_units
-from electjax.labelled.units.store import load_units
-from electjax.labelled.units.table import read_source
-from electjax.labelled.units.totals import with_electors, with_equal_totals, without_empty
-from electjax.labelled.units.traits import join_traits
-from electjax.labelled.units.truth import join_truth, sum_truth
-from electjax.labelled.units.wide import Cells, need_sides, read_wide
+from electjax.data.axes import Axis
+from electjax.data.errors import data_error
+from electjax.data.records import Batch
+from electjax.ecological.readers.draft import Draft, units_dataset
+from electjax.ecological.readers.long import lacking, read_long, theirs
+from electjax.ecological.readers.merge import drop_unused, merge_small
+from electjax.ecological.readers.table import read_source
+from electjax.ecological.readers.totals import with_electors, with_equal_totals, without_empty
+from electjax.ecological.readers.traits import join_traits
+from electjax.ecological.readers.truth import join_truth, sum_truth
+from electjax.ecological.readers.wide import Cells, need_sides, read_wide
+from electjax.ecological.schema import RowKind, validate
+from electjax.ecological.store import load_units
+from electjax.voter_types.schema import check_choice
+from electjax.voter_types.store import is_netcdf
 
 MERGE_BELOW = 0.03
 Table = str | os.PathLike[str] | pd.DataFrame
 
 
-def read_units(
+def read(
     source: Table | xr.Dataset,
     *,
     truth: Table | Cells | None = None,
@@ -50,7 +50,7 @@ def read_units(
     encoding: str | None = None,
     name: str | None = None,
 ) -> xr.Dataset:
-    """Read row and column margins of units into a units Dataset (see `electjax.labelled.units.schema`).
+    """Read row and column margins of units into a units Dataset (see `electjax.ecological.schema`).
 
     Formats, told apart by their header:
 
@@ -59,7 +59,7 @@ def read_units(
       one called party, list (Zweitstimme, PR) or group is rows, one called candidate (Erststimme, SMD) is columns, an
       earlier year comes before a later one; else the first one is rows.
     - wide: one row for each unit, with `rows` and `columns` naming columns of the table.
-    - a netCDF file by `save_units`, or a units Dataset: these are as they were made, checked.
+    - a netCDF file by `ecological.save`, or a units Dataset: these are as they were made, checked.
 
     Text may be separated by commas, semicolons or tabs, and gzipped or zipped. Options without votes in their contest
     and empty units are left out; `notes` says so.
@@ -92,7 +92,7 @@ def read_units(
             counted from 0) and the column, what was found, what was expected and how to mend it.
     """
     if kind is not None:
-        check_choice("read_units(kind=)", kind, get_args(RowKind))
+        check_choice("ecological.read(kind=)", kind, get_args(RowKind))
     below = MERGE_BELOW if merge_below is None else merge_below
     if isinstance(below, bool) or not 0 <= below < 1:
         mend = "0.03 merges options below 3 %, 0 none"
@@ -152,7 +152,7 @@ def finished(draft: Draft, *, name: str, merge_below: float) -> xr.Dataset:
 
 
 def _made(source: xr.Dataset | str | os.PathLike[str], given: set[str], name: str | None) -> xr.Dataset:
-    units = validate_units(source) if isinstance(source, xr.Dataset) else load_units(Path(source))
+    units = validate(source) if isinstance(source, xr.Dataset) else load_units(Path(source))
     if given:
         raise data_error(
             f"{sorted(given)[0]} for units that are made",

@@ -1,4 +1,4 @@
-"""Units whose cross-tables are known, drawn from the model of `electjax.calm.cells` and labelled as a reader does."""
+"""Units whose cross-tables are known, drawn from the model of `ecological.model` and labelled as a reader does."""
 
 import json
 from collections.abc import Sequence
@@ -8,17 +8,17 @@ import jax
 import numpy as np
 import xarray as xr
 
-from electjax.calm.cells.data import KINDS
-from electjax.calm.cells.generate import ABSTAINED, Drawn, draw_units
-from electjax.calm.cells.generate import OTHER as OTHER_KEY
-from electjax.core.host import host_generator
-from electjax.labelled.ballots.schema import check_choice
-from electjax.labelled.booths.axes import Axis, axes_of
-from electjax.labelled.errors import data_error
-from electjax.labelled.units.draft import Draft, Side, Traits
-from electjax.labelled.units.read import finished
-from electjax.labelled.units.schema import DID_NOT_VOTE, OTHER, RowKind
-from electjax.labelled.units.settings import CONTEXT
+from electjax.data.axes import Axis, axes_of
+from electjax.data.errors import data_error
+from electjax.ecological.model.data import KINDS
+from electjax.ecological.model.generate import ABSTAINED, Drawn, draw_units
+from electjax.ecological.model.generate import OTHER as OTHER_KEY
+from electjax.ecological.readers.draft import Draft, Side, Traits
+from electjax.ecological.schema import DID_NOT_VOTE, OTHER, RowKind
+from electjax.ecological.settings import CONTEXT
+from electjax.ecological.verbs.read import finished
+from electjax.numerics.host import host_generator
+from electjax.voter_types.schema import check_choice
 
 PARTIES = ("Anchor", "Beacon", "Cedar", "Delta", "Ember", "Falcon", "Granite", "Harbour", "Iris", "Juniper")
 GROUPS = ("hill", "river", "coast", "forest", "plain", "island", "marsh", "valley", "lake", "heath")
@@ -28,7 +28,7 @@ _SYLLABLES = (("Ba", "Do", "Ki", "Lu", "Me", "Ra", "So", "Te", "Va", "Ni"), ("la
 _ENDS = ("a", "en", "is", "o", "ard", "ley", "ström", "ko")
 
 
-def simulate_units(
+def simulate(
     *,
     contests: int = 24,
     units: int = 40,
@@ -52,7 +52,7 @@ def simulate_units(
 ) -> xr.Dataset:
     """Draw contests of invented parties and candidates whose cross-tables are known, unit by unit.
 
-    The model is the one that `electjax.estimate_cells` fits, so that what it assumes can be made right or wrong: by
+    The model is the one that `ecological.estimate` fits, so that what it assumes can be made right or wrong: by
     default everything is as assumed, and `context` alone decides how far voters are moved by their surroundings.
 
     Args:
@@ -71,7 +71,7 @@ def simulate_units(
         abstention: share of a row that does not vote, a column of its own; 0 for no such column.
         traits, affinity: categories that rows and candidates are given on one axis, at most six, and what a shared one
             adds to the logit; 0 for none.
-        merge_below: options below this share of a contest become OTHER, as in `read_units`.
+        merge_below: options below this share of a contest become OTHER, as in `ecological.read`.
         seed: the same seed gives the same Dataset.
         name: of the units.
 
@@ -81,7 +81,7 @@ def simulate_units(
     Raises:
         ElectionDataError: a number out of range.
     """
-    check_choice("simulate_units(kind=)", kind, get_args(RowKind))
+    check_choice("ecological.simulate(kind=)", kind, get_args(RowKind))
     given: dict[str, Any] = {"rows": rows, "parties": parties, "unit_sd": unit_sd, "pair_sd": pair_sd, "tau": tau}
     given |= {"contests": contests, "units": units, "fielded": fielded, "voters": voters, "abstention": abstention}
     given |= {"traits": traits, "affinity": affinity}
@@ -91,7 +91,7 @@ def simulate_units(
     drawn = draw_units(keys[0], beta=context, rho=correlation, **given)
     rng = host_generator(keys[1])
     axes = axes_of({AXIS: {"categories": list(CATEGORIES[:traits]), "kernel": "match"}}) if traits else ()
-    draft = _drafted(drawn, rng, kind, axes, source=f"simulate_units, seed {seed}")
+    draft = _drafted(drawn, rng, kind, axes, source=f"ecological.simulate, seed {seed}")
     found = finished(draft, name=name, merge_below=merge_below)
     parameters = {"context": context, "correlation": correlation, "kind": kind, "seed": seed, **given}
     parameters |= {"level": list(given["level"]), "tau": list(tau)}
@@ -155,7 +155,7 @@ def _traits(trait: np.ndarray) -> Traits:
 def _check(given: dict[str, Any]) -> None:
     def need(name: str, good: bool, expected: str) -> None:
         if not good:
-            where = f"simulate_units({name}=)"
+            where = f"ecological.simulate({name}=)"
             raise data_error(f"found {given[name]!r}", where=where, expected=expected, mend="change it")
 
     for name, least in (("contests", 1), ("units", 1), ("rows", 2), ("parties", 2), ("traits", 0)):

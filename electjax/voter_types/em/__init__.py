@@ -1,1 +1,1 @@
-"""Voter types: mixtures of categorical votes over cast ballots, fitted by EM. Arrays only; labels live elsewhere."""
+"""The mathematics, on arrays alone."""

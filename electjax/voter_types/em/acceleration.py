@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from electjax.voter_types.membership import maximise_shares, penalty
-from electjax.voter_types.menus import maximise_choice
-from electjax.voter_types.mixture import LOG_ZERO, Types, expect
-from electjax.voter_types.rows import Rows
+from electjax.voter_types.em.membership import maximise_shares, penalty
+from electjax.voter_types.em.menus import maximise_choice
+from electjax.voter_types.em.mixture import LOG_ZERO, Types, expect
+from electjax.voter_types.em.rows import Rows
 
 STRIDE = 4.0  # by this factor the longest extrapolation grows while extrapolations succeed
 LONGEST = 1e6

@@ -15,12 +15,12 @@ from jax import Array
 from jaxtyping import Bool, Float
 from scipy.special import softmax
 
-from electjax.core.host import host_generator
-from electjax.voter_types.mixture import Types
-from electjax.voter_types.profiles import Profiles
-from electjax.voter_types.rows import Rows
-from electjax.voter_types.simulate import expand, simulate_profiles
-from electjax.voter_types.stacks import (
+from electjax.numerics.host import host_generator
+from electjax.voter_types.em.mixture import Types
+from electjax.voter_types.em.profiles import Profiles
+from electjax.voter_types.em.rows import Rows
+from electjax.voter_types.em.simulate import expand, simulate_profiles
+from electjax.voter_types.em.stacks import (
     Best,
     best_fits,
     host_types,

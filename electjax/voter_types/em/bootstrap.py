@@ -15,15 +15,15 @@ import numpy as np
 from jax import Array, lax
 from scipy import sparse
 
-from electjax.core.host import host_generator
-from electjax.voter_types.acceleration import Walk, begin, squarem_cycle
-from electjax.voter_types.matching import match_types, reorder
-from electjax.voter_types.mixture import Types, log_likelihood
-from electjax.voter_types.profiles import Profiles, are_counts
-from electjax.voter_types.rows import Rows, lay_out
-from electjax.voter_types.simulate import expand, simulate_profiles
-from electjax.voter_types.stacks import inside, mapped_axes, stack_rows
-from electjax.voter_types.uncertainty import Quantities, Values, averages, quantities
+from electjax.numerics.host import host_generator
+from electjax.voter_types.em.acceleration import Walk, begin, squarem_cycle
+from electjax.voter_types.em.matching import match_types, reorder
+from electjax.voter_types.em.mixture import Types, log_likelihood
+from electjax.voter_types.em.profiles import Profiles, are_counts
+from electjax.voter_types.em.rows import Rows, lay_out
+from electjax.voter_types.em.simulate import expand, simulate_profiles
+from electjax.voter_types.em.stacks import inside, mapped_axes, stack_rows
+from electjax.voter_types.em.uncertainty import Quantities, Values, averages, quantities
 
 LANES = 64
 HOLD = 1 << 24  # numbers that the lanes of a batch may hold

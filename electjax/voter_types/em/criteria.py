@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from electjax.voter_types.free import chosen_options
-from electjax.voter_types.mixture import Types, log_choice, log_joint, log_shares
-from electjax.voter_types.profiles import Profiles
-from electjax.voter_types.rows import Rows, block_scores, pattern_tables
+from electjax.voter_types.em.free import chosen_options
+from electjax.voter_types.em.mixture import Types, log_choice, log_joint, log_shares
+from electjax.voter_types.em.profiles import Profiles
+from electjax.voter_types.em.rows import Rows, block_scores, pattern_tables
 
 
 class Criteria(NamedTuple):

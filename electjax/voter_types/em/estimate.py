@@ -9,14 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from electjax.core.host import host_generator
-from electjax.voter_types.explore import best_runs, explore
-from electjax.voter_types.matching import order_by_share
-from electjax.voter_types.maxima import BLURRED, SAME, Maximum, affordable, end_runs, local_maxima
-from electjax.voter_types.mixture import Types
-from electjax.voter_types.profiles import Profiles
-from electjax.voter_types.restarts import LANES, Runs, Way, draw_starts, filled, join, run_long, run_starts, take
-from electjax.voter_types.rows import Rows, lay_out
+from electjax.numerics.host import host_generator
+from electjax.voter_types.em.explore import best_runs, explore
+from electjax.voter_types.em.matching import order_by_share
+from electjax.voter_types.em.maxima import BLURRED, SAME, Maximum, affordable, end_runs, local_maxima
+from electjax.voter_types.em.mixture import Types
+from electjax.voter_types.em.profiles import Profiles
+from electjax.voter_types.em.restarts import LANES, Runs, Way, draw_starts, filled, join, run_long, run_starts, take
+from electjax.voter_types.em.rows import Rows, lay_out
 
 LOOSE = 1e-6  # relative change at which a start that is only to be compared stops
 FULL_WORK = 2e7  # rows x cells x types x starts up to which every start is run to the end

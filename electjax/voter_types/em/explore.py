@@ -14,10 +14,10 @@ import jax
 import numpy as np
 from jax import Array
 
-from electjax.core.host import host_generator
-from electjax.voter_types.mixture import LOG_ZERO, Types
-from electjax.voter_types.restarts import Runs, Way, filled, join, run_starts, take
-from electjax.voter_types.rows import Rows
+from electjax.numerics.host import host_generator
+from electjax.voter_types.em.mixture import LOG_ZERO, Types
+from electjax.voter_types.em.restarts import Runs, Way, filled, join, run_starts, take
+from electjax.voter_types.em.rows import Rows
 
 APART = 0.3  # solutions that moves are made from differ so much in log-likelihood: near copies add nothing
 POOL = 16  # how many these are

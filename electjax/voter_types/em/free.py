@@ -12,9 +12,9 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from electjax.voter_types.matching import sample_shares
-from electjax.voter_types.mixture import LOG_ZERO, Types
-from electjax.voter_types.profiles import NOTHING, Profiles
+from electjax.voter_types.em.matching import sample_shares
+from electjax.voter_types.em.mixture import LOG_ZERO, Types
+from electjax.voter_types.em.profiles import NOTHING, Profiles
 
 BOUNDARY = 1e-6  # a probability below it counts as zero
 

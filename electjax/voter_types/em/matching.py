@@ -12,8 +12,8 @@ from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 from scipy.special import softmax
 
-from electjax.voter_types.mixture import Types
-from electjax.voter_types.profiles import Profiles
+from electjax.voter_types.em.mixture import Types
+from electjax.voter_types.em.profiles import Profiles
 
 
 def match_types(types: Types, reference: Types, shares: Any = None) -> Int[np.ndarray, " K"]:

@@ -5,10 +5,10 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from electjax.voter_types.mixture import Types
-from electjax.voter_types.newton import newton_work, polish_all
-from electjax.voter_types.restarts import Runs, Way
-from electjax.voter_types.rows import Rows
+from electjax.voter_types.em.mixture import Types
+from electjax.voter_types.em.newton import newton_work, polish_all
+from electjax.voter_types.em.restarts import Runs, Way
+from electjax.voter_types.em.rows import Rows
 
 SAME = 1e-4  # maxima of log-likelihoods closer than this are one
 BLURRED = 1e-2  # the same for runs that Newton's method did not end

@@ -6,8 +6,8 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import Float
 
-from electjax.voter_types.menus import ROUNDING
-from electjax.voter_types.mixture import LOG_ZERO
+from electjax.voter_types.em.menus import ROUNDING
+from electjax.voter_types.em.mixture import LOG_ZERO
 
 BLOCK = 2048  # rows whose products of covariates stay in the cache
 

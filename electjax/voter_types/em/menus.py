@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from electjax.voter_types.mixture import LOG_ZERO, Types, log_choice
+from electjax.voter_types.em.mixture import LOG_ZERO, Types, log_choice
 
 STEP = 4.0  # longest Newton step in psi
 ROUNDING = 1e-13  # relative error of a sum: a step that loses less is taken, or Newton's method would stall there

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float
 
-from electjax.voter_types.rows import (
+from electjax.voter_types.em.rows import (
     Rows,
     block_scores,
     cell_sums,

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import log_softmax
 
-from electjax.voter_types.menus import ROUNDING
-from electjax.voter_types.mixture import LOG_ZERO, Types
-from electjax.voter_types.rows import Rows
+from electjax.voter_types.em.menus import ROUNDING
+from electjax.voter_types.em.mixture import LOG_ZERO, Types
+from electjax.voter_types.em.rows import Rows
 
 STEP = 3.0  # longest step of a coordinate
 FLAT = 1e-9  # curvature per unit of weight below which a direction counts as flat

@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from electjax.voter_types.membership import penalty
-from electjax.voter_types.mixture import Types, expect, log_choice, log_likelihood, log_shares
-from electjax.voter_types.rows import Rows
+from electjax.voter_types.em.membership import penalty
+from electjax.voter_types.em.mixture import Types, expect, log_choice, log_likelihood, log_shares
+from electjax.voter_types.em.rows import Rows
 
 
 def objective_of(types: Types, rows: Rows, ridge: Array | float) -> Array:

@@ -16,12 +16,12 @@ from jaxtyping import Float
 from scipy.sparse import csr_array
 from scipy.special import chdtrc, softmax, xlogy
 
-from electjax.voter_types.free import chosen_options
-from electjax.voter_types.mixture import Types, log_choice, row_log_likelihood
-from electjax.voter_types.profiles import NOTHING, Profiles, contexts_of, row_labels
-from electjax.voter_types.rows import Rows
-from electjax.voter_types.simulate import expand, simulate_profiles
-from electjax.voter_types.stacks import best_fits, in_stacks, inside, one_set
+from electjax.voter_types.em.free import chosen_options
+from electjax.voter_types.em.mixture import Types, log_choice, row_log_likelihood
+from electjax.voter_types.em.profiles import NOTHING, Profiles, contexts_of, row_labels
+from electjax.voter_types.em.rows import Rows
+from electjax.voter_types.em.simulate import expand, simulate_profiles
+from electjax.voter_types.em.stacks import best_fits, in_stacks, inside, one_set
 
 _row_log_likelihood = jax.jit(row_log_likelihood)
 

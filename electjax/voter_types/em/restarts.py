@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from electjax.core.parallel import host_workers, side_by_side
-from electjax.voter_types.acceleration import Walk, begin, em_cycle, squarem_cycle
-from electjax.voter_types.menus import maximise_choice
-from electjax.voter_types.mixture import Types
-from electjax.voter_types.rows import Rows, cell_sums
+from electjax.numerics.parallel import host_workers, side_by_side
+from electjax.voter_types.em.acceleration import Walk, begin, em_cycle, squarem_cycle
+from electjax.voter_types.em.menus import maximise_choice
+from electjax.voter_types.em.mixture import Types
+from electjax.voter_types.em.rows import Rows, cell_sums
 
 LANES = 64  # runs side by side where one alone would leave the machine idle
 BUSY, FEWER = 50_000, 8  # cells x types from which fewer lanes cost no time, and leave fewer idle at the end

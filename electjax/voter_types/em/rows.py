@@ -17,7 +17,7 @@ import numpy as np
 from jax import Array, lax
 from jax.ops import segment_sum
 
-from electjax.voter_types.profiles import NOTHING, Profiles
+from electjax.voter_types.em.profiles import NOTHING, Profiles
 
 PATTERNS = 512  # most joint patterns of a block: its table stays in the fastest cache
 DENSE = 1_500_000  # entries of a 0/1 matrix above which blocks are faster, even for many restarts

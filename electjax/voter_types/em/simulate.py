@@ -11,9 +11,9 @@ import numpy as np
 from jax import Array
 from jaxtyping import Int
 
-from electjax.core.random import random_bits, threefry_key
-from electjax.voter_types.mixture import Types, log_choice, log_shares
-from electjax.voter_types.profiles import NOTHING, Profiles, are_counts, combine, contexts_of
+from electjax.numerics.random import random_bits, threefry_key
+from electjax.voter_types.em.mixture import Types, log_choice, log_shares
+from electjax.voter_types.em.profiles import NOTHING, Profiles, are_counts, combine, contexts_of
 
 CHUNK = 1 << 16  # voters drawn at a time
 

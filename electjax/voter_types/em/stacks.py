@@ -10,12 +10,12 @@ import numpy as np
 from jax import Array, lax
 from scipy.special import log_softmax
 
-from electjax.voter_types.acceleration import Walk, begin, squarem_cycle
-from electjax.voter_types.mixture import LOG_ZERO, Types
-from electjax.voter_types.objective import objective_of
-from electjax.voter_types.profiles import NOTHING, Profiles
-from electjax.voter_types.restarts import even_types
-from electjax.voter_types.rows import PATTERNS, Rows
+from electjax.voter_types.em.acceleration import Walk, begin, squarem_cycle
+from electjax.voter_types.em.mixture import LOG_ZERO, Types
+from electjax.voter_types.em.objective import objective_of
+from electjax.voter_types.em.profiles import NOTHING, Profiles
+from electjax.voter_types.em.restarts import even_types
+from electjax.voter_types.em.rows import PATTERNS, Rows
 
 HOLD = 1 << 26  # most votes of the data sets at hand
 DENSE = 1 << 14  # most entries of a data set's 0/1 matrix

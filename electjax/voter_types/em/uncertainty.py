@@ -19,13 +19,13 @@ from jaxtyping import Bool, Float, Int
 from scipy import sparse
 from scipy.special import expit, logit, ndtri
 
-from electjax.voter_types.acceleration import valid
-from electjax.voter_types.free import BOUNDARY, Free
-from electjax.voter_types.mixture import LOG_ZERO, Types, expect, log_choice, log_shares
-from electjax.voter_types.objective import score
-from electjax.voter_types.profiles import NOTHING, Profiles, are_counts
-from electjax.voter_types.restarts import in_batches
-from electjax.voter_types.rows import Rows
+from electjax.voter_types.em.acceleration import valid
+from electjax.voter_types.em.free import BOUNDARY, Free
+from electjax.voter_types.em.mixture import LOG_ZERO, Types, expect, log_choice, log_shares
+from electjax.voter_types.em.objective import score
+from electjax.voter_types.em.profiles import NOTHING, Profiles, are_counts
+from electjax.voter_types.em.restarts import in_batches
+from electjax.voter_types.em.rows import Rows
 
 KINDS = ("information", "sandwich", "cluster")
 FLAT = 1e-8  # curvature below which a direction is flat; every parameter has 1 of its own

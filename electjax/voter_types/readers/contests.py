@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from electjax.labelled.ballots.options import ReadOptions
-from electjax.labelled.ballots.records import Batch
-from electjax.labelled.ballots.schema import MISSING, menu_kinds, strings, unique_names, validate_ballots
-from electjax.labelled.ballots.voters import add_voters, complete, voter_columns
-from electjax.labelled.errors import data_error, suggest
+from electjax.data.errors import data_error, suggest
+from electjax.data.records import Batch
+from electjax.voter_types.readers.options import ReadOptions
+from electjax.voter_types.readers.voters import add_voters, complete, voter_columns
+from electjax.voter_types.schema import MISSING, menu_kinds, strings, unique_names, validate
 
 NO_VOTE = "no vote"
 WRITE_IN = "write-in"
@@ -130,4 +130,4 @@ def finish_ballots(ds: xr.Dataset, batch: Batch, options: ReadOptions) -> xr.Dat
     for position, column in enumerate(batch.columns):
         if column.name in _KEPT and position not in voters.taken():
             ds = ds.assign_coords({column.name: ("voter", column.cells())})
-    return validate_ballots(complete(ds, batch, voters, options.incomplete), invalid=options.invalid)
+    return validate(complete(ds, batch, voters, options.incomplete), invalid=options.invalid)

@@ -14,7 +14,9 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from electjax.labelled.ballots.contests import (
+from electjax.data.errors import data_error, data_warning
+from electjax.data.records import Labels, Records, clean, make_batch, number_cells
+from electjax.voter_types.readers.contests import (
     Cast,
     Contest,
     cast_ballots,
@@ -22,9 +24,7 @@ from electjax.labelled.ballots.contests import (
     contest_name,
     finish_ballots,
 )
-from electjax.labelled.ballots.options import ReadOptions
-from electjax.labelled.ballots.records import Labels, Records, clean, make_batch, number_cells
-from electjax.labelled.errors import data_error, data_warning
+from electjax.voter_types.readers.options import ReadOptions
 
 HEADER_ROWS = 4
 _IDENTITY = ("cvrnumber", "tabulatornum")

@@ -17,17 +17,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from electjax.labelled.ballots.contests import (
-    WRITE_IN,
-    Cast,
-    Contest,
-    cast_ballots,
-    chosen_contests,
-    finish_ballots,
-)
-from electjax.labelled.ballots.options import ReadOptions
-from electjax.labelled.ballots.records import Labels, make_batch
-from electjax.labelled.errors import data_error
+from electjax.data.errors import data_error
+from electjax.data.records import Labels, make_batch
+from electjax.voter_types.readers.contests import WRITE_IN, Cast, Contest, cast_ballots, chosen_contests, finish_ballots
+from electjax.voter_types.readers.options import ReadOptions
 
 _EXPORT = "cvrexport"
 _LEADING = {

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from electjax.labelled.ballots.options import ReadOptions, already_coded
-from electjax.labelled.ballots.records import Batch, Records
-from electjax.labelled.ballots.schema import MISSING, SPLIT, TICKET, menu_kinds, strings, validate_ballots
-from electjax.labelled.ballots.voters import add_voters, complete, sorted_labels, voter_columns
-from electjax.labelled.errors import suggest
+from electjax.data.errors import suggest
+from electjax.data.records import Batch, Records
+from electjax.voter_types.readers.options import ReadOptions, already_coded
+from electjax.voter_types.readers.voters import add_voters, complete, sorted_labels, voter_columns
+from electjax.voter_types.schema import MISSING, SPLIT, TICKET, menu_kinds, strings, validate
 
 _NAMES = {
     "voter": ("voter", "voter_id", "cvr_id", "id"),
@@ -53,7 +53,7 @@ def read_long(records: Records, options: ReadOptions) -> xr.Dataset:
         free = position not in voters.taken() and column.name not in ds.variables
         if free and np.array_equal(column.codes, column.codes[every]) and column.name.casefold() not in _spoken():
             ds = ds.assign_coords({column.name: ("voter", column.cells()[votes.first])})
-    return validate_ballots(complete(ds, batch, voters, options.incomplete), invalid=options.invalid)
+    return validate(complete(ds, batch, voters, options.incomplete), invalid=options.invalid)
 
 
 def _votes(batch: Batch, options: ReadOptions) -> _Votes:

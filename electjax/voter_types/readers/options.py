@@ -1,12 +1,12 @@
-"""The options of `read_ballots`, as its readers share them."""
+"""The options of `voter_types.read`, as its readers share them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from electjax.labelled.ballots.schema import Invalid, Scheme, check_choice
-from electjax.labelled.ballots.voters import Incomplete
+from electjax.voter_types.readers.voters import Incomplete
+from electjax.voter_types.schema import Invalid, Scheme, check_choice
 
 Absent = Literal["missing", "off_ballot"]
 Overvote = Literal["abstain", "missing"]
@@ -14,7 +14,7 @@ Overvote = Literal["abstain", "missing"]
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions:
-    """The options of `read_ballots`, explained there."""
+    """The options of `voter_types.read`, explained there."""
 
     offices: Sequence[str] | None = None
     top: str | None = None
@@ -30,9 +30,9 @@ class ReadOptions:
     def __post_init__(self) -> None:
         words: dict[str, Any] = {"invalid": Invalid, "incomplete": Incomplete, "absent": Absent, "overvote": Overvote}
         for name, kind in words.items():
-            check_choice(f"read_ballots({name}=)", getattr(self, name), get_args(kind))
+            check_choice(f"voter_types.read({name}=)", getattr(self, name), get_args(kind))
         if self.scheme is not None:
-            check_choice("read_ballots(scheme=)", self.scheme, get_args(Scheme))
+            check_choice("voter_types.read(scheme=)", self.scheme, get_args(Scheme))
         for name in ("offices", "covariates"):
             if isinstance(value := getattr(self, name), str):
                 object.__setattr__(self, name, (value,))

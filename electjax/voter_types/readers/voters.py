@@ -6,8 +6,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 import xarray as xr
 
-from electjax.labelled.ballots.records import Batch, number
-from electjax.labelled.ballots.schema import strings
+from electjax.data.records import Batch, number
+from electjax.voter_types.schema import strings
 
 Incomplete = Literal["error", "drop"]
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import xarray as xr
 
-from electjax.labelled.ballots.options import ReadOptions, already_coded
-from electjax.labelled.ballots.records import Batch, Records, number
-from electjax.labelled.ballots.schema import MISSING, SPLIT, TICKET, strings, unique_names, validate_ballots
-from electjax.labelled.ballots.voters import VoterColumns, add_voters, complete, sorted_labels, voter_columns
+from electjax.data.records import Batch, Records, number
+from electjax.voter_types.readers.options import ReadOptions, already_coded
+from electjax.voter_types.readers.voters import VoterColumns, add_voters, complete, sorted_labels, voter_columns
+from electjax.voter_types.schema import MISSING, SPLIT, TICKET, strings, unique_names, validate
 
 _CODES, _MENUS = "y_", "m_"
 _MOST_OPTIONS = 1000
@@ -36,7 +36,7 @@ def _build(batch: Batch, header: Sequence[str], options: ReadOptions) -> xr.Data
         _unique_voters(batch, voters.voter)
     ds = (_coded if _prefixed(header, _CODES) else _labelled)(batch, header, voters, options)
     ds = add_voters(ds, batch, voters, slice(None))
-    return validate_ballots(complete(ds, batch, voters, options.incomplete), invalid=options.invalid)
+    return validate(complete(ds, batch, voters, options.incomplete), invalid=options.invalid)
 
 
 def _coded(batch: Batch, header: Sequence[str], voters: VoterColumns, options: ReadOptions) -> xr.Dataset:

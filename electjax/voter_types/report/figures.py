@@ -1,4 +1,4 @@
-"""Figures of voter types. They read the Datasets of `electjax.fit_types`, `select_types` and `residuals_types`."""
+"""Figures of voter types. They read the Datasets of `fit`, `select` and `residuals`."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ from electjax.report.style import (
     percent,
     whole_numbers,
 )
-from electjax.report.types_tables import CRITERIA
+from electjax.voter_types.report.tables import CRITERIA
 
 _MOST_NUMBERS = 60  # offices beyond which a heatmap has no numbers in it
 _MOST_MAXIMA = 15

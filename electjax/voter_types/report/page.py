@@ -8,7 +8,7 @@ import xarray as xr
 
 from electjax.report.page import ReportFigure, RowsSection, render_page
 from electjax.report.tables import Metrics
-from electjax.report.types import (
+from electjax.voter_types.report.figures import (
     bivariate_residuals,
     local_maxima,
     propensities,
@@ -16,7 +16,7 @@ from electjax.report.types import (
     sharpness,
     type_shares,
 )
-from electjax.report.types_tables import as_html, choice_rows, membership_rows, truth_rows
+from electjax.voter_types.report.tables import as_html, choice_rows, membership_rows, truth_rows
 
 _NOTE = (
     "A voter belongs to one type, and votes in every office with that type's probabilities, independently from office"

@@ -10,21 +10,21 @@ import xarray as xr
 from scipy import sparse
 
 import electjax
-from electjax.core.host import double_precision
-from electjax.labelled.ballots.codec import Encoded
-from electjax.labelled.ballots.decode import CONVENTIONS, DIMS
-from electjax.labelled.ballots.fit import held_ballots
-from electjax.labelled.ballots.residuals import fitted_arrays
-from electjax.labelled.ballots.schema import check_choice
-from electjax.labelled.errors import data_error
-from electjax.voter_types.bootstrap import nonparametric_bootstrap, parametric_bootstrap, spread
-from electjax.voter_types.profiles import are_counts
-from electjax.voter_types.uncertainty import cluster_pairs
+from electjax.data.errors import data_error
+from electjax.numerics.host import double_precision
+from electjax.voter_types.codec import Encoded
+from electjax.voter_types.decode import CONVENTIONS, DIMS
+from electjax.voter_types.em.bootstrap import nonparametric_bootstrap, parametric_bootstrap, spread
+from electjax.voter_types.em.profiles import are_counts
+from electjax.voter_types.em.uncertainty import cluster_pairs
+from electjax.voter_types.schema import check_choice
+from electjax.voter_types.verbs.fit import held_ballots
+from electjax.voter_types.verbs.residuals import fitted_arrays
 
 Kind = Literal["nonparametric", "parametric"]
 
 
-def bootstrap_types(
+def bootstrap(
     fit: xr.Dataset,
     ballots: xr.Dataset | str | os.PathLike[str] | Iterable[xr.Dataset],
     kind: Kind = "nonparametric",
@@ -40,7 +40,7 @@ def bootstrap_types(
     local maxima.
 
     Args:
-        fit: what `electjax.fit_types` returned.
+        fit: what `electjax.voter_types.fit` returned.
         ballots: the ballots it was fitted to.
         kind: "nonparametric" draws voters with replacement (whole clusters where the ballots have `cluster`);
             "parametric" draws new votes of the same voters from the fit, at their menus and covariates.
@@ -57,13 +57,15 @@ def bootstrap_types(
     Raises:
         ElectionDataError: ballots that do not fit the schema or the fit, an argument out of range.
     """
-    check_choice("bootstrap_types(kind=)", kind, get_args(Kind))
+    check_choice("voter_types.bootstrap(kind=)", kind, get_args(Kind))
     for name, value, good, expected in (
         ("replicates", replicates, replicates >= 2, "at least 2"),
         ("level", level, 0 < level < 1, "a share between 0 and 1"),
     ):
         if not good:
-            raise data_error(f"found {value}", where=f"bootstrap_types({name}=)", expected=expected, mend="correct it")
+            raise data_error(
+                f"found {value}", where=f"voter_types.bootstrap({name}=)", expected=expected, mend="correct it"
+            )
     ballots = held_ballots(ballots)
     types, encoded = fitted_arrays(fit, ballots)
     data, ridge = encoded.profiles, float(fit.attrs.get("ridge", 0.0))

@@ -11,24 +11,24 @@ import numpy as np
 import xarray as xr
 
 import electjax
-from electjax.core.host import double_precision
-from electjax.labelled.ballots.codec import Encoded, encode_ballots, encode_stream
-from electjax.labelled.ballots.decode import decode_fit
-from electjax.labelled.ballots.read import read_ballots
-from electjax.labelled.ballots.schema import check_choice
-from electjax.labelled.ballots.store import is_zarr
-from electjax.labelled.ballots.stream import stream_ballots
-from electjax.labelled.errors import data_error
-from electjax.voter_types.criteria import count_parameters
-from electjax.voter_types.diagnose import Names, check_design, diagnose
-from electjax.voter_types.estimate import Estimate, estimate
-from electjax.voter_types.free import Free, find_free
-from electjax.voter_types.matching import match_types, reorder
-from electjax.voter_types.mixture import LOG_ZERO, Types
-from electjax.voter_types.profiles import are_counts, standardise
-from electjax.voter_types.restarts import STARTS, Way
-from electjax.voter_types.rows import Rows, lay_out
-from electjax.voter_types.uncertainty import Covariance, cluster_pairs, covariance
+from electjax.data.errors import data_error
+from electjax.numerics.host import double_precision
+from electjax.voter_types.codec import Encoded, encode_ballots, encode_stream
+from electjax.voter_types.decode import decode_fit
+from electjax.voter_types.em.criteria import count_parameters
+from electjax.voter_types.em.diagnose import Names, check_design, diagnose
+from electjax.voter_types.em.estimate import Estimate, estimate
+from electjax.voter_types.em.free import Free, find_free
+from electjax.voter_types.em.matching import match_types, reorder
+from electjax.voter_types.em.mixture import LOG_ZERO, Types
+from electjax.voter_types.em.profiles import are_counts, standardise
+from electjax.voter_types.em.restarts import STARTS, Way
+from electjax.voter_types.em.rows import Rows, lay_out
+from electjax.voter_types.em.uncertainty import Covariance, cluster_pairs, covariance
+from electjax.voter_types.schema import check_choice
+from electjax.voter_types.store import is_zarr
+from electjax.voter_types.verbs.read import read
+from electjax.voter_types.verbs.stream import stream
 
 Ballots = xr.Dataset | str | os.PathLike[str] | Iterable[xr.Dataset]
 Start = Literal["random", "votes", "kmeans"]
@@ -50,7 +50,7 @@ class Fitted(NamedTuple):
     notes: list[str]
 
 
-def fit_types(
+def fit(
     ballots: Ballots,
     types: int = 3,
     restarts: int = 100,
@@ -81,8 +81,8 @@ def fit_types(
     in section 4 (independence of irrelevant alternatives); covariates move the shares of the types (section 5).
 
     Args:
-        ballots: see `electjax.labelled.ballots.schema`; or the path of a file for `read_ballots`, or of a Zarr
-            folder, which like an iterable of Datasets (`stream_ballots`) is read in chunks and never held whole.
+        ballots: see `electjax.voter_types.schema`; or the path of a file for `voter_types.read`, or of a Zarr
+            folder, which like an iterable of Datasets (`voter_types.stream`) is read in chunks and never held whole.
         types: number of types, K.
         restarts: number of starts. Where the best maximum is rare among them, moves from the best solutions follow.
         seed: the same seed gives the same fit, whatever the number of lanes.
@@ -118,7 +118,9 @@ def fit_types(
         ElectionDataError: ballots that do not fit the schema, an argument out of range.
     """
     if not 0 < level < 1:
-        raise data_error(f"found {level}", where="fit_types(level=)", expected="between 0 and 1", mend="as in .95")
+        raise data_error(
+            f"found {level}", where="voter_types.fit(level=)", expected="between 0 and 1", mend="as in .95"
+        )
     ballots = held_ballots(ballots)
     fitted = fit_arrays(
         encoded_ballots(ballots, covariates, unique=collapse),
@@ -141,7 +143,7 @@ def fit_types(
         progress=progress,
     )
     for note in fitted.notes:
-        warnings.warn(f"fit_types, {types} types: {note}", stacklevel=2)
+        warnings.warn(f"voter_types.fit, {types} types: {note}", stacklevel=2)
     with double_precision():
         return decode_fit(
             fitted,
@@ -175,22 +177,22 @@ def fit_arrays(
     reference: xr.Dataset | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Fitted:
-    """`fit_types` on encoded ballots; the Dataset is only asked for clusters."""
+    """`voter_types.fit` on encoded ballots; the Dataset is only asked for clusters."""
     _check(types, restarts, max_maps, tolerance, prune, ridge)
     for name, value, kind in (("criterion", criterion, Criterion), ("acceleration", acceleration, Acceleration)):
-        check_choice(f"fit_types({name}=)", value, get_args(kind))
-    check_choice("fit_types(errors=)", errors, get_args(Errors))
+        check_choice(f"voter_types.fit({name}=)", value, get_args(kind))
+    check_choice("voter_types.fit(errors=)", errors, get_args(Errors))
     data, basis = standardise(encoded.profiles)
     given: str | Types
     if isinstance(start, str):
-        check_choice("fit_types(start=)", start, STARTS)
+        check_choice("voter_types.fit(start=)", start, STARTS)
         given = start
     else:
         own = types_of(start, encoded)
         if own.gamma.shape[1] != types:
             raise data_error(
                 f"a fit of {own.gamma.shape[1]} types",
-                where="fit_types(start=)",
+                where="voter_types.fit(start=)",
                 expected=f"{types}, as in types=",
                 mend="pass the same number",
             )
@@ -241,7 +243,7 @@ def fit_arrays(
 
 def held_ballots(ballots: Ballots) -> Ballots:
     """What is in a file, where it is one that is held whole; whatever else is given stays as it is."""
-    return read_ballots(ballots) if isinstance(ballots, str | os.PathLike) and not is_zarr(Path(ballots)) else ballots
+    return read(ballots) if isinstance(ballots, str | os.PathLike) and not is_zarr(Path(ballots)) else ballots
 
 
 def encoded_ballots(
@@ -255,7 +257,7 @@ def encoded_ballots(
     if isinstance(ballots, xr.Dataset):
         return encode_ballots(ballots, covariates, unique=unique)
     if isinstance(ballots, str | os.PathLike):
-        return encode_stream(stream_ballots(ballots), covariates)
+        return encode_stream(stream(ballots), covariates)
     return encode_stream(cast("Iterable[xr.Dataset]", ballots), covariates)
 
 
@@ -310,9 +312,9 @@ def _kind_of_errors(errors: Errors, encoded: Encoded, ballots: xr.Dataset | None
     if not clustered:
         raise data_error(
             "there are no clusters",
-            where="fit_types(errors='cluster')",
+            where="voter_types.fit(errors='cluster')",
             expected="ballots held whole, with cluster(voter)",
-            mend="name the column: read_ballots(..., cluster=)",
+            mend="name the column: voter_types.read(..., cluster=)",
         )
     assert ballots is not None
     assert encoded.inverse is not None
@@ -331,4 +333,4 @@ def _check(types: int, restarts: int, max_maps: int, tolerance: float, prune: fl
         ("ridge", ridge, ridge >= 0, "0 or more"),
     ):
         if not good:
-            raise data_error(f"found {value}", where=f"fit_types({name}=)", expected=expected, mend="correct it")
+            raise data_error(f"found {value}", where=f"voter_types.fit({name}=)", expected=expected, mend="correct it")

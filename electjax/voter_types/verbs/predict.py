@@ -9,20 +9,20 @@ import xarray as xr
 from jax import Array
 
 import electjax
-from electjax.core.host import double_precision
-from electjax.labelled.ballots.codec import INTERCEPT, Encoded, ballot_labels, dummy_column, dummy_of, encode_ballots
-from electjax.labelled.ballots.fit import types_of
-from electjax.labelled.ballots.read import read_ballots
-from electjax.labelled.ballots.schema import MISSING, check_dataset, place, strings, validate_ballots, voter_place
-from electjax.labelled.errors import data_error, suggest
-from electjax.voter_types.mixture import Types, log_joint
-from electjax.voter_types.profiles import NOTHING, Profiles
-from electjax.voter_types.rows import DENSE, Rows, lay_out
+from electjax.data.errors import data_error, suggest
+from electjax.numerics.host import double_precision
+from electjax.voter_types.codec import INTERCEPT, Encoded, ballot_labels, dummy_column, dummy_of, encode_ballots
+from electjax.voter_types.em.mixture import Types, log_joint
+from electjax.voter_types.em.profiles import NOTHING, Profiles
+from electjax.voter_types.em.rows import DENSE, Rows, lay_out
+from electjax.voter_types.schema import MISSING, check_dataset, place, strings, validate, voter_place
+from electjax.voter_types.verbs.fit import types_of
+from electjax.voter_types.verbs.read import read
 
 VOTERS = 1 << 20  # voters whose votes are collapsed at a time
 
 
-def predict_types(
+def predict(
     fit: xr.Dataset,
     ballots: xr.Dataset | str | os.PathLike[str],
     *,
@@ -34,8 +34,8 @@ def predict_types(
     have say nothing; neither do votes that are missing.
 
     Args:
-        fit: what `electjax.fit_types` returned.
-        ballots: a ballots Dataset, or the path of one for `read_ballots`, with offices of the fit, and the terms that
+        fit: what `electjax.voter_types.fit` returned.
+        ballots: a ballots Dataset, or the path of one for `read`, with offices of the fit, and the terms that
             membership depends on there. Their weights do not matter.
         progress: called with voters done, their number, and a line.
 
@@ -73,12 +73,12 @@ def predict_types(
 
 def whole_ballots(ballots: xr.Dataset | str | os.PathLike[str]) -> xr.Dataset:
     """Ballots as one Dataset, read where a path is given."""
-    return read_ballots(ballots) if isinstance(ballots, str | os.PathLike) else check_dataset(ballots)
+    return read(ballots) if isinstance(ballots, str | os.PathLike) else check_dataset(ballots)
 
 
 def align_ballots(fit: xr.Dataset, ballots: xr.Dataset) -> xr.Dataset:
     """Checked ballots with the options coded as in the fit, and with the fit's terms as their covariates."""
-    ballots = validate_ballots(ballots)
+    ballots = validate(ballots)
     known = [str(office) for office in fit["office"].values]
     for office in ballots["office"].values:
         if str(office) not in known:

@@ -6,20 +6,20 @@ from pathlib import Path
 
 import xarray as xr
 
-from electjax.labelled.ballots.cvr_csv import HEADER_ROWS, is_cvr, read_cvr_csv
-from electjax.labelled.ballots.cvr_json import is_cvr_json, read_cvr_json
-from electjax.labelled.ballots.long import is_long, read_long
-from electjax.labelled.ballots.options import Absent, Overvote, ReadOptions
-from electjax.labelled.ballots.recode import recode_ballots
-from electjax.labelled.ballots.records import Records
-from electjax.labelled.ballots.schema import Invalid, Scheme, validate_ballots
-from electjax.labelled.ballots.store import is_netcdf, is_zarr, loaded, opened
-from electjax.labelled.ballots.voters import Incomplete
-from electjax.labelled.ballots.wide import read_wide
-from electjax.labelled.errors import data_error
+from electjax.data.errors import data_error
+from electjax.data.records import Records
+from electjax.voter_types.readers.cvr_csv import HEADER_ROWS, is_cvr, read_cvr_csv
+from electjax.voter_types.readers.cvr_json import is_cvr_json, read_cvr_json
+from electjax.voter_types.readers.long import is_long, read_long
+from electjax.voter_types.readers.options import Absent, Overvote, ReadOptions
+from electjax.voter_types.readers.voters import Incomplete
+from electjax.voter_types.readers.wide import read_wide
+from electjax.voter_types.schema import Invalid, Scheme, validate
+from electjax.voter_types.store import is_netcdf, is_zarr, loaded, opened
+from electjax.voter_types.verbs.recode import recode
 
 
-def read_ballots(
+def read(
     path: str | os.PathLike[str],
     *,
     offices: Sequence[str] | None = None,
@@ -36,7 +36,7 @@ def read_ballots(
     encoding: str = "utf-8-sig",
     name: str | None = None,
 ) -> xr.Dataset:
-    """Read cast ballots into a ballots Dataset (see `electjax.labelled.ballots.schema`).
+    """Read cast ballots into a ballots Dataset (see `electjax.voter_types.schema`).
 
     Formats, told apart by their beginning:
 
@@ -46,7 +46,7 @@ def read_ballots(
     - long CSV, one row per vote: voter, office, choice[, menu][, weight][, party of the choice][, covariates].
     - cast-vote records exported by Dominion systems, as CSV or as JSON (a folder, a zip, or CvrExport.json beside its
       manifests).
-    - netCDF files and Zarr folders by `save_ballots`.
+    - netCDF files and Zarr folders by `voter_types.save`.
 
     Text may be separated by commas, semicolons or tabs, and gzipped or zipped. Blank, NA, NaN and "." are missing.
     `row` of a voter is the line of the file (the session, in JSON).
@@ -56,7 +56,7 @@ def read_ballots(
         offices: which columns or contests are offices. Default: all that are not otherwise named; of cast-vote
             records, the contests in which a voter has one vote (the others are listed in the attribute `left_out`).
         top: name of the office at the top of the ticket, or of the voters' column with its party.
-        scheme: code the ballots relative to the top of the ticket (`recode_ballots`): "ticket", "split", or
+        scheme: code the ballots relative to the top of the ticket (`voter_types.recode`): "ticket", "split", or
             "options" as they come, also office by office. Labels that are the codes of the scheme stay as they are.
         parties: the two parties of the recoding. Default: those with most votes at the top.
         weight, cluster, covariates: columns of voters. A covariate of text becomes an indicator for each level but
@@ -91,7 +91,7 @@ def read_ballots(
     if name is not None:
         ballots.attrs["name"] = name
     if scheme is not None and ballots.attrs["scheme"] != scheme:
-        return recode_ballots(ballots, scheme=scheme, top=top, parties=parties)
+        return recode(ballots, scheme=scheme, top=top, parties=parties)
     return ballots
 
 
@@ -143,6 +143,6 @@ def _stored(path: Path, options: ReadOptions) -> xr.Dataset:
                 ds[name] = loaded(ds[[name]])[name]
             ballots = ds
         else:
-            ballots = validate_ballots(loaded(ds), invalid=options.invalid)
+            ballots = validate(loaded(ds), invalid=options.invalid)
     ballots.attrs["source"] = path.name
     return ballots if options.offices is None else ballots.sel(office=list(options.offices))

@@ -12,7 +12,8 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 import xarray as xr
 
-from electjax.labelled.ballots.schema import (
+from electjax.data.errors import data_error, data_warning, suggest
+from electjax.voter_types.schema import (
     MISSING,
     SPLIT,
     TICKET,
@@ -22,9 +23,8 @@ from electjax.labelled.ballots.schema import (
     place,
     strings,
     ticket_menus,
-    validate_ballots,
+    validate,
 )
-from electjax.labelled.errors import data_error, data_warning, suggest
 
 Others = Literal["split", "abstain", "missing"]
 
@@ -44,7 +44,7 @@ class _Office(NamedTuple):
     labels: tuple[str, ...]
 
 
-def recode_ballots(
+def recode(
     ballots: xr.Dataset,
     *,
     scheme: Scheme | Mapping[str, Scheme] = "ticket",
@@ -58,7 +58,7 @@ def recode_ballots(
     """Recode options into the document's scheme relative to the top of the ticket.
 
     Args:
-        ballots: options with labels, as `read_ballots` returns them (scheme "options"); or ballots already in the
+        ballots: options with labels, as `voter_types.read` returns them (scheme "options"); or ballots already in the
             scheme "ticket", which can become "split".
         scheme: for all offices, or by office (those not named are "ticket"):
             "ticket": 0 abstain, 1 split, 2 straight, with the menus of section 4.1.
@@ -85,9 +85,9 @@ def recode_ballots(
         ElectionDataError: no such office, no labels, or fewer than two parties.
     """
     where = place(ballots)
-    check_choice("recode_ballots(others=)", others, get_args(Others))
+    check_choice("voter_types.recode(others=)", others, get_args(Others))
     wanted = _schemes(ballots, scheme, where)
-    ds = validate_ballots(ballots.load())
+    ds = validate(ballots.load())
     if set(wanted.values()) == {"options"}:
         return ds.assign_attrs(scheme="options")
     if ds.attrs["scheme"] != "options":
@@ -146,7 +146,7 @@ def _schemes(ballots: xr.Dataset, scheme: Scheme | Mapping[str, Scheme], where: 
     names = [str(label) for label in ballots["office"].values]
     given: Mapping[str, Any] = scheme if isinstance(scheme, Mapping) else dict.fromkeys(names, scheme)
     for name, value in given.items():
-        check_choice(f"recode_ballots(scheme={{{name!r}: ...}})", value, get_args(Scheme))
+        check_choice(f"voter_types.recode(scheme={{{name!r}: ...}})", value, get_args(Scheme))
         if name not in names:
             raise data_error(f"no office {name!r}", where=where, expected="offices", mend=suggest(name, names))
     return {name: given.get(name, "ticket") for name in names}
@@ -315,4 +315,4 @@ def _assembled(
     scheme = next(iter(schemes)) if len(schemes) == 1 else "mixed"
     if scheme == "mixed":
         kept = kept.assign_coords(office_scheme=("office", strings(wanted[name] for name in names)))
-    return validate_ballots(kept.assign_attrs({**attrs, "scheme": scheme}))
+    return validate(kept.assign_attrs({**attrs, "scheme": scheme}))

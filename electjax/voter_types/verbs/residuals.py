@@ -8,14 +8,13 @@ import numpy as np
 import xarray as xr
 
 import electjax
-from electjax.core.host import double_precision
-from electjax.labelled.ballots.codec import Encoded, decode_rows
-from electjax.labelled.ballots.decode import CONVENTIONS
-from electjax.labelled.ballots.fit import encoded_ballots, types_of
-from electjax.labelled.errors import data_error
-from electjax.voter_types.criteria import count_parameters
-from electjax.voter_types.mixture import Types
-from electjax.voter_types.residuals import (
+from electjax.data.errors import data_error
+from electjax.numerics.host import double_precision
+from electjax.voter_types.codec import Encoded, decode_rows
+from electjax.voter_types.decode import CONVENTIONS
+from electjax.voter_types.em.criteria import count_parameters
+from electjax.voter_types.em.mixture import Types
+from electjax.voter_types.em.residuals import (
     PairFit,
     Replicates,
     TableFit,
@@ -24,7 +23,8 @@ from electjax.voter_types.residuals import (
     pair_fit,
     table_fit,
 )
-from electjax.voter_types.rows import lay_out
+from electjax.voter_types.em.rows import lay_out
+from electjax.voter_types.verbs.fit import encoded_ballots, types_of
 
 _PAIR = ("office", "office_")
 _MEANS = {
@@ -47,7 +47,7 @@ _MEANS = {
 }
 
 
-def residuals_types(
+def residuals(
     fit: xr.Dataset,
     ballots: xr.Dataset | str | os.PathLike[str] | Iterable[xr.Dataset],
     *,
@@ -62,7 +62,7 @@ def residuals_types(
     with more than a few offices they are (`sparse`), and never quite for pairs of offices; the bootstrap holds anyway.
 
     Args:
-        fit: what `electjax.fit_types` returned.
+        fit: what `electjax.voter_types.fit` returned.
         ballots: the ballots it was fitted to.
         replicates: data sets of a parametric bootstrap of the p-values; 0 for none.
         seed: of the bootstrap.
@@ -77,7 +77,7 @@ def residuals_types(
     """
     if replicates < 0:
         raise data_error(
-            f"found {replicates}", where="residuals_types(replicates=)", expected="0 or more", mend="correct it"
+            f"found {replicates}", where="voter_types.residuals(replicates=)", expected="0 or more", mend="correct it"
         )
     types, encoded = fitted_arrays(fit, ballots)
     data = encoded.profiles

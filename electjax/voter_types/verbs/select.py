@@ -11,16 +11,16 @@ import numpy as np
 import xarray as xr
 
 import electjax
-from electjax.core.host import double_precision
-from electjax.labelled.ballots.decode import CONVENTIONS
-from electjax.labelled.ballots.fit import Fitted, encoded_ballots, fit_arrays
-from electjax.labelled.errors import data_error
-from electjax.voter_types.blrt import RatioTest, ratio_test
-from electjax.voter_types.criteria import Criteria, count_parameters, criteria, disorder
-from electjax.voter_types.free import find_free
-from electjax.voter_types.free import labels as free_labels
-from electjax.voter_types.matching import sample_shares
-from electjax.voter_types.residuals import pair_fit, table_fit
+from electjax.data.errors import data_error
+from electjax.numerics.host import double_precision
+from electjax.voter_types.decode import CONVENTIONS
+from electjax.voter_types.em.blrt import RatioTest, ratio_test
+from electjax.voter_types.em.criteria import Criteria, count_parameters, criteria, disorder
+from electjax.voter_types.em.free import find_free
+from electjax.voter_types.em.free import labels as free_labels
+from electjax.voter_types.em.matching import sample_shares
+from electjax.voter_types.em.residuals import pair_fit, table_fit
+from electjax.voter_types.verbs.fit import Fitted, encoded_ballots, fit_arrays
 
 _disorder = jax.jit(disorder)
 _MEANS = {
@@ -45,7 +45,7 @@ _MEANS = {
 }
 
 
-def select_types(
+def select(
     ballots: xr.Dataset | str | os.PathLike[str] | Iterable[xr.Dataset],
     types: Sequence[int] | int = range(1, 7),
     restarts: int = 100,
@@ -64,19 +64,19 @@ def select_types(
     their rows: the test then takes the weights, but not the design behind them, into account.
 
     Args:
-        ballots: as for `electjax.fit_types`.
+        ballots: as for `electjax.voter_types.fit`.
         types: numbers of types.
         restarts: number of starts of each fit.
         seed: the same seed gives the same result.
-        covariates: as for `electjax.fit_types`.
+        covariates: as for `electjax.voter_types.fit`.
         blrt: number of data sets of the bootstrap likelihood-ratio test of each number of types; 0 for none.
         blrt_starts: starts of each fit there; too few make the p-values too small.
         progress: called with what is done, what there is to do, and a line.
-        **options: further arguments of `electjax.fit_types` for the search (start, tolerance, ridge, common, ...).
+        **options: further arguments of `voter_types.fit` for the search (start, tolerance, ridge, common, ...).
 
     Returns:
         A Dataset over `types` with log_likelihood, parameters, aic, bic, sabic, caic, icl, awe, entropy; g2, x2, df
-        and their p-values (see `electjax.residuals_types`); the largest bivariate residual; and with the test
+        and their p-values (see `electjax.voter_types.residuals`); the largest bivariate residual; and with the test
         blrt_ratio, blrt_p, blrt_p_se, blrt_short and blrt_ratios(types, replicate). The attribute `best` names the
         number of types that each criterion prefers, `warnings` what was remarkable about each fit.
 
@@ -192,7 +192,7 @@ def _check(numbers: Sequence[int], blrt: int, starts: int, options: dict[str, An
         if name not in (*known, "errors"):  # no standard errors are computed
             raise data_error(
                 f"no argument {name!r}",
-                where="select_types",
+                where="voter_types.select",
                 expected=f"its own, or of the search: {', '.join(known)}",
                 mend="leave it out, or correct its name",
             )
@@ -202,4 +202,6 @@ def _check(numbers: Sequence[int], blrt: int, starts: int, options: dict[str, An
         ("blrt_starts", starts, starts >= 2, "at least 2"),
     ):
         if not good:
-            raise data_error(f"found {value}", where=f"select_types({name}=)", expected=expected, mend="correct it")
+            raise data_error(
+                f"found {value}", where=f"voter_types.select({name}=)", expected=expected, mend="correct it"
+            )

@@ -8,18 +8,18 @@ import numpy as np
 import xarray as xr
 
 import electjax
-from electjax.core.host import double_precision
-from electjax.labelled.ballots.fit import types_of
-from electjax.labelled.ballots.predict import align_ballots, encode_fitted, whole_ballots
-from electjax.labelled.ballots.schema import MISSING, strings, validate_ballots
-from electjax.labelled.errors import data_error
-from electjax.voter_types.profiles import contexts_of
-from electjax.voter_types.simulate import simulate_choices
+from electjax.data.errors import data_error
+from electjax.numerics.host import double_precision
+from electjax.voter_types.em.profiles import contexts_of
+from electjax.voter_types.em.simulate import simulate_choices
+from electjax.voter_types.schema import MISSING, strings, validate
+from electjax.voter_types.verbs.fit import types_of
+from electjax.voter_types.verbs.predict import align_ballots, encode_fitted, whole_ballots
 
 VOTERS = 1 << 20  # voters whose votes are drawn at a time
 
 
-def simulate_ballots(
+def simulate(
     fit: xr.Dataset,
     ballots: xr.Dataset | str | os.PathLike[str] | None = None,
     *,
@@ -29,7 +29,7 @@ def simulate_ballots(
     """Draw every voter's type and votes from a fit, at given menus and covariates.
 
     Args:
-        fit: what `electjax.fit_types` returned.
+        fit: what `electjax.voter_types.fit` returned.
         ballots: whose menus, covariates and missing votes are kept. By default those of the ballots that the types
             were fitted to, from the rows that the fit holds, each as often as its weight says.
         voters: so many, drawn with replacement from those ballots; by default each of them as it is, or, without
@@ -40,11 +40,11 @@ def simulate_ballots(
         A ballots Dataset, with the types drawn in `true_type(voter)`.
 
     Raises:
-        ElectionDataError: as `predict_types`, or the fit does not hold its rows or menus.
+        ElectionDataError: as `voter_types.predict`, or the fit does not hold its rows or menus.
     """
     if voters is not None and voters < 1:
         raise data_error(
-            f"found {voters}", where="simulate_ballots(voters=)", expected="at least 1", mend="leave it out for all"
+            f"found {voters}", where="voter_types.simulate(voters=)", expected="at least 1", mend="leave it out for all"
         )
     rng = np.random.default_rng(seed)
     if ballots is None:
@@ -76,7 +76,7 @@ def simulate_ballots(
     new["choice"] = (("voter", "office"), choice)
     new["true_type"] = ("voter", fit["type"].values[member])
     new.attrs = kept | attrs | {"electjax_version": electjax.__version__}
-    return validate_ballots(new)
+    return validate(new)
 
 
 def _of_rows(fit: xr.Dataset, voters: int, rng: np.random.Generator) -> xr.Dataset:
@@ -104,4 +104,4 @@ def _of_rows(fit: xr.Dataset, voters: int, rng: np.random.Generator) -> xr.Datas
 
 
 def _cannot(problem: str, mend: str) -> Exception:
-    return data_error(problem, where="simulate_ballots", expected="the menus and covariates of voters", mend=mend)
+    return data_error(problem, where="voter_types.simulate", expected="the menus and covariates of voters", mend=mend)

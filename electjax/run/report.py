@@ -9,17 +9,17 @@ from typing import Any
 
 import xarray as xr
 
-from electjax.report.calm_html import calm_figures, render_calm
-from electjax.report.cells_html import cells_figures, is_cells, render_cells
-from electjax.report.counterfactual import scenario_seats
-from electjax.report.figures import geography, main_parties, posterior_predictive, seat_distribution
-from electjax.report.html import calibration_rows, identification_rows, render_report
+from electjax.calm.report.page import calm_figures, render_calm
+from electjax.districts.report.counterfactual import scenario_seats
+from electjax.districts.report.figures import geography, main_parties, posterior_predictive, seat_distribution
+from electjax.districts.report.page import calibration_rows, identification_rows, render_report
+from electjax.districts.report.posterior import MOST_PAIRS, posterior_pairs, posterior_parameters
+from electjax.districts.report.trace import calibration_trace, has_trace
+from electjax.ecological.report.page import cells_figures, is_cells, render_cells
 from electjax.report.page import ReportFigure
-from electjax.report.posterior import MOST_PAIRS, posterior_pairs, posterior_parameters
 from electjax.report.style import save_figure
 from electjax.report.tables import Metrics
-from electjax.report.trace import calibration_trace, has_trace
-from electjax.report.types_html import render_types, types_figures
+from electjax.voter_types.report.page import render_types, types_figures
 
 _SEATS = "Seat distributions"
 _GEOGRAPHY = "Geography"

@@ -1,0 +1,9 @@
+from . import bridges as bridges
+from . import calm as calm
+from . import districts as districts
+from . import ecological as ecological
+from . import voter_types as voter_types
+from .data.errors import ElectionDataError as ElectionDataError
+from .data.errors import ElectionDataWarning as ElectionDataWarning
+
+__version__: str

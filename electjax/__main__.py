@@ -1,0 +1,5 @@
+"""`python -m electjax`."""
+
+from electjax.run.main import main
+
+main()

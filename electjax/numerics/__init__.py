@@ -1,0 +1,1 @@
+"""What the arrays of several wings need: random bits, solvers, covariances, threads."""

@@ -1,0 +1,5 @@
+"""`python -m electjax.run`."""
+
+from electjax.run.main import main
+
+main()
