@@ -16,7 +16,6 @@ from electjax.calm.model.estimate import first_weights
 from electjax.calm.model.heads import contrast, mobilisation_weights
 from electjax.calm.model.predict import Effects, Transfer, expected, tied, transfer
 from electjax.calm.model.problem import Problem, blank, pose
-from electjax.calm.model.uncertainty import Laplace
 from electjax.calm.options import Options, read_options
 from electjax.calm.schema import place, validate
 from electjax.calm.verbs.fit import free_effects, is_calm, standard_of_fit
@@ -24,6 +23,7 @@ from electjax.calm.verbs.read import read
 from electjax.data.axes import Axis, axes_of
 from electjax.data.errors import data_error, suggest
 from electjax.numerics.arrow import Point
+from electjax.numerics.laplace import Laplace
 
 OF_A_CONSTITUENCY = ("effect_T[", "effect_P[", "eta_constituency[")  # parameters that a new constituency lacks
 SAME = 1e-8  # largest change of a fitted share at which a booth is the one of the fit

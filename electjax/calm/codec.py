@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from electjax.calm.model.data import Booths, Frame
-from electjax.calm.schema import place, strings, validate
+from electjax.calm.schema import place, validate
 from electjax.data.axes import (
     Axis,
     axes_of,
@@ -20,6 +20,7 @@ from electjax.data.axes import (
     trait_labels,
 )
 from electjax.data.errors import data_error, suggest
+from electjax.data.labels import strings
 
 Coding = Literal["one_hot", "reference", "sum_to_zero"]
 

@@ -4,8 +4,9 @@ import numpy as np
 import xarray as xr
 
 from electjax.calm.model.design import Design
-from electjax.calm.schema import place, strings
+from electjax.calm.schema import place
 from electjax.data.errors import data_error
+from electjax.data.labels import strings
 
 
 def check_fittable(booths: xr.Dataset, design: Design) -> list[str]:

@@ -25,7 +25,7 @@ import xarray as xr
 import electjax
 from electjax.data.axes import UNKNOWN, Axis, axes_json, axes_of, axis_names, cell_labels, codes_of, gate_of
 from electjax.data.errors import data_error, suggest
-from electjax.voter_types.schema import strings, unique_names
+from electjax.data.labels import strings, strings_like, unique_names
 
 _DIMS: dict[str, tuple[str, ...]] = {
     "cell_size": ("booth", "cell"),
@@ -288,11 +288,6 @@ def _check_numbers(ds: xr.Dataset, where: str) -> None:
                 expected="shares of at least 0 that add up to at most 1, NaN where unknown",
                 mend="divide the votes by all votes of that election",
             )
-
-
-def strings_like(labels: np.ndarray) -> np.ndarray:
-    """Labels of any shape as text of fixed width."""
-    return strings(np.asarray(labels).ravel()).reshape(np.shape(labels))
 
 
 def _spot(ds: xr.Dataset, name: str, bad: np.ndarray) -> str:

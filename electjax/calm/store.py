@@ -13,9 +13,8 @@ import xarray as xr
 from electjax.calm.schema import validate
 from electjax.data.axes import Axis, axes_json, axes_of
 from electjax.data.errors import data_error
-from electjax.data.files import atomic_path
-from electjax.districts.checks import in_a_folder
-from electjax.voter_types.store import is_netcdf, read_netcdf
+from electjax.data.files import atomic_path, in_a_folder
+from electjax.data.store import is_netcdf, read_netcdf
 
 AXES_FILE = "axes.json"
 _FILES = ("booths.csv", "cells.csv", "votes.csv", "candidates.csv", AXES_FILE)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from electjax.data.errors import data_error
+
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
@@ -26,3 +28,16 @@ def atomic_path(target: Path) -> Iterator[Path]:
             shutil.rmtree(partial, ignore_errors=True)
         else:
             partial.unlink(missing_ok=True)
+
+
+def in_a_folder(path: str | os.PathLike[str]) -> Path:
+    """The path of a file to write, whose folder is there."""
+    target = Path(path)
+    if not target.parent.is_dir():
+        raise data_error(
+            f"no folder {str(target.parent)!r}",
+            where=str(target),
+            expected="an existing folder",
+            mend="create it first",
+        )
+    return target

@@ -14,7 +14,7 @@ from typing import IO, NamedTuple
 import numpy as np
 
 from electjax.data.errors import ElectionDataError, data_error, suggest
-from electjax.voter_types.schema import unique_names
+from electjax.data.labels import unique_names
 
 CHUNK = 20_000
 _MANY_TEXTS = 100_000

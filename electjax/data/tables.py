@@ -9,8 +9,8 @@ import pandas as pd
 
 from electjax.data.axes import UNKNOWN, Axis
 from electjax.data.errors import ElectionDataError, data_error, suggest
+from electjax.data.labels import unique_names
 from electjax.data.records import Batch, Column, Records, clean, number, open_text
-from electjax.voter_types.schema import unique_names
 
 _LARGEST = 2**31  # sizes of cells are kept in 32 bits
 _DASHES = str.maketrans({"\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-", "\u2014": "-", " ": None})

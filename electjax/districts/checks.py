@@ -1,16 +1,10 @@
 """The rules an election Dataset keeps, and one clear line for each that is broken."""
 
-import os
-from collections.abc import Sequence
-from pathlib import Path
-
 import numpy as np
 import xarray as xr
 
 from electjax.data.errors import data_error, suggest
-
-OTHERS = "others"
-NOTA = "NOTA"
+from electjax.data.labels import OTHERS
 
 
 def validate(election: xr.Dataset) -> xr.Dataset:
@@ -141,24 +135,3 @@ def check_winners(ds: xr.Dataset, where: str) -> None:
                 expected="a label of coordinate 'party', or a party inside 'others'",
                 mend=suggest(str(winner), parties),
             )
-
-
-def in_a_folder(path: str | os.PathLike[str]) -> Path:
-    """The path of a file to write, whose folder is there."""
-    target = Path(path)
-    if not target.parent.is_dir():
-        raise data_error(
-            f"no folder {str(target.parent)!r}",
-            where=str(target),
-            expected="an existing folder",
-            mend="create it first",
-        )
-    return target
-
-
-def checked_levels(levels: Sequence[float]) -> np.ndarray:
-    """Nominal probabilities of intervals as an array; ValueError where one is not between 0 and 1."""
-    nominal = np.asarray(levels, float)
-    if nominal.ndim != 1 or not ((nominal > 0) & (nominal < 1)).all():
-        raise ValueError(f"levels={list(levels)}: expected numbers between 0 and 1")
-    return nominal

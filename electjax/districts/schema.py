@@ -27,12 +27,11 @@ import xarray as xr
 
 import electjax
 from electjax.data.errors import ElectionDataError, ElectionDataWarning, data_error, data_warning, suggest
-from electjax.data.files import atomic_path
-from electjax.districts.checks import NOTA, OTHERS, check_labels, check_votes, check_winners, in_a_folder, validate
+from electjax.data.files import atomic_path, in_a_folder
+from electjax.data.labels import NOTA, OTHERS
+from electjax.districts.checks import check_labels, check_votes, check_winners, validate
 
 __all__ = [
-    "NOTA",
-    "OTHERS",
     "ElectionDataError",
     "ElectionDataWarning",
     "award_seats",

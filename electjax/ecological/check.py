@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import xarray as xr
 
-from electjax.districts.checks import checked_levels
+from electjax.data.checks import checked_levels
 
 CONVENTIONS = "electjax cells"
 LEVELS = (0.8, 0.95)

@@ -7,11 +7,11 @@ import numpy as np
 import xarray as xr
 
 import electjax
+from electjax.data.labels import strings
 from electjax.ecological.check import CONVENTIONS, LEVELS, TABLE, with_checks
 from electjax.ecological.codec import Encoded
 from electjax.ecological.model.data import KINDS
 from electjax.ecological.settings import Settings
-from electjax.voter_types.schema import strings
 
 if TYPE_CHECKING:
     from electjax.ecological.verbs.estimate import Tables

@@ -6,10 +6,9 @@ from pathlib import Path
 import xarray as xr
 
 from electjax.data.errors import data_error
-from electjax.data.files import atomic_path
-from electjax.districts.checks import in_a_folder
+from electjax.data.files import atomic_path, in_a_folder
+from electjax.data.store import read_netcdf
 from electjax.ecological.check import CONVENTIONS
-from electjax.voter_types.store import read_netcdf
 
 
 def is_cells(result: object) -> bool:

@@ -30,10 +30,9 @@ import numpy as np
 import xarray as xr
 
 import electjax
-from electjax.calm.schema import strings_like
 from electjax.data.axes import axes_of, axis_names, codes_of
 from electjax.data.errors import data_error, suggest
-from electjax.voter_types.schema import strings
+from electjax.data.labels import strings, strings_like
 
 RowKind = Literal["votes", "groups"]
 

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import xarray as xr
 
-from electjax.data.files import atomic_path
-from electjax.districts.checks import in_a_folder
+from electjax.data.files import atomic_path, in_a_folder
+from electjax.data.store import read_netcdf
 from electjax.ecological.schema import validate
-from electjax.voter_types.store import read_netcdf
 
 
 def save(units: xr.Dataset, path: str | os.PathLike[str]) -> Path:

@@ -21,6 +21,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from electjax.data.progress import Stages
 from electjax.run.config import ConfigError, Task, conf_dir, data_settings, explain, resolved, restore, to_settings
 from electjax.run.folder import (
     atomic_path,
@@ -32,7 +33,7 @@ from electjax.run.folder import (
     unfinished_folder,
 )
 from electjax.run.hooks import end_sweep
-from electjax.run.progress import Stages, show_progress
+from electjax.run.progress import show_progress
 from electjax.run.settings import CHECKPOINTED, Settings
 
 if TYPE_CHECKING:

@@ -1,15 +1,15 @@
 """Progress on stderr: a live bar on a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-Report = Callable[[int, int, str], None]
-Stages = Callable[[str], Report]
+from electjax.data.progress import Progress as Said
+from electjax.data.progress import Stages, silent
 
 PLAIN_SECONDS = 5.0
 
@@ -35,7 +35,7 @@ def show_progress(*, live: bool | None = None, lines: bool = True, console: Cons
     )
     with Progress(*columns, console=console) as bars:
 
-        def stage(name: str) -> Report:
+        def stage(name: str) -> Said:
             task = bars.add_task(name, total=None, text="")
 
             def report(done: int, total: int, text: str = "") -> None:
@@ -46,7 +46,7 @@ def show_progress(*, live: bool | None = None, lines: bool = True, console: Cons
         yield stage
 
 
-def _plain(console: Console, name: str) -> Report:
+def _plain(console: Console, name: str) -> Said:
     started = last = time.monotonic()
     console.print(Text(f"{name} ..."), soft_wrap=True)
 
@@ -59,14 +59,5 @@ def _plain(console: Console, name: str) -> Report:
         count = f"{done:,} of {total:,}" if total > 1 else "done"
         line = f"{name}: {count} in {now - started:.1f} s{', ' + text if text else ''}"
         console.print(Text(line), soft_wrap=True)
-
-    return report
-
-
-def silent(name: str) -> Report:
-    """A stage that says nothing."""
-
-    def report(done: int, total: int, text: str = "") -> None:
-        pass
 
     return report

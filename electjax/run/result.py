@@ -7,7 +7,7 @@ from typing import NamedTuple
 import xarray as xr
 
 import electjax
-from electjax.districts.task.metrics import Metrics
+from electjax.report.metrics import Metrics
 
 _LONG = ("unit", "draw")  # dims of estimates of tables that only cells.nc has
 SMALL = 2_000_000  # votes of more values than this are left out of result.nc

@@ -8,8 +8,9 @@ import pandas as pd
 import xarray as xr
 
 from electjax.data.errors import data_error, suggest
+from electjax.data.labels import strings
 from electjax.voter_types.em.profiles import NOTHING, Profiles, collapse, combine, contexts_of, met_contexts
-from electjax.voter_types.schema import TICKET, check_dataset, menu_mask, place, strings, validate
+from electjax.voter_types.schema import TICKET, check_dataset, menu_mask, place, validate
 
 INTERCEPT = "intercept"
 PARTS = 32  # chunks collapsed before they are combined

@@ -24,14 +24,16 @@ known of voters. Attributes: `name`, `source`, `scheme` (`"ticket"` as above, `"
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
 
 import electjax
+from electjax.data.checks import check_choice
 from electjax.data.errors import ElectionDataError, data_error, data_warning
+from electjax.data.labels import strings, unique_names
 
 Scheme = Literal["ticket", "split", "options"]
 Invalid = Literal["error", "missing"]
@@ -151,34 +153,6 @@ def offered(ballots: xr.Dataset) -> np.ndarray | None:
 def place(ballots: xr.Dataset) -> str:
     """Where a fault in these ballots is: their file, else their name."""
     return str(ballots.attrs.get("source") or f"ballots {ballots.attrs.get('name', '')!r}")
-
-
-def strings(labels: Iterable[object]) -> np.ndarray:
-    """Labels as a fixed-width array of text, which xarray stores and compares without an object dtype."""
-    return np.array([str(label) for label in labels], dtype=np.str_)
-
-
-def unique_names(names: Sequence[str]) -> list[str]:
-    """The names, a repeated one with its number: "Sheriff", "Sheriff (2)"."""
-    taken = set(names)
-    seen: Counter[str] = Counter()
-    unique = []
-    for name in names:
-        seen[name] += 1
-        label = name
-        while seen[name] > 1 and (label := f"{name} ({seen[name]})") in taken:
-            seen[name] += 1
-        taken.add(label)
-        unique.append(label)
-    return unique
-
-
-def check_choice(where: str, found: object, allowed: Sequence[str]) -> None:
-    """Refuse an option of a verb that is none of the allowed words."""
-    if found not in allowed:
-        raise data_error(
-            f"found {found!r}", where=where, expected=f"one of {', '.join(allowed)}", mend="choose one of these"
-        )
 
 
 def voter_place(ballots: xr.Dataset, voter: int) -> tuple[str, int | None]:

@@ -9,8 +9,8 @@ import xarray as xr
 from scipy.optimize import linear_sum_assignment
 
 import electjax
-from electjax.districts.task.metrics import Metrics, plain, single_numbers
-from electjax.run.progress import Stages, silent
+from electjax.data.progress import Stages, silent
+from electjax.report.metrics import Metrics, plain, single_numbers
 from electjax.run.result import Result
 from electjax.run.settings import CRITERIA, Settings
 from electjax.voter_types.report.figures import option_names, shares

@@ -16,7 +16,7 @@ from electjax.calm.model.estimate import information, newton
 from electjax.calm.model.heads import contrast
 from electjax.calm.model.integrate import integrated
 from electjax.calm.model.problem import value
-from electjax.calm.model.uncertainty import draw, laplace, laplace_covariance, reported
+from electjax.calm.model.uncertainty import laplace, laplace_covariance, reported
 from electjax.calm.options import options_of, read_options
 from electjax.calm.verbs import nuts as mcmc
 from electjax.calm.verbs.fit import fit_arrays
@@ -24,6 +24,7 @@ from electjax.calm.verbs.predict import predict
 from electjax.data.errors import ElectionDataError
 from electjax.numerics.arrow import begin
 from electjax.numerics.host import double_precision
+from electjax.numerics.laplace import draw
 
 AXES = {
     "age": {"categories": ["Young", "Middle", "Old"], "kernel": "ordinal"},

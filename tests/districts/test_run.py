@@ -19,7 +19,8 @@ import xarray as xr
 from rich.console import Console
 
 import electjax
-from electjax.districts.task.metrics import most_frequent, plain, simulation_metrics
+from electjax.districts.task.metrics import most_frequent, simulation_metrics
+from electjax.report.metrics import plain
 from electjax.run import folder as folders
 from electjax.run.main import use_compilation_cache
 from electjax.run.progress import show_progress

@@ -19,8 +19,8 @@ from electjax.calm.model.design import Design, Shared
 from electjax.calm.model.heads import Traits
 from electjax.calm.model.objective import curvature, effect_curvature, weighted_loss
 from electjax.calm.model.problem import Chunk, Problem, blank, chunks_of, own_traits, rates
-from electjax.calm.model.uncertainty import inverse_root
 from electjax.numerics.arrow import Point
+from electjax.numerics.laplace import inverse_root
 
 Perturb = Callable[[Shared, Traits, Array], tuple[Shared, Traits]]
 

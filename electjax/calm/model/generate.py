@@ -17,7 +17,8 @@ from scipy.special import expit, logit
 
 from electjax.calm.model.data import Booths, Frame
 from electjax.calm.model.design import Design, Local, Shared
-from electjax.calm.model.heads import CONTEXT_FLOOR, contrast
+from electjax.calm.model.heads import contrast
+from electjax.numerics.choice import CONTEXT_FLOOR
 from electjax.numerics.host import host_generator
 
 CONVERGED = 1e-10  # largest relative error of a total that is solved for

@@ -17,8 +17,7 @@ from jaxtyping import Array, Bool, Float
 from electjax.calm.model.affinity import Affinity, candidate_features
 from electjax.calm.model.data import Booths, Frame
 from electjax.calm.model.design import Design, Hyper, Shared
-
-CONTEXT_FLOOR = 1e-4  # added to shares whose ratio is the context
+from electjax.numerics.choice import CONTEXT_FLOOR, choice
 
 
 class Traits(NamedTuple):
@@ -161,8 +160,3 @@ def mobilisation_weights(
     known = jnp.where(known.sum(axis=1, keepdims=True) > 0, known, jnp.where(fielded, otherwise, 0.0))
     total = known.sum(axis=1, keepdims=True)
     return jnp.where(total > 0, known / jnp.where(total > 0, total, 1.0), fielded / fielded.sum(axis=1, keepdims=True))
-
-
-def choice(utility: Float[Array, "c k"], fielded: Bool[Array, " k"]) -> Float[Array, "c k"]:
-    """Shares of the parties that stand, through log-softmax; the others have none."""
-    return jnp.exp(jax.nn.log_softmax(jnp.where(fielded, utility, -jnp.inf), axis=-1, where=fielded))

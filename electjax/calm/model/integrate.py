@@ -30,8 +30,8 @@ from electjax.calm.model.objective import curvature
 from electjax.calm.model.parts import is_traced
 from electjax.calm.model.problem import Chunk, Problem, blank, chunks_of, own_traits, rates
 from electjax.calm.model.sums import dispersion_mask
-from electjax.calm.model.uncertainty import given_shared, inverse_root
 from electjax.numerics.arrow import Point
+from electjax.numerics.laplace import given_shared, inverse_root
 
 
 def integrated(point: Point, problem: Problem, design: Design, known: Information) -> Point:

@@ -17,9 +17,10 @@ from jaxtyping import Bool, Float
 
 from electjax.calm.model.design import Design
 from electjax.calm.model.problem import Problem, value
-from electjax.calm.model.uncertainty import Laplace, Reported, reported
+from electjax.calm.model.uncertainty import Reported, reported
 from electjax.calm.model.unseen import constituencies
 from electjax.numerics.arrow import Point
+from electjax.numerics.laplace import Laplace
 
 
 class Samples(NamedTuple):

@@ -19,9 +19,9 @@ from electjax.calm.model.design import Design
 from electjax.calm.model.heads import Totals
 from electjax.calm.model.problem import Problem, fitted
 from electjax.calm.model.sums import blocks
-from electjax.calm.model.uncertainty import Laplace, draw, given_shared
 from electjax.calm.model.unseen import group_means
 from electjax.numerics.arrow import Point
+from electjax.numerics.laplace import Laplace, draw, given_shared
 
 Effects = Literal["known", "mean", "zero"]
 BATCH = 20  # draws between two reports of progress

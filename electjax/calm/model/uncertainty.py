@@ -14,18 +14,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from jax.scipy.linalg import solve_triangular
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Int
 
 from electjax.calm.model.affinity import Standard, combined_kernel, standardise
-from electjax.calm.model.data import Tensor
 from electjax.calm.model.design import Design, Shared
 from electjax.calm.model.estimate import Information
 from electjax.calm.model.heads import contrast
 from electjax.calm.model.problem import Problem, blank, cells
 from electjax.numerics.arrow import Point
+from electjax.numerics.laplace import Laplace, given_shared, inverse_root
 
-FLAT = 1e-11  # curvature below which a direction is flat; every parameter has 1 of its own
 LOADS = 1e-3  # part of a quantity's gradient along flat directions that leaves it without a standard error
 FEW_CLUSTERS = 20  # below this many the sandwich is too sure of itself
 PERCENT = 100.0
@@ -45,22 +43,6 @@ class Covariance(NamedTuple):
     root: Float[np.ndarray, "p p"]
     flat: Float[np.ndarray, "p n"]
     scale: Float[np.ndarray, " p"]
-
-
-class Laplace(NamedTuple):
-    """The normal approximation of the posterior, ready to be drawn from.
-
-    Attributes:
-        mean: where it is centred.
-        root: of the covariance of the shared parameters, [p, p].
-        ties: a booth's effects move by -ties times what the shared parameters move by, [i, q, p].
-        spread: root of the covariance of a booth's effects given the shared parameters, [i, q, q].
-    """
-
-    mean: Point
-    root: Float[Tensor, "p p"]
-    ties: Float[Tensor, "i q p"]
-    spread: Float[Tensor, "i q q"]
 
 
 class Reported(NamedTuple):
@@ -108,23 +90,6 @@ def laplace_covariance(information: Information) -> Covariance:
     """
     root, vectors, kept, scale = inverse_root(np.asarray(information.shared, dtype=np.float64))
     return Covariance(root @ root.T, root, vectors[:, ~kept], scale)
-
-
-def inverse_root(curve: Float[Tensor, "p p"], xp: Any = np) -> tuple[Any, Any, Any, Any]:
-    """Root of a generalised inverse; the directions it is made of, which of them are not flat, and the scale of each.
-
-    Args:
-        curve: positive semi-definite.
-        xp: numpy, or jax.numpy for what is to be compiled.
-    """
-    curve = (curve + curve.T) / 2
-    own = xp.diag(curve)
-    told = own > 1e-14 * own.max(initial=0.0)
-    scale = xp.sqrt(xp.where(told, own, 1.0))
-    values, vectors = xp.linalg.eigh(curve / scale / scale[:, None])
-    kept = values > FLAT
-    root = xp.where(kept, vectors / xp.sqrt(xp.where(kept, values, 1.0)), 0.0) / scale[:, None]
-    return root, vectors, kept, scale
 
 
 def sandwich_covariance(information: Information, clusters: Int[np.ndarray, " i"]) -> Covariance:
@@ -337,29 +302,3 @@ def _percentage_points(eta: Array, vector: Array, middle: tuple[Point, Problem],
 def laplace(point: Point, information: Information, covariance: Covariance) -> Laplace:
     """The posterior's normal approximation around a point; `covariance` may be another than its own inverse."""
     return Laplace(point, jnp.asarray(covariance.root), *given_shared(information.border, information.groups))
-
-
-def draw(key: Key[Array, ""], posterior: Laplace) -> Point:
-    """One draw of all parameters; may be mapped over keys."""
-    of_shared, of_groups = jax.random.split(key)
-    mean = posterior.mean
-    moved = jnp.asarray(posterior.root) @ jax.random.normal(of_shared, mean.shared.shape, mean.shared.dtype)
-    noise = jax.random.normal(of_groups, mean.groups.shape, mean.groups.dtype)
-    own = jnp.einsum("iqr,ir->iq", jnp.asarray(posterior.spread), noise) - jnp.asarray(posterior.ties) @ moved
-    return Point(mean.shared + moved, mean.groups + own)
-
-
-@jax.jit
-def given_shared(border: Float[Array, "i q p"], groups: Float[Array, "i q q"]) -> tuple[Array, Array]:
-    """Ties of each booth's effects to the shared parameters, and a root of their covariance given these."""
-    width = groups.shape[1]
-    if not width:
-        return border, groups
-    eye = jnp.eye(width)
-
-    def one(edge: Array, inner: Array) -> tuple[Array, Array]:
-        factor = jnp.linalg.cholesky(inner + 1e-12 * eye)
-        root = solve_triangular(factor, eye, lower=True, trans=1)  # one batched call, as in core.arrow
-        return root @ (root.T @ edge), root
-
-    return jax.vmap(one)(border, groups)

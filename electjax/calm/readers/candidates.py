@@ -7,6 +7,7 @@ import numpy as np
 
 from electjax.calm.readers.roll import Roll
 from electjax.data.axes import UNKNOWN, Axis
+from electjax.data.labels import NOTA, OTHERS, party_label
 from electjax.data.records import Batch
 from electjax.data.tables import (
     categories_of,
@@ -20,8 +21,6 @@ from electjax.data.tables import (
     no_repeats,
     numbers_of,
 )
-from electjax.districts.checks import NOTA, OTHERS
-from electjax.districts.readers.base import party_label
 
 Rest = Literal["others", "drop", "error"]
 POOLS = (NOTA, OTHERS)  # they have no candidate, and need no row in candidates.csv

@@ -15,7 +15,7 @@ from electjax.calm.task.metrics import affinity_metrics, calm_metrics, diagnosti
 from electjax.calm.verbs.counterfactual import changes_of, swap_candidates
 from electjax.calm.verbs.madipur import madipur_table
 from electjax.data.axes import axes_of
-from electjax.run.progress import Stages, silent
+from electjax.data.progress import Stages, silent
 from electjax.run.result import Result
 from electjax.run.settings import CalmSettings, Settings
 

@@ -30,8 +30,7 @@ from electjax.calm.options import Options, options_of
 from electjax.calm.schema import validate
 from electjax.calm.verbs.read import read
 from electjax.data.errors import data_error
-from electjax.data.files import atomic_path
-from electjax.districts.checks import in_a_folder
+from electjax.data.files import atomic_path, in_a_folder
 from electjax.numerics.host import double_precision
 
 

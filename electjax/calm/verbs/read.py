@@ -15,10 +15,10 @@ from electjax.calm.readers.roll import COLUMNS, PREVIOUS, Roll, read_roll
 from electjax.calm.schema import validate
 from electjax.calm.store import AXES_FILE, load_booths
 from electjax.data.axes import Axis, axes_json, axes_of, axis_names, cell_labels
+from electjax.data.checks import check_choice
 from electjax.data.errors import data_error
+from electjax.data.labels import party_label, strings, unique_names
 from electjax.data.tables import find_table, near, need_table, read_table
-from electjax.districts.readers.base import party_label
-from electjax.voter_types.schema import check_choice, strings, unique_names
 
 _CANDIDATES = "constituency, party and a column for each axis"
 

@@ -10,17 +10,12 @@ import numpy as np
 import xarray as xr
 
 from electjax.data.errors import data_error, data_warning
+from electjax.data.labels import INDEPENDENT, NOTA, OTHERS
 from electjax.data.returns_table import Row, Table, parse_table
-from electjax.districts.schema import OTHERS, election_dataset
+from electjax.districts.schema import election_dataset
 
 Policy = Literal["others", "party", "drop"]
 Fusion = Literal["line", "candidate"]
-
-INDEPENDENT = "IND"
-NOTA = "NOTA"
-_INDEPENDENTS = {"ind", "independent", "independents"}
-_NOTA = {"nota", "none of the above"}
-_REST = {"others", "other"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,14 +87,6 @@ class Line(NamedTuple):
     votes: int
     rank: int = 1  # place in the district as declared; settles a tie at the top
     candidate: str = ""  # lines of one district with the same name are one person's; blank: a line by itself
-
-
-def party_label(party: str) -> str:
-    """One spelling for each special party: "others", "IND" and "NOTA"; any other label is kept."""
-    key = party.casefold()
-    if key in _REST:
-        return OTHERS
-    return INDEPENDENT if key in _INDEPENDENTS else NOTA if key in _NOTA else party
 
 
 def policy_for(party: str, options: ReadOptions) -> Policy:

@@ -7,6 +7,7 @@ assembly.
 
 import xarray as xr
 
+from electjax.data.labels import party_label
 from electjax.data.returns_table import Table
 from electjax.districts.readers.base import (
     Header,
@@ -18,7 +19,6 @@ from electjax.districts.readers.base import (
     constant_per_district,
     distinct_names,
     one_election,
-    party_label,
     warn_incomplete,
 )
 

@@ -8,9 +8,9 @@ option `fusion`. Rows of blank, void and "none of these" ballots follow the poli
 
 import xarray as xr
 
+from electjax.data.labels import NOTA, OTHERS, party_label
 from electjax.data.returns_table import Row, Table
 from electjax.districts.readers.base import (
-    NOTA,
     Header,
     Line,
     Reader,
@@ -19,10 +19,8 @@ from electjax.districts.readers.base import (
     build_election,
     main_line,
     one_election,
-    party_label,
     warn_incomplete,
 )
-from electjax.districts.schema import OTHERS
 
 _OWN = {"state_po", "state_fips", "candidatevotes", "totalvotes", "party_simplified", "party_detailed"}
 _NO_CHOICE = {

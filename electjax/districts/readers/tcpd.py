@@ -6,17 +6,9 @@ place, two constituencies share the name and nothing in the file tells them apar
 
 import xarray as xr
 
+from electjax.data.labels import party_label
 from electjax.data.returns_table import Table
-from electjax.districts.readers.base import (
-    Header,
-    Line,
-    Reader,
-    ReadOptions,
-    Source,
-    build_election,
-    distinct_names,
-    party_label,
-)
+from electjax.districts.readers.base import Header, Line, Reader, ReadOptions, Source, build_election, distinct_names
 from electjax.districts.readers.lokdhaba import poll_attrs, select_poll
 
 _OWN = {"constituency_name", "constituency_type", "alliance", "terms", "terms_contested"}

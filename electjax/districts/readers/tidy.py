@@ -7,6 +7,7 @@ party in a district are then summed, while without it a second row for a (distri
 
 import xarray as xr
 
+from electjax.data.labels import OTHERS, party_label
 from electjax.data.returns_table import Table
 from electjax.districts.readers.base import (
     Header,
@@ -18,9 +19,7 @@ from electjax.districts.readers.base import (
     constant_per_district,
     distinct_names,
     named_district,
-    party_label,
 )
-from electjax.districts.schema import OTHERS
 
 _COLUMNS = {"district", "party", "votes"}
 

@@ -7,6 +7,7 @@ a column of its own; `district_no`, which keeps two districts of one name apart.
 import xarray as xr
 
 from electjax.data.errors import data_warning
+from electjax.data.labels import party_label
 from electjax.data.returns_table import Row, Table
 from electjax.districts.readers.base import (
     Header,
@@ -17,7 +18,6 @@ from electjax.districts.readers.base import (
     build_election,
     distinct_names,
     named_district,
-    party_label,
 )
 
 _PREFIX = "votes_"

@@ -6,10 +6,10 @@ from typing import Any
 import xarray as xr
 
 import electjax
+from electjax.data.progress import Stages, silent
 from electjax.districts.posterior import parameter_names
 from electjax.districts.task.metrics import best_draw, election_metrics
 from electjax.districts.task.simulate import simulate_model, split_values
-from electjax.run.progress import Stages, silent
 from electjax.run.result import Result, nodes_of
 from electjax.run.settings import Settings
 

@@ -6,11 +6,11 @@ import numpy as np
 import xarray as xr
 
 import electjax
+from electjax.data.progress import Stages, silent
 from electjax.districts.task.calibrate import calibrate
-from electjax.districts.task.metrics import Metrics, plain
 from electjax.districts.task.simulate import fresh_seed, split_values
 from electjax.districts.verbs.counterfactual import check_scenarios
-from electjax.run.progress import Stages, silent
+from electjax.report.metrics import Metrics, plain
 from electjax.run.result import Result
 from electjax.run.settings import Settings
 

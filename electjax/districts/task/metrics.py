@@ -5,7 +5,6 @@ that is a list has one value per party in the order of `observed.seats`, per dis
 community; a row per community in a list of lists.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,8 +16,7 @@ from electjax.districts.abc import distance, target
 from electjax.districts.codec import observed_statistics
 from electjax.districts.kernels.polling import largest_remainder
 from electjax.districts.posterior import parameter_names
-
-Metrics = dict[str, Any]
+from electjax.report.metrics import Metrics, plain
 
 
 def election_metrics(election: xr.Dataset) -> Metrics:
@@ -85,20 +83,6 @@ def most_frequent(seats: np.ndarray) -> np.ndarray:
     vectors, counts = np.unique(seats, axis=0, return_counts=True)
     tied = vectors[counts == counts.max()]
     return tied[np.square(tied - seats.mean(axis=0)).sum(axis=1).argmin()]
-
-
-def plain(value: Any) -> Any:
-    """A JSON value: scalars and arrays become numbers and lists, NaN and infinities None."""
-    array = np.asarray(value)
-    if array.ndim:
-        return [plain(item) for item in array]
-    item = array.item()
-    return None if isinstance(item, float) and not math.isfinite(item) else item
-
-
-def single_numbers(found: xr.Dataset) -> Metrics:
-    """The variables of a Dataset that have one value."""
-    return {str(name): plain(value) for name, value in found.data_vars.items() if not value.ndim}
 
 
 def _by_party(labelled: xr.Dataset, values: np.ndarray) -> Metrics:

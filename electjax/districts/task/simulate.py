@@ -8,9 +8,10 @@ import numpy as np
 import xarray as xr
 
 import electjax
+from electjax.data.progress import Stages, silent
 from electjax.districts.models import get_simulator
-from electjax.districts.task.metrics import Metrics, election_metrics, simulation_metrics
-from electjax.run.progress import Stages, silent
+from electjax.districts.task.metrics import election_metrics, simulation_metrics
+from electjax.report.metrics import Metrics
 from electjax.run.result import Result, nodes_of
 from electjax.run.settings import ModelSettings, Settings
 

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from electjax.data.checks import checked_levels
 from electjax.districts.abc import trust
-from electjax.districts.checks import checked_levels
 from electjax.districts.codec import observed_statistics
 from electjax.districts.posterior import parameter_names
 from electjax.districts.verbs.outcomes import outcomes

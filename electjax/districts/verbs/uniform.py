@@ -7,8 +7,9 @@ import numpy as np
 import xarray as xr
 
 from electjax.data.errors import data_error
+from electjax.data.labels import OTHERS
 from electjax.districts.kernels.polling import largest_remainder
-from electjax.districts.schema import OTHERS, election_dataset
+from electjax.districts.schema import election_dataset
 
 
 def uniform(

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Real
 
-from electjax.calm.model.data import Tensor
 from electjax.ecological.model.balance import balance
 from electjax.ecological.model.data import Blocks, in_blocks
+from electjax.numerics.laplace import Tensor
 
 
 @jax.jit

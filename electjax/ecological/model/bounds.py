@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Real
 
-from electjax.calm.model.data import Tensor
+from electjax.numerics.laplace import Tensor
 
 
 def unit_bounds(

@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from electjax.calm.model.uncertainty import Laplace, draw, given_shared, inverse_root
 from electjax.ecological.model.balance import balance, within
 from electjax.ecological.model.estimate import Mode, curvature
 from electjax.ecological.model.problem import Problem, logits
 from electjax.ecological.model.tables import expected_tables, in_contests, noise
 from electjax.numerics.arrow import Point, eliminate
+from electjax.numerics.laplace import Laplace, draw, given_shared, inverse_root
 
 INFLATION = 2.5  # of the parameters' covariance: what the Gaussian likelihood of units that hang together leaves out
 

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.special import expit, logit, logsumexp, softmax
 
-from electjax.calm.model.heads import CONTEXT_FLOOR
+from electjax.numerics.choice import CONTEXT_FLOOR
 from electjax.numerics.host import host_generator
 
 OTHER, ABSTAINED, ABSENT = -1, -2, -3  # the merged option, electors who did not vote, padding

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from electjax.calm.model.heads import CONTEXT_FLOOR, choice
+from electjax.numerics.choice import CONTEXT_FLOOR, choice
 
 ROUNDING = 0.25  # variance added to every count, so that a unit of a few voters does not settle anything
 

@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from electjax.data.axes import Axis, axes_json, axis_names
+from electjax.data.labels import strings, unique_names
 from electjax.ecological.schema import RowKind, validate, whole
-from electjax.voter_types.schema import strings, unique_names
 
 
 class Traits(NamedTuple):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from electjax.data.errors import data_error
+from electjax.data.labels import unique_names
 from electjax.data.records import Batch
 from electjax.ecological.readers.draft import Draft, Side, within
 from electjax.ecological.readers.options import kind_of, parties_of, rows_first, sized
@@ -22,7 +23,6 @@ from electjax.ecological.readers.table import (
     need,
 )
 from electjax.ecological.schema import RowKind
-from electjax.voter_types.schema import unique_names
 
 
 def lacking(batch: Batch, *, side: str | None, option: str | None, votes: str | None) -> list[str]:

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from electjax.data.errors import data_error, suggest
+from electjax.data.labels import unique_names
 from electjax.data.records import Batch, Column, Records, clean, number, open_text, spaced
-from electjax.voter_types.schema import unique_names
 
 CONTEST = ("contest", "district", "constituency", "electorate")
 CONTEST_NO = ("contest_no", "district_no", "constituency_no", "electorate_no")

@@ -7,8 +7,8 @@ import warnings
 import xarray as xr
 
 import electjax
+from electjax.data.progress import Stages, silent
 from electjax.ecological.task.metrics import cells_metrics, method_metrics
-from electjax.run.progress import Stages, silent
 from electjax.run.result import Result
 from electjax.run.settings import Settings
 

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import xarray as xr
 
-from electjax.districts.task.metrics import Metrics, plain
 from electjax.ecological.report.tables import context_table, coverage_table
+from electjax.report.metrics import Metrics, plain
 
 
 def cells_metrics(fit: xr.Dataset, units: xr.Dataset) -> Metrics:

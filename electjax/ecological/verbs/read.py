@@ -10,8 +10,10 @@ import pandas as pd
 import xarray as xr
 
 from electjax.data.axes import Axis
+from electjax.data.checks import check_choice
 from electjax.data.errors import data_error
 from electjax.data.records import Batch
+from electjax.data.store import is_netcdf
 from electjax.ecological.readers.draft import Draft, units_dataset
 from electjax.ecological.readers.long import lacking, read_long, theirs
 from electjax.ecological.readers.merge import drop_unused, merge_small
@@ -22,8 +24,6 @@ from electjax.ecological.readers.truth import join_truth, sum_truth
 from electjax.ecological.readers.wide import Cells, need_sides, read_wide
 from electjax.ecological.schema import RowKind, validate
 from electjax.ecological.store import load_units
-from electjax.voter_types.schema import check_choice
-from electjax.voter_types.store import is_netcdf
 
 MERGE_BELOW = 0.03
 Table = str | os.PathLike[str] | pd.DataFrame

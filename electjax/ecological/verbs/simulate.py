@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from electjax.data.axes import Axis, axes_of
+from electjax.data.checks import check_choice
 from electjax.data.errors import data_error
 from electjax.ecological.model.data import KINDS
 from electjax.ecological.model.generate import ABSTAINED, Drawn, draw_units
@@ -18,7 +19,6 @@ from electjax.ecological.schema import DID_NOT_VOTE, OTHER, RowKind
 from electjax.ecological.settings import CONTEXT
 from electjax.ecological.verbs.read import finished
 from electjax.numerics.host import host_generator
-from electjax.voter_types.schema import check_choice
 
 PARTIES = ("Anchor", "Beacon", "Cedar", "Delta", "Ember", "Falcon", "Granite", "Harbour", "Iris", "Juniper")
 GROUPS = ("hill", "river", "coast", "forest", "plain", "island", "marsh", "valley", "lake", "heath")

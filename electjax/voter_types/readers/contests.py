@@ -8,10 +8,11 @@ import numpy as np
 import xarray as xr
 
 from electjax.data.errors import data_error, suggest
+from electjax.data.labels import strings, unique_names
 from electjax.data.records import Batch
 from electjax.voter_types.readers.options import ReadOptions
 from electjax.voter_types.readers.voters import add_voters, complete, voter_columns
-from electjax.voter_types.schema import MISSING, menu_kinds, strings, unique_names, validate
+from electjax.voter_types.schema import MISSING, menu_kinds, validate
 
 NO_VOTE = "no vote"
 WRITE_IN = "write-in"

@@ -10,10 +10,11 @@ import numpy as np
 import xarray as xr
 
 from electjax.data.errors import suggest
+from electjax.data.labels import strings
 from electjax.data.records import Batch, Records
 from electjax.voter_types.readers.options import ReadOptions, already_coded
 from electjax.voter_types.readers.voters import add_voters, complete, sorted_labels, voter_columns
-from electjax.voter_types.schema import MISSING, SPLIT, TICKET, menu_kinds, strings, validate
+from electjax.voter_types.schema import MISSING, SPLIT, TICKET, menu_kinds, validate
 
 _NAMES = {
     "voter": ("voter", "voter_id", "cvr_id", "id"),

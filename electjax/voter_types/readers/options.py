@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from electjax.data.checks import check_choice
 from electjax.voter_types.readers.voters import Incomplete
-from electjax.voter_types.schema import Invalid, Scheme, check_choice
+from electjax.voter_types.schema import Invalid, Scheme
 
 Absent = Literal["missing", "off_ballot"]
 Overvote = Literal["abstain", "missing"]

@@ -6,8 +6,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 import xarray as xr
 
+from electjax.data.labels import strings
 from electjax.data.records import Batch, number
-from electjax.voter_types.schema import strings
 
 Incomplete = Literal["error", "drop"]
 

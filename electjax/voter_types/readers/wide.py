@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import xarray as xr
 
+from electjax.data.labels import strings, unique_names
 from electjax.data.records import Batch, Records, number
 from electjax.voter_types.readers.options import ReadOptions, already_coded
 from electjax.voter_types.readers.voters import VoterColumns, add_voters, complete, sorted_labels, voter_columns
-from electjax.voter_types.schema import MISSING, SPLIT, TICKET, strings, unique_names, validate
+from electjax.voter_types.schema import MISSING, SPLIT, TICKET, validate
 
 _CODES, _MENUS = "y_", "m_"
 _MOST_OPTIONS = 1000

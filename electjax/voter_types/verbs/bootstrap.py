@@ -10,6 +10,7 @@ import xarray as xr
 from scipy import sparse
 
 import electjax
+from electjax.data.checks import check_choice
 from electjax.data.errors import data_error
 from electjax.numerics.host import double_precision
 from electjax.voter_types.codec import Encoded
@@ -17,7 +18,6 @@ from electjax.voter_types.decode import CONVENTIONS, DIMS
 from electjax.voter_types.em.bootstrap import nonparametric_bootstrap, parametric_bootstrap, spread
 from electjax.voter_types.em.profiles import are_counts
 from electjax.voter_types.em.uncertainty import cluster_pairs
-from electjax.voter_types.schema import check_choice
 from electjax.voter_types.verbs.fit import held_ballots
 from electjax.voter_types.verbs.residuals import fitted_arrays
 

@@ -11,7 +11,9 @@ import numpy as np
 import xarray as xr
 
 import electjax
+from electjax.data.checks import check_choice
 from electjax.data.errors import data_error
+from electjax.data.store import is_zarr
 from electjax.numerics.host import double_precision
 from electjax.voter_types.codec import Encoded, encode_ballots, encode_stream
 from electjax.voter_types.decode import decode_fit
@@ -25,8 +27,6 @@ from electjax.voter_types.em.profiles import are_counts, standardise
 from electjax.voter_types.em.restarts import STARTS, Way
 from electjax.voter_types.em.rows import Rows, lay_out
 from electjax.voter_types.em.uncertainty import Covariance, cluster_pairs, covariance
-from electjax.voter_types.schema import check_choice
-from electjax.voter_types.store import is_zarr
 from electjax.voter_types.verbs.read import read
 from electjax.voter_types.verbs.stream import stream
 

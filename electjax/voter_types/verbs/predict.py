@@ -10,12 +10,13 @@ from jax import Array
 
 import electjax
 from electjax.data.errors import data_error, suggest
+from electjax.data.labels import strings
 from electjax.numerics.host import double_precision
 from electjax.voter_types.codec import INTERCEPT, Encoded, ballot_labels, dummy_column, dummy_of, encode_ballots
 from electjax.voter_types.em.mixture import Types, log_joint
 from electjax.voter_types.em.profiles import NOTHING, Profiles
 from electjax.voter_types.em.rows import DENSE, Rows, lay_out
-from electjax.voter_types.schema import MISSING, check_dataset, place, strings, validate, voter_place
+from electjax.voter_types.schema import MISSING, check_dataset, place, validate, voter_place
 from electjax.voter_types.verbs.fit import types_of
 from electjax.voter_types.verbs.read import read
 

@@ -8,6 +8,7 @@ import xarray as xr
 
 from electjax.data.errors import data_error
 from electjax.data.records import Records
+from electjax.data.store import is_netcdf, is_zarr, loaded
 from electjax.voter_types.readers.cvr_csv import HEADER_ROWS, is_cvr, read_cvr_csv
 from electjax.voter_types.readers.cvr_json import is_cvr_json, read_cvr_json
 from electjax.voter_types.readers.long import is_long, read_long
@@ -15,7 +16,7 @@ from electjax.voter_types.readers.options import Absent, Overvote, ReadOptions
 from electjax.voter_types.readers.voters import Incomplete
 from electjax.voter_types.readers.wide import read_wide
 from electjax.voter_types.schema import Invalid, Scheme, validate
-from electjax.voter_types.store import is_netcdf, is_zarr, loaded, opened
+from electjax.voter_types.store import opened
 from electjax.voter_types.verbs.recode import recode
 
 

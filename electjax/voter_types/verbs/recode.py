@@ -12,19 +12,10 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 import xarray as xr
 
+from electjax.data.checks import check_choice
 from electjax.data.errors import data_error, data_warning, suggest
-from electjax.voter_types.schema import (
-    MISSING,
-    SPLIT,
-    TICKET,
-    Scheme,
-    check_choice,
-    menu_mask,
-    place,
-    strings,
-    ticket_menus,
-    validate,
-)
+from electjax.data.labels import strings
+from electjax.voter_types.schema import MISSING, SPLIT, TICKET, Scheme, menu_mask, place, ticket_menus, validate
 
 Others = Literal["split", "abstain", "missing"]
 

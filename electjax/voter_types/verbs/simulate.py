@@ -9,10 +9,11 @@ import xarray as xr
 
 import electjax
 from electjax.data.errors import data_error
+from electjax.data.labels import strings
 from electjax.numerics.host import double_precision
 from electjax.voter_types.em.profiles import contexts_of
 from electjax.voter_types.em.simulate import simulate_choices
-from electjax.voter_types.schema import MISSING, strings, validate
+from electjax.voter_types.schema import MISSING, validate
 from electjax.voter_types.verbs.fit import types_of
 from electjax.voter_types.verbs.predict import align_ballots, encode_fitted, whole_ballots
 

@@ -9,10 +9,11 @@ import xarray as xr
 
 from electjax.data.errors import data_error
 from electjax.data.records import Records
+from electjax.data.store import is_netcdf, is_zarr
 from electjax.voter_types.readers.cvr_csv import stream_cvr_csv
 from electjax.voter_types.readers.options import ReadOptions
 from electjax.voter_types.readers.wide import stream_wide
-from electjax.voter_types.store import dataset_slices, is_netcdf, is_zarr, slices
+from electjax.voter_types.store import dataset_slices, slices
 from electjax.voter_types.verbs.read import text_kind
 
 

@@ -12,11 +12,12 @@ import numpy as np
 import xarray as xr
 from scipy.special import softmax
 
+from electjax.data.labels import strings
 from electjax.numerics.host import double_precision
 from electjax.voter_types.em.mixture import LOG_ZERO, Types
 from electjax.voter_types.em.profiles import NOTHING
 from electjax.voter_types.em.simulate import simulate_choices
-from electjax.voter_types.schema import TICKET, strings, ticket_menus, validate
+from electjax.voter_types.schema import TICKET, ticket_menus, validate
 
 PRECINCTS = 44
 REPUBLICAN = 0.56  # share of the votes at the top of the ticket
