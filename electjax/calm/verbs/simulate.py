@@ -19,8 +19,8 @@ from electjax.calm.model.design import Design, Hyper
 from electjax.calm.model.generate import Expected, Truth, cells_of, draw_cell_votes, draw_totals, expect, solve_effects
 from electjax.calm.schema import validate
 from electjax.data.axes import DEFAULT, Axis, axes_of, axis_names, rho_of
+from electjax.data.elections import returns_of
 from electjax.data.errors import data_error, suggest
-from electjax.districts.catalogue import load
 from electjax.numerics.host import double_precision, host_generator
 
 ETA = {"age": 0.2, "religion": 0.35, "caste": 0.3, "income": 0.15}  # per standard deviation of g
@@ -232,7 +232,7 @@ def _scale(name: str, constituencies: int | None, booths: int | None) -> tuple[S
         if value is not None and value < 1:
             raise _fault(f"found {value}", argument, "at least 1", "leave it out for those of the scale")
     chosen = SCALES[name]
-    election = None if chosen.election is None else load(chosen.election)
+    election = None if chosen.election is None else returns_of(chosen.election)
     if election is not None:
         there = election.sizes["district"]
         if constituencies is not None and constituencies > there:

@@ -1,0 +1,84 @@
+"""The embedded elections as labelled arrays: official returns of six elections, and a summary of a seventh.
+
+Figures are in the folder `elections` beside this file: one table per election (a row per district, a column
+`votes_<party>` per party), and `index.toml` with titles, sources and what the district paper prints of them.
+"""
+
+import tomllib
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from electjax.data.errors import data_error, suggest
+from electjax.data.labels import OTHERS, strings
+from electjax.data.returns_table import parse_table
+
+_PREFIX = "votes_"
+
+
+def index() -> dict[str, Any]:
+    """What is known of each embedded election besides its returns, by name, in the order of the catalogue."""
+    return tomllib.loads((_folder() / "index.toml").read_text(encoding="utf-8"))
+
+
+def entry_of(name: str) -> dict[str, Any]:
+    """The entry of an embedded election in the index.
+
+    Raises:
+        ElectionDataError: an unknown name, with the names that come close.
+    """
+    known = index()
+    if name not in known:
+        raise data_error(
+            f"no embedded election {name!r}",
+            where="districts.load",
+            expected="a name of districts.list(), or the path of a file by districts.save",
+            mend=suggest(str(name), list(known)),
+        )
+    return dict(known[name])
+
+
+def returns_of(name: str) -> xr.Dataset:
+    """The returns of an embedded election.
+
+    Returns:
+        Dataset with votes(district, party) int64; where the table has them, electors(district) and
+        winner_votes(district), int64, and winner(district), a party label. Parties are ordered by votes, most first,
+        "others" last. attrs: name.
+
+    Raises:
+        ElectionDataError: an unknown name, or an election that is known by its summary only.
+    """
+    entry = entry_of(name)
+    if "file" not in entry:
+        raise data_error(
+            "no votes, only a summary",
+            where=f"election {name!r}",
+            expected="an election with returns by district",
+            mend="choose another of districts.list()",
+        )
+    table = parse_table(entry["file"], (_folder() / entry["file"]).read_bytes(), "utf-8")
+
+    def counts(column: str) -> np.ndarray:
+        return np.array([table.count(row, column.casefold()) for row in table], dtype=np.int64)
+
+    columns = [column for column in table.columns if column.startswith(_PREFIX)]
+    votes = {column.removeprefix(_PREFIX): counts(column) for column in columns}
+    parties = sorted(votes, key=lambda party: (party == OTHERS, -votes[party].sum(), party))
+    returns = xr.Dataset(
+        {"votes": (("district", "party"), np.stack([votes[party] for party in parties], axis=1))},
+        coords={"district": strings(table.name(row, "district") for row in table), "party": strings(parties)},
+        attrs={"name": name},
+    )
+    for column in ("electors", "winner_votes"):
+        if column in table:
+            returns[column] = ("district", counts(column))
+    if "winner" in table:
+        returns["winner"] = ("district", strings(table.name(row, "winner") for row in table))
+    return returns
+
+
+def _folder() -> Any:
+    return files("electjax").joinpath("data", "elections")
