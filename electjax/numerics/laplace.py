@@ -1,17 +1,16 @@
 """The normal approximation of a posterior whose parameters are shared ones and those of many groups (Laplace)."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float, Key
 
 from electjax.numerics.arrow import Point
+from electjax.numerics.covariance import Tensor as Tensor
+from electjax.numerics.covariance import inverse_root as inverse_root
 
-Tensor = Any  # an array of numpy, as it comes, or of jax, as it is computed with
-FLAT = 1e-11  # curvature below which a direction is flat; every parameter has 1 of its own
 
 
 class Laplace(NamedTuple):
@@ -28,23 +27,6 @@ class Laplace(NamedTuple):
     root: Float[Tensor, "p p"]
     ties: Float[Tensor, "i q p"]
     spread: Float[Tensor, "i q q"]
-
-
-def inverse_root(curve: Float[Tensor, "p p"], xp: Any = np) -> tuple[Any, Any, Any, Any]:
-    """Root of a generalised inverse; the directions it is made of, which of them are not flat, and the scale of each.
-
-    Args:
-        curve: positive semi-definite.
-        xp: numpy, or jax.numpy for what is to be compiled.
-    """
-    curve = (curve + curve.T) / 2
-    own = xp.diag(curve)
-    told = own > 1e-14 * own.max(initial=0.0)
-    scale = xp.sqrt(xp.where(told, own, 1.0))
-    values, vectors = xp.linalg.eigh(curve / scale / scale[:, None])
-    kept = values > FLAT
-    root = xp.where(kept, vectors / xp.sqrt(xp.where(kept, values, 1.0)), 0.0) / scale[:, None]
-    return root, vectors, kept, scale
 
 
 def draw(key: Key[Array, ""], posterior: Laplace) -> Point:
@@ -67,7 +49,7 @@ def given_shared(border: Float[Array, "i q p"], groups: Float[Array, "i q q"]) -
 
     def one(edge: Array, inner: Array) -> tuple[Array, Array]:
         factor = jnp.linalg.cholesky(inner + 1e-12 * eye)
-        root = solve_triangular(factor, eye, lower=True, trans=1)  # one batched call, as in core.arrow
+        root = solve_triangular(factor, eye, lower=True, trans=1)  # one batched call, as in numerics.arrow
         return root @ (root.T @ edge), root
 
     return jax.vmap(one)(border, groups)

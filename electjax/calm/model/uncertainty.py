@@ -88,7 +88,7 @@ def laplace_covariance(information: Information) -> Covariance:
 
     It is that of the penalised likelihood, lambda |v|^2 being a normal prior of variance 1 / (2 lambda).
     """
-    root, vectors, kept, scale = inverse_root(np.asarray(information.shared, dtype=np.float64))
+    root, vectors, kept, scale, _ = inverse_root(np.asarray(information.shared, dtype=np.float64))
     return Covariance(root @ root.T, root, vectors[:, ~kept], scale)
 
 
