@@ -5,5 +5,7 @@ from . import ecological as ecological
 from . import voter_types as voter_types
 from .data.errors import ElectionDataError as ElectionDataError
 from .data.errors import ElectionDataWarning as ElectionDataWarning
+from .kinds import load as load
+from .kinds import save as save
 
 __version__: str

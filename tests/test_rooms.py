@@ -1,18 +1,132 @@
-"""The core is arrays alone: importing it loads none of the libraries for labels, files, config or figures."""
+"""The rules of the house: which room may know which, how large a file may be, and what a path through the package loads."""
 
+import ast
 import subprocess
 import sys
+from functools import cache
+from pathlib import Path
 
 import pytest
 
-HEAVY = ("xarray", "pandas", "hydra", "omegaconf", "matplotlib", "h5netcdf", "h5py", "rich", "jinja2", "scipy.stats")
-
-
-@pytest.mark.parametrize(
-    "module", ["electjax.districts.kernels.polling", "electjax.districts.models", "electjax.districts.abc"]
+PACKAGE = Path(__file__).parents[1] / "electjax"
+WINGS = ("districts", "voter_types", "calm", "ecological")
+ARRAYS = (
+    "numerics",
+    "districts.kernels",
+    "districts.models",
+    "districts.abc",
+    "voter_types.em",
+    "calm.model",
+    "ecological.model",
 )
-def test_core_loads_no_heavy_library(module: str) -> None:
-    code = f"import sys, {module}; print(*[name for name in {HEAVY!r} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == []
+LABELS = {"xarray", "pandas", "hydra", "omegaconf", "matplotlib", "h5netcdf", "rich", "jinja2"}
+ARRAYS_KNOW = {"jax", "jaxlib", "numpy", "scipy", "optax", "blackjax", "jaxtyping"}
+MOST_LINES = 400
+MOST_IN_ALL = 39_000
+
+
+@cache
+def sources() -> dict[str, tuple[Path, ast.Module]]:
+    """Every module of the package: its file and its syntax tree."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+        found[name] = path, ast.parse(path.read_text("utf-8"))
+    return found
+
+
+def imported(tree: ast.Module) -> set[str]:
+    """All that a module imports, at its top or in a function."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {
+                inner if (inner := f"{node.module}.{alias.name}") in sources() else node.module for alias in node.names
+            }
+    return names
+
+
+def room(module: str) -> str:
+    """The wing or floor of a module: "calm" of electjax.calm.verbs.fit."""
+    return (module.split(".") + [""])[1]
+
+
+def inside(module: str, package: str) -> bool:
+    return module == f"electjax.{package}" or module.startswith(f"electjax.{package}.")
+
+
+def test_a_file_is_short():
+    lines = {name: len(path.read_text("utf-8").splitlines()) for name, (path, _) in sources().items()}
+    assert {name: number for name, number in lines.items() if number > MOST_LINES} == {}
+    assert sum(lines.values()) <= MOST_IN_ALL
+
+
+def test_wings_do_not_import_each_other_nor_the_command_line():
+    crossed = [
+        f"{name} -> {other}"
+        for name, (_, tree) in sources().items()
+        for other in imported(tree)
+        if room(name) in WINGS and room(other) in {*WINGS, "run", "bridges"} - {room(name)}
+    ]
+    assert crossed == []
+
+
+def test_floors_import_no_wing():
+    upwards = [
+        f"{name} -> {other}"
+        for name, (_, tree) in sources().items()
+        for other in imported(tree)
+        if room(name) in ("data", "numerics", "report") and room(other) in (*WINGS, "run", "bridges")
+    ]
+    assert upwards == []
+
+
+def test_the_arrays_rooms_know_arrays_alone():
+    wrong = []
+    for name, (_, tree) in sources().items():
+        if not any(inside(name, arrays) for arrays in ARRAYS):
+            continue
+        for other in imported(tree):
+            top = other.split(".")[0]
+            if top == "electjax":
+                good = any(inside(other, a) for a in ARRAYS if a == "numerics" or a.split(".")[0] == room(name))
+            else:
+                good = top in ARRAYS_KNOW or top in sys.stdlib_module_names
+            if not good:
+                wrong.append(f"{name} -> {other}")
+    assert wrong == []
+
+
+def test_the_arrays_rooms_load_no_labels_in_a_fresh_process():
+    modules = [name for name in sources() if any(inside(name, arrays) for arrays in ARRAYS)]
+    assert len(modules) > 40
+    code = f"import importlib, sys\nfor name in {modules}: importlib.import_module(name)\nprint(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert {name.split(".")[0] for name in loaded} & LABELS == set()
+
+
+def test_imports_run_in_no_circle():
+    graph = {name: imported(tree) & set(sources()) - {name} for name, (_, tree) in sources().items()}
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, " -> ".join([*path[path.index(name) :], name])
+        if name not in done:
+            for other in sorted(graph[name]):
+                visit(other, (*path, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+def test_every_wing_has_the_same_rooms():
+    for wing in WINGS:
+        for part in ("__init__.py", "__init__.pyi", "schema.py", "options.py", "task.py", "verbs", "report"):
+            assert (PACKAGE / wing / part).exists(), f"{wing}/{part}"
+        for part in ("tests", "experiments", "benchmarks"):
+            assert (PACKAGE.parent / part / wing).is_dir(), f"{part}/{wing}"
+
+
