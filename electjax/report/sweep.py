@@ -1,14 +1,13 @@
-"""The figure of a sweep."""
+"""Figures of sweeps: something by party over one setting, or a loss over two."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from electjax.report.draw import legend
-from electjax.report.style import INK, MARKERS, look, new_figure, party_colours, whole_numbers
+from electjax.report.draw import cell_text, heatmap, legend, stroke
+from electjax.report.style import MARKERS, VERMILION, look, new_figure, party_colours, whole_numbers
 
 
 def sweep_figure(
@@ -25,18 +24,13 @@ def sweep_figure(
 ) -> Figure:
     """Mean seats of each party against a swept value or a seed, with the range over runs and the observation.
 
-    Parameters
-    ----------
-    values
-        The swept values: numbers, or texts for a categorical axis.
-    seats_mean, seats_min, seats_max
-        By party label, one entry per value.
-    label
-        What was swept, the name of the horizontal axis.
-    observed
-        Seats by party label, drawn as dashed lines in the parties' colours.
-    ylabel, whole
-        What else may be drawn than seats, and whether it comes in whole numbers.
+    Args:
+        values: the swept values: numbers, or texts for a categorical axis.
+        seats_mean, seats_min, seats_max: by party label, one entry per value.
+        label: what was swept, the name of the horizontal axis.
+        observed: seats by party label, drawn as dashed lines in the parties' colours.
+        title: of the figure.
+        ylabel, whole: what else may be drawn than seats, and whether it comes in whole numbers.
     """
     numeric = all(isinstance(value, int | float | np.number) for value in values)
     x = np.asarray(values, dtype=float) if numeric else np.arange(len(values), dtype=float)
@@ -69,6 +63,59 @@ def sweep_figure(
         else:
             ax.ticklabel_format(axis="y", useOffset=False)
         handles, _ = ax.get_legend_handles_labels()
-        extra = [Line2D([], [], color=INK, ls=(0, (4, 3)), lw=1.1, label="observed")] if observed else []
+        extra = [stroke("observed", width=1.1)] if observed else []
         legend(figure, [*handles, *extra])
     return figure
+
+
+def loss_surface(
+    loss: np.ndarray,
+    columns: tuple[str, Sequence[Any]],
+    rows: tuple[str, Sequence[Any]],
+    *,
+    error: np.ndarray | None = None,
+    planted: float | None = None,
+) -> Figure:
+    """Validation loss of a sweep over two settings, above that of the best: numbers left, lines over the columns right.
+
+    Args:
+        loss: mean over seeds, [row, column]; NaN where no job succeeded.
+        columns, rows: name of a setting and its values; a single row is drawn as lines only.
+        error: standard errors of the differences from the best, [row, column].
+        planted: the true value of the columns' setting, where it is known.
+    """
+    excess = loss - np.nanmin(loss)
+    scale = 10.0 ** np.floor(np.log10(np.nanmax(excess))) if np.nanmax(excess) > 0 else 1.0
+    best = np.unravel_index(np.nanargmin(loss), loss.shape)
+    unit = "" if scale == 1 else f", {scale:.0e}".replace("e-0", "e-")
+    numeric = all(isinstance(value, int | float) for value in columns[1])
+    x = np.asarray(columns[1], float) if numeric else np.arange(len(columns[1]))
+    with look():
+        figure = new_figure(9.6, max(3.4, 0.5 * len(rows[1]) + 1.6))
+        left, right = figure.subplots(1, 2, width_ratios=[1.0, 1.15])
+        top = np.nanmax(excess) or 1.0
+        names = [[_text(value) for value in values] for _, values in (columns, rows)]
+        heatmap(left, excess / scale, names[0], rows=names[1], colours="Oranges", high=top / scale)
+        left.set(xlabel=columns[0], ylabel=rows[0], title=f"validation loss above the best{unit}")
+        for i, j in np.argwhere(np.isfinite(excess)):
+            mark = "best" if (i, j) == best else f"{excess[i, j] / scale:.2f}"
+            cell_text(left, i, j, mark, dark=excess[i, j] > 0.7 * top)
+        colours = list(party_colours([str(value) for value in rows[1]]).values())
+        for i in range(len(rows[1])):
+            width = None if error is None else error[i] / scale
+            shift = 0.0 if len(x) < 2 else 0.012 * (i - (len(rows[1]) - 1) / 2) * np.ptp(x)
+            right.errorbar(
+                x + shift, excess[i] / scale, width, fmt="o-", ms=4.5, lw=1.4, elinewidth=1.0,
+                color=colours[i], label=f"{rows[0]} = {names[1][i]}",
+            )  # fmt: skip
+        if not numeric:
+            right.set_xticks(x, [str(value) for value in columns[1]])
+        if planted is not None and numeric:
+            right.axvline(planted, color=VERMILION, lw=1.2, ls=(0, (5, 2)), label="planted")
+        right.set(xlabel=columns[0], ylabel=f"validation loss above the best{unit}")
+        legend(figure, right.get_legend_handles_labels()[0])
+    return figure
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)

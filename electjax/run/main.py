@@ -268,28 +268,12 @@ def show_table(result: "Result") -> None:
     """Print the table of results; piped, it is as wide as it needs to be."""
     from rich.console import Console
 
-    from electjax.calm.report.tables import calm_summary
-    from electjax.districts.report.counterfactual import scenario_table
-    from electjax.ecological.report.page import is_cells, others_of
-    from electjax.ecological.report.tables import cells_summary
-    from electjax.report.tables import election_table
-    from electjax.voter_types.report.tables import types_summary
+    from electjax.run.report import report_of
 
     console = Console()
     if not console.is_terminal:
         console = Console(width=200)
-    if is_cells(result.tree):
-        console.print(cells_summary(result.tree["fit"].to_dataset(), others_of(result.tree)))
-        return
-    if "coefficients" in result.metrics:
-        console.print(calm_summary(result.metrics))
-        return
-    if "fit" in result.metrics:
-        console.print(types_summary(result.metrics))
-        return
-    console.print(election_table(result.metrics))
-    if "counterfactual" in result.metrics:
-        console.print(scenario_table(result.metrics))
+    console.print(report_of(*result).summary)
 
 
 def complain(error: Exception, *, prefix: str = "electjax: error") -> int:

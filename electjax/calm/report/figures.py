@@ -1,20 +1,36 @@
-"""Figures of the candidate-aware model; they read Datasets of `electjax.calm.fit` and the content of metrics.json."""
+"""Figures of CALM: of a fit, and of its diagnostics (calm.md section 9)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from electjax.report.draw import legend
-from electjax.report.style import BLUE, GREY, INK, VERMILION, look, new_figure, party_colours, percent
+from electjax.report.draw import (
+    cell_text,
+    heatmap,
+    histogram,
+    legend,
+    line,
+    named_rows,
+    observed_line,
+    panels,
+    patch,
+    scatter_axes,
+    stroke,
+    truth_mark,
+    truths,
+)
+from electjax.report.report import ReportFigure
+from electjax.report.style import BLUE, GREY, INK, VERMILION, look, new_figure, percent, sample_bins, whole_numbers
+from electjax.report.tables import level_text
 
 _MOST_DOTS = 1500  # booths beyond which a scatter is drawn as hexagons
 _MOST_PARTIES = 7
 _ROWS = {"eta": "log odds per SD", "eta_pp": "percentage points per SD"}
+_DIAGNOSTICS = "Diagnostics"
 
 
 def coefficient_forest(
@@ -22,36 +38,29 @@ def coefficient_forest(
 ) -> Figure:
     """eta by component with its interval: log odds (section 8), and average effect on a share in percentage points.
 
-    Parameters
-    ----------
-    coefficients
-        Those of ``metrics.json``, the first on top.
-    level
-        Of the intervals.
-    truth
-        True log odds by component where they are known, drawn as crosses.
+    Args:
+        coefficients: those of metrics.json, the first on top.
+        level: of the intervals.
+        truth: true log odds by component where they are known, drawn as crosses.
     """
     names = list(coefficients)
     at = -np.arange(len(names), dtype=float)
     with look():
         figure = new_figure(8.6, 0.36 * len(names) + 1.2)
-        panels = figure.subplots(1, 2, sharey=True)
-        for ax, (key, label) in zip(panels, _ROWS.items(), strict=True):
+        pair = figure.subplots(1, 2, sharey=True)
+        for ax, (key, label) in zip(pair, _ROWS.items(), strict=True):
             value = _column(coefficients, key)
             low, high = _ends(coefficients, key)
             ax.axvline(0, color=GREY, lw=1.0, zorder=1)
             ax.hlines(at, low, high, color=BLUE, lw=2.2, alpha=0.7)
             ax.plot(value, at, "o", color=INK, ms=4.5, ls="none")
-            _rows(ax, at, names)
+            named_rows(ax, at, names)
             ax.set_xlabel(label)
-        handles: list[Any] = [
-            Line2D(
-                [], [], color=BLUE, lw=2.2, marker="o", mfc=INK, mec=INK, ms=4.5, label=f"{100 * level:g} % interval"
-            )
-        ]
+        ends: dict[str, Any] = {"marker": "o", "mfc": INK, "mec": INK, "ms": 4.5}
+        handles = [stroke(f"{level_text(level)} % interval", colour=BLUE, width=2.2, style="-", **ends)]
         if truth:
-            panels[0].plot([truth.get(name, np.nan) for name in names], at, "X", color=VERMILION, ms=6.5, mec="white")
-            handles.append(Line2D([], [], color=VERMILION, marker="X", ls="none", ms=6.5, label="truth"))
+            truths(pair[0], [truth.get(name, np.nan) for name in names], at)
+            handles.append(truth_mark())
         legend(figure, handles)
     return figure
 
@@ -77,11 +86,9 @@ def booth_scatter(fit: xr.Dataset) -> Figure:
     for party in parties:
         at = {"party": party}
         pairs.append((party, fit["observed_share"].sel(at).values, fit["fitted_share"].sel(at).values))
-    columns = len(pairs) if len(pairs) < 6 else 4
     with look():
-        figure = new_figure(2.4 * columns + 0.4, 2.5 * -(-len(pairs) // columns) + 0.2)
-        grid = figure.subplots(-(-len(pairs) // columns), columns, squeeze=False)
-        for ax, (name, observed, fitted) in zip(grid.flat, pairs, strict=False):
+        figure, axes = panels(len(pairs), 2.5, 2.6, across=len(pairs) if len(pairs) < 6 else 4)
+        for ax, (name, observed, fitted) in zip(axes, pairs, strict=True):
             known = np.isfinite(observed) & np.isfinite(fitted)
             x, y = observed[known], fitted[known]
             ends = (min(x.min(), y.min()), max(x.max(), y.max())) if x.size else (0.0, 1.0)
@@ -90,13 +97,8 @@ def booth_scatter(fit: xr.Dataset) -> Figure:
                 ax.hexbin(x, y, gridsize=34, bins="log", cmap="Blues", mincnt=1, lw=0)
             else:
                 ax.plot(x, y, "o", color=BLUE, ms=3.0, alpha=0.5, mew=0)
-            ax.grid(True, axis="both")
-            ax.set(title=name, xlabel="observed", ylabel="fitted")
-            percent(ax)
-            percent(ax, axis="x")
-            ax.locator_params(axis="x", nbins=4)
-        for ax in grid.flat[len(pairs) :]:
-            ax.set_axis_off()
+            ax.set_title(name)
+            scatter_axes(ax, "observed", "fitted")
     return figure
 
 
@@ -110,95 +112,141 @@ def category_heatmap(margins: xr.Dataset) -> Figure:
     with look():
         figure = new_figure(3.4 + 0.62 * (1 + len(parties)), 0.27 * len(labels) + 1.0)
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1, len(parties)])
-        _shaded(left, margins["turnout"].values[:, None], ["turnout"], "Greens")
-        _shaded(right, margins["choice"].transpose("group", "party").values, parties, "Blues")
-        left.set_yticks(np.arange(len(labels)), labels)
+        _shaded(left, margins["turnout"].values[:, None], ["turnout"], labels, "Greens")
+        _shaded(right, margins["choice"].transpose("group", "party").values, parties, None, "Blues")
         for ax in (left, right):
             for y in breaks:
                 ax.axhline(y, color="white", lw=4)
     return figure
 
 
-def _shaded(ax: Axes, table: np.ndarray, names: Sequence[str], colours: str) -> None:
+def _shaded(ax: Axes, table: np.ndarray, names: Sequence[str], rows: Sequence[str] | None, colours: str) -> None:
     """A heatmap with its numbers in per cent; each column is shaded from its smallest to its largest value."""
     low, high = table.min(0), table.max(0)
     shade = 0.1 + 0.75 * (table - low) / np.maximum(high - low, 0.02)  # what hardly differs looks alike
-    ax.imshow(shade, cmap=colours, vmin=0, vmax=1, aspect="auto")
-    ax.grid(False)
-    ax.tick_params(length=0)
+    heatmap(ax, shade, names, rows=rows, colours=colours)
     ax.xaxis.tick_top()
-    ax.set_xticks(np.arange(len(names)), names)
     for i, j in np.ndindex(*table.shape):
-        ax.text(j, i, f"{100 * table[i, j]:.1f}", ha="center", va="center", color="white" if shade[i, j] > 0.6 else INK)
+        cell_text(ax, i, j, f"{100 * table[i, j]:.1f}", dark=shade[i, j] > 0.6)
 
 
-def loss_surface(
-    loss: np.ndarray,
-    columns: tuple[str, Sequence[Any]],
-    rows: tuple[str, Sequence[Any]],
-    *,
-    error: np.ndarray | None = None,
-    planted: float | None = None,
-) -> Figure:
-    """Validation loss of a sweep over two settings, above that of the best: numbers left, lines over the columns right.
-
-    Parameters
-    ----------
-    loss
-        Mean over seeds, [row, column]; NaN where no job succeeded.
-    columns, rows
-        Name of a setting and its values; a single row is drawn as lines only.
-    error
-        Standard errors of the differences from the best, [row, column].
-    planted
-        The true value of the columns' setting, where it is known.
-    """
-    excess = loss - np.nanmin(loss)
-    scale = 10.0 ** np.floor(np.log10(np.nanmax(excess))) if np.nanmax(excess) > 0 else 1.0
-    best = np.unravel_index(np.nanargmin(loss), loss.shape)
-    unit = "" if scale == 1 else f", {scale:.0e}".replace("e-0", "e-")
-    numeric = all(isinstance(value, int | float) for value in columns[1])
-    x = np.asarray(columns[1], float) if numeric else np.arange(len(columns[1]))
-    with look():
-        figure = new_figure(9.6, max(3.4, 0.5 * len(rows[1]) + 1.6))
-        left, right = figure.subplots(1, 2, width_ratios=[1.0, 1.15])
-        left.imshow(excess / scale, cmap="Oranges", aspect="auto")
-        left.grid(False)
-        left.tick_params(length=0)
-        left.set_xticks(np.arange(len(columns[1])), [f"{value:g}" if numeric else str(value) for value in columns[1]])
-        left.set_yticks(
-            np.arange(len(rows[1])), [f"{value:g}" if _is_number(value) else str(value) for value in rows[1]]
+def diagnostic_figures(tree: xr.DataTree) -> Iterator[ReportFigure]:
+    """Those of the diagnostics that were run."""
+    run = {name: node.to_dataset() for name, node in tree.children.items()}
+    if "placebo" in run:
+        axis = run["placebo"].attrs["axis"]
+        yield ReportFigure(
+            "placebo.png",
+            _DIAGNOSTICS,
+            f"Placebo: z of η for {axis} with the {axis} of candidates shuffled, against that of the real candidates.",
+            permutation_histogram(run["placebo"]),
         )
-        left.set(xlabel=columns[0], ylabel=rows[0], title=f"validation loss above the best{unit}")
-        top = np.nanmax(excess) or 1.0
-        for i, j in np.argwhere(np.isfinite(excess)):
-            mark = "best" if (i, j) == best else f"{excess[i, j] / scale:.2f}"
-            left.text(j, i, mark, ha="center", va="center", color="white" if excess[i, j] > 0.7 * top else INK)
-        colours = list(party_colours([str(value) for value in rows[1]]).values())
-        for i, value in enumerate(rows[1]):
-            width = None if error is None else error[i] / scale
-            shift = 0.0 if len(x) < 2 else 0.012 * (i - (len(rows[1]) - 1) / 2) * np.ptp(x)
-            right.errorbar(
-                x + shift, excess[i] / scale, width, fmt="o-", ms=4.5, lw=1.4, elinewidth=1.0,
-                color=colours[i], label=f"{rows[0]} = {value:g}" if _is_number(value) else f"{rows[0]} = {value}",
-            )  # fmt: skip
-        if not numeric:
-            right.set_xticks(x, [str(value) for value in columns[1]])
-        if planted is not None and numeric:
-            right.axvline(planted, color=VERMILION, lw=1.2, ls=(0, (5, 2)), label="planted")
-        right.set(xlabel=columns[0], ylabel=f"validation loss above the best{unit}")
-        legend(figure, right.get_legend_handles_labels()[0])
+    if "rho" in run:
+        axis = run["rho"].attrs["curve_axis"]
+        yield ReportFigure(
+            "rho.png",
+            _DIAGNOSTICS,
+            f"Proximity of adjacent categories of {axis}: validation loss above that of the best value, with its"
+            " standard error, and the objective of the training booths above its lowest.",
+            proximity_curve(run["rho"]),
+        )
+    if "stability" in run:
+        yield ReportFigure(
+            "stability.png",
+            _DIAGNOSTICS,
+            f"Stability: η of each {run['stability'].attrs['by']}, one standard error to either side, against"
+            " the common one, with two.",
+            stability_strip(run["stability"]),
+        )
+    if "holdout" in run:
+        yield ReportFigure(
+            "holdout.png",
+            _DIAGNOSTICS,
+            "Booths kept out: by how much candidate affinity improves the party shares of each constituency (KL per"
+            " vote); dashed the mean over votes.",
+            gain_strip(run["holdout"]),
+        )
+
+
+def permutation_histogram(placebo: xr.Dataset) -> Figure:
+    """z of shuffled candidates, and of the real ones."""
+    sample, real = placebo["permuted_z"].values, float(placebo["z"])
+    with look():
+        figure = new_figure(6.4, 3.2)
+        ax = figure.subplots()
+        histogram(ax, sample, sample_bins(sample), share=True)
+        observed_line(ax, real)
+        ax.set(xlabel="η / its standard error", ylabel="share of permutations")
+        percent(ax)
+        legend(figure, [patch("shuffled candidates"), line("real candidates")])
     return figure
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float)
+def proximity_curve(curve: xr.Dataset) -> Figure:
+    """Validation loss of held-out booths and objective of the others, over rho."""
+    rho = curve["rho"].values
+    with look():
+        figure = new_figure(8.6, 3.2)
+        left, right = figure.subplots(1, 2)
+        left.errorbar(
+            rho, curve["excess"].values, curve["excess_se"].values, fmt="o-", color=BLUE, ms=4.5, lw=1.6, elinewidth=1.0
+        )
+        left.set(xlabel="ρ", ylabel="validation loss above the best")
+        objective = curve["objective"].values
+        right.plot(rho, objective - objective.min(), "o-", color=INK, ms=4.5, lw=1.6)
+        right.set(xlabel="ρ", ylabel="objective above its lowest")
+        observed_line(left, float(curve["best"]))
+        observed_line(right, float(curve["refined"]))
+        legend(figure, [line("lowest")])
+    return figure
 
 
-def _rows(ax: Axes, at: np.ndarray, names: Sequence[str]) -> None:
-    """Rows named on the left, their lines upright."""
-    ax.set_yticks(at, names)
-    ax.set_ylim(at.min() - 0.6, at.max() + 0.6)
-    ax.tick_params(axis="y", length=0)
-    ax.grid(axis="y", visible=False)
-    ax.grid(axis="x", visible=True)
+def stability_strip(stability: xr.Dataset) -> Figure:
+    """eta of each group around the common one, a row per axis."""
+    names = [str(axis) for axis in stability["axis"].values]
+    value = stability["group_eta"].transpose("axis", "group").values
+    error = stability["group_eta_se"].transpose("axis", "group").values
+    common, width = stability["eta"].values, 2 * stability["eta_se"].values
+    groups = value.shape[1]
+    # along a row, from the smallest to the largest
+    order = np.argsort(np.where(np.isnan(value), np.inf, value), axis=1)
+    value, error = np.take_along_axis(value, order, axis=1), np.take_along_axis(error, order, axis=1)
+    offset = np.linspace(0.36, -0.36, groups) if groups > 1 else np.zeros(1)
+    with look():
+        figure = new_figure(7.6, float(np.clip(0.2 + 0.05 * groups, 0.6, 1.8)) * len(names) + 1.0)
+        ax = figure.subplots()
+        for row, label in enumerate(names):
+            known = np.isfinite(value[row])
+            at = -row + offset[known]
+            ax.hlines(at, (value - error)[row, known], (value + error)[row, known], color=BLUE, lw=0.9, alpha=0.5)
+            ax.plot(value[row, known], at, "o", color=BLUE, ms=2.6, mew=0, label=label)
+            middle = common[row]
+            ax.fill_betweenx(
+                [-row - 0.42, -row + 0.42], middle - width[row], middle + width[row], color=VERMILION, alpha=0.2
+            )
+            ax.plot([middle, middle], [-row - 0.42, -row + 0.42], color=VERMILION, lw=1.4)
+        # a group that tells nothing has an interval of any width
+        low, high = np.nanquantile(value, [0.01, 0.99]) if np.isfinite(value).any() else (-1.0, 1.0)
+        margin = 0.25 * max(high - low, 0.1)
+        ax.set_xlim(min(low, (common - width).min()) - margin, max(high, (common + width).max()) + margin)
+        named_rows(ax, -np.arange(len(names), dtype=float), names)
+        ax.set_xlabel("η per SD")
+        group = stroke("a group, ± 1 standard error", colour=BLUE, width=0.9, style="-", marker="o", ms=3)
+        legend(figure, [group, patch("all booths, ± 2 standard errors", colour=VERMILION, shade=0.2)])
+    return figure
+
+
+def gain_strip(holdout: xr.Dataset, measure: str = "KL") -> Figure:
+    """What candidate affinity gains in each constituency's held-out booths, from the smallest to the largest."""
+    gain = np.sort(holdout["constituency_gain"].sel(measure=measure).values)
+    gain = gain[np.isfinite(gain)]
+    with look():
+        figure = new_figure(6.8, 3.0)
+        ax = figure.subplots()
+        ax.bar(np.arange(1, len(gain) + 1), gain, width=0.8, color=BLUE, alpha=0.55)
+        ax.axhline(0, color=INK, lw=0.8)
+        ax.axhline(float(holdout["gain"].sel(measure=measure)), color=VERMILION, lw=1.6, ls=(0, (5, 2)))
+        ax.set(xlabel="constituency, by gain", ylabel=f"gain in {measure}, nats per vote")
+        ax.margins(x=0.01)
+        whole_numbers(ax)
+    return figure

@@ -1,27 +1,28 @@
-"""The report of a run of the candidate-aware model: its sentences, its figures and its tables."""
+"""The report of a run of CALM: its sentences, its figures and its tables."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import xarray as xr
 
-from electjax.calm.report.diagnostics import diagnostic_figures
-from electjax.calm.report.figures import booth_scatter, category_heatmap, coefficient_forest
+from electjax.calm.report.figures import booth_scatter, category_heatmap, coefficient_forest, diagnostic_figures
 from electjax.calm.report.tables import (
     affinity_rows,
-    as_html,
     candidate_of,
+    coefficient_rows,
     counterfactual_rows,
     diagnostic_rows,
     holdout_rows,
     parameter_rows,
     place_rows,
+    summary,
     swaps_of,
     truth_rows,
 )
-from electjax.report.page import ReportFigure, RowsSection, render_page
-from electjax.report.tables import Metrics
+from electjax.report.metrics import Metrics
+from electjax.report.report import Report, ReportFigure, ResultTable, RowsSection, source_text
 
+_CAPTION = "Effect of a candidate like the cell, by axis, with its standard error."
 _NOTE = (
     "η is the shift in the log odds of a party among people of a cell when its candidate is one standard deviation more"
     " like them on an axis; pp is what that makes of the party's share, on average over the electors who vote. Raw: the"
@@ -50,8 +51,8 @@ _NO_EFFECTS = "The model has no booth effects: what is off the line is what it l
 _TRUTH = "These booths were generated, and what they were generated from is known."
 
 
-def calm_figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
-    """All figures of a run of the candidate-aware model, in the order of the report."""
+def figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
+    """All figures of a run, in the order of the report."""
     fit = tree["fit"].to_dataset()
     truth = metrics.get("truth", {}).get("parameters", {})
     if metrics["coefficients"]:
@@ -79,19 +80,16 @@ def calm_figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
     yield from diagnostic_figures(tree)
 
 
-def render_calm(
-    metrics: Metrics,
-    figures: Sequence[tuple[str, str, bytes]],
-    config_yaml: str,
-    meta: Mapping[str, Any] | None = None,
-) -> str:
-    """The report as html text; arguments as those of `render_report`."""
-    meta = meta or {}
-    return render_page(
-        title=meta.get("title") or metrics["data"],
-        headline=[*headline(metrics), *([meta["source"]] if meta.get("source") else [])],
-        table=as_html(metrics),
-        table_note=_NOTE,
+def report(result: Any) -> Report:
+    """What is said of a run: `result.tree` with the fit and its diagnostics, `result.metrics` with its numbers."""
+    metrics, attrs = result.metrics, result.tree["fit"].attrs
+    rows = coefficient_rows(metrics) or parameter_rows(metrics)
+    return Report(
+        title=attrs.get("title") or metrics["data"],
+        headline=headline(metrics),
+        source=source_text("Booths", attrs),
+        summary=summary(metrics),
+        table=ResultTable(rows, _CAPTION, _NOTE),
         before=[
             RowsSection("affinity", "Cells and candidate", affinity_rows(metrics), candidate_of(metrics), _AFFINITY),
             RowsSection("diagnostics", "Is it so?", diagnostic_rows(metrics)),
@@ -100,12 +98,9 @@ def render_calm(
             RowsSection("candidates", "Other candidates", counterfactual_rows(metrics), swap_text(metrics), _SWAP),
             RowsSection("places", "Where they stand", place_rows(metrics)),
         ],
-        figures=figures,
+        figures=figures(result.tree, metrics),
         after=[RowsSection("parameters", "Other parameters", parameter_rows(metrics), note=_PARAMETERS)],
-        notes=[*metrics["warnings"], *(meta.get("notes") or [])],
-        command=meta.get("command") or "",
-        config=config_yaml,
-        versions=meta.get("versions") or {},
+        notes=metrics["warnings"],
     )
 
 

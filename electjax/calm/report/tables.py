@@ -1,17 +1,13 @@
-"""Tables of the candidate-aware model, for a terminal and as rows for html; they read the content of metrics.json."""
+"""Tables of CALM as rows of text; they read the content of metrics.json."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jinja2 import Environment
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from electjax.report.tables import Metrics
-
-Rows = list[dict[str, str]]
+from electjax.report.metrics import Metrics
+from electjax.report.tables import Rows, number, terminal_table, with_error, with_interval
 
 _HEADINGS = {
     "eta": "η per SD",
@@ -32,7 +28,7 @@ DIAGNOSTICS = {
 }
 
 
-def calm_summary(metrics: Metrics) -> Group:
+def summary(metrics: Metrics) -> Group:
     """Coefficients, the document's example, other candidates and diagnostics, for a terminal."""
     data = metrics["data"]
     parts: list[RenderableType] = []
@@ -43,7 +39,7 @@ def calm_summary(metrics: Metrics) -> Group:
         (f"{data}: other candidates ({swaps_of(metrics)})", counterfactual_rows(metrics)),
     ):
         if rows:
-            parts.append(_table(title, rows))
+            parts.append(terminal_table(title, rows))
     parts += [Text(f"{name}: {verdict}") for name, verdict in verdicts(metrics)]
     return Group(*parts)
 
@@ -72,7 +68,6 @@ def parameter_rows(metrics: Metrics) -> Rows:
 
 def truth_rows(metrics: Metrics) -> Rows:
     """One row per parameter whose truth is known."""
-    found = metrics.get("truth", {}).get("parameters", {})
     return [
         {
             "parameter": name,
@@ -80,7 +75,7 @@ def truth_rows(metrics: Metrics) -> Rows:
             "estimate": with_error(row["estimate"], row["se"], 4),
             "z": number(row["z"], 2, signed=True),
         }
-        for name, row in found.items()
+        for name, row in metrics.get("truth", {}).get("parameters", {}).items()
     ]
 
 
@@ -89,10 +84,8 @@ def affinity_rows(metrics: Metrics) -> Rows:
     rows = []
     for cell in metrics.get("affinity", {}).get("cells", []):
         row = {"cell": cell["cell"]}
-        for name, value in cell["raw"].items():
-            row[f"g {name}"] = f"{value:g}"
-        for name, value in cell["standardised"].items():
-            row[f"{name}, SD"] = number(value, 3, signed=True)
+        row |= {f"g {name}": f"{value:g}" for name, value in cell["raw"].items()}
+        row |= {f"{name}, SD": number(value, 3, signed=True) for name, value in cell["standardised"].items()}
         rows.append(row | ({"η'g": number(cell["boost"], 3, signed=True)} if "boost" in cell else {}))
     return rows
 
@@ -118,7 +111,7 @@ def place_rows(metrics: Metrics) -> Rows:
             "party": party,
             "votes": number(row["votes"]["before"], 0),
             "then": number(row["votes"]["after"], 0),
-            "change": with_interval(*(row["votes"]["change"][key] for key in ("value", "low", "high")), digits=0),
+            "change": _change(row["votes"]),
         }
         for place, parties in list(places.items())[:_MOST_PLACES]
         for party, row in parties.items()
@@ -127,19 +120,20 @@ def place_rows(metrics: Metrics) -> Rows:
 
 def counterfactual_rows(metrics: Metrics) -> Rows:
     """One row per party: votes and seats as it is, otherwise, and the difference with its interval."""
-    found = metrics.get("counterfactual")
-    if not found:
-        return []
     rows = []
-    for party, row in found["parties"].items():
+    for party, row in metrics.get("counterfactual", {}).get("parties", {}).items():
         cells = {"party": party}
         for name in ("votes", "seats"):
             cells[name] = number(row[name]["before"], 0)
             cells[f"{name}, then"] = number(row[name]["after"], 0)
-            change = row[name]["change"]
-            cells[f"change of {name}"] = with_interval(change["value"], change["low"], change["high"], digits=0)
+            cells[f"change of {name}"] = _change(row[name])
         rows.append(cells)
     return rows
+
+
+def _change(row: Mapping[str, Any]) -> str:
+    change = row["change"]
+    return with_interval(change["value"], change["low"], change["high"], digits=0)
 
 
 def diagnostic_rows(metrics: Metrics) -> Rows:
@@ -166,49 +160,5 @@ def holdout_rows(metrics: Metrics) -> Rows:
 
 def verdicts(metrics: Metrics) -> Iterator[tuple[str, str]]:
     """What each diagnostic says."""
-    for name, found in metrics["diagnostics"].items():
-        yield DIAGNOSTICS.get(name, name), found["verdict"]
-
-
-def with_error(value: float | None, error: float | None, digits: int, *, signed: bool = False) -> str:
-    """A number and its standard error: +0.31 ± 0.02."""
-    return number(value, digits, signed=signed) + ("" if error is None else f" ± {error:.{digits}f}")
-
-
-def with_interval(value: float | None, low: float | None, high: float | None, *, digits: int) -> str:
-    """A change and its interval: +12 (+3 to +21)."""
-    ends = "" if low is None or high is None else f" ({low:+,.{digits}f} to {high:+,.{digits}f})"
-    return number(value, digits, signed=True) + ends
-
-
-def number(value: float | None, digits: int, *, signed: bool = False) -> str:
-    """A number with so many digits; nothing where there is none."""
-    return "" if value is None else f"{value:{'+' if signed else ''},.{digits}f}"
-
-
-def as_html(metrics: Metrics) -> str:
-    """The table of the coefficients as an html fragment, every text escaped."""
-    rows = coefficient_rows(metrics) or parameter_rows(metrics)
-    return _HTML.render(headings=list(rows[0])[1:], rows=[list(row.values()) for row in rows])
-
-
-def _table(title: str, rows: Sequence[Mapping[str, str]]) -> Table:
-    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for i, heading in enumerate(rows[0]):
-        table.add_column(heading, justify="right" if i else "left")
-    for row in rows:
-        table.add_row(*map(Text, row.values()))
-    return table
-
-
-_HTML = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string("""\
-<table class="results">
-<caption>Effect of a candidate like the cell, by axis, with its standard error.</caption>
-<thead><tr><th scope="col"></th>{% for heading in headings %}<th scope="col">{{ heading }}</th>{% endfor %}</tr></thead>
-<tbody>
-{% for row in rows %}
-<tr><th scope="row">{{ row[0] }}</th>{% for cell in row[1:] %}<td>{{ cell }}</td>{% endfor %}</tr>
-{% endfor %}
-</tbody>
-</table>
-""")
+    for name, row in metrics["diagnostics"].items():
+        yield DIAGNOSTICS.get(name, name), row["verdict"]

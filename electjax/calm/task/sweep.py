@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from electjax.calm.report.figures import loss_surface
-from electjax.report.sweep import sweep_figure
+from electjax.report.sweep import loss_surface, sweep_figure
 
 LOSS = "validation"
 _SEEDS = ("seed", "data.seed")  # repeat a setting, and are none

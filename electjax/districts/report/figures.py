@@ -1,10 +1,10 @@
-"""Figures of a simulated and calibrated election.  They read labelled Datasets and know no model.
+"""Figures of simulated elections. They read labelled Datasets and know no model.
 
-Every function returns a matplotlib `Figure` made without pyplot; `style.save_figure` writes it.  A simulation
-Dataset has ``seats(run, party)``; a calibration Dataset has one variable per parameter on ``draw``,
-``prior_<parameter>``, ``optimal_<parameter>``, ``weight(draw)`` and simulated and observed summaries.
+A simulation has `seats(run, party)`; a posterior has one variable per parameter on `draw`, `weight(draw)`, and the
+simulated and observed summary statistics.
 """
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,25 +12,33 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
-from electjax.report.draw import fraction_axis, histogram, legend, line, observed_line, patch, seat_axis
-from electjax.report.style import INK, look, new_figure, party_colours, percent, sample_bins, seat_bins
+from electjax.districts.report.tables import chances_text
+from electjax.report.draw import fraction_axis, histogram, legend, line, observed_line, patch, seat_axis, stroke
+from electjax.report.style import (
+    INK,
+    look,
+    new_figure,
+    party_colours,
+    percent,
+    sample_bins,
+    seat_bins,
+    whole_numbers,
+)
 
 KINDS = {"default": "default parameters", "optimal": "optimal parameters"}
 _MAIN_SHARE, _MOST_MAIN = 0.1, 3  # parties whose geography is drawn
+_WRAP = 26  # letters of a scenario's name in a line
+_ROW, _GAP = 0.17, 0.2  # inches per party, and between scenarios
 
 
 def seat_distribution(simulations: Mapping[str, Mapping[str, xr.Dataset]], observed: Mapping[str, float]) -> Figure:
     """Share of the runs that give each party so many seats, one row per model, against the seats observed.
 
-    Parameters
-    ----------
-    simulations
-        ``{model: {"default": Dataset, "optimal": Dataset}}``; either may be absent.
-    observed
-        Seats by party label.
+    Args:
+        simulations: by model and by "default" and "optimal", either of which may be absent, with `seats(run, party)`.
+        observed: seats by party label.
     """
     parties = list(observed)
     with look():
@@ -65,26 +73,22 @@ def geography(
 ) -> Figure:
     """Over how many districts the main parties have which share of the votes, a panel per model and setting.
 
-    Parameters
-    ----------
-    models
-        ``{model: {"default": Dataset, "optimal": Dataset}}``, each with ``density(party, bin)`` as
-        `districts.geography` gives it; either may be absent.
-    popularity
-        National vote shares by party label; those with a tenth of the votes are drawn, at most three.
-    observed
-        The same histogram of the returns, drawn as a dashed outline.
+    Args:
+        models: by model and by "default" and "optimal", either of which may be absent, with `density(party, bin)` as
+            `districts.geography` gives it.
+        popularity: national vote shares by party label; those with a tenth of the votes are drawn, at most three.
+        observed: the same histogram of the returns, drawn as a dashed outline.
     """
     colours = party_colours(list(popularity))
     main = main_parties(popularity)
-    kinds = [kind for kind in KINDS if any(kind in found for found in models.values())]
+    kinds = [kind for kind in KINDS if any(kind in settings for settings in models.values())]
     with look():
         figure = new_figure(3.6 * len(kinds) + 0.7, 1.5 * len(models) + 0.9)
         grid = figure.subplots(len(models), len(kinds), squeeze=False, sharex=True, sharey="row")
-        for axes, (model, found) in zip(grid, models.items(), strict=True):
+        for axes, (model, settings) in zip(grid, models.items(), strict=True):
             for ax, kind in zip(axes, kinds, strict=True):
-                for party in main if kind in found else []:
-                    districts, edges = _histogram_of(found[kind], party)
+                for party in main if kind in settings else []:
+                    districts, edges = _histogram_of(settings[kind], party)
                     ax.stairs(districts, edges, fill=True, color=colours[party], alpha=0.35, lw=0)
                     ax.stairs(districts, edges, color=colours[party], lw=1.0)
                 if observed is not None:
@@ -99,8 +103,8 @@ def geography(
             ax.set_title(KINDS[kind])
         for ax in grid[-1]:
             ax.set_xlabel("share of a district's votes")
-        seen = [Line2D([], [], color=INK, lw=1.4, ls=(0, (3, 1.5)), label="observed")] if observed is not None else []
-        legend(figure, [*(patch(party, colour=colours[party], shade=0.35) for party in main), *seen])
+        outline = [stroke("observed", width=1.4, style=(0, (3, 1.5)))] if observed is not None else []
+        legend(figure, [*(patch(party, colour=colours[party], shade=0.35) for party in main), *outline])
     return figure
 
 
@@ -110,22 +114,19 @@ def main_parties(popularity: Mapping[str, float]) -> list[str]:
     return [party for i, party in enumerate(ranked) if i == 0 or popularity[party] >= _MAIN_SHARE][:_MOST_MAIN]
 
 
-def _histogram_of(found: xr.Dataset, party: str) -> tuple[np.ndarray, np.ndarray]:
+def _histogram_of(histogram: xr.Dataset, party: str) -> tuple[np.ndarray, np.ndarray]:
     """Shares of the districts by bin, and the edges of the bins."""
-    edges = np.append(found["low"].values, found["high"].values[-1])
-    return found["density"].sel(party=party).values * np.diff(edges), edges
+    edges = np.append(histogram["low"].values, histogram["high"].values[-1])
+    return histogram["density"].sel(party=party).values * np.diff(edges), edges
 
 
 def posterior_predictive(posterior: xr.Dataset, optimal: xr.Dataset | None = None) -> Figure:
     """Every summary statistic of the accepted simulations, weighted, with the value observed.
 
-    Parameters
-    ----------
-    posterior
-        A calibration Dataset.
-    optimal
-        Optional simulation Dataset at psi_opt, drawn as an outline: fresh runs were not chosen for being
-        close to the observation, accepted ones were.
+    Args:
+        posterior: of `districts.calibrate`.
+        optimal: simulations at psi_opt, drawn as an outline: fresh runs were not chosen for being close to the
+            observation, accepted ones were.
     """
     parties = [str(party) for party in posterior["party"].values]
     columns = max(len(parties), 3)
@@ -143,15 +144,15 @@ def posterior_predictive(posterior: xr.Dataset, optimal: xr.Dataset | None = Non
             (figure.add_subplot(grid[2, 1]), "swm", {}, "sd of winning margin"),
         ]
         for ax, name, where, label in panels:
-            seen = float(posterior[f"observed_{name}"].sel(where))
+            observed = float(posterior[f"observed_{name}"].sel(where))
             sample = posterior[name].sel(where).values
             fresh = None if optimal is None else optimal[name].sel(where).values
             both = [sample] if fresh is None else [sample, fresh]
-            bins = seat_bins(*both, np.array([seen])) if name == "seats" else sample_bins(np.concatenate(both))
+            bins = seat_bins(*both, np.array([observed])) if name == "seats" else sample_bins(np.concatenate(both))
             histogram(ax, sample, bins, weights=weights, share=True)
             if fresh is not None:
                 histogram(ax, fresh, bins, filled=False, share=True, colour=INK)
-            observed_line(ax, seen)
+            observed_line(ax, observed)
             ax.set_xlabel(label)
             percent(ax)
             if name == "seats":
@@ -164,4 +165,53 @@ def posterior_predictive(posterior: xr.Dataset, optimal: xr.Dataset | None = Non
         if optimal is not None:
             handles.insert(1, patch("fresh runs at $\\psi_{OPT}$", filled=False, colour=INK))
         legend(figure, handles)
+    return figure
+
+
+def scenario_seats(worlds: xr.Dataset) -> Figure:
+    """Seats of every party under every scenario: mean, 50 and 90 % intervals, and who has a majority how often.
+
+    Args:
+        worlds: of `districts.counterfactual`. Where the number of districts differs, shares of the seats are drawn.
+    """
+    names = [str(name) for name in worlds["scenario"].values]
+    districts = worlds["districts"].values
+    whole = len(set(districts)) == 1
+    unit = 1.0 if whole else districts[:, None] / 100.0
+    colours = party_colours([str(party) for party in worlds["party"].values])
+    reach = worlds["seats_quantile"].max(["scenario", "quantile"]).values
+    parties = [str(party) for party, most in zip(worlds["party"].values, reach, strict=True) if most > 0]
+    mean = worlds["seats_mean"].sel(party=parties).transpose("scenario", "party").values / unit
+    quantile = worlds["seats_quantile"].sel(party=parties).transpose("quantile", "scenario", "party")
+    low, lower, upper, high = (quantile.sel(quantile=level).values / unit for level in (0.05, 0.25, 0.75, 0.95))
+    block = _ROW * len(parties) + _GAP
+    centre = -block * np.arange(len(names))
+    with look():
+        figure = new_figure(8.4, block * len(names) + 1.1)
+        ax = figure.subplots()
+        for k, party in enumerate(parties):
+            y = centre + _ROW * ((len(parties) - 1) / 2 - k)
+            colour = colours[party]
+            ax.axvline(mean[0, k], color=colour, lw=0.9, ls=(0, (1, 2)), zorder=1)
+            ax.hlines(y, low[:, k], high[:, k], color=colour, lw=1.4)
+            ax.hlines(y, lower[:, k], upper[:, k], color=colour, lw=4.5, alpha=0.55)
+            ax.plot(mean[:, k], y, "o", color=colour, ms=4.5, mec="white", mew=0.6)
+        ax.axvline(districts[0] / 2 if whole else 50, color=INK, lw=1.1, ls=(0, (5, 2)), zorder=1)
+        ax.hlines(centre[1:] + block / 2, 0, 1, transform=ax.get_yaxis_transform(), color="#E6E6E6", lw=0.7)
+        ax.grid(False)
+        ax.set_ylim(centre[-1] - block / 2, block / 2)
+        ax.set_yticks(centre, ["\n".join(textwrap.wrap(name, _WRAP)) for name in names])
+        ax.tick_params(axis="y", length=0)
+        right = ax.secondary_yaxis("right")
+        chance = worlds["p_majority"].transpose("scenario", "party").values
+        known = [str(party) for party in worlds["party"].values]
+        right.set_yticks(centre, ["\n".join(chances_text(dict(zip(known, row, strict=True)))) for row in chance])
+        right.tick_params(axis="y", length=0)
+        right.spines["right"].set_visible(False)
+        ax.set_xlabel("seats" if whole else "share of the seats, per cent")
+        ax.annotate("chance of a majority", (1.0, 1.01), xycoords="axes fraction", ha="left", color="#444444")
+        whole_numbers(ax)
+        handles = [stroke(party, colour=colours[party], width=4.5, style="-") for party in parties]
+        half = stroke("half of the seats", width=1.1, style=(0, (5, 2)))
+        legend(figure, [*handles, half, stroke("mean of the baseline", width=0.9, style=(0, (1, 2)))])
     return figure

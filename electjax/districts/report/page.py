@@ -1,18 +1,49 @@
-"""The report of an election's run: its sentences and its tables."""
+"""The report of an election's run: its sentences, its figures and its tables."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import xarray as xr
 
-from electjax.districts.report.counterfactual import scenario_rows
-from electjax.districts.report.posterior import parameter_names
-from electjax.districts.verbs.trust import identifiability
-from electjax.report.page import RowsSection, render_page
-from electjax.report.tables import Metrics, as_html, parties, seat_vector
+from electjax.districts.report.figures import (
+    geography,
+    main_parties,
+    posterior_predictive,
+    scenario_seats,
+    seat_distribution,
+)
+from electjax.districts.report.posterior import (
+    MOST_PAIRS,
+    calibration_trace,
+    has_trace,
+    posterior_pairs,
+    posterior_parameters,
+)
+from electjax.districts.report.tables import (
+    calibration_rows,
+    election_rows,
+    identification_rows,
+    parties,
+    row_kinds,
+    scenario_rows,
+    seat_vector,
+    summary,
+)
+from electjax.report.metrics import Metrics
+from electjax.report.report import Report, ReportFigure, ResultTable, RowsSection, source_text
+from electjax.report.tables import enumeration
 
-_MOST_ROWS = 12  # a parameter with more components is told in one row
+_SEATS = "Seat distributions"
+_GEOGRAPHY = "Geography"
+_POSTERIOR = "Posterior of the parameters"
+_PREDICTIVE = "Posterior predictive"
+_TRACE = "Course of the calibration"
+_WORLDS = "Scenarios"
+_CAPTION = (
+    "{}: seats by party (mean over runs, range below), most likely seat vector, mean and standard deviation of the"
+    " winning margin (MWM, SWM), probability of the observed seats, distance (in tolerances; of the mean over runs, for"
+    " a best draw of the draw itself). A parameter with a value per party has them in the order of the columns."
+)
 _NOTE = (
     "Default: the parameters the model comes with. Optimal: ψ_OPT, of the draws closest to the observation the one"
     " whose mean over further simulations stays closest, simulated again with fresh seeds. Best draw: the single"
@@ -37,55 +68,33 @@ _IDENTIFICATION = (
 )
 
 
-def render_report(
-    metrics: Metrics,
-    figures: Sequence[tuple[str, str, bytes]],
-    config_yaml: str,
-    meta: Mapping[str, Any] | None = None,
-) -> str:
-    """The report as html text.
+def report(result: Any) -> Report:
+    """What is said of a run: `result.tree` with returns, simulations and posteriors, `result.metrics` with its numbers.
 
-    Parameters
-    ----------
-    metrics
-        The content of ``metrics.json``.
-    figures
-        ``(title, caption, image)``, the image as PNG or SVG bytes; neighbours with the same title form one
-        section.  The caption, after the title, is also the image's text for those who cannot see it.
-    config_yaml
-        The resolved configuration.
-    meta
-        All optional: ``title``; ``source`` of the returns, one sentence; ``calibration`` and ``identification``, the
-        rows of `calibration_rows` and `identification_rows`; ``command``; ``notes``, a list of sentences;
-        ``versions``, a mapping.
-
-    Raises
-    ------
-    ValueError
-        An image is neither PNG nor SVG.
+    The tree has `/observed` and per model `/default`, `/optimal`, `/posterior` and `/counterfactual`, with a node
+    `geography` below the first three; what is absent is left out.
     """
-    meta = meta or {}
-    return render_page(
-        title=meta.get("title") or metrics["election"],
-        headline=[*headline(metrics), *([meta["source"]] if meta.get("source") else [])],
-        table=as_html(metrics),
-        table_note=_NOTE,
+    tree, metrics = result.tree, result.metrics
+    observed = tree["observed"].attrs if "observed" in tree.children else {}
+    posteriors = posteriors_of(tree)
+    return Report(
+        title=observed.get("title") or observed.get("name") or metrics["election"],
+        headline=headline(metrics),
+        source=source_text("Returns", observed),
+        summary=summary(metrics),
+        table=ResultTable(election_rows(metrics), _CAPTION.format(metrics["election"]), _NOTE, row_kinds(metrics)),
         before=[RowsSection("scenarios", "What would have been", scenario_rows(metrics), note=_SCENARIOS)],
-        figures=figures,
+        figures=figures(tree, metrics),
         after=[
-            RowsSection("calibration", "How it was calibrated", meta.get("calibration") or [], _CALIBRATION),
+            RowsSection("calibration", "How it was calibrated", calibration_rows(posteriors), _CALIBRATION),
             RowsSection(
                 "identification",
                 "Identified parameters",
-                meta.get("identification") or [],
+                identification_rows(posteriors),
                 _IDENTIFICATION,
                 heading="What the election says about each parameter",
             ),
         ],
-        notes=meta.get("notes") or [],
-        command=meta.get("command") or "",
-        config=config_yaml,
-        versions=meta.get("versions") or {},
     )
 
 
@@ -99,7 +108,7 @@ def headline(metrics: Metrics) -> list[str]:
     sentences = [f"{sum(observed.values())} districts, won as {won}."]
     if models:
         work = f"{metrics['simulations']:,} simulated elections in {metrics['seconds']:.0f} s"
-        sentences[0] += f" Simulated with {_enumerate(models)}: {work}."
+        sentences[0] += f" Simulated with {enumeration(models)}: {work}."
     for model in calibrated:
         sentences.append(_calibrated_sentence(model, metrics["models"][model]["optimal"], observed, labels))
     return sentences
@@ -117,100 +126,109 @@ def _calibrated_sentence(model: str, optimal: Metrics, observed: Metrics, labels
     return f"{sentence}."
 
 
-def calibration_rows(posteriors: Mapping[str, xr.Dataset]) -> list[dict[str, str]]:
-    """One row per calibrated model: method, simulations, accepted and effective draws, tolerance, priors."""
-    return [
-        {
-            "Model": model.upper(),
-            "Method": _method_text(posterior),
-            "Simulations": f"{int(posterior.attrs['simulations']):,}",
-            "Accepted": f"{posterior.sizes['draw']:,} ({float(posterior.attrs['acceptance_rate']):.2%})",
-            "Effective draws": f"{_effective(posterior):,.0f}",
-            "Tolerance": _tolerance_text(posterior.attrs.get("tolerance", "")),
-            "Distances": _range_text(posterior["distance"]),
-            "Stopped by": str(posterior.attrs.get("stopped", "")),
-            "Priors": ", ".join(_priors(posterior)),
-        }
-        for model, posterior in posteriors.items()
-    ]
-
-
-def identification_rows(posteriors: Mapping[str, xr.Dataset]) -> list[dict[str, str]]:
-    """One row per scalar parameter, or one per vector where they are many: what the election says about it."""
-    rows = []
-    for model, posterior in posteriors.items():
-        names = parameter_names(posterior)
-        if any(f"prior_{name}" not in posterior for name in names):
-            continue
-        for name in names:
-            own = posterior.drop_vars([f"optimal_{other}" for other in names if other != name], errors="ignore")
-            found = identifiability(own)
-            few = found.sizes["parameter"] <= _MOST_ROWS
-            rows += [{"Model": model.upper()} | row for row in (_each(found) if few else _together(name, found))]
-    return rows
-
-
-def _each(found: xr.Dataset) -> Iterator[dict[str, str]]:
-    for label in found["parameter"].values:
-        one = found.sel(parameter=label)
-        yield {
-            "Parameter": str(label),
-            "Mean": f"{float(one['mean']):.3g}",
-            "90 % interval": f"{float(one['low']):.3g} to {float(one['high']):.3g}",
-            "Contraction": _contraction_text(float(one["contraction"])),
-            "Says": "identified" if one["identified"] else "not identified",
-        }
-
-
-def _together(name: str, found: xr.Dataset) -> Iterator[dict[str, str]]:
-    learnt = found["contraction"].values
-    yield {
-        "Parameter": f"{name}, {learnt.size} values",
-        "Mean": f"{float(found['mean'].min()):.3g} to {float(found['mean'].max()):.3g}",
-        "90 % interval": "",
-        "Contraction": f"{_contraction_text(learnt.min())} to {_contraction_text(learnt.max())}",
-        "Says": f"{int(found['identified'].sum())} of {learnt.size} identified",
+def figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
+    """All figures of a run, in the order of the report."""
+    models = {name: tree[name] for name in metrics["models"] if name in tree.children}
+    simulations = {
+        name: {kind: node[kind].to_dataset() for kind in ("default", "optimal") if kind in node.children}
+        for name, node in models.items()
     }
+    simulations = {name: kinds for name, kinds in simulations.items() if kinds}
+    if simulations:
+        runs = sorted({data.sizes["run"] for kinds in simulations.values() for data in kinds.values()})
+        yield ReportFigure(
+            "seats.png",
+            _SEATS,
+            "How often each party wins so many seats over "
+            f"{' or '.join(f'{n:,}' for n in runs)} simulated elections per setting. "
+            "The dashed line marks the seats it won.",
+            seat_distribution(simulations, metrics["observed"]["seats"]),
+        )
+    for name, node in models.items():
+        if "counterfactual" in node.children:
+            worlds = node["counterfactual"].to_dataset()
+            yield ReportFigure(
+                f"scenarios_{name}.png",
+                _WORLDS,
+                f"{name.upper()}: seats under each scenario, {worlds.sizes['run']:,} elections each, with parameters"
+                " drawn from the posterior. Dot: mean; thick and thin bar: the intervals that hold 50 and 90 % of them."
+                " All scenarios share their draws and their random numbers. Parties that win nothing are left out.",
+                scenario_seats(worlds),
+            )
+    yield from _geography(tree, simulations)
+    posteriors = posteriors_of(tree)
+    for name, posterior in posteriors.items():
+        draws = f"{posterior.sizes['draw']:,} accepted draws"
+        yield ReportFigure(
+            f"posterior_{name}.png",
+            _POSTERIOR,
+            f"{name.upper()}: {draws}, weighted, against the prior. Above each panel the weighted median and "
+            "the interval that holds 90 % of the weight; the dashed line is ψ_OPT, the best parameters on average.",
+            posterior_parameters(posterior),
+        )
+        pairs = posterior_pairs(posterior)
+        if pairs is not None:
+            yield ReportFigure(
+                f"pairs_{name}.png",
+                _POSTERIOR,
+                f"{name.upper()}: the same draws in pairs, area by weight; the cross is ψ_OPT. Of many parameters, the"
+                f" {MOST_PAIRS} that the election says most about.",
+                pairs,
+            )
+    for name, posterior in posteriors.items():
+        optimal = simulations.get(name, {}).get("optimal")
+        fresh = "" if optimal is None else f" The outline shows {optimal.sizes['run']:,} fresh elections at ψ_OPT."
+        yield ReportFigure(
+            f"predictive_{name}.png",
+            _PREDICTIVE,
+            f"{name.upper()}: every summary statistic in the accepted simulations, with the value observed. "
+            f"Accepted simulations were chosen for being close, so they must look good.{fresh}",
+            posterior_predictive(posterior, optimal),
+        )
+    yield from _trace(posteriors)
 
 
-def _contraction_text(contraction: float) -> str:
-    """Per cent; what is not quite all is not rounded to it."""
-    return ">99 %" if 0.995 <= contraction < 1 else f"{100 * max(contraction, 0.0):.0f} %"
+def _trace(posteriors: Mapping[str, xr.Dataset]) -> Iterator[ReportFigure]:
+    """How sequential calibrations went."""
+    traced = {name: posterior for name, posterior in posteriors.items() if has_trace(posterior)}
+    if traced:
+        yield ReportFigure(
+            "trace.png",
+            _TRACE,
+            "Generation by generation: the tolerance, the share of the simulations that came within it, and how many"
+            " independent draws the weighted ones are worth. A tolerance that no longer falls while the acceptance rate"
+            " does has found what the model can reach.",
+            calibration_trace(traced),
+        )
 
 
-def _effective(posterior: xr.Dataset) -> float:
-    """Kish's effective sample size of the weights."""
-    weight = posterior["weight"].values.astype(float)
-    return float(weight.sum() ** 2 / (weight**2).sum())
+def _geography(tree: xr.DataTree, simulations: Mapping[str, Mapping[str, xr.Dataset]]) -> Iterator[ReportFigure]:
+    """Where the parties' voters live, if the tree holds it."""
+    histograms = {
+        name: {kind: tree[f"{name}/{kind}/geography"].to_dataset() for kind in kinds}
+        for name, kinds in simulations.items()
+        if all("geography" in tree[f"{name}/{kind}"].children for kind in kinds)
+    }
+    if not histograms:
+        return
+    observed = tree["observed"].children.get("geography")
+    popularity = tree["observed"].to_dataset()["popularity"]
+    shares = {str(party): float(popularity.sel(party=party)) for party in popularity["party"].values}
+    drawn = ", ".join(main_parties(shares))
+    outline = "" if observed is None else " Dashed: the returns, one election, so more ragged than a mean over many."
+    yield ReportFigure(
+        "geography.png",
+        _GEOGRAPHY,
+        f"In how many of the districts a party has which share of the votes ({drawn}), over all runs of a model."
+        " A narrow hump is a party as strong everywhere as in the nation, which wins nearly all districts or none;"
+        f" a wide or double one is a party with strongholds.{outline}",
+        geography(histograms, shares, None if observed is None else observed.to_dataset()),
+    )
 
 
-def _method_text(posterior: xr.Dataset) -> str:
-    method = str(posterior.attrs.get("method", "")).replace("_", " ")
-    adjustment = str(posterior.attrs.get("adjustment", "none"))
-    return method if adjustment == "none" else f"{method}, {adjustment} adjustment"
-
-
-def _range_text(values: xr.DataArray) -> str:
-    return f"{float(values.min()):.3g} to {float(values.max()):.3g}"
-
-
-def _priors(posterior: xr.Dataset) -> Iterator[str]:
-    for name in parameter_names(posterior):
-        attrs = posterior[name].attrs
-        if "prior" in attrs:
-            yield f"{attrs.get('symbol', name)} ~ {attrs['prior']}"
-
-
-def _tolerance_text(tolerance: Any) -> str:
-    """A number, or per-statistic tolerances kept as json text."""
-    try:
-        value = json.loads(tolerance) if isinstance(tolerance, str) else tolerance
-        if isinstance(value, Mapping):
-            return ", ".join(f"{name.replace('_', ' ')} {number:.3g}" for name, number in value.items())
-        return f"{float(value):.3g}"
-    except (TypeError, ValueError):
-        return str(tolerance)
-
-
-def _enumerate(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+def posteriors_of(tree: xr.DataTree) -> dict[str, xr.Dataset]:
+    """The calibrated models that accepted something, by name."""
+    calibrated = {
+        name: node["posterior"].to_dataset() for name, node in tree.children.items() if "posterior" in node.children
+    }
+    return {name: posterior for name, posterior in calibrated.items() if posterior.sizes["draw"]}

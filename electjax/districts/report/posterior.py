@@ -1,25 +1,46 @@
-"""Figures of calibrated parameters: the posterior of each, and of their pairs.
+"""Figures of calibrations: the posterior of each parameter and of their pairs, their course, and checks of trust.
 
-A calibration Dataset has one variable per parameter on ``draw``, and ``prior_<parameter>``,
-``optimal_<parameter>`` and ``weight(draw)`` beside it.
+A posterior has one variable per parameter on `draw`, and `prior_<parameter>`, `optimal_<parameter>` and `weight(draw)`
+beside it. The checks are Datasets of `districts.sbc`, `coverage`, `tarp` and `compare`.
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
-from electjax.report.draw import histogram, legend, line, observed_line, patch
-from electjax.report.style import BLUE, GREY, VERMILION, look, new_figure, sample_bins, weighted_quantiles
-from electjax.report.tables import GREEK
+from electjax.districts.posterior import parameter_names
+from electjax.districts.report.tables import GREEK
+from electjax.report.draw import histogram, legend, line, observed_line, patch, stroke
+from electjax.report.style import (
+    BLUE,
+    GREY,
+    INK,
+    MARKERS,
+    PARTY_COLOURS,
+    VERMILION,
+    look,
+    new_figure,
+    percent,
+    sample_bins,
+    weighted_quantiles,
+    whole_numbers,
+)
 
 _MOST_PANELS = 8  # a parameter with more components is drawn as intervals
 MOST_PAIRS = 6
 _COLUMNS = 4
+_BAND: dict[str, Any] = {"color": GREY, "alpha": 0.3, "lw": 0}
+_TRACE = {
+    "trace_tolerance": "tolerance",
+    "trace_acceptance_rate": "acceptance rate",
+    "trace_ess": "effective sample size",
+}
 
 
 class _Component(NamedTuple):
@@ -53,10 +74,7 @@ def posterior_parameters(posterior: xr.Dataset) -> Figure:
                     ax.set_ylabel("density")
         for i, name in enumerate(long):
             _interval_panel(figure.add_subplot(grid[len(rows) + i, :]), posterior, name)
-        legend(
-            figure,
-            [patch("posterior"), patch("prior", filled=False), line("optimal, $\\psi_{OPT}$")],
-        )
+        legend(figure, [patch("posterior"), patch("prior", filled=False), line("optimal, $\\psi_{OPT}$")])
     return figure
 
 
@@ -100,15 +118,6 @@ def posterior_pairs(posterior: xr.Dataset) -> Figure | None:
                     ax.tick_params(labelleft=False)
         legend(figure, [patch("posterior"), line("optimal, $\\psi_{OPT}$")])
     return figure
-
-
-def parameter_names(posterior: xr.Dataset) -> list[str]:
-    """The calibrated parameters: the variables on ``draw`` that have a ``prior_`` or an ``optimal_``."""
-    return [
-        str(name)
-        for name, variable in posterior.data_vars.items()
-        if "draw" in variable.dims and (f"optimal_{name}" in posterior or f"prior_{name}" in posterior)
-    ]
 
 
 def _rows(parameters: list[list[_Component]]) -> list[list[_Component]]:
@@ -181,3 +190,142 @@ def _interval_panel(ax: Axes, posterior: xr.Dataset, name: str) -> None:
     ax.set_xlabel(f"{order.size} values by {which}, in order of the median (bars: 90 %)")
     ax.set_ylabel(_symbol(posterior, name))
     ax.set_xticks([])
+
+
+def has_trace(posterior: xr.Dataset) -> bool:
+    """Whether a calibration went through more than one generation."""
+    return posterior.sizes.get("generation", 0) > 1 and all(name in posterior for name in _TRACE)
+
+
+def calibration_trace(posteriors: Mapping[str, xr.Dataset]) -> Figure:
+    """A line per model in three panels, each over the generations; the tolerance on a logarithmic axis.
+
+    Args:
+        posteriors: by model, with `trace_tolerance(generation)`, `trace_acceptance_rate` and `trace_ess`.
+    """
+    with look():
+        figure = new_figure(8.4, 2.9)
+        axes = figure.subplots(1, len(_TRACE))
+        for i, (model, posterior) in enumerate(posteriors.items()):
+            colour, marker = PARTY_COLOURS[i % len(PARTY_COLOURS)], MARKERS[i % len(MARKERS)]
+            for ax, name in zip(axes, _TRACE, strict=True):
+                values = posterior[name].values
+                ax.plot(np.arange(len(values)), values, color=colour, marker=marker, ms=4, lw=1.6, label=model.upper())
+        for ax, said in zip(axes, _TRACE.values(), strict=True):
+            ax.set(xlabel="generation", title=said)
+            whole_numbers(ax)
+        axes[0].set_yscale("log")
+        axes[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes[0].yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes[0].yaxis.set_minor_formatter(NullFormatter())
+        percent(axes[1])
+        for ax in axes[1:]:
+            ax.set_ylim(bottom=0)
+        legend(figure, axes[0].get_legend_handles_labels()[0])
+    return figure
+
+
+def rank_histogram(sbc: xr.Dataset) -> Figure:
+    """Rank histogram of every parameter, and below it how far its cdf is from the diagonal, with simultaneous bands."""
+    labels = [str(label) for label in sbc["parameter"].values]
+    columns = min(len(labels), _COLUMNS)
+    rows = -(-len(labels) // columns)
+    replicates, bins = sbc.sizes["replicate"], sbc.sizes["bin"]
+    edges, points = np.linspace(0, 1, bins + 1), sbc["point"].values
+    with look():
+        figure = new_figure(2.6 * columns + 0.7, 3.6 * rows + 0.6)
+        grid = figure.subplots(2 * rows, columns, squeeze=False)
+        panels = list(zip(grid[0::2].flat, grid[1::2].flat, strict=True))
+        for ax in (ax for pair in panels[len(labels) :] for ax in pair):
+            ax.set_visible(False)
+        for place, (label, (top, bottom)) in enumerate(zip(labels, panels, strict=False)):
+            one = sbc.sel(parameter=label)
+            low, high = (np.append(one[f"count_{end}"], one[f"count_{end}"][-1]) for end in ("low", "high"))
+            top.fill_between(edges, low, high, step="post", **_BAND)
+            top.axhline(replicates / bins, color=INK, lw=0.8)
+            top.stairs(one["count"].values, edges, color=BLUE, fill=True, alpha=0.45, lw=0)
+            top.stairs(one["count"].values, edges, color=BLUE, lw=1.2)
+            top.set_title(f"{label} (p: $\\chi^2$ {_p(one['p_chi2'])}, KS {_p(one['p_ks'])})")
+            bottom.fill_between(points, one["ecdf_low"] - points, one["ecdf_high"] - points, **_BAND)
+            bottom.axhline(0, color=INK, lw=0.8)
+            bottom.plot(points, one["ecdf"] - points, color=BLUE, lw=1.4)
+            bottom.set_xlabel("rank of the truth among the draws")
+            for ax in (top, bottom):
+                ax.set_xlim(0, 1)
+            if place % columns == 0:
+                top.set_ylabel("replicates")
+                bottom.set_ylabel("cdf less diagonal")
+        legend(figure, [stroke("observed", colour=BLUE, width=1.6, style="-"), _band_patch(sbc)])
+    return figure
+
+
+def coverage_curve(coverage: xr.Dataset) -> Figure:
+    """Coverage of the central intervals of every parameter against their nominal level."""
+    level = coverage["level"].values
+    with look():
+        figure = new_figure(5.0, 4.4)
+        ax = figure.subplots()
+        _diagonal(ax, level, coverage["low"].values, coverage["high"].values)
+        for i, label in enumerate(coverage["parameter"].values):
+            colour, marker = PARTY_COLOURS[i % len(PARTY_COLOURS)], MARKERS[i % len(MARKERS)]
+            ax.plot(level, coverage["coverage"].sel(parameter=label), color=colour, marker=marker, ms=4.5, label=label)
+        ax.set(xlabel="nominal level of the interval", ylabel="intervals that hold the truth")
+        handles, _ = ax.get_legend_handles_labels()
+        legend(figure, [*handles, Patch(label="95 % where right", **_BAND)])
+    return figure
+
+
+def tarp_curve(tarp: xr.Dataset) -> Figure:
+    """Expected coverage of balls around random points, all parameters at once."""
+    level = tarp["credibility"].values
+    with look():
+        figure = new_figure(5.0, 4.4)
+        ax = figure.subplots()
+        _diagonal(ax, level, tarp["low"].values, tarp["high"].values)
+        ax.plot(level, tarp["coverage"], color=BLUE, lw=1.6)
+        ax.set(xlabel="credibility", ylabel="expected coverage", title=f"KS p = {_p(tarp['p_ks'])}")
+        legend(figure, [stroke("all parameters", colour=BLUE, width=1.6, style="-"), _band_patch(tarp)])
+    return figure
+
+
+def model_probabilities(comparison: xr.Dataset) -> Figure:
+    """Posterior probability of every model against the tolerance, with two standard errors; hollow below 100 draws."""
+    tolerance = comparison["epsilon"].values
+    with look():
+        figure = new_figure(6.4, 3.9)
+        ax = figure.subplots()
+        for i, label in enumerate(comparison["model"].values):
+            one, colour = comparison.sel(model=label), PARTY_COLOURS[i % len(PARTY_COLOURS)]
+            p, se = one["probability"].values, one["probability_se"].values
+            ax.fill_between(tolerance, (p - 2 * se).clip(0), (p + 2 * se).clip(max=1), color=colour, alpha=0.2, lw=0)
+            ax.plot(tolerance, p, color=colour, lw=1.4, label=str(label).upper())
+            for enough, face in ((True, colour), (False, "white")):
+                at = (one["draws"].values >= 100) == enough
+                ax.plot(tolerance[at], p[at], MARKERS[i % len(MARKERS)], color=colour, mfc=face, ms=4)
+        ax.axvline(comparison.attrs["tolerance"], color=INK, lw=1.0, ls=(0, (4, 3)), zorder=1)
+        ax.set_xscale("log")
+        ax.invert_xaxis()
+        for axis in (ax.xaxis.set_major_formatter, ax.xaxis.set_minor_formatter):
+            axis(FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.set(xlabel="tolerance (falling)", ylabel="posterior probability", ylim=(-0.02, 1.02))
+        percent(ax)
+        handles, _ = ax.get_legend_handles_labels()
+        hollow = stroke("under 100 draws", style="none", marker="o", mfc="white", ms=4)
+        legend(figure, [*handles, stroke("reported"), hollow])
+    return figure
+
+
+def _diagonal(ax: Axes, level: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+    ax.fill_between(level, low, high, **_BAND)
+    ax.plot([0, 1], [0, 1], color=INK, lw=0.8)
+    ax.set(xlim=(0, 1), ylim=(0, 1))
+    percent(ax)
+    percent(ax, axis="x")
+
+
+def _p(value: xr.DataArray) -> str:
+    return "-" if np.isnan(value) else f"{float(value):.2g}"
+
+
+def _band_patch(check: xr.Dataset) -> Patch:
+    return Patch(label=f"{100 * check.attrs['band_level']:.0f} % band", **_BAND)

@@ -1,18 +1,16 @@
 """Figures of ecological estimates. They read results of `electjax.ecological.estimate`."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from electjax.ecological.model.generate import surrounded
-from electjax.ecological.report.read import (
+from electjax.ecological.verbs.table import (
     CellTable,
     cells_of,
     contest_table,
@@ -23,8 +21,22 @@ from electjax.ecological.report.read import (
     pooled_table,
     ratio,
 )
-from electjax.ecological.report.tables import interval_text
-from electjax.report.draw import legend, observed_line
+from electjax.report.draw import (
+    areas,
+    cell_text,
+    dot,
+    heatmap,
+    legend,
+    line,
+    named_rows,
+    observed_line,
+    panels,
+    scatter_axes,
+    short,
+    stroke,
+    truth_mark,
+    truths,
+)
 from electjax.report.style import (
     BLUE,
     GREY,
@@ -37,6 +49,7 @@ from electjax.report.style import (
     party_colours,
     percent,
 )
+from electjax.report.tables import interval_text, level_text
 
 _MOST_ROWS = 9  # panels of a figure with one for each row
 _MOST_COLUMNS = 7  # lines of a panel
@@ -50,10 +63,8 @@ def tomography(result: xr.Dataset, contest: str | None = None) -> Figure:
     A line joins all pairs of shares of the two rows for the first column that a unit's margins leave possible, and the
     dot on it is the unit's estimate. Beside them the contest's own estimate, its draws and the truth where it is known.
 
-    Raises
-    ------
-    ValueError
-        The contest has more rows or columns.
+    Raises:
+        ValueError: the contest has more rows or columns.
     """
     table = contest_table(result, contest or contests_of(result)[0])
     if table.votes.shape != (2, 2):
@@ -70,10 +81,10 @@ def tomography(result: xr.Dataset, contest: str | None = None) -> Figure:
         # a smaller share of one row goes with a larger of the other
         ends = np.stack([np.stack([least[:, 0], most[:, 1]], 1), np.stack([most[:, 0], least[:, 1]], 1)], 1)
         ax.add_collection(LineCollection(list(ends), colors=[GREY], linewidths=0.8, alpha=shade))
-        handles: list[Any] = [Line2D([], [], color=GREY, lw=0.8, label="possible in a unit")]
+        handles = [stroke("possible in a unit", colour=GREY, width=0.8, style="-")]
         if "unit_cells" in result:
-            own = ratio(units_cells(result, table)[:, :, 0], rows)
-            ax.scatter(own[:, 0], own[:, 1], s=areas(total), color=BLUE, alpha=max(shade, 0.25), lw=0)
+            shares = ratio(units_cells(result, table)[:, :, 0], rows)
+            ax.scatter(shares[:, 0], shares[:, 1], s=areas(total), color=BLUE, alpha=max(shade, 0.25), lw=0)
             handles.append(dot(BLUE, "unit, estimated"))
         if "draws" in result:
             drawn = _draws(result, table)[:_MOST_DRAWS, :, 0] / table.row_votes
@@ -82,14 +93,14 @@ def tomography(result: xr.Dataset, contest: str | None = None) -> Figure:
         ax.plot(*table.share[:, 0], "o", color=INK, ms=7, mec="white", zorder=5)
         handles.append(dot(INK, "estimate"))
         if table.truth is not None:
-            ax.plot(*table.true_share[:, 0], "X", color=VERMILION, ms=9, mec="white", zorder=6)
+            truths(ax, *table.true_share[:, 0], size=9, zorder=6)
             handles.append(truth_mark())
         ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
         for axis, row in zip("xy", table.rows, strict=True):
             ax.set(**{f"{axis}label": f"share of {short(row)} for {short(table.columns[0])}"})
             percent(ax, axis=axis)
         ax.grid(True, axis="both")
-        legend_above(figure, handles)
+        legend(figure, handles)
     return figure
 
 
@@ -98,11 +109,11 @@ def unit_scatter(
 ) -> Figure:
     """A row's share of each unit's voters against a column's share of its votes, and what the estimate expects there.
 
-    Parameters
-    ----------
-    pairs
-        Names of rows and columns, a panel each; by default the four largest rows, each with the column that most of it
-        chose.
+    Args:
+        result: of `ecological.estimate`.
+        contest: its label; the first one by default.
+        pairs: names of rows and columns, a panel each; by default the four largest rows, each with the column that
+            most of it chose.
     """
     table = contest_table(result, contest or contests_of(result)[0])
     if pairs is None:
@@ -111,22 +122,14 @@ def unit_scatter(
     rows, columns = units_of(result, table)
     total = rows.sum(1)
     expected = expected_shares(result, table)
-    across = min(len(pairs), 4)
     with look():
-        figure = new_figure(3.1 * across, 3.1 * -(-len(pairs) // across) + 0.3)
-        grid = figure.subplots(-(-len(pairs) // across), across, squeeze=False)
-        for ax, (row, column) in zip(grid.flat, pairs, strict=False):
+        figure, axes = panels(len(pairs), 3.1, 3.2, across=4)
+        for ax, (row, column) in zip(axes, pairs, strict=True):
             i, j = table.rows.index(row), table.columns.index(column)
             x = rows[:, i] / total
             ax.scatter(x, columns[:, j] / total, s=areas(total), color=BLUE, alpha=0.45, lw=0)
             ax.plot(x, expected[:, j], ".", color=ORANGE, ms=3.5, mew=0, alpha=0.9)
-            ax.set(xlabel=f"voters: {short(row)}", ylabel=f"votes: {short(column)}")
-            ax.grid(True, axis="both")
-            percent(ax)
-            percent(ax, axis="x")
-            ax.locator_params(axis="x", nbins=4)
-        for ax in grid.flat[len(pairs) :]:
-            ax.set_axis_off()
+            scatter_axes(ax, f"voters: {short(row)}", f"votes: {short(column)}")
         legend(figure, [dot(BLUE, "unit, area by votes"), dot(ORANGE, "expected there")])
     return figure
 
@@ -142,20 +145,17 @@ def transition_heatmap(table: CellTable) -> Figure:
         axes = figure.subplots(1, panels, sharey=True, squeeze=False)[0]
         _shares(axes[0], share, table.columns)
         for i, j in np.argwhere(np.isfinite(share)):
-            colour = "white" if share[i, j] > 0.6 else INK
-            if level is None:
-                axes[0].text(j, i, f"{100 * share[i, j]:.1f}", ha="center", va="center", color=colour)
-                continue
-            axes[0].text(j, i - 0.17, f"{100 * share[i, j]:.1f}", ha="center", va="center", color=colour)
-            ends = interval_text(table.low[level][i, j], table.high[level][i, j])
-            axes[0].text(j, i + 0.25, ends, ha="center", va="center", size=6.5, color=colour)
+            dark, up = share[i, j] > 0.6, 0.0 if level is None else 0.17
+            cell_text(axes[0], i - up, j, f"{100 * share[i, j]:.1f}", dark=dark)
+            if level is not None:
+                ends = interval_text(table.low[level][i, j], table.high[level][i, j])
+                cell_text(axes[0], i + 0.25, j, ends, dark=dark, size=6.5)
         axes[0].set_yticks(np.arange(len(labels)), labels)
         if panels == 2:
             truth = table.true_share
             _shares(axes[1], truth, table.columns)
             for i, j in np.argwhere(np.isfinite(truth)):
-                colour = "white" if truth[i, j] > 0.6 else INK
-                axes[1].text(j, i, f"{100 * truth[i, j]:.1f}", ha="center", va="center", color=colour)
+                cell_text(axes[1], i, j, f"{100 * truth[i, j]:.1f}", dark=truth[i, j] > 0.6)
                 if level is not None and not inside(truth[i, j], table.low[level][i, j], table.high[level][i, j]):
                     axes[1].add_patch(Rectangle((j - 0.46, i - 0.46), 0.92, 0.92, fill=False, ec=VERMILION, lw=1.4))
             axes[0].set_title("estimated, per cent of the row")
@@ -173,27 +173,23 @@ def row_forest(table: CellTable) -> Figure:
     share, truth = table.share, table.true_share
     wide = sorted(table.low, reverse=True)
     with look():
-        figure, axes = _row_panels(len(chosen), 0.25 * len(at) + 0.75)
+        figure, axes = panels(len(chosen), 3.3, 0.25 * len(at) + 1.0, across=3, sharey=True)
         for ax, i in zip(axes, chosen, strict=True):
             ax.hlines(at, table.least[i], table.most[i], color=GREY, lw=7.0, alpha=0.25)
             for n, level in enumerate(wide):
                 width = 1.2 if n < len(wide) - 1 else 3.4
                 ax.hlines(at, table.low[level][i], table.high[level][i], color=BLUE, lw=width, alpha=0.8)
             ax.plot(share[i], at, "o", color=INK, ms=3.8, ls="none")
-            ax.plot(truth[i], at, "X", color=VERMILION, ms=5.5, mec="white", mew=0.5, ls="none")
-            ax.set_title(short(table.rows[i]))
-            ax.set(xlim=(-0.02, 1.02), ylim=(at.min() - 0.6, 0.6))
-            ax.tick_params(axis="y", length=0)
-            ax.grid(axis="y", visible=False)
-            ax.grid(axis="x", visible=True)
+            truths(ax, truth[i], at, size=5.5)
+            ax.set(title=short(table.rows[i]), xlim=(-0.02, 1.02))
             percent(ax, axis="x")
-            ax.set_yticks(at, [short(name) for name in table.columns])
-        handles: list[Any] = [dot(INK, "estimate")]
+            named_rows(ax, at, [short(name) for name in table.columns])
+        handles = [dot(INK, "estimate")]
         for n, level in enumerate(wide):
             width = 1.2 if n < len(wide) - 1 else 3.4
-            handles.append(Line2D([], [], color=BLUE, lw=width, alpha=0.8, label=f"{100 * level:g} % interval"))
-        handles.append(Line2D([], [], color=GREY, lw=7.0, alpha=0.25, label="possible by the margins"))
-        legend_above(figure, handles if table.truth is None else [*handles, truth_mark()])
+            handles.append(stroke(f"{level_text(level)} % interval", colour=BLUE, width=width, style="-", alpha=0.8))
+        handles.append(stroke("possible by the margins", colour=GREY, width=7.0, style="-", alpha=0.25))
+        legend(figure, handles if table.truth is None else [*handles, truth_mark()])
     return figure
 
 
@@ -216,7 +212,7 @@ def context_lines(result: xr.Dataset, contest: str | None = None) -> Figure:
     colours = party_colours([table.columns[j] for j in drawn if table.columns[j] != "OTHER"])
     colours["OTHER"] = OTHERS_COLOUR
     with look():
-        figure, axes = _row_panels(len(chosen), 2.1)
+        figure, axes = panels(len(chosen), 3.3, 2.4, across=3, sharey=True)
         for ax, i in zip(axes, chosen, strict=True):
             for j in drawn:
                 colour = colours[table.columns[j]]
@@ -229,30 +225,30 @@ def context_lines(result: xr.Dataset, contest: str | None = None) -> Figure:
             percent(ax)
         shown = np.ix_(chosen, drawn)
         axes[0].set_ylim(0, 1.05 * np.nanmax([*share[:, *shown], truth[shown]]))  # one scale for all panels
-        handles: list[Any] = [
-            Line2D([], [], color=colours[table.columns[j]], marker="o", ms=3.5, lw=1.5, label=short(table.columns[j]))
-            for j in drawn
+        handles = [
+            stroke(short(name), colour=colours[name], width=1.5, style="-", marker="o", ms=3.5)
+            for name in (table.columns[j] for j in drawn)
         ]
-        handles.append(Line2D([], [], color=VERMILION, lw=1.6, ls=(0, (5, 2)), label="assumed β"))
+        handles.append(line("assumed β"))
         if np.isfinite(truth).any():
-            handles.append(Line2D([], [], color=INK, lw=0.9, ls=(0, (1, 2)), label="counted"))
-        legend_above(figure, handles)
+            handles.append(stroke("counted", width=0.9, style=(0, (1, 2))))
+        legend(figure, handles)
     return figure
 
 
 def units_of(result: xr.Dataset, table: CellTable) -> tuple[np.ndarray, np.ndarray]:
     """Row margins and column margins of the units of a contest, [unit, row or column]."""
-    own = result["unit_contest"].values.astype(str) == table.name
+    of = result["unit_contest"].values.astype(str) == table.name
     r, c = slice(len(table.rows)), slice(len(table.columns))
-    rows = result["row_margin"].transpose("unit", "row").values[own][:, r]
-    columns = result["column_margin"].transpose("unit", "column").values[own][:, c]
+    rows = result["row_margin"].transpose("unit", "row").values[of][:, r]
+    columns = result["column_margin"].transpose("unit", "column").values[of][:, c]
     return rows, columns
 
 
 def units_cells(result: xr.Dataset, table: CellTable) -> np.ndarray:
     """Estimated cells of the units of a contest, [unit, row, column]."""
-    own = result["unit_contest"].values.astype(str) == table.name
-    cells = result["unit_cells"].transpose("unit", "row", "column").values[own]
+    of = result["unit_contest"].values.astype(str) == table.name
+    cells = result["unit_cells"].transpose("unit", "row", "column").values[of]
     return np.asarray(cells[:, : len(table.rows), : len(table.columns)])
 
 
@@ -261,18 +257,6 @@ def expected_shares(result: xr.Dataset, table: CellTable) -> np.ndarray:
     rows, _ = units_of(result, table)
     local = surrounded(np.nan_to_num(table.share)[None], rows[None], float(result.attrs.get("context", 0.0)))[0]
     return np.asarray(np.einsum("ur,urc->uc", rows / rows.sum(1, keepdims=True), local))
-
-
-def short(name: str, letters: int = 26) -> str:
-    """A name that fits beside a figure."""
-    return name if len(name) <= letters else f"{name[: letters - 1].rstrip()}…"
-
-
-def legend_above(figure: Figure, handles: Sequence[Any]) -> None:
-    """A legend above the figure, in as many lines as its width asks for."""
-    letters = max(len(str(handle.get_label())) for handle in handles) + 6
-    across = max(1, int(figure.get_figwidth() * 12 / letters))
-    figure.legend(handles=handles, loc="outside upper center", ncols=min(across, len(handles)))
 
 
 def _possible(rows: np.ndarray, votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -288,41 +272,10 @@ def _draws(result: xr.Dataset, table: CellTable) -> np.ndarray:
     return cells_of(result, "draws", "draw")[:, d, : len(table.rows), : len(table.columns)]
 
 
-def _row_panels(number: int, height: float) -> tuple[Figure, list[Axes]]:
-    """A panel per row, up to three side by side."""
-    across = min(3, number)
-    down = -(-number // across)
-    figure = new_figure(3.1 * across + 0.9, height * down + 0.7)
-    grid = figure.subplots(down, across, squeeze=False, sharey=True)
-    for ax in grid.flat[number:]:
-        ax.set_axis_off()
-    return figure, list(grid.flat[:number])
-
-
 def _shares(ax: Axes, share: np.ndarray, columns: Sequence[str]) -> None:
-    ax.imshow(np.ma.masked_invalid(share), cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    ax.grid(False)
-    ax.tick_params(length=0)
+    heatmap(ax, share, [short(name) for name in columns], rotation=40, ha="left", rotation_mode="anchor")
     ax.xaxis.tick_top()
-    ax.set_xticks(
-        np.arange(len(columns)), [short(name) for name in columns], rotation=40, ha="left", rotation_mode="anchor"
-    )
 
 
 def _parts(votes: np.ndarray) -> np.ndarray:
     return np.asarray(votes / votes.sum())
-
-
-def areas(votes: np.ndarray) -> np.ndarray:
-    """Areas of marks in proportion to votes, neither lost nor in the way."""
-    return np.asarray(np.clip(60.0 * votes / max(float(np.max(votes, initial=0.0)), 1.0), 2.0, None))
-
-
-def dot(colour: str, label: str) -> Line2D:
-    """The legend's sample of a dot."""
-    return Line2D([], [], color=colour, marker="o", ls="none", ms=5, mew=0, label=label)
-
-
-def truth_mark() -> Line2D:
-    """The legend's sample of a true value."""
-    return Line2D([], [], color=VERMILION, marker="X", ls="none", ms=6.5, mec="white", label="truth")

@@ -1,27 +1,28 @@
 """The report of ecological estimates: its sentences, its figures and its tables."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from electjax.ecological.check import CONVENTIONS
 from electjax.ecological.report.figures import context_lines, row_forest, tomography, transition_heatmap, unit_scatter
-from electjax.ecological.report.read import CellTable, contest_table, contests_of, method_name, pooled_table
 from electjax.ecological.report.tables import (
-    as_html,
     check_rows,
     check_table,
     context_rows,
     coverage_rows,
     coverage_table,
     method_rows,
+    share_rows,
+    summary,
 )
 from electjax.ecological.report.truth import error_strip, truth_scatter
-from electjax.report.page import ReportFigure, RowsSection, render_page
-from electjax.report.tables import Metrics
+from electjax.ecological.schema import ESTIMATE
+from electjax.ecological.verbs.table import CellTable, contest_table, contests_of, method_name, pooled_table
+from electjax.report.metrics import Metrics
+from electjax.report.report import Report, ReportFigure, ResultTable, RowsSection, source_text
 
 _MOST_NOTABLE = 3  # contests with figures of their own, by votes and by error
 _MOST_CONTESTS = 150  # rows of the table of contests
@@ -47,13 +48,8 @@ _EI = (
 )
 
 
-def is_cells(tree: xr.DataTree) -> bool:
-    """Whether a run's tree holds ecological estimates."""
-    return "fit" in tree.children and tree["fit"].attrs.get("conventions") == CONVENTIONS
-
-
-def cells_figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
-    """All figures of a run of ecological inference, in the order of the report."""
+def figures(tree: xr.DataTree) -> Iterator[ReportFigure]:
+    """All figures of a run, in the order of the report."""
     result = tree["fit"].to_dataset()
     if result.sizes["contest"] == 1:
         yield from _contest_figures(result, contests_of(result)[0])
@@ -149,43 +145,35 @@ def notable(result: xr.Dataset, most: int = _MOST_NOTABLE) -> tuple[list[str], l
 
 def others_of(tree: xr.DataTree) -> dict[str, xr.Dataset]:
     """Results of other methods in the tree, by what they are called."""
-    found = {name: node for name, node in tree.children.items() if node.attrs.get("conventions") == CONVENTIONS}
-    return {method_name(node.to_dataset()): node.to_dataset() for name, node in found.items() if name != "fit"}
+    nodes = {name: node.to_dataset() for name, node in tree.children.items() if name != "fit"}
+    return {method_name(node): node for node in nodes.values() if node.attrs.get("conventions") == ESTIMATE.conventions}
 
 
-def render_cells(
-    tree: xr.DataTree,
-    metrics: Metrics,
-    figures: Sequence[tuple[str, str, bytes]],
-    config_yaml: str,
-    meta: Mapping[str, Any] | None = None,
-) -> str:
-    """The report as html text; arguments but the first as those of `render_report`."""
-    meta = meta or {}
-    result = tree["fit"].to_dataset()
-    contests = result.sizes["contest"]
-    methods = {method_name(result): result} | others_of(tree)
-    check = check_rows(result, _MOST_CONTESTS) if contests > 1 else []
+def report(result: Any) -> Report:
+    """What is said of a run: `result.tree` with the estimate and those of other methods, `result.metrics`."""
+    estimate, metrics = result.tree["fit"].to_dataset(), result.metrics
+    attrs, contests = estimate.attrs, estimate.sizes["contest"]
+    others = others_of(result.tree)
+    check = check_rows(estimate, _MOST_CONTESTS) if contests > 1 else []
     left_out = f" The {_MOST_CONTESTS} with most votes of {contests:,}." if contests > _MOST_CONTESTS else ""
-    told = [str(note) for key in ("warnings", "notes") for note in json.loads(result.attrs.get(key, "[]"))]
-    return render_page(
-        title=meta.get("title") or metrics.get("data") or result.attrs.get("name", "Ecological estimates"),
-        headline=[*headline(result, metrics), *([meta["source"]] if meta.get("source") else [])],
-        table=as_html(whole_table(result)),
-        table_note=_TABLE if contests > 1 else _ONE_TABLE,
+    told = [str(note) for key in ("warnings", "notes") for note in json.loads(attrs.get(key, "[]"))]
+    methods = method_rows({method_name(estimate): estimate} | others)
+    return Report(
+        title=attrs.get("title") or metrics.get("data") or attrs.get("name", "Ecological estimates"),
+        headline=headline(estimate, metrics),
+        source=source_text("Units", attrs),
+        summary=summary(estimate, others),
+        table=ResultTable(share_rows(whole_table(estimate)), note=_TABLE if contests > 1 else _ONE_TABLE),
         before=[
             RowsSection(
-                "context", "The assumption", context_rows(result), _CONTEXT, _CONTEXT_NOTE, "The context exponent"
+                "context", "The assumption", context_rows(estimate), _CONTEXT, _CONTEXT_NOTE, "The context exponent"
             ),
-            RowsSection("coverage", "Intervals", coverage_rows(result), _COVERAGE),
-            RowsSection("methods", "Other methods", method_rows(methods), note=_EI.partition(" Inside")[0]),
+            RowsSection("coverage", "Intervals", coverage_rows(estimate), _COVERAGE),
+            RowsSection("methods", "Other methods", methods, note=_EI.partition(" Inside")[0]),
         ],
-        figures=figures,
+        figures=figures(result.tree),
         after=[RowsSection("contests", "Contest by contest", check, note=_EI + left_out)],
-        notes=list(dict.fromkeys([*metrics.get("warnings", []), *told, *(meta.get("notes") or [])])),
-        command=meta.get("command") or "",
-        config=config_yaml,
-        versions=meta.get("versions") or {},
+        notes=[*metrics.get("warnings", []), *told],
     )
 
 

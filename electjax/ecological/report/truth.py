@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from electjax.ecological.report.figures import ORANGE, areas, dot, legend_above, short
-from electjax.ecological.report.read import (
+from electjax.ecological.report.figures import ORANGE
+from electjax.ecological.verbs.table import (
     cells_of,
     contests_of,
     intervals,
@@ -21,7 +21,9 @@ from electjax.ecological.report.read import (
     own_party,
     true_shares,
 )
+from electjax.report.draw import areas, dot, legend, line, scatter_axes, short, stroke
 from electjax.report.style import BLUE, GREY, INK, MARKERS, PARTY_COLOURS, VERMILION, look, new_figure, percent
+from electjax.report.tables import level_text
 
 _MOST_NAMED = 30  # contests beyond which they have no names in a figure
 _BINS = (0.0, 0.02, 0.05, 0.15, 0.4, 0.7, 1.0)  # of the estimated shares whose coverage is told apart
@@ -31,7 +33,7 @@ def truth_scatter(result: xr.Dataset) -> Figure:
     """Estimated against counted cell shares in rows over 3 %, and how often intervals hold them, by the estimate."""
     here = np.isfinite(cells_of(result, "cells"))
     every = cells_of(result, "share"), true_shares(result), large_rows(result), own_party(result)
-    estimate, truth, wide, own = (values[here] for values in every)
+    estimate, truth, wide, loyal = (values[here] for values in every)
     rows = np.nansum(cells_of(result, "cells"), axis=2)
     size = np.broadcast_to(rows[:, :, None], here.shape)[here]
     known = np.isfinite(truth) & np.isfinite(estimate) & wide
@@ -42,19 +44,16 @@ def truth_scatter(result: xr.Dataset) -> Figure:
         left.plot([0, 1], [0, 1], color=GREY, lw=1.0, zorder=1)
         shade = float(np.clip(600 / max(known.sum(), 1), 0.15, 0.6))
         handles = []
-        for label, part, colour in (("cross", ~own, BLUE), ("own party", own, ORANGE)):
+        for label, part, colour in (("cross", ~loyal, BLUE), ("own party", loyal, ORANGE)):
             at = known & part
             if at.any():
                 left.scatter(truth[at], estimate[at], s=0.5 * areas(size[at]), color=colour, alpha=shade, lw=0)
-                handles.append(dot(colour, f"{label if own.any() else 'cell'}, area by the row's votes"))
-        left.set(xlabel="counted share of the row", ylabel="estimated", aspect="equal")
-        left.grid(True, axis="both")
-        percent(left)
-        percent(left, axis="x")
-        left.locator_params(axis="x", nbins=4)
+                handles.append(dot(colour, f"{label if loyal.any() else 'cell'}, area by the row's votes"))
+        left.set_aspect("equal")
+        scatter_axes(left, "counted share of the row", "estimated")
         for ax in right:
             handles += _coverage(ax, {level: inside[known] for level, inside in found.items()}, estimate[known])
-        legend_above(figure, handles)
+        legend(figure, handles)
     return figure
 
 
@@ -68,12 +67,11 @@ def error_strip(result: xr.Dataset, others: Mapping[str, xr.Dataset] | None = No
         figure = new_figure(7.6, 3.4 if not named else 4.0)
         ax = figure.subplots()
         ax.bar(at, error[order], width=0.8, color=BLUE, alpha=0.55)
-        own = method_name(result)
         mean = error[order].mean() if len(order) else np.nan
         ax.axhline(mean, color=VERMILION, lw=1.6, ls=(0, (5, 2)))
         handles: list[Any] = [
-            Patch(facecolor=(BLUE, 0.55), label=own),
-            Line2D([], [], color=VERMILION, lw=1.6, ls=(0, (5, 2)), label=f"its mean, {mean:.2f} %"),
+            Patch(facecolor=(BLUE, 0.55), label=method_name(result)),
+            line(f"its mean, {mean:.2f} %"),
         ]
         for n, (name, other) in enumerate((others or {}).items()):
             if "error" in other:
@@ -89,7 +87,7 @@ def error_strip(result: xr.Dataset, others: Mapping[str, xr.Dataset] | None = No
         labels = [short(contests_of(result)[d]) for d in order] if named else []
         ax.set_xticks(at if named else [], labels, rotation=90)
         ax.margins(x=0.01)
-        legend_above(figure, handles)
+        legend(figure, handles)
     return figure
 
 
@@ -105,7 +103,8 @@ def _coverage(ax: Axes, found: Mapping[float, np.ndarray], estimate: np.ndarray)
         ax.axhline(level, color=colour, lw=0.9, ls=(0, (4, 3)))
         ax.errorbar(at + 0.12 * (n - 0.5), covered, error, fmt="o-", ms=4.5, lw=1.2, elinewidth=0.9, color=colour)
         whole = f"{inside.mean():.1%}" if inside.size else "none"
-        yield Line2D([], [], color=colour, marker="o", ms=4.5, lw=1.2, label=f"{100 * level:g} % intervals: {whole}")
+        label = f"{level_text(level)} % intervals: {whole}"
+        yield stroke(label, colour=colour, width=1.2, style="-", marker="o", ms=4.5)
     names = [f"{100 * low:g}–{100 * high:g}" for low, high in pairwise(_BINS)]
     ax.set_xticks(at, [f"{name}\n({count:,.0f})" for name, count in zip(names, number, strict=True)])
     ax.set(xlabel="estimated share, per cent (cells)", ylabel="truth inside the interval", ylim=(0, 1.04))

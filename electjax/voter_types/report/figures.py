@@ -5,12 +5,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib import colormaps
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from electjax.report.draw import legend
+from electjax.report.draw import cell_text, heatmap, legend, named_rows, stroke, truth_mark, truths
 from electjax.report.style import (
     BLUE,
     GREY,
@@ -23,6 +21,7 @@ from electjax.report.style import (
     percent,
     whole_numbers,
 )
+from electjax.report.tables import level_text
 from electjax.voter_types.report.tables import CRITERIA
 
 _MOST_NUMBERS = 60  # offices beyond which a heatmap has no numbers in it
@@ -44,7 +43,7 @@ def option_names(fit: xr.Dataset) -> list[str]:
     labels = fit["option_label"]
     rows = np.atleast_2d(labels.transpose(..., "option").values)
     common = [{str(label) for label in column} - {""} for column in rows.T]
-    return [own.pop() for own in common] if all(len(own) == 1 for own in common) else codes
+    return [label.pop() for label in common] if all(len(label) == 1 for label in common) else codes
 
 
 def shares(fit: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -72,34 +71,24 @@ def propensities(fit: xr.Dataset) -> Figure:
         )
         axes = figure.subplots(1, types, squeeze=False, sharey=True)[0]
         for k, (ax, label) in enumerate(zip(axes, type_names(fit), strict=True)):
-            ax.imshow(mu[k], cmap="Blues", vmin=0, vmax=1, aspect="auto")
-            ax.grid(False)
-            ax.tick_params(length=0)
+            heatmap(ax, mu[k], option_names(fit), rotation=90)
             ax.set_title(f"{label}\n{share[k]:.0%}")
-            ax.set_xticks(np.arange(options), option_names(fit), rotation=90)
             for j, option in np.ndindex(offices, options):
                 if np.isnan(mu[k, j, option]):
                     ax.add_patch(Rectangle((option - 0.5, j - 0.5), 1, 1, **_OFF))
                     continue
                 if numbers:
-                    colour = "white" if mu[k, j, option] > 0.6 else INK
-                    ax.text(
-                        option, j, f"{100 * mu[k, j, option]:.0f}", ha="center", va="center", size=7.5, color=colour
-                    )
+                    cell_text(ax, j, option, f"{100 * mu[k, j, option]:.0f}", dark=mu[k, j, option] > 0.6, size=7.5)
                 if edge is not None and edge[k, j, option]:
                     ax.add_patch(Rectangle((option - 0.44, j - 0.44), 0.88, 0.88, fill=False, ec=VERMILION, lw=0.9))
         axes[0].set_yticks(np.arange(offices) if offices <= 90 else [], names if offices <= 90 else [])
-        handles: list[Any] = [Patch(facecolor=colour, label=f"{at:.0%}") for at, colour in _scale()]
+        handles: list[Any] = [Patch(facecolor=colormaps["Blues"](at), label=f"{at:.0%}") for at in (0.0, 0.5, 1.0)]
         if np.isnan(mu).any():
             handles.append(Patch(label="on no menu", **_OFF))
         if edge is not None and edge.any():
             handles.append(Patch(facecolor="none", edgecolor=VERMILION, label="at the boundary"))
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), handlelength=1.2)
     return figure
-
-
-def _scale() -> list[tuple[float, Any]]:
-    return [(at, colormaps["Blues"](at)) for at in (0.0, 0.5, 1.0)]
 
 
 def type_shares(fit: xr.Dataset, truth: np.ndarray | None = None) -> Figure:
@@ -112,17 +101,15 @@ def type_shares(fit: xr.Dataset, truth: np.ndarray | None = None) -> Figure:
         ax.barh(at, value, height=0.55, color=[_colour(k) for k in range(len(value))], alpha=0.35)
         ax.hlines(at, low, high, color=INK, lw=1.6)
         ax.plot(value, at, "o", color=INK, ms=4.5)
-        handles: list[Any] = [Line2D([], [], color=INK, lw=1.6, marker="o", ms=4.5, label=_interval(fit))]
+        level = level_text(float(fit.attrs.get("level", 0.95)))
+        handles = [stroke(f"estimate, {level} % interval", width=1.6, style="-", marker="o", ms=4.5)]
         if truth is not None:
-            ax.plot(truth, at, "X", color=VERMILION, ms=6.5, mec="white", mew=0.6, ls="none")
-            handles.append(Line2D([], [], color=VERMILION, marker="X", ls="none", ms=6.5, label="truth"))
-        ax.tick_params(axis="y", length=0)
-        ax.grid(axis="y", visible=False)
-        ax.grid(axis="x", visible=True)
+            truths(ax, truth, at)
+            handles.append(truth_mark())
         ax.set_xlim(0, None)
         ax.set_xlabel("share of the voters")
         percent(ax, axis="x")
-        ax.set_yticks(at, type_names(fit))
+        named_rows(ax, at, type_names(fit))
         legend(figure, handles)
     return figure
 
@@ -145,7 +132,7 @@ def scree(selection: xr.Dataset, chosen: int | None = None) -> Figure:
         ax.ticklabel_format(axis="y", useOffset=False, style="plain")
         whole_numbers(ax)
         handles, _ = ax.get_legend_handles_labels()
-        extra = [Line2D([], [], color=INK, lw=1.0, ls=(0, (4, 3)), label="chosen")] if chosen is not None else []
+        extra = [stroke("chosen")] if chosen is not None else []
         legend(figure, [*handles[::-1], *extra])
     return figure
 
@@ -169,7 +156,10 @@ def sharpness(fit: xr.Dataset) -> Figure:
         left.set(xlabel="probability of the likeliest type", ylabel="share of the voters")
         percent(left)
         table = np.stack([_mean(zeta[modal == k], weight[modal == k]) for k in range(types)])
-        _squares(right, table, type_names(fit))
+        labels = [str(label) for label in fit["type"].values]
+        heatmap(right, table, labels, rows=labels, aspect="equal")
+        for i, j in np.argwhere(np.isfinite(table)):
+            cell_text(right, i, j, f"{100 * table[i, j]:.0f}", dark=table[i, j] > 0.6, size=8)
         right.set(xlabel="may be of", ylabel="likeliest type", title="mean probability, per cent")
         handles, _ = left.get_legend_handles_labels()
         legend(figure, handles)
@@ -189,9 +179,7 @@ def local_maxima(fit: xr.Dataset) -> Figure:
         ax.barh(at, shown, height=0.62, color=[BLUE, *[GREY] * (len(height) - 1)], alpha=0.7)
         for y, number in zip(at, shown, strict=True):
             ax.annotate(f"{number:,}", (number, y), (4, 0), textcoords="offset points", va="center", size=8)
-        ax.set_yticks(at, [f"{value:,.4f}" for value in height])
-        ax.tick_params(axis="y", length=0)
-        ax.grid(axis="y", visible=False)
+        named_rows(ax, at, [f"{value:,.4f}" for value in height])
         ax.margins(x=0.12)
         more = f"; {rest:,} more elsewhere" if rest else ""
         ax.set(xlabel=f"starts that ended there, of {starts.sum():,}{more}", ylabel="log-likelihood")
@@ -211,30 +199,13 @@ def bivariate_residuals(residuals: xr.Dataset) -> Figure:
     with look():
         figure = new_figure(side + 2.6, side + 2.0)
         ax = figure.subplots()
-        image = ax.imshow(np.ma.masked_invalid(values), cmap="Oranges", vmin=0, vmax=top)
+        image = heatmap(ax, values, names, rows=names, colours="Oranges", high=top, aspect="equal", rotation=90)
         ax.set_facecolor("#F2F2F2")
-        ax.grid(False)
-        ax.tick_params(length=0)
-        ax.set_xticks(np.arange(len(names)), names, rotation=90)
-        ax.set_yticks(np.arange(len(names)), names)
         if len(names) <= 24:
             for i, j in np.argwhere(np.isfinite(values)):
-                colour = "white" if values[i, j] > 0.7 * top else INK
-                ax.text(j, i, f"{values[i, j]:.1f}", ha="center", va="center", size=6.5, color=colour)
+                cell_text(ax, i, j, f"{values[i, j]:.1f}", dark=values[i, j] > 0.7 * top, size=6.5)
         figure.colorbar(image, ax=ax, shrink=0.6, label="chi-square per degree of freedom")
     return figure
-
-
-def _squares(ax: Axes, table: np.ndarray, names: list[str]) -> None:
-    ax.imshow(table, cmap="Blues", vmin=0, vmax=1)
-    ax.grid(False)
-    ax.tick_params(length=0)
-    short = [name.removeprefix("type ") for name in names]
-    ax.set_xticks(np.arange(len(names)), short)
-    ax.set_yticks(np.arange(len(names)), short)
-    for i, j in np.argwhere(np.isfinite(table)):
-        colour = "white" if table[i, j] > 0.6 else INK
-        ax.text(j, i, f"{100 * table[i, j]:.0f}", ha="center", va="center", size=8, color=colour)
 
 
 def _mean(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -245,7 +216,3 @@ def _mean(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 def _colour(k: int) -> str:
     return PARTY_COLOURS[k % len(PARTY_COLOURS)]
-
-
-def _interval(fit: xr.Dataset) -> str:
-    return f"estimate, {100 * float(fit.attrs.get('level', 0.95)):.0f} % interval"

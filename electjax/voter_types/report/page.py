@@ -1,13 +1,13 @@
 """The report of a run of voter types: its sentences, its figures and its tables."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from electjax.report.page import ReportFigure, RowsSection, render_page
-from electjax.report.tables import Metrics
+from electjax.report.metrics import Metrics
+from electjax.report.report import Report, ReportFigure, ResultTable, RowsSection, source_text
 from electjax.voter_types.report.figures import (
     bivariate_residuals,
     local_maxima,
@@ -16,8 +16,12 @@ from electjax.voter_types.report.figures import (
     sharpness,
     type_shares,
 )
-from electjax.voter_types.report.tables import as_html, choice_rows, membership_rows, truth_rows
+from electjax.voter_types.report.tables import choice_rows, membership_rows, office_rows, summary, truth_rows
 
+_CAPTION = (
+    "Share of each type among these voters with its interval, and per office {}: per cent of a type's voters who choose"
+    " each, where all options are on the ballot. A dot stands for an option that was on no ballot."
+)
 _NOTE = (
     "A voter belongs to one type, and votes in every office with that type's probabilities, independently from office"
     " to office. Types are numbered by their share of the voters."
@@ -34,8 +38,8 @@ _MEMBERSHIP = (
 _TRUTH = "These ballots were generated, and what they were generated from is known."
 
 
-def types_figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
-    """All figures of a run of voter types, in the order of the report."""
+def figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
+    """All figures of a run, in the order of the report."""
     fit = tree["fit"].to_dataset()
     truth = metrics.get("truth")
     yield ReportFigure(
@@ -83,37 +87,30 @@ def types_figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]
         )
 
 
-def render_types(
-    metrics: Metrics,
-    figures: Sequence[tuple[str, str, bytes]],
-    config_yaml: str,
-    meta: Mapping[str, Any] | None = None,
-) -> str:
-    """The report as html text; arguments as those of `render_report`."""
-    meta = meta or {}
+def report(result: Any) -> Report:
+    """What is said of a run: `result.tree` with the fit and what was asked of it, `result.metrics` with its numbers."""
+    metrics, attrs = result.metrics, result.tree["fit"].attrs
     many = len(metrics["types"]) > 1
-    return render_page(
-        title=meta.get("title") or metrics["ballots"],
-        headline=[*headline(metrics), *([meta["source"]] if meta.get("source") else [])],
-        table=as_html(metrics),
-        table_note=_NOTE,
+    return Report(
+        title=attrs.get("title") or metrics["ballots"],
+        headline=headline(metrics),
+        source=source_text("Ballots", attrs),
+        summary=summary(metrics),
+        table=ResultTable(office_rows(metrics), _CAPTION.format(" / ".join(metrics["fit"]["options"])), _NOTE),
         before=[
             RowsSection("choice", "How many types", choice_rows(metrics) if many else [], note=_CHOICE),
             RowsSection("membership", "Who is of which type", membership_rows(metrics), note=_MEMBERSHIP),
             RowsSection("truth", "Against the truth", truth_rows(metrics), _TRUTH, truth_text(metrics)),
         ],
-        figures=figures,
-        notes=[*metrics["warnings"], *(meta.get("notes") or [])],
-        command=meta.get("command") or "",
-        config=config_yaml,
-        versions=meta.get("versions") or {},
+        figures=figures(result.tree, metrics),
+        notes=metrics["warnings"],
     )
 
 
 def headline(metrics: Metrics) -> list[str]:
     """What was fitted and what came out, in a few sentences made from the metrics."""
     fit, tried = metrics["fit"], list(metrics["types"])
-    own = metrics["types"][str(fit["types"])]
+    chosen = metrics["types"][str(fit["types"])]
     sentences = [
         f"{metrics['voters']:,} ballots with {metrics['offices']} offices, in {metrics['rows']:,} different rows,"
         f" fitted in {metrics['seconds']:.0f} s."
@@ -124,7 +121,8 @@ def headline(metrics: Metrics) -> list[str]:
     shares = ", ".join(f"{share:.0%}" for share in fit["shares"])
     sentences.append(
         f"{fit['types']} types with {shares} of the voters: log-likelihood {fit['log_likelihood']:,.2f} with"
-        f" {own['parameters']:,} parameters; {own['starts_at_best']:.0%} of {metrics['restarts']:,} starts ended there."
+        f" {chosen['parameters']:,} parameters; {chosen['starts_at_best']:.0%} of {metrics['restarts']:,}"
+        " starts ended there."
     )
     return sentences
 

@@ -1,53 +1,24 @@
-"""The tables of voter types, for a terminal and as rows for html; they read the content of `metrics.json`."""
+"""Tables of voter types as rows of text; they read the content of metrics.json."""
 
-import math
-from collections.abc import Iterator
-from typing import Any
-
-from jinja2 import Environment
-from rich import box
 from rich.console import Group
-from rich.table import Table
 
-from electjax.report.tables import Metrics
+from electjax.report.metrics import Metrics
+from electjax.report.tables import Rows, terminal_table, with_error
 
 CRITERIA = {"bic": "BIC", "aic": "AIC", "sabic": "SABIC", "caic": "CAIC", "icl": "ICL"}
 _MOST_OFFICES = 60
 
 
-def types_summary(metrics: Metrics) -> Group:
+def summary(metrics: Metrics) -> Group:
     """The numbers of types that were tried, and what the chosen types are like, for a terminal."""
-    tables = [profile_table(metrics)]
+    fit, parts = metrics["fit"], []
     if len(metrics["types"]) > 1:
-        tables.insert(0, choice_table(metrics))
-    return Group(*tables)
-
-
-def choice_table(metrics: Metrics) -> Table:
-    """One row per number of types."""
-    table = _table(f"{metrics['ballots']}: how many types")
-    rows = choice_rows(metrics)
-    for heading in rows[0]:
-        table.add_column(heading, justify="right")
-    for row, number in zip(rows, metrics["types"], strict=True):
-        table.add_row(*row.values(), style="bold" if int(number) == metrics["fit"]["types"] else "")
-    return table
-
-
-def profile_table(metrics: Metrics) -> Table:
-    """One column per type: its share with its interval, and of every office its probabilities in per cent."""
-    fit = metrics["fit"]
-    table = _table(
-        f"{metrics['ballots']}: {' / '.join(fit['options'])}, per cent of the type with all options on offer"
-    )
-    table.add_column("", overflow="fold")
-    for heading, interval in zip(type_headings(metrics), share_texts(metrics), strict=True):
-        table.add_column(f"{heading}\n{interval}", justify="right")
-    for office, cells in office_rows(metrics):
-        table.add_row(office, *cells)
-    if len(fit["mu"]) > _MOST_OFFICES:
-        table.caption = f"the first {_MOST_OFFICES} of {len(fit['mu'])} offices; all are in metrics.json"
-    return table
+        chosen = [i for i, number in enumerate(metrics["types"]) if int(number) == fit["types"]]
+        parts.append(terminal_table(f"{metrics['ballots']}: how many types", choice_rows(metrics), bold=chosen))
+    more = len(fit["mu"]) > _MOST_OFFICES
+    caption = f"the first {_MOST_OFFICES} of {len(fit['mu'])} offices; all are in metrics.json" if more else ""
+    title = f"{metrics['ballots']}: {' / '.join(fit['options'])}, per cent of the type with all options on offer"
+    return Group(*parts, terminal_table(title, office_rows(metrics), caption=caption))
 
 
 def type_headings(metrics: Metrics) -> list[str]:
@@ -65,13 +36,20 @@ def share_texts(metrics: Metrics) -> list[str]:
     ]
 
 
-def office_rows(metrics: Metrics) -> Iterator[tuple[str, list[str]]]:
-    """Per office its name and, per type, the probabilities of its options: 2/5/93."""
-    for office, types in list(metrics["fit"]["mu"].items())[:_MOST_OFFICES]:
-        yield office, ["/".join("·" if value is None else f"{100 * value:.0f}" for value in mu) for mu in types]
+def office_rows(metrics: Metrics) -> Rows:
+    """One row per office: per type, under its share, the probabilities of the options in per cent: 2/5/93."""
+    names = [f"{name}\n{share}" for name, share in zip(type_headings(metrics), share_texts(metrics), strict=True)]
+    return [
+        {"Office": office}
+        | {
+            name: "/".join("·" if value is None else f"{100 * value:.0f}" for value in mu)
+            for name, mu in zip(names, types, strict=True)
+        }
+        for office, types in list(metrics["fit"]["mu"].items())[:_MOST_OFFICES]
+    ]
 
 
-def choice_rows(metrics: Metrics) -> list[dict[str, str]]:
+def choice_rows(metrics: Metrics) -> Rows:
     """One row per number of types: fit, parameters, criteria, and how clearly types are told apart."""
     tested = any("blrt_p" in found for found in metrics["types"].values())
     return [
@@ -88,7 +66,7 @@ def choice_rows(metrics: Metrics) -> list[dict[str, str]]:
     ]
 
 
-def membership_rows(metrics: Metrics) -> list[dict[str, str]]:
+def membership_rows(metrics: Metrics) -> Rows:
     """One row per term: its coefficient in every type but the baseline, with its standard error."""
     fit = metrics["fit"]
     if len(fit["gamma"]) < 2 or fit["types"] < 2:
@@ -96,7 +74,7 @@ def membership_rows(metrics: Metrics) -> list[dict[str, str]]:
     return [
         {"Term": term}
         | {
-            heading: _with_error(values[k], fit["gamma_se"][term][k])
+            heading: with_error(values[k], fit["gamma_se"][term][k], 2)
             for k, heading in enumerate(type_headings(metrics))
             if k
         }
@@ -104,48 +82,13 @@ def membership_rows(metrics: Metrics) -> list[dict[str, str]]:
     ]
 
 
-def truth_rows(metrics: Metrics) -> list[dict[str, str]]:
+def truth_rows(metrics: Metrics) -> Rows:
     """How the fit compares to a known truth, where there is one."""
     truth = metrics.get("truth")
     if not truth:
         return []
     columns = zip(truth["types"], truth["fitted_types"], truth["shares"], truth["fitted_shares"], strict=True)
     return [
-        {"True type": name, "Fitted as": f"type {own}", "Share, true": f"{share:.1%}", "Share, fitted": f"{found:.1%}"}
-        for name, own, share, found in columns
+        {"True type": name, "Fitted as": f"type {fit}", "Share, true": f"{share:.1%}", "Share, fitted": f"{fitted:.1%}"}
+        for name, fit, share, fitted in columns
     ]
-
-
-def as_html(metrics: Metrics) -> str:
-    """The table of the chosen types as an html fragment, every text escaped."""
-    return _HTML.render(
-        options=" / ".join(metrics["fit"]["options"]),
-        headings=zip(type_headings(metrics), share_texts(metrics), strict=True),
-        rows=list(office_rows(metrics)),
-    )
-
-
-def _with_error(value: float | None, error: float | None) -> str:
-    if value is None or not math.isfinite(value):
-        return ""
-    return f"{value:.2f}" + ("" if error is None else f"; ± {error:.2f}")
-
-
-def _table(title: str, **options: Any) -> Table:
-    return Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, **options)
-
-
-_HTML = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string("""\
-<table class="results">
-<caption>Share of each type among these voters with its interval, and per office {{ options }}: per cent of a type's
-voters who choose each, where all options are on the ballot. A dot stands for an option that was on no ballot.</caption>
-<thead><tr><th scope="col">Office</th>
-{%- for heading, share in headings %}<th scope="col">{{ heading }}<small>{{ share }}</small></th>{% endfor -%}
-</tr></thead>
-<tbody>
-{% for office, cells in rows %}
-<tr><th scope="row">{{ office }}</th>{% for cell in cells %}<td>{{ cell }}</td>{% endfor %}</tr>
-{% endfor %}
-</tbody>
-</table>
-""")
