@@ -3,6 +3,7 @@
 Rows have the same keys, the table's columns; the first one names the row. A line break begins a smaller line.
 """
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -90,3 +91,23 @@ def value_text(value: Any) -> str:
     if values.ndim > 1:
         return " | ".join(map(value_text, values))
     return ", ".join(f"{number:.3g}" for number in np.ravel(values))
+
+
+def markdown_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """The lines of a table in Markdown; numbers have four digits."""
+    cells = [[*names], *([_markdown_cell(value) for value in row] for row in rows)]
+    widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
+    cells.insert(1, ["-" * width for width in widths])
+    return [
+        "| " + " | ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in cells
+        if row
+    ]
+
+
+def _markdown_cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if np.isnan(value) else f"{value:.4g}"
+    if isinstance(value, str) and value.startswith("["):
+        return value_text(json.loads(value)).replace("|", "/")
+    return str(value)
