@@ -1,23 +1,29 @@
-"""Booths of CALM as units: the categories of one axis are rows, parties and abstention columns."""
+"""From one wing to another: beside the command line, the only module that knows two wings.
 
+`units_of_booths` makes units of ecological inference of CALM's booths.
+"""
+
+import os
 from dataclasses import replace
 
 import numpy as np
 import xarray as xr
 
-from electjax.calm.schema import place, validate
+from electjax.calm.booths import BOOTHS, checked_booths
 from electjax.data.axes import axes_of, candidate_codes
 from electjax.data.errors import data_error, suggest
-from electjax.ecological.readers.draft import Draft, Side, Traits
+from electjax.data.schema import place_of
+from electjax.ecological.readers.draft import Draft, Side, Traits, finished
 from electjax.ecological.readers.truth import sum_truth
 from electjax.ecological.schema import DID_NOT_VOTE
-from electjax.ecological.verbs.read import finished
 
 NOT_APPLICABLE = "not applicable"
 
 
-def units_of_booths(booths: xr.Dataset, axis: str | None = None, *, merge_below: float = 0.0) -> xr.Dataset:
-    """Booths as units whose rows are the categories of one axis, columns the parties and "did not vote".
+def units_of_booths(
+    booths: xr.Dataset | str | os.PathLike[str], axis: str | None = None, *, merge_below: float = 0.0
+) -> xr.Dataset:
+    """Booths of CALM as units: rows are the categories of one axis, columns the parties and "did not vote".
 
     Cells are added up over the other axes; electors to whom the axis does not apply are the row "not applicable". A
     contest is a constituency. Rows carry their category and columns the candidate's as traits on that axis, so that
@@ -25,15 +31,24 @@ def units_of_booths(booths: xr.Dataset, axis: str | None = None, *, merge_below:
     are left out, as they would pass for booths where nobody wanted to vote; `notes` says so.
 
     Args:
-        booths: as `calm.read` and `calm.simulate` make them.
-        axis: its name; an axis of categories.
-        merge_below: as in `ecological.read`.
+        booths: as `calm.read` and `calm.simulate` make them, or their file.
+        axis: the name of an axis of categories; it must be given.
+        merge_below: options below this share of a contest's votes become OTHER, as in `ecological.read`; 0 for none.
+
+    Returns:
+        A units Dataset, for `ecological.estimate`.
 
     Raises:
         ElectionDataError: booths that break the schema, no such axis, or booths without votes.
+
+    Example:
+        >>> import electjax
+        >>> units = electjax.bridges.units_of_booths(electjax.calm.simulate("tiny"), "religion")
+        >>> units.attrs["rows"], units["column_name"].values[0, -1].item()
+        ('groups', 'did not vote')
     """
-    ds = validate(booths)
-    where = place(ds)
+    ds = checked_booths(booths)
+    where = place_of(ds, BOOTHS)
     axes = axes_of(ds.attrs["axes"])
     known = [own.name for own in axes if own.categories]
     if axis is None:

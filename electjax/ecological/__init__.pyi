@@ -1,11 +1,11 @@
-from .check import coverage as coverage
-from .report.tables import table as table
-from .result import load as load
-from .result import save_estimate as save_estimate
-from .schema import select_contests as select_contests
 from .schema import validate as validate
+from .store import load as load
 from .store import save as save
 from .verbs.calibrate_context import calibrate_context as calibrate_context
+from .verbs.coverage import coverage as coverage
+from .verbs.dataset import dataset as dataset
+from .verbs.dataset import select_contests as select_contests
 from .verbs.estimate import estimate as estimate
 from .verbs.read import read as read
 from .verbs.simulate import simulate as simulate
+from .verbs.table import table as table

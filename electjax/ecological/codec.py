@@ -1,14 +1,27 @@
-"""Units to arrays, with the labels that stay outside."""
+"""Units to arrays, with the labels that stay outside; and what was estimated back to a labelled Dataset."""
 
+import json
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from electjax.data.axes import axes_of, codes_of, gate_of, kernel_arrays, rho_of
+from electjax.data.axes import axes_of, codes_of, gate_of, kernel_arrays
+from electjax.data.labels import strings
+from electjax.data.options import as_json
+from electjax.data.schema import conform, place_of
 from electjax.ecological.keys import Keys, pooling_keys
-from electjax.ecological.model.data import Blocks, Contests, block_places, in_blocks
-from electjax.ecological.schema import contest_index, notes_of, place, validate
+from electjax.ecological.model.data import KINDS, Blocks, Contests, block_places, in_blocks
+from electjax.ecological.model.estimate import Tables
+from electjax.ecological.options import LEVELS, EstimateOptions
+from electjax.ecological.schema import ESTIMATE, TABLE, UNITS, contest_index, notes_of, validate
+from electjax.ecological.verbs.coverage import coverage
+
+CAVEAT = (
+    "the context exponent of {context:g} is an assumption that margins cannot check; "
+    "see the tables at other exponents, and calibrate_context for contests like these whose tables were counted"
+)
+_KEPT = ("row_margin", "column_margin", "truth")
 
 Features = list[tuple[str, np.ndarray]]
 
@@ -127,12 +140,12 @@ def _affinities(data: xr.Dataset, here: np.ndarray) -> Features:
     if "row_category" not in data or "column_category" not in data:
         return []
     axes = axes_of(data.attrs.get("axes"))
-    row, column = (codes_of(data[f"{s}_category"].values, axes, where=place(data)) for s in ("row", "column"))
+    row, column = (codes_of(data[f"{s}_category"].values, axes, where=place_of(data, UNITS)) for s in ("row", "column"))
     applies = [gate_of(codes, axes) & (codes >= 0) for codes in (row, column)]
-    kernels, rho = kernel_arrays(axes), rho_of(axes)
+    kernels, proximity = kernel_arrays(axes), proximity_of(axes)
     found = []
     for a, axis in enumerate(axes):
-        near = (kernels.fixed[a] + rho[a] * kernels.band[a])[row[:, :, None, a], column[:, None, :, a]]
+        near = (kernels.fixed[a] + proximity[a] * kernels.band[a])[row[:, :, None, a], column[:, None, :, a]]
         both = applies[0][:, :, None, a] & applies[1][:, None, :, a]
         found.append((f"affinity[{axis.name}]", np.where(here, np.where(both, near, 0.0), np.nan)))
     return found
@@ -177,3 +190,134 @@ def _summed(values: np.ndarray, of: np.ndarray, contests: int) -> np.ndarray:
     total = np.zeros((contests, values.shape[1]))
     np.add.at(total, of, values)
     return total
+
+
+def decode_estimate(tables: Tables, units: xr.Dataset, code: Encoded, options: EstimateOptions) -> xr.Dataset:
+    """The result of `ecological.estimate`."""
+    here = _here(code)
+    found = tables.found
+    notes = [*code.notes, CAVEAT.format(context=options.context)]
+    if tables.stopped:
+        where = ", ".join(f"{beta:g}" for beta in tables.stopped)
+        notes.append(f"the search ended before it converged, at context {where}; raise max_steps or check the units")
+    result = _begun(tables.contests, tables.bounds, units, code, options, notes)
+    own = np.asarray(tables.units)[code.block, code.place]
+    result["unit_cells"] = (("unit", "row", "column"), np.where(here[_of(code)], own, np.nan))
+    contexts = sorted({options.context, *tables.others})
+    every = np.stack([tables.contests if b == options.context else tables.others[b] for b in contexts])
+    result = result.assign_coords(context=contexts)
+    result["cells_by_context"] = (("context", *TABLE), np.where(here, every, np.nan))
+    result["correlation"] = ("contest", 1.0 / (1.0 + np.exp(-np.asarray(found.rho))))
+    result = _with_pooled(result, tables, code, options)
+    if len(tables.draws):
+        result["draws"] = (("draw", *TABLE), np.where(here, tables.draws, np.nan).astype(np.float32))
+        total = np.where(code.row_total > 0, code.row_total, np.nan)[:, :, None]
+        for name, side in (("share_low", -1.0), ("share_high", 1.0)):
+            levels = [np.quantile(tables.draws, 0.5 + side * level / 2, axis=0) / total for level in LEVELS]
+            result[name] = (("level", *TABLE), np.where(here, np.stack(levels), np.nan))
+        result = result.assign_coords(level=list(LEVELS))
+    result.attrs |= {
+        "context": options.context,
+        "context_sd": options.context_sd,
+        "steps": found.steps,
+        "converged": int(found.converged),
+        "log_posterior": -found.value,
+    }
+    return _finished(result)
+
+
+def decode_baseline(
+    table: np.ndarray, bounds: tuple[np.ndarray, np.ndarray], units: xr.Dataset, code: Encoded, options: EstimateOptions
+) -> xr.Dataset:
+    """The result of a baseline: a table without uncertainty."""
+    return _finished(_begun(table, bounds, units, code, options, list(code.notes)))
+
+
+def _begun(
+    table: np.ndarray,
+    bounds: tuple[np.ndarray, np.ndarray],
+    units: xr.Dataset,
+    code: Encoded,
+    options: EstimateOptions,
+    notes: list[str],
+) -> xr.Dataset:
+    here = _here(code)
+    result = units.drop_vars([name for name in units.data_vars if name not in _KEPT])
+    total = np.where(code.row_total > 0, code.row_total, np.nan)[:, :, None]
+    for name, values in (
+        ("cells", table),
+        ("bound_low", bounds[0]),
+        ("bound_high", bounds[1]),
+        ("share", table / total),
+    ):
+        result[name] = (TABLE, np.where(here, values, np.nan))
+    for side, keys in (("row", code.keys.row), ("column", code.keys.column)):
+        padded = [own + [""] * (result.sizes[side] - len(own)) for own in keys]
+        result = result.assign_coords({f"{side}_pooled": (("contest", side), np.array(padded, dtype=np.str_))})
+    kept = ("name", "source", "rows", "merge_below")
+    result.attrs = {key: units.attrs[key] for key in kept if key in units.attrs} | {
+        "method": options.method,
+        "options": as_json(options),
+        "seed": options.seed,
+        "notes": json.dumps(notes, ensure_ascii=False),
+    }
+    return result
+
+
+def _finished(result: xr.Dataset) -> xr.Dataset:
+    return conform(with_checks(result), ESTIMATE)
+
+
+def _with_pooled(result: xr.Dataset, tables: Tables, code: Encoded, options: EstimateOptions) -> xr.Dataset:
+    """What contests share: mean logits of kinds of cells, deviations of pairs, effects of features."""
+    shared = np.asarray(tables.found.point.shared)
+    kinds, pairs = len(KINDS), len(code.pairs)
+    result = result.assign_coords(kind=list(KINDS))
+    there = [(np.asarray(code.contests.kind)[_here(code)] == k).any() for k in range(kinds)]
+    result["kind_logit"] = ("kind", np.where(there, shared[:kinds], np.nan))
+    row_keys, column_keys = (list(dict.fromkeys(pair[side] for pair in code.pairs)) for side in (0, 1))
+    logit = np.full((len(row_keys), len(column_keys)), np.nan)
+    for (row, column), value in zip(code.pairs, shared[kinds : kinds + pairs], strict=True):
+        logit[row_keys.index(row), column_keys.index(column)] = value
+    result = result.assign_coords(row_key=strings(row_keys), column_key=strings(column_keys))
+    result["pair_logit"] = (("row_key", "column_key"), logit)
+    if code.features and options.affinity:
+        result = result.assign_coords(feature=strings(list(code.features)))
+        result["feature_effect"] = ("feature", shared[kinds + pairs : -1])
+        if len(tables.shared_sd):
+            result["feature_effect_se"] = ("feature", tables.shared_sd[kinds + pairs : -1])
+    return result
+
+
+def _here(code: Encoded) -> np.ndarray:
+    return np.asarray(code.contests.row_here)[:, :, None] & np.asarray(code.contests.column_here)[:, None, :]
+
+
+def _of(code: Encoded) -> np.ndarray:
+    return np.asarray(code.blocks.contest)[code.block]
+
+
+def error_index(cells: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """EI = 50 sum |n - n_hat| / sum n of tables [..., R, C], in %; cells that are NaN in both count nothing."""
+    return np.asarray(50.0 * np.nansum(np.abs(truth - cells), axis=(-2, -1)) / np.nansum(truth, axis=(-2, -1)))
+
+
+def with_checks(result: xr.Dataset) -> xr.Dataset:
+    """Add the errors to a result whose truth is known, and to its attributes how they are on average."""
+    if "truth" not in result or not result["truth"].notnull().any():
+        return result
+    known = result["truth"].notnull().any(("row", "column")).values
+    truth = result["truth"].transpose(*TABLE).values
+    error = np.full(len(known), np.nan)
+    error[known] = error_index(result["cells"].values[known], truth[known])
+    result["error"] = ("contest", error)
+    result.attrs["mean_ei"] = float(error[known].mean())
+    if "cells_by_context" in result:
+        every = result["cells_by_context"].transpose("context", *TABLE).values[:, known]
+        result["error_by_context"] = ("context", error_index(every, truth[known]).mean(axis=1))
+    if "draws" in result:
+        found = coverage(result)
+        for n, level in enumerate(LEVELS):
+            result.attrs[f"coverage_{round(100 * level)}"] = float(found["coverage"][n])
+            result.attrs[f"width_{round(100 * level)}"] = float(found["width"][n])
+    return result

@@ -1,116 +1,75 @@
-"""The units Dataset: row and column margins of each unit, contest by contest.
+"""Datasets of ecological inference, declared: units and what is estimated from them.
 
 A contest is one election in one place, a unit a booth or precinct of it. Rows are groups of voters, or the options of
 another ballot paper; columns are the candidates or parties. How many of a row voted for a column is unknown.
 
-| variable | dims | meaning |
-|---|---|---|
-| `row_margin` | unit, row | voters of each row; int64 where all are whole, else float64 |
-| `column_margin` | unit, column | votes of each column, as many in all as the unit's rows have |
-| `truth` | contest, row, column | the counted cross-table, NaN for a contest where it is unknown; optional |
-| `unit_truth` | unit, row, column | the same of each unit; optional |
-| `row_category`, `column_category` | contest, row or column, axis | traits of options, "" where unknown; optional |
-| `row_covariate` | contest, row, row_variable | numbers of options, NaN where unknown; optional |
-| `column_covariate` | contest, column, column_variable | the same of columns; optional |
-
 Contests differ in their options: `row_name(contest, row)` and `column_name(contest, column)` name them, and the places
-after a contest's last option are padding, with a blank name and margins of 0. `row_party` and `column_party` are the
-parties of options, "" where there is none; what was merged is called `OTHER`, and so is its party. The units of a
-contest stand together: `unit_contest(unit)` is its label, `unit_name(unit)` the unit's own name. Attributes: `name`,
-`source`, `rows` ("votes" of another ballot paper, or "groups" of people), `axes` (JSON, as booths have them),
-`merge_below`, `notes` (JSON: what the reader did, in sentences).
+after a contest's last option are padding, with a blank name and margins of 0. What was merged is called `OTHER`, and so
+is its party. The units of a contest stand together. Estimates are NaN in padding.
 """
 
 import json
 from collections import Counter
-from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import xarray as xr
 
-import electjax
 from electjax.data.axes import axes_of, axis_names, codes_of
-from electjax.data.errors import data_error, suggest
+from electjax.data.errors import data_error
 from electjax.data.labels import strings, strings_like
+from electjax.data.schema import Schema, Variable, conform, refuse
+from electjax.ecological.options import RowKind
 
-RowKind = Literal["votes", "groups"]
-
-CONVENTIONS = "electjax units"
 OTHER = "OTHER"
 DID_NOT_VOTE = "did not vote"
 AGREE = 1e-6  # relative difference of two totals that are not whole
+TABLE = ("contest", "row", "column")
 
-_BUILD = "build it with ecological.read"
-_DIMS: dict[str, tuple[str, ...]] = {
-    "row_margin": ("unit", "row"),
-    "column_margin": ("unit", "column"),
-    "truth": ("contest", "row", "column"),
-    "unit_truth": ("unit", "row", "column"),
-    "row_category": ("contest", "row", "axis"),
-    "column_category": ("contest", "column", "axis"),
-    "row_covariate": ("contest", "row", "row_variable"),
-    "column_covariate": ("contest", "column", "column_variable"),
-    "unit_contest": ("unit",),
-    "unit_name": ("unit",),
-    "row_name": ("contest", "row"),
-    "column_name": ("contest", "column"),
-    "row_party": ("contest", "row"),
-    "column_party": ("contest", "column"),
+_UNIT_TABLE = ("unit", "row", "column")
+_ROWS, _COLUMNS = ("contest", "row"), ("contest", "column")
+_OPTIONS = {
+    "unit_contest": Variable(("unit",), "label", "contest of the unit", required=True, coord=True),
+    "unit_name": Variable(("unit",), "label", "name of the unit", coord=True),
+    "row_name": Variable(_ROWS, "label", "name of the row, blank in padding", required=True, coord=True),
+    "column_name": Variable(_COLUMNS, "label", "name of the column, blank in padding", required=True, coord=True),
+    "row_party": Variable(_ROWS, "label", "party of the row, blank where there is none", coord=True),
+    "column_party": Variable(_COLUMNS, "label", "party of the column, blank where there is none", coord=True),
 }
-_NEEDED = ("row_margin", "column_margin", "unit_contest", "row_name", "column_name")
-_COORDS = ("unit_contest", "unit_name", "row_name", "column_name", "row_party", "column_party")
-_ATTRS: dict[str, dict[str, str]] = {
-    "row_margin": {"long_name": "voters of the row", "units": "voters"},
-    "column_margin": {"long_name": "votes of the column", "units": "votes"},
-    "truth": {"long_name": "counted voters of the row who chose the column", "units": "voters"},
-    "unit_truth": {"long_name": "counted voters of the row who chose the column", "units": "voters"},
-    "row_category": {"long_name": "trait of the row", "units": "category label"},
-    "column_category": {"long_name": "trait of the column", "units": "category label"},
-    "row_covariate": {"long_name": "covariate of the row", "units": "of the variable"},
-    "column_covariate": {"long_name": "covariate of the column", "units": "of the variable"},
-    "unit_contest": {"long_name": "contest of the unit"},
-    "unit_name": {"long_name": "name of the unit"},
-    "row_name": {"long_name": "name of the row, blank in padding"},
-    "column_name": {"long_name": "name of the column, blank in padding"},
-    "row_party": {"long_name": "party of the row"},
-    "column_party": {"long_name": "party of the column"},
+_MARGINS = {
+    "row_margin": Variable(("unit", "row"), "number", "voters of the row", "voters", required=True, finite=True),
+    "column_margin": Variable(("unit", "column"), "number", "votes of the column", "votes", required=True, finite=True),
 }
+_COUNTED = "counted voters of the row who chose the column, NaN where unknown"
+_TRUTH = {"truth": Variable(TABLE, "number", _COUNTED, "voters")}
+_EI = "error index EI, half the votes misplaced"
 
 
-def validate(units: xr.Dataset) -> xr.Dataset:
+def validate(units: Any) -> xr.Dataset:
     """Check units against the schema and return them with the schema's dims order, dtypes and units of measure.
 
     The units of a contest are put together, contests in their order. What may be missing is added: parties (none),
     names of units (their labels), notes (none). The argument itself stays as it is.
 
+    Args:
+        units: a Dataset of units.
+
     Raises:
         ElectionDataError: one line that names the variable, the coordinate, what was found, what was expected and how
             to mend it.
+
+    Example:
+        >>> import electjax
+        >>> units = electjax.ecological.simulate(contests=2, units=5)
+        >>> electjax.ecological.validate(units.isel(unit=slice(2))).sizes["unit"]
+        Traceback (most recent call last):
+        ...
+        electjax.data.errors.ElectionDataError: ecological.simulate, seed 0: contest 'district 2' has no units; ...
     """
-    if not isinstance(units, xr.Dataset):
-        found = type(units).__name__
-        raise data_error(f"found {found}", where="units", expected="an xarray Dataset of units", mend=_BUILD)
-    where = place(units)
-    ds = units.copy()
-    _check_dims(ds, where)
-    ds = ds.set_coords([name for name in _COORDS if name in ds.variables])
-    ds = _with_labels(ds, where)
-    ds = _with_options(ds, where)
-    ds = _in_order(ds, where)
-    _check_margins(ds, where)
-    _check_truth(ds, where)
-    ds = _check_traits(ds, where)
-    _check_attrs(ds, where)
-    for name, attrs in _ATTRS.items():
-        if name in ds.variables:
-            ds[name].attrs = attrs | ds[name].attrs
-    return ds
-
-
-def place(units: xr.Dataset) -> str:
-    """Where a fault in these units is: their file, else their name."""
-    return str(units.attrs.get("source") or f"units {units.attrs.get('name', '')!r}")
+    if isinstance(units, xr.Dataset):  # labels may be numbers
+        texts = [name for name in _OPTIONS if name in units.variables]
+        units = units.assign({name: (units[name].dims, strings_like(units[name].values)) for name in texts})
+    return conform(units, UNITS)
 
 
 def contest_index(units: xr.Dataset) -> np.ndarray:
@@ -119,50 +78,43 @@ def contest_index(units: xr.Dataset) -> np.ndarray:
     return np.array([index.get(label, -1) for label in units["unit_contest"].values.tolist()])
 
 
-def select_contests(units: xr.Dataset, contests: Sequence[str]) -> xr.Dataset:
-    """Some contests with their units, in the order given; padding that none of them needs is left out.
-
-    Raises:
-        ElectionDataError: no such contest.
-    """
-    known = [str(label) for label in units["contest"].values]
-    for label in contests:
-        if label not in known:
-            mend = suggest(str(label), known)
-            raise data_error(f"no contest {label!r}", where=place(units), expected="one of the contests", mend=mend)
-    kept = units.isel(contest=[known.index(label) for label in contests])
-    kept = kept.isel(unit=np.isin(kept["unit_contest"].values, contests))
-    width = {side: int((kept[f"{side}_name"].values != "").sum(axis=1).max(initial=0)) for side in ("row", "column")}
-    kept = kept.isel({side: slice(n) for side, n in width.items()})
-    return validate(kept.drop_vars([side for side in width if side in kept.coords]))
-
-
 def notes_of(units: xr.Dataset) -> list[str]:
     """What the reader did, in sentences."""
     return [str(note) for note in json.loads(units.attrs.get("notes", "[]"))]
 
 
-def _check_dims(ds: xr.Dataset, where: str) -> None:
-    for name in _NEEDED:
-        if name not in ds.variables:
-            raise data_error(f"no {name!r}", where=where, expected=f"{name}({', '.join(_DIMS[name])})", mend=_BUILD)
-    for name, dims in _DIMS.items():
-        if name not in ds.variables:
-            continue
-        if set(ds[name].dims) != set(dims):
-            problem = f"{name} has dims {ds[name].dims}"
-            raise data_error(problem, where=where, expected=f"{dims}", mend="rename or drop dims")
-        ds[name] = ds[name].transpose(*dims)
+def _check_units(ds: xr.Dataset, where: str) -> xr.Dataset:
     for dim in ("contest", "unit", "row", "column"):
         if not ds.sizes[dim]:
             raise data_error(f"no {dim}", where=where, expected=f"at least one {dim}", mend="check the selection")
+    ds = _in_order(_with_options(_with_labels(ds, where), where), where)
+    _check_margins(ds, where)
+    _check_truth(ds, where)
+    ds = _check_traits(ds, where)
+    kind = ds.attrs.get("rows")
+    if kind not in get_args(RowKind):
+        expected = "'votes' (on another ballot paper) or 'groups' (of people)"
+        raise data_error(f"found {kind!r}", where=f"{where}, attribute rows", expected=expected, mend="set it")
+    return ds.assign_attrs({"name": "units", "notes": "[]", "merge_below": 0.0} | ds.attrs)
+
+
+def _check_estimate(ds: xr.Dataset, where: str) -> xr.Dataset:
+    """Cells of options are at least 0, and there is nothing in padding."""
+    here = (ds["row_name"].values != "")[:, :, None] & (ds["column_name"].values != "")[:, None, :]
+    voters = here & (np.nansum(ds["cells"].values, axis=2, keepdims=True) > 0)  # a row without any has no shares
+    for name in ("cells", "bound_low", "bound_high", "draws", "cells_by_context", "share", "share_low", "share_high"):
+        if name in ds:
+            values = ds[name].values
+            bad = (voters if name.startswith("share") else here) & ~(np.isfinite(values) & (values >= 0))
+            refuse(ds, name, bad, where, expected="a number, 0 or more", mend="estimate again")
+    return ds
 
 
 def _with_labels(ds: xr.Dataset, where: str) -> xr.Dataset:
     """Labels of contests and units as text, different from each other."""
     for dim in ("contest", "unit"):
         if dim not in ds.coords:
-            raise data_error(f"no labels of {dim!r}", where=where, expected="a coordinate of labels", mend=_BUILD)
+            raise data_error(f"no labels of {dim!r}", where=where, expected="a coordinate of labels", mend="add it")
         labels = strings(ds[dim].values)
         twice = [label for label, n in Counter(labels.tolist()).items() if n > 1 or not label.strip()]
         if twice:
@@ -237,8 +189,6 @@ def _check_margins(ds: xr.Dataset, where: str) -> None:
     for side in ("row", "column"):
         name = f"{side}_margin"
         values = ds[name].values
-        if values.dtype.kind not in "iuf":
-            raise data_error(f"{name} holds {values.dtype}", where=where, expected="numbers", mend=_BUILD)
         padding = (ds[f"{side}_name"].values == "")[of]
         for bad, expected in (
             (~(np.isfinite(values) & (values >= 0)), "a number, 0 or more"),
@@ -332,15 +282,6 @@ def _check_traits(ds: xr.Dataset, where: str) -> xr.Dataset:
     return ds
 
 
-def _check_attrs(ds: xr.Dataset, where: str) -> None:
-    kind = ds.attrs.get("rows")
-    if kind not in get_args(RowKind):
-        expected = "'votes' (on another ballot paper) or 'groups' (of people)"
-        raise data_error(f"found {kind!r}", where=f"{where}, attribute rows", expected=expected, mend="set it")
-    ds.attrs = {"name": "units", "notes": "[]", "merge_below": 0.0} | ds.attrs
-    ds.attrs |= {"conventions": CONVENTIONS, "electjax_version": electjax.__version__}
-
-
 def whole(values: np.ndarray) -> np.ndarray:
     """Numbers as integers where all of them are whole and held exactly."""
     if values.dtype.kind in "iu":
@@ -354,3 +295,88 @@ def disagree(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     if first.dtype.kind in "iu" and second.dtype.kind in "iu":
         return np.asarray(first != second)
     return np.abs(first - second) > AGREE * np.maximum(np.maximum(np.abs(first), np.abs(second)), 1.0)
+
+
+UNITS = Schema(
+    "units",
+    {
+        **_MARGINS,
+        **_OPTIONS,
+        **_TRUTH,
+        "unit_truth": Variable(_UNIT_TABLE, "number", _COUNTED, "voters"),
+        "row_category": Variable((*_ROWS, "axis"), "label", "trait of the row", "category label"),
+        "column_category": Variable((*_COLUMNS, "axis"), "label", "trait of the column", "category label"),
+        "row_covariate": Variable((*_ROWS, "row_variable"), "number", "covariate of the row", "of the variable"),
+        "column_covariate": Variable(
+            (*_COLUMNS, "column_variable"), "number", "covariate of the column", "of the variable"
+        ),
+    },
+    build="ecological.dataset or ecological.read",
+    attrs={
+        "name": "of the units",
+        "source": "the file they come from",
+        "rows": "votes (on another ballot paper) or groups (of people)",
+        "axes": "JSON of the traits' axes, as booths have them",
+        "merge_below": "share of a contest's votes below which options were merged",
+        "notes": "JSON: what the reader did, in sentences",
+        "parameters": "JSON: what generated units were drawn with",
+    },
+    check=_check_units,
+)
+
+ESTIMATE = Schema(
+    "estimate",
+    {
+        "cells": Variable(TABLE, "number", "estimated voters of the row who chose the column", "voters", required=True),
+        "share": Variable(TABLE, "number", "estimated share of the row that chose the column", required=True),
+        "bound_low": Variable(TABLE, "number", "least count that the units' margins allow", "voters", required=True),
+        "bound_high": Variable(TABLE, "number", "largest count that the units' margins allow", "voters", required=True),
+        **_OPTIONS,
+        "row_pooled": Variable(_ROWS, "label", "what the row is pooled by: party or name", coord=True),
+        "column_pooled": Variable(_COLUMNS, "label", "what the column is pooled by: party or name", coord=True),
+        **_MARGINS,
+        **_TRUTH,
+        "unit_cells": Variable(_UNIT_TABLE, "number", "estimated table of the unit", "voters"),
+        "share_low": Variable(("level", *TABLE), "number", "lower end of the share's interval"),
+        "share_high": Variable(("level", *TABLE), "number", "upper end of the share's interval"),
+        "draws": Variable(("draw", *TABLE), "number", "tables drawn from the posterior", "voters"),
+        "cells_by_context": Variable(("context", *TABLE), "number", "the estimate at other contexts", "voters"),
+        "correlation": Variable(("contest",), "share", "correlation rho of two voters of a row in a unit"),
+        "kind_logit": Variable(("kind",), "number", "mean logit of cells of a kind"),
+        "pair_logit": Variable(("row_key", "column_key"), "number", "pooled deviation of a pair of parties"),
+        "feature_effect": Variable(("feature",), "number", "effect on the logit of a standard deviation"),
+        "feature_effect_se": Variable(("feature",), "number", "its standard error, as wide as the draws are"),
+        "error": Variable(("contest",), "number", _EI, "%"),
+        "error_by_context": Variable(("context",), "number", f"mean {_EI}", "%"),
+    },
+    build="ecological.estimate",
+    attrs={"method": "context, or a baseline", "rows": "votes or groups", "options": "JSON of the estimate's options"},
+    needs=("method", "rows"),
+    check=_check_estimate,
+)
+
+CALIBRATION = Schema(
+    "context calibration",
+    {
+        "error": Variable(("context", "contest"), "number", _EI, "%", required=True, finite=True),
+        "mean_ei": Variable(("context",), "number", f"mean {_EI}", "%", required=True, finite=True),
+        "best": Variable(("contest",), "number", "exponent of the least error", required=True, finite=True),
+    },
+    build="ecological.calibrate_context",
+    attrs={"context": "exponent of the least mean error"},
+    needs=("context",),
+)
+
+COVERAGE = Schema(
+    "coverage of cells",
+    {
+        "coverage": Variable(("level",), "share", "share of the intervals that hold the truth", required=True),
+        "width": Variable(("level",), "number", "mean width of the intervals of shares", required=True),
+        "coverage_by_contest": Variable(("level", "contest"), "share", "the same of each contest, NaN without truth"),
+        "coverage_by_share": Variable(("level", "share"), "share", "the same by the estimated share of the cell"),
+        "cells": Variable((), "count", "number of cells that were looked at"),
+    },
+    build="ecological.coverage",
+)
+
+SCHEMAS = (UNITS, ESTIMATE, CALIBRATION, COVERAGE)

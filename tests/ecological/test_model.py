@@ -10,7 +10,7 @@ from scipy import stats
 from scipy.special import expit, softmax
 
 from electjax.calm.model import heads
-from electjax.calm.model.data import Booths
+from electjax.calm.model.design import Booths
 from electjax.calm.model.design import Design, Hyper, Shared
 from electjax.ecological.model import data as cells_data
 from electjax.ecological.model import draws as dr

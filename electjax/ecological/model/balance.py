@@ -1,4 +1,4 @@
-"""Tables brought to margins: nearest in Kullback-Leibler divergence, inside bounds, and unit by unit.
+"""Tables brought to margins: nearest in Kullback-Leibler divergence, inside bounds, and unit by unit; their bounds.
 
 Leading axes are batches, whose tables stop together; what all tables of a batch share may come without these axes.
 Margins of a table have one sum. A cell of padding, where the row or the column has a margin of 0, comes out as 0.
@@ -73,7 +73,7 @@ def within(
 
     Args:
         table, rows, columns, steps, tolerance: as for `balance`.
-        low, high: bounds, those of `electjax.ecological.model.bounds` for instance; the margins bound a cell besides.
+        low, high: bounds, those of `contest_bounds` for instance; the margins bound a cell besides.
     """
     rows, columns = _spread(table, rows, columns)
     high = jnp.minimum(high, jnp.minimum(rows[..., None], columns[..., None, :]))
@@ -162,6 +162,28 @@ def balance_units(
     tables, filled = _apart(tables, rows, columns)
     start = (jnp.array(0), tables + filled, jnp.full(total.shape[:-2], jnp.inf))
     return balance(jax.lax.while_loop(off, sweep, start)[1], rows, columns, tolerance=tolerance)
+
+
+def unit_bounds(
+    rows: Real[Tensor, "*b r"], columns: Real[Tensor, "*b c"]
+) -> tuple[Float[Array, "*b r c"], Float[Array, "*b r c"]]:
+    """Least and largest count of every cell of tables with these margins, max(0, A + B - n) and min(A, B).
+
+    Both are attained, each cell by itself. The two margins of a table have one sum, n.
+    """
+    row, column = jnp.asarray(rows, float)[..., None], jnp.asarray(columns, float)[..., None, :]
+    low = jnp.maximum(row + column - row.sum(-2, keepdims=True), 0.0)
+    # margins that are no whole numbers agree but for rounding, which must not put the least above the largest
+    high = jnp.minimum(row, column)
+    return jnp.minimum(low, high), high
+
+
+def contest_bounds(
+    rows: Real[Tensor, "*b u r"], columns: Real[Tensor, "*b u c"]
+) -> tuple[Float[Array, "*b r c"], Float[Array, "*b r c"]]:
+    """The same of a contest's table: the sums of its units' bounds, narrower than the bounds of its own margins."""
+    low, high = unit_bounds(rows, columns)
+    return low.sum(-3), high.sum(-3)
 
 
 def _spread(table: Tensor, rows: Tensor, columns: Tensor) -> tuple[Array, Array]:

@@ -63,19 +63,20 @@ class Assumed(NamedTuple):
     Attributes:
         context: exponent beta of the surroundings; margins cannot tell it.
         tau: standard deviation of a contest's own deviation, by kind of cell, [3].
+        pair_sd, feature_sd: prior standard deviations of pairs and features.
         level: prior mean of the mean logit by kind, [3].
-        level_sd, column_sd, pair_sd, feature_sd: prior standard deviations of kinds, columns, pairs and features.
+        level_sd, column_sd: prior standard deviations of kinds and columns.
         rho, rho_sd: prior mean and standard deviation of the typical logit of the correlation within a row of a unit.
         rho_spread: of a contest's logit around the typical one.
     """
 
-    context: Tensor = 0.6
-    tau: Tensor = (0.15, 0.15, 0.3)
+    context: Tensor
+    tau: Tensor
+    pair_sd: Tensor
+    feature_sd: Tensor
     level: Tensor = (2.0, 0.0, 0.0)
     level_sd: Tensor = 2.0
     column_sd: Tensor = 5.0
-    pair_sd: Tensor = 0.5
-    feature_sd: Tensor = 0.5
     rho: Tensor = -4.0
     rho_sd: Tensor = 3.0
     rho_spread: Tensor = 0.5

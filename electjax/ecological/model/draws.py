@@ -8,13 +8,10 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from electjax.ecological.model.balance import balance, within
-from electjax.ecological.model.estimate import Mode, curvature
+from electjax.ecological.model.estimate import Mode, curvature, expected_tables, in_contests, noise
 from electjax.ecological.model.problem import Problem, logits
-from electjax.ecological.model.tables import expected_tables, in_contests, noise
 from electjax.numerics.arrow import Point, eliminate
 from electjax.numerics.laplace import Laplace, draw, given_shared, inverse_root
-
-INFLATION = 2.5  # of the parameters' covariance: what the Gaussian likelihood of units that hang together leaves out
 
 
 class Posterior(NamedTuple):
@@ -39,7 +36,7 @@ class Posterior(NamedTuple):
     columns: Float[Array, "d c"]
 
 
-def posterior(found: Mode, slope: Point, *, context_sd: float = 0.12, inflation: float = INFLATION) -> Posterior:
+def posterior(found: Mode, slope: Point, *, context_sd: float, inflation: float) -> Posterior:
     """The normal approximation around a mode.
 
     Args:

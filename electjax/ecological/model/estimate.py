@@ -1,14 +1,29 @@
-"""Fit contests jointly: the mode of the posterior, and its curvature."""
+"""Contests fitted jointly: the mode of the posterior, its curvature, and the tables it implies."""
 
 from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from electjax.ecological.model.data import Assumed, Blocks, Contests
-from electjax.ecological.model.problem import Problem, arrow, first_point, logits, pose, value
+from electjax.ecological.model.balance import balance
+from electjax.ecological.model.data import Assumed, Blocks, Contests, over_blocks
+from electjax.ecological.model.problem import (
+    Problem,
+    arrow,
+    first_point,
+    in_surroundings,
+    inverse_and_log_determinant,
+    logits,
+    of_contest,
+    pose,
+    regular,
+    row_variance,
+    value,
+    within_rows,
+)
 from electjax.numerics.arrow import Arrow, Point, Search, begin, newton_arrow
 
 
@@ -33,6 +48,30 @@ class Mode(NamedTuple):
     value: float
 
 
+class Tables(NamedTuple):
+    """What was estimated, without labels.
+
+    Attributes:
+        found: the mode at the context assumed.
+        units: tables of units, [B, m, R, C].
+        contests: their sums, [D, R, C].
+        others: tables of contests at other contexts.
+        bounds: least and largest counts, [D, R, C] each.
+        draws: [S, D, R, C].
+        stopped: exponents at which the search ended before it converged.
+        shared_sd: standard deviation of the shared parameters in the draws' approximation, [p]; without draws none.
+    """
+
+    found: Mode
+    units: np.ndarray
+    contests: np.ndarray
+    others: dict[float, np.ndarray]
+    bounds: tuple[np.ndarray, np.ndarray]
+    draws: np.ndarray
+    stopped: list[float]
+    shared_sd: np.ndarray
+
+
 def posed(blocks: Blocks, contests: Contests, assumed: Assumed, *, pairs: int) -> Problem:
     """`pose`, compiled: contests laid out with what is assumed of them."""
     # plain numbers would be of a weaker type, and have a program of their own
@@ -44,7 +83,7 @@ def at_context(problem: Problem, beta: float) -> Problem:
     return problem._replace(assumed=problem.assumed._replace(context=jnp.asarray(beta, float)))
 
 
-def mode(problem: Problem, start: Point | None = None, *, tolerance: float = 1e-2, max_steps: int = 200) -> Mode:
+def mode(problem: Problem, start: Point | None = None, *, tolerance: float, max_steps: int) -> Mode:
     """Climb to the mode. In double precision: call it under `double_precision`.
 
     Args:
@@ -61,6 +100,60 @@ def mode(problem: Problem, start: Point | None = None, *, tolerance: float = 1e-
 def curvature(point: Point, problem: Problem) -> Arrow:
     """The arrow at a point, compiled."""
     return arrow(point, problem)
+
+
+def expected_tables(eta: Float[Array, "d r c"], beta: Array | float, problem: Problem) -> Float[Array, "b m r c"]:
+    """A_ur theta_urc of every unit."""
+
+    def of_block(block: Blocks) -> Array:
+        own = of_contest(problem.contests, block.contest)
+        logits = eta[block.contest]
+        shares = jax.vmap(lambda rows: in_surroundings(logits, rows, own.mix, own.column_here, beta))(block.rows)
+        return block.rows[:, :, None] * shares
+
+    return over_blocks(of_block, problem.blocks)
+
+
+@jax.jit
+def unit_tables(eta: Float[Array, "d r c"], beta: Array | float, problem: Problem) -> Float[Array, "b m r c"]:
+    """Expected tables with the odds ratios of the model and the margins of each unit, so inside its bounds."""
+    blocks = problem.blocks
+    return balance(expected_tables(eta, beta, problem), blocks.rows, blocks.columns, steps=100, tolerance=1e-9)
+
+
+def in_contests(tables: Float[Array, "b m *r"], problem: Problem) -> Float[Array, "d *r"]:
+    """Sums over the units of each contest."""
+    number = problem.contests.mix.shape[0]
+    return jax.ops.segment_sum(tables.sum(axis=1), problem.blocks.contest, num_segments=number)
+
+
+@jax.jit
+def noise(
+    eta: Float[Array, "d r c"], rho: Float[Array, " d"], beta: Array | float, problem: Problem
+) -> Float[Array, "d rc rc"]:
+    """Covariance of the votes in a contest's cells, given the logits and the margins of every unit.
+
+    The votes in a row of a unit vary about its shares as in the likelihood; that all rows add up to the columns takes
+    away what the margins tell.
+    """
+    rows, columns = problem.contests.pair.shape[1:]
+
+    def of_block(block: Blocks) -> Array:
+        own = of_contest(problem.contests, block.contest)
+        logits, rate = eta[block.contest], jax.nn.sigmoid(rho[block.contest])
+
+        def of_unit(margin: Array) -> Array:
+            shares = in_surroundings(logits, margin, own.mix, own.column_here, beta)
+            spread = jax.vmap(lambda v, s: within_rows(v[None], s[None]))(row_variance(margin, rate), shares)
+            inverse, _ = inverse_and_log_determinant(regular(spread.sum(axis=0), margin))
+            edge = spread.transpose(1, 0, 2).reshape(columns, rows * columns)
+            free = spread[:, :, None, :] * jnp.eye(rows)[:, None, :, None]
+            return free.reshape(rows * columns, rows * columns) - edge.T @ (inverse @ edge)
+
+        return jax.vmap(of_unit)(block.rows).sum(axis=0)
+
+    found = over_blocks(of_block, problem.blocks, numbers=2 * (rows * columns) ** 2)
+    return jax.ops.segment_sum(found, problem.blocks.contest, num_segments=eta.shape[0])
 
 
 _first = jax.jit(first_point)

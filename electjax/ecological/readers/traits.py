@@ -10,9 +10,8 @@ from electjax.data.axes import Axis, axes_of, axis_names
 from electjax.data.errors import data_error
 from electjax.data.records import Batch, number
 from electjax.data.tables import category_codes, near
+from electjax.ecological.readers.columns import OPTION, blanked, coded, contest_columns, find, need, theirs
 from electjax.ecological.readers.draft import Draft, Side, Traits
-from electjax.ecological.readers.long import contest_columns, theirs
-from electjax.ecological.readers.table import OPTION, blanked, coded, find, need
 
 _OPTION = (*OPTION, "row", "column", "candidate", "party", "group", "name")
 

@@ -10,9 +10,18 @@ from electjax.data.errors import ElectionDataError, data_error
 from electjax.data.records import Batch
 from electjax.data.tables import near
 from electjax.ecological.keys import tidy
+from electjax.ecological.readers.columns import (
+    UNIT,
+    VOTES,
+    amounts,
+    coded,
+    column_of,
+    contest_columns,
+    contests_of,
+    find,
+    need,
+)
 from electjax.ecological.readers.draft import Draft, within
-from electjax.ecological.readers.long import column_of, contest_columns, contests_of
-from electjax.ecological.readers.table import UNIT, VOTES, amounts, coded, find, need
 from electjax.ecological.schema import DID_NOT_VOTE, disagree
 
 _ROW = ("row", "group", "list", "race", "from", "party")

@@ -5,34 +5,47 @@ from typing import Any
 
 import numpy as np
 
-from electjax.data.errors import data_error, suggest
+from electjax.data.errors import data_error
 from electjax.data.records import Batch
+from electjax.ecological.options import ReadOptions
+from electjax.ecological.readers import Reader
+from electjax.ecological.readers.columns import (
+    UNIT,
+    UNIT_NAME,
+    amounts,
+    chosen,
+    contest_columns,
+    contests_of,
+    find,
+    one_contest,
+)
 from electjax.ecological.readers.draft import Draft, Side
-from electjax.ecological.readers.long import contest_columns, contests_of, one_contest
-from electjax.ecological.readers.options import kind_of, parties_of, sized
-from electjax.ecological.readers.table import UNIT, UNIT_NAME, amounts, chosen, find
-from electjax.ecological.schema import RowKind
+from electjax.ecological.readers.sides import kind_of, parties_of, sized
 
 Cells = Mapping[tuple[str, str], str] | Mapping[str, Mapping[str, str]]
+EXAMPLE = """precinct,old,young,dem,rep
+a,30,20,25,25
+b,10,40,20,30
+"""
 
 
-def read_wide(
-    batch: Batch,
-    *,
-    contest: str | None,
-    unit: str | None,
-    rows: Sequence[str],
-    columns: Sequence[str],
-    electors: str | None,
-    kind: RowKind | None,
-    cells: Cells | None = None,
-) -> Draft:
+def lacks(batch: Batch, given: ReadOptions) -> str:
+    """What the caller has not said."""
+    sides = {"rows": given.rows, "columns": given.columns}
+    return next((f"no list {name}=" for name, value in sides.items() if value is None or isinstance(value, str)), "")
+
+
+def read_wide(batch: Batch, given: ReadOptions) -> Draft:
     """Units of a wide table, every row of it a unit; all contests have the same options."""
-    area, contests, keys = contests_of(batch, contest)
+    for name in ("side", "option", "votes"):
+        if getattr(given, name) is not None:
+            expected, mend = "rows=[...] and columns=[...] alone", f"leave {name}= out, or rows= and columns="
+            raise data_error("a column of long tables", where=f"{batch.file}, {name}", expected=expected, mend=mend)
+    area, contests, keys = contests_of(batch, given.contest)
     order = np.argsort(area, kind="stable")
     sides = {
-        "rows": [chosen(batch, name, "rows") for name in rows],
-        "columns": [chosen(batch, name, "columns") for name in columns],
+        "rows": [chosen(batch, name, "rows") for name in given.rows or ()],
+        "columns": [chosen(batch, name, "columns") for name in given.columns or ()],
     }
     every = [name for own in sides.values() for name in own]
     twice = [name for name in every if every.count(name) > 1]
@@ -42,6 +55,7 @@ def read_wide(
         raise data_error(problem, where=f"{batch.file}, rows and columns", expected="different columns", mend=mend)
     tables = {which: np.stack([amounts(batch, name) for name in own], axis=1)[order] for which, own in sides.items()}
     notes: list[str] = []
+    kind, cells = given.kind, given.truth if isinstance(given.truth, Mapping) else None
     known = parties_of(sides["columns"])
     if kind is None:
         totals = sized([sides["rows"]], tables["rows"].sum(axis=0, keepdims=True))
@@ -50,9 +64,9 @@ def read_wide(
     halves = [
         Side([own] * len(contests), [parties[which]] * len(contests), tables[which]) for which, own in sides.items()
     ]
-    if not contest_columns(batch, contest):
-        notes = [*notes, one_contest(batch, [*every, unit or "", electors or ""])]
-    spoken = chosen(batch, unit, "unit") if unit is not None else find(batch, [*UNIT_NAME, *UNIT])
+    if not contest_columns(batch, given.contest):
+        notes = [*notes, one_contest(batch, [*every, given.unit or "", given.electors or ""])]
+    spoken = chosen(batch, given.unit, "unit") if given.unit is not None else find(batch, [*UNIT_NAME, *UNIT])
     names = [str(line) for line in batch.lines[order]]
     if spoken is not None:
         said = batch.columns[batch.find(spoken, "the unit")].cells()[order].tolist()
@@ -67,7 +81,9 @@ def read_wide(
         columns=halves[1],
         kind=kind,
         lines=batch.lines[order],
-        electors=None if electors is None else amounts(batch, chosen(batch, electors, "electors"), "electors")[order],
+        electors=None
+        if given.electors is None
+        else amounts(batch, chosen(batch, given.electors, "electors"), "electors")[order],
         unit_truth=None if cells is None else _cells(batch, sides["rows"], sides["columns"], cells)[order],
         notes=notes,
     )
@@ -103,18 +119,11 @@ def _pairs(cells: Any, where: str) -> dict[tuple[str, str], str]:
     return found
 
 
-def need_sides(batch: Batch, rows: Any, columns: Any, lacking: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Names of the columns of both sides; `lacking` is what the header lacks to be long."""
-    long = f"no column for {' and '.join(lacking)} as the long format has, and " if lacking else ""
-    for keyword, given in (("rows", rows), ("columns", columns)):
-        if given is None or isinstance(given, str):
-            near = suggest(given, batch.names) if isinstance(given, str) else f"columns: {', '.join(batch.names[:30])}"
-            raise data_error(
-                f"{long}no list {keyword}= as the wide one needs",
-                where=batch.file,
-                row=1 if lacking else None,
-                expected="contest, unit, side, option and votes (or side=, option=, votes=), or rows=[...] and"
-                " columns=[...]",
-                mend=near,
-            )
-    return [str(name) for name in rows], [str(name) for name in columns]
+READER = Reader(
+    "wide",
+    "rows=[...] and columns=[...]",
+    lacks,
+    read_wide,
+    (EXAMPLE, {"rows": ["old", "young"], "columns": ["dem", "rep"]}),
+    order=1,
+)

@@ -2,9 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Callable
-from inspect import signature
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,62 +10,32 @@ import numpy as np
 import xarray as xr
 
 from electjax.data.errors import data_error
-from electjax.ecological.codec import Encoded, encode_units
-from electjax.ecological.decode import decode_baseline, decode_cells
-from electjax.ecological.model import baselines
-from electjax.ecological.model.bounds import contest_bounds, unit_bounds
+from electjax.data.options import with_options
+from electjax.data.progress import Progress
+from electjax.ecological.codec import Encoded, decode_baseline, decode_estimate, encode_units
+from electjax.ecological.model.balance import contest_bounds, unit_bounds
+from electjax.ecological.model.baselines import baselines, table_of
+from electjax.ecological.model.data import KINDS, Assumed
 from electjax.ecological.model.draws import draw_tables, posterior
-from electjax.ecological.model.estimate import Mode, at_context, mode, posed
+from electjax.ecological.model.estimate import Mode, Tables, at_context, in_contests, mode, posed, unit_tables
 from electjax.ecological.model.problem import Problem
-from electjax.ecological.model.tables import in_contests, unit_tables
-from electjax.ecological.settings import Settings, settings_of
-from electjax.ecological.verbs.read import Table, read
+from electjax.ecological.options import EstimateOptions, ModelOptions, ReadOptions, TableOptions
+from electjax.ecological.verbs.read import Source, read
 from electjax.numerics.arrow import Point
 from electjax.numerics.host import double_precision
 
-Progress = Callable[[int, int, str], None]
 DRAWS_A_CALL = 50
-READING = tuple(name for name in signature(read).parameters if name not in ("source", "truth", "merge_below"))
-BASELINES: dict[str, Callable[..., Any]] = {
-    "goodman": baselines.goodman,
-    "least_squares": baselines.constrained,
-    "em": baselines.multinomial_em,
-    "independence": baselines.independence,
-}
+APART = 1e-3  # standard deviation of what is not to vary
 
 
-class Tables(NamedTuple):
-    """What was estimated, without labels.
-
-    Attributes:
-        found: the mode at the context assumed.
-        units: tables of units, [B, m, R, C].
-        contests: their sums, [D, R, C].
-        others: tables of contests at other contexts.
-        bounds: least and largest counts, [D, R, C] each.
-        draws: [S, D, R, C].
-        stopped: exponents at which the search ended before it converged.
-        shared_sd: standard deviation of the shared parameters in the draws' approximation, [p]; without draws none.
-    """
-
-    found: Mode
-    units: np.ndarray
-    contests: np.ndarray
-    others: dict[float, np.ndarray]
-    bounds: tuple[np.ndarray, np.ndarray]
-    draws: np.ndarray
-    stopped: list[float]
-    shared_sd: np.ndarray
-
-
+@with_options
 def estimate(
-    units: Table | xr.Dataset,
+    units: Source,
     truth: Any = None,
     *,
-    merge_below: float | None = None,
-    seed: int = 0,
+    options: EstimateOptions,
+    reading: TableOptions,
     progress: Progress | None = None,
-    **options: Any,
 ) -> xr.Dataset:
     """Cross-tables of contests from the margins of their units: R x C ecological inference, all contests jointly.
 
@@ -78,11 +46,7 @@ def estimate(
     Args:
         units: what `ecological.read` reads: a path, a DataFrame, or a Dataset of units.
         truth: the counted tables, as `ecological.read` takes them. They enter no estimate; they are compared with it.
-        merge_below: options below this share of a contest's votes become one, as in `ecological.read`; 0.03 for tables.
-        seed: of the draws.
         progress: called with steps done, steps in all, and what is being done.
-        **options: the fields of `electjax.ecological.settings.Settings`, such as method, context, draws; and other
-            arguments of `ecological.read`, such as rows, columns, electors, kind.
 
     Returns:
         cells(contest, row, column): votes, and share of the row; share_low and share_high(level, ...): intervals of the
@@ -96,46 +60,59 @@ def estimate(
 
     Raises:
         ElectionDataError: units, truth or options that are not valid.
+
+    Example:
+        >>> import electjax
+        >>> units = electjax.ecological.simulate(contests=3, units=10, rows=3, parties=3, seed=1)
+        >>> fit = electjax.ecological.estimate(units, draws=0, contexts=())
+        >>> dict(fit["cells"].sizes)
+        {'contest': 3, 'row': 3, 'column': 3}
+        >>> guess = electjax.ecological.estimate(units, method="independence")
+        >>> fit.attrs["mean_ei"] < guess.attrs["mean_ei"]
+        True
     """
-    chosen, reading = parted(options | {"seed": seed})
-    settings = settings_of(chosen, READING)
-    data = units_of(units, truth, merge_below, reading)
+    data = units_of(units, truth, reading)
     code = encode_units(data, checked=True)
     with double_precision():
-        if settings.method != "context":
-            return decode_baseline(*_baseline(code, settings), data, code, settings)
-        tables = estimate_tables(code, settings, progress=progress)
-    result = decode_cells(tables, data, code, settings)
+        if options.method != "context":
+            return decode_baseline(*baseline_tables(code, options.method), data, code, options)
+        tables = estimate_tables(code, options, progress=progress)
+    result = decode_estimate(tables, data, code, options)
     if tables.stopped:
-        warnings.warn(json.loads(result.attrs["notes"])[-1], stacklevel=2)
+        warnings.warn(json.loads(result.attrs["notes"])[-1], stacklevel=3)
     return result
 
 
-def parted(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Options of the estimate, and those that say how to read the units."""
-    reading = {name: value for name, value in options.items() if name in READING}
-    return {name: value for name, value in options.items() if name not in READING}, reading
-
-
-def units_of(units: Table | xr.Dataset, truth: Any, merge_below: float | None, reading: dict[str, Any]) -> xr.Dataset:
+def units_of(units: Source, truth: Any, reading: TableOptions) -> xr.Dataset:
     """Units as they are, or as they are read."""
-    return read(units, truth=truth, merge_below=merge_below, **reading)
+    given = {name: getattr(reading, name) for name in reading.__dataclass_fields__}  # type: ignore[attr-defined]
+    return read(units, options=ReadOptions(**given, truth=truth))
 
 
-def estimate_tables(code: Encoded, settings: Settings, *, progress: Progress | None = None) -> Tables:
+def assumed_of(options: ModelOptions, context: float) -> Assumed:
+    """What the model assumes."""
+    assumed = Assumed(context, tuple(options.tau), pair_sd=options.pair_sd, feature_sd=options.feature_sd)  # type: ignore[arg-type]
+    if not options.pooled:  # the loyalty of a party's voters stays what the prior says, nothing else is expected
+        assumed = assumed._replace(tau=(1.0,) * len(KINDS), pair_sd=APART, level_sd=APART)
+    if not options.overdispersed:
+        assumed = assumed._replace(rho=-20.0, rho_sd=APART, rho_spread=APART)
+    return assumed
+
+
+def estimate_tables(code: Encoded, options: EstimateOptions, *, progress: Progress | None = None) -> Tables:
     """`ecological.estimate` on arrays. In double precision."""
-    others = [beta for beta in settings.contexts if beta != settings.context] if settings.method == "context" else []
-    need_slope = settings.draws > 0 and settings.context_sd > 0
-    nodes = others or ([settings.context + 0.2] if need_slope else [])
-    calls = -(-settings.draws // DRAWS_A_CALL)
+    others = [beta for beta in options.contexts if beta != options.context]  # type: ignore[union-attr]
+    need_slope = options.draws > 0 and options.context_sd > 0
+    nodes = others or ([options.context + 0.2] if need_slope else [])
+    calls = -(-options.draws // DRAWS_A_CALL)
     todo = 2 + len(nodes) + calls
 
     def tell(done: int, what: str) -> None:
         if progress is not None:
             progress(done, todo, what)
 
-    problem = problem_of(code, settings)
-    search = {"tolerance": settings.tolerance, "max_steps": settings.max_steps}
+    problem = problem_of(code, options, options.context)
+    search = {"tolerance": options.tolerance, "max_steps": options.max_steps}
     tell(0, "fit")
     found = mode(problem, **search)  # type: ignore[arg-type]
     if not np.isfinite(np.asarray(found.eta)).all() or not np.isfinite(found.value):
@@ -145,34 +122,34 @@ def estimate_tables(code: Encoded, settings: Settings, *, progress: Progress | N
         tell(1 + n, f"fit at context {beta:g}")
         near[beta] = mode(at_context(problem, beta), found.point, **search)  # type: ignore[arg-type]
     tell(1 + len(nodes), "tables")
-    table = unit_tables(found.eta, settings.context, problem)
+    table = unit_tables(found.eta, options.context, problem)
     contest = in_contests(table, problem)
     low, high = (in_contests(x, problem) for x in unit_bounds(code.blocks.rows, code.blocks.columns))
     tables = {b: np.asarray(in_contests(unit_tables(near[b].eta, b, problem), problem)) for b in others}
     draws, shared_sd = np.zeros((0, *contest.shape)), np.zeros(0)
-    if settings.draws:
-        slope = _slope({settings.context: found, **near}, settings.context)
-        known = posterior(found, slope, context_sd=settings.context_sd, inflation=settings.inflation)
+    if options.draws:
+        slope = _slope({options.context: found, **near}, options.context)
+        known = posterior(found, slope, context_sd=options.context_sd, inflation=options.inflation)
         shared_sd = np.sqrt((np.asarray(known.laplace.root) ** 2).sum(axis=1))
-        keys = jax.random.split(jax.random.key(settings.seed), calls * DRAWS_A_CALL)
+        keys = jax.random.split(jax.random.key(options.seed), calls * DRAWS_A_CALL)
         parts = []
         for n in range(calls):
             tell(2 + len(nodes) + n, "draws")
             some = keys[n * DRAWS_A_CALL : (n + 1) * DRAWS_A_CALL]
             parts.append(np.asarray(draw_tables(some, known, problem, contest, (low, high))))
-        draws = np.concatenate(parts)[: settings.draws]
+        draws = np.concatenate(parts)[: options.draws]
     tell(todo, "done")
     bounds = (np.asarray(low), np.asarray(high))
-    stopped = [b for b, m in {settings.context: found, **near}.items() if not m.converged]
+    stopped = [b for b, m in {options.context: found, **near}.items() if not m.converged]
     return Tables(found, np.asarray(table), np.asarray(contest), tables, bounds, draws, stopped, shared_sd)
 
 
-def problem_of(code: Encoded, settings: Settings) -> Problem:
-    """What a fit with these settings computes with; without affinity, traits and covariates are not known to it."""
+def problem_of(code: Encoded, options: ModelOptions, context: float) -> Problem:
+    """What a fit with these options computes with; without affinity, traits and covariates are not known to it."""
     contests = code.contests
-    if not settings.affinity:
+    if not options.affinity:
         contests = contests._replace(features=contests.features[..., :0])
-    return posed(code.blocks, contests, settings.assumed(), pairs=len(code.pairs))
+    return posed(code.blocks, contests, assumed_of(options, context), pairs=len(code.pairs))
 
 
 def _slope(modes: dict[float, Mode], context: float) -> Point:
@@ -189,13 +166,13 @@ def _slope(modes: dict[float, Mode], context: float) -> Point:
     return jax.tree.map(lambda first, last: weight * first + (1 - weight) * last, slopes[0], slopes[-1])
 
 
-def _baseline(code: Encoded, settings: Settings) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+def baseline_tables(code: Encoded, method: str) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
     """The table of a baseline, and the bounds."""
     rows, columns = padded(code)
     own = code.contests
-    theta = BASELINES[settings.method](rows, columns, own.row_here, own.column_here)
+    theta = baselines()[method].shares(rows, columns, own.row_here, own.column_here)
     low, high = contest_bounds(rows, columns)
-    return np.asarray(baselines.table_of(theta, rows, columns)), (np.asarray(low), np.asarray(high))
+    return np.asarray(table_of(theta, rows, columns)), (np.asarray(low), np.asarray(high))
 
 
 def padded(code: Encoded) -> tuple[np.ndarray, np.ndarray]:

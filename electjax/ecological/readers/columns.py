@@ -1,4 +1,4 @@
-"""A file or DataFrame of units as columns of numbered texts, columns found by any of their usual names."""
+"""A file or DataFrame of units as columns of numbered texts, found by any of their usual names; contests they name."""
 
 import io
 import os
@@ -122,6 +122,61 @@ def amounts(batch: Batch, name: str, what: str = "votes") -> np.ndarray:
 def like_contests(names: Sequence[str]) -> list[str]:
     """The columns that look as if they named contests."""
     return [name for name in names if any(word in name.casefold() for word in _LIKE_CONTESTS)]
+
+
+def column_of(batch: Batch, given: str | None, usual: tuple[str, ...], what: str) -> str:
+    """The column that the caller names, else one of the usual names."""
+    return chosen(batch, given, what) if given is not None else need(batch, usual, f"the {what}")
+
+
+def contest_columns(batch: Batch, name: str | None) -> list[str]:
+    """The columns that tell contests: the caller's, else name and number."""
+    if name is not None:
+        return [chosen(batch, name, "contest")]
+    return [found for names in (CONTEST, CONTEST_NO) if (found := find(batch, names)) is not None]
+
+
+def theirs(batch: Batch, contest: str | None) -> str | None:
+    """The caller's column of contests where another table has it, too."""
+    return find(batch, [contest]) if contest is not None else None
+
+
+def one_contest(batch: Batch, used: list[str]) -> str:
+    """A sentence on units without contests, and on the columns that may name some."""
+    free = [name for name in batch.names if name.casefold() not in {own.casefold() for own in used}]
+    like = like_contests(free)
+    return "all units are one contest" + (f"; contest= if {' or '.join(like[:3])} names theirs" if like else "")
+
+
+def contests_of(batch: Batch, name: str | None) -> tuple[np.ndarray, list[str], list[tuple[str, ...]]]:
+    """Contest of each record, the labels of contests in order of appearance, and all they are called.
+
+    A number tells contests apart that share a name. Without a column for it, all records are of one contest.
+    """
+    spoken = chosen(batch, name, "contest") if name is not None else find(batch, CONTEST)
+    numbered = None if name is not None else find(batch, CONTEST_NO)
+    if spoken is None and numbered is None:
+        return np.zeros(len(batch.lines), np.int64), ["all"], [("all",)]
+    if spoken is None or numbered is None:
+        code, labels = coded(batch, spoken or numbered or "")
+        return code.astype(np.int64), labels, [(label,) for label in labels]
+    names, said = coded(batch, spoken)
+    code, numbers = coded(batch, numbered)
+    first = np.unique(code, return_index=True)[1]
+    other = names != names[first][code]
+    if other.any():
+        at = int(other.argmax())
+        raise batch.fault(
+            f"{numbers[code[at]]} is {said[names[at]]!r} here and {said[names[first][code[at]]]!r} before",
+            at,
+            batch.find(spoken, "the contest"),
+            expected=f"one name for each {numbered}",
+            mend="correct the number or the name",
+        )
+    plain = [said[n] for n in names[first].tolist()]
+    labels = plain if len(set(plain)) == len(plain) else [f"{n} {name}" for n, name in zip(numbers, plain, strict=True)]
+    labels = unique_names(labels)
+    return code.astype(np.int64), labels, list(zip(numbers, plain, labels, strict=True))
 
 
 def _codecs(path: Path) -> list[str]:

@@ -1,0 +1,22 @@
+"""Independence: what is certain to be wrong where parties have voters of their own, and so the least to beat."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Real
+
+from electjax.numerics.laplace import Tensor
+
+TITLE = "independence of rows and columns"
+
+
+@jax.jit
+def shares(
+    rows: Real[Tensor, "d u r"],
+    columns: Real[Tensor, "d u c"],
+    row_here: Bool[Tensor, "d r"],
+    column_here: Bool[Tensor, "d c"],
+) -> Float[Array, "d r c"]:
+    """Every row votes as the contest does."""
+    votes = jnp.where(column_here, jnp.asarray(columns, float).sum(1), 0.0)
+    of_all = votes / jnp.maximum(votes.sum(-1, keepdims=True), 1.0)
+    return jnp.where(row_here[:, :, None], of_all[:, None, :], 0.0)
