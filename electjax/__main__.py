@@ -1,5 +1,6 @@
-"""`python -m electjax`."""
+"""`python -m electjax`, the same as `python -m electjax.run`."""
 
 from electjax.run.main import main
 
-main()
+if __name__ == "__main__":
+    main()

@@ -2,4 +2,5 @@
 
 from electjax.run.main import main
 
-main()
+if __name__ == "__main__":
+    main()

@@ -71,7 +71,7 @@ def unfinished_folder(folder: Path, config: str, facts: dict[str, Any]) -> Itera
             yield checkpoints
         except BaseException as error:
             if resumed or any(checkpoints.glob("*/*.npz")):
-                error.add_note(f"python -m electjax.run.main resume={shown(folder)} continues it")
+                error.add_note(f"python -m electjax.run resume={shown(folder)} continues it")
             else:
                 shutil.rmtree(checkpoints)
                 (folder / _CONFIG).unlink(missing_ok=True)

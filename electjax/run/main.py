@@ -9,20 +9,20 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import hydra
 import platformdirs
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from electjax.data.progress import Stages
-from electjax.run.config import ConfigError, Task, conf_dir, data_settings, explain, resolved, restore, to_settings
+from electjax import __version__
+from electjax.run.config import ConfigError, conf_dir, job_of, resolved, restore
 from electjax.run.folder import (
     atomic_path,
     drop_empty,
@@ -32,20 +32,27 @@ from electjax.run.folder import (
     shown,
     unfinished_folder,
 )
+from electjax.run.help import short_help
 from electjax.run.hooks import end_sweep
+from electjax.run.mistakes import explain
 from electjax.run.progress import show_progress
-from electjax.run.settings import CHECKPOINTED, Settings
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from rich.console import RenderableType
 
-    from electjax.run.result import Result
+    from electjax.report.result import Result
 
 _OFF = {"0", "off", "no", "none", "false"}
 
 
 def main() -> None:
-    """Entry point of `python -m electjax.run` and of the `electjax` command."""
+    """Entry point of `python -m electjax.run`, `python -m electjax` and the `electjax` command."""
+    if len(sys.argv) < 2:
+        print(short_help())
+        return
+    if "--version" in sys.argv[1:]:
+        print(f"electjax {__version__}")
+        return
     with _own_messages():
         try:
             hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(job)()
@@ -86,11 +93,11 @@ def job(cfg: DictConfig) -> None:
         return
     try:
         if cfg.resume is None:
-            result = run(cfg, folder, live=None, command=command_of(context.overrides.task))
+            _, table = run(cfg, folder, live=None, command=command_of(context.overrides.task))
         else:
             others = [key for key in context.overrides.task if not key.lstrip("+").startswith("resume=")]
-            result = resume(cfg.resume, live=None, others=others)
-        show_table(result)
+            table = resume(cfg.resume, live=None, others=others)
+        show_table(table)
         print(f"\n{shown(folder)}")
     except Exception as error:
         sys.exit(complain(error))  # raised here, it passes Hydra without a second message
@@ -100,14 +107,14 @@ def job(cfg: DictConfig) -> None:
 
 def sweep_job(cfg: DictConfig, folder: Path, *, number: int, overrides: list[str]) -> None:
     """Run one job of a sweep; a failure is noted in its folder's job.json, and the sweep goes on."""
-    from electjax.run.result import write_json
+    from electjax.report.result import write_json
 
     basic = str(HydraConfig.get().launcher["_target_"]).endswith("BasicLauncher")
     note = {"job": number, "overrides": overrides, "error": None}
     try:
         if cfg.resume is not None:
             raise ConfigError("resume: one run at a time, without -m")
-        result = run(cfg, folder, live=None if basic else False, command=command_of(overrides), note=note)
+        result, _ = run(cfg, folder, live=None if basic else False, command=command_of(overrides), note=note)
         print(
             f"job {number} ({' '.join(overrides)}): done in {result.metrics['seconds']:.1f} s",
             file=sys.stderr,
@@ -122,7 +129,7 @@ def sweep_job(cfg: DictConfig, folder: Path, *, number: int, overrides: list[str
         drop_empty(folder)
 
 
-def resume(given: str, *, live: bool | None, others: list[str]) -> "Result":
+def resume(given: str, *, live: bool | None, others: list[str]) -> "RenderableType":
     """Continue the unfinished run in a folder, as it was set; one of a sweep also renews the sweep's summary."""
     if others:
         raise ConfigError(f"resume: the run goes on as it was set; expected no other key, got {others[0]}")
@@ -132,12 +139,12 @@ def resume(given: str, *, live: bool | None, others: list[str]) -> "Result":
     except ValueError as error:
         raise ConfigError(f"resume: {error}") from None
     facts = {"command": command_of([f"resume={given}"]), "note": None} | facts
-    result = run(restore(config), folder, live=live, resumed=True, **facts)
+    _, table = run(restore(config), folder, live=live, resumed=True, **facts)
     if facts["note"] is not None and (folder.parent / "multirun.yaml").is_file():
         from electjax.run.sweep import read_jobs, write_summary
 
         write_summary(folder.parent, read_jobs(folder.parent))
-    return result
+    return table
 
 
 def run(
@@ -149,102 +156,50 @@ def run(
     note: dict[str, object] | None = None,
     launched: str | None = None,
     resumed: bool = False,
-) -> "Result":
+) -> "tuple[Result, RenderableType]":
     """Do the task and fill `folder`, which then holds everything; or nothing, or what can be continued.
 
     note: the content of job.json of a job of a sweep. launched: the folder that relative paths start from.
+    Returns the result, and its table for the terminal.
     """
-    settings = to_settings(cfg)
+    task, source, chosen, options = job_of(cfg)
     launched = launched or hydra.utils.get_original_cwd()
     config = resolved(cfg)
     use_compilation_cache()
-    from electjax.run.report import write_report
-    from electjax.run.result import write_json, write_result
+    from electjax.report.report import write_report
+    from electjax.report.result import write_json
 
-    data = load_data(cfg, launched)
+    data = source.load(chosen, Path(launched), options)
     notes = [data.attrs[key] for key in ("note", "paper_mapping") if data.attrs.get(key)]
     if resumed:
         notes.append("This run was interrupted and continued; the time is that of its last part.")
 
     def write(partial: Path) -> None:
-        write_result(partial, result, config=config)
+        (partial / "config.yaml").write_text(config, "utf-8")
+        write_json(partial / "metrics.json", result.metrics)
+        task.write(partial, result)
         if cfg.report:
-            write_report(partial, *result, config_yaml=config, meta={"command": command, "notes": notes})
+            write_report(partial, report, config=config, command=command, notes=notes)
         if note is not None:
             write_json(partial / "job.json", note)
 
     with show_progress(live=live, lines=note is None or resumed) as stage, ExitStack() as stack:
         fill = fill_folder
-        if cfg.task in (Task.calibrate, Task.counterfactual) and settings.method in CHECKPOINTED:
+        if task.resumes(options):
             facts = {"command": command, "note": note, "launched": launched}
-            settings = replace(settings, checkpoints=stack.enter_context(unfinished_folder(folder, config, facts)))
-            fill = finish_folder
-        result = task_of(cfg.task)(data, settings, stage)
-        report = stage("results" if not cfg.report else "results, figures and report")
+            checkpoints = stack.enter_context(unfinished_folder(folder, config, facts))
+            options, fill = replace(options, checkpoints=str(checkpoints)), finish_folder
+        result = task.run(data, options, stage)
+        said = stage("results" if not cfg.report else "results, figures and report")
+        report = task.report(result)
         fill(folder, write)
-        report(1, 1, "")
-    return result
-
-
-def task_of(task: Task) -> "Callable[[xr.Dataset, Settings, Stages], Result]":
-    """The function that does a task."""
-    from electjax.calm.task.calm import calm
-    from electjax.districts.task.calibrate import calibrate
-    from electjax.districts.task.counterfactual import counterfactual
-    from electjax.districts.task.simulate import simulate
-    from electjax.ecological.task.ecological import ecological
-    from electjax.voter_types.task import types
-
-    return {
-        Task.calibrate: calibrate,
-        Task.simulate: simulate,
-        Task.counterfactual: counterfactual,
-        Task.types: types,
-        Task.calm: calm,
-        Task.ecological: ecological,
-    }[task]
+        said(1, 1, "")
+    return result, report.summary
 
 
 def command_of(overrides: Iterable[str]) -> str:
     """What was typed."""
     return " ".join(["python -m electjax.run", *overrides])
-
-
-def load_data(cfg: DictConfig, launched: str) -> "xr.Dataset":
-    """The election, ballots, booths or units of the data group: a user's file where it has a path."""
-    import electjax
-
-    settings = data_settings(cfg)
-    path = Path(launched) / Path(settings.pop("path")).expanduser() if "path" in settings else None
-    if cfg.task == Task.calm:
-        return load_booths(path, cfg.calm.axes, settings)
-    if cfg.task == Task.ecological:
-        from electjax.ecological.task.data import load_units
-
-        return load_units(path, settings, Path(launched))
-    if cfg.task == Task.types:
-        made = {key: settings.pop(key) for key in ("voters", "seed")}
-        name = settings.pop("name")
-        ballots = (
-            electjax.voter_types.yuma_like(**made) if path is None else electjax.voter_types.read(path, **settings)
-        )
-        return ballots.assign_attrs(name=name)
-    return electjax.districts.load(**settings) if path is None else electjax.districts.read(path, **settings)
-
-
-def load_booths(path: Path | None, axes: "DictConfig | None", settings: dict[str, Any]) -> "xr.Dataset":
-    """Booths of a user's folder or file; generated ones where a scale is given; or the document's example."""
-    import electjax
-
-    name = settings.pop("name")
-    own: dict[str, Any] = {} if axes is None else {"axes": OmegaConf.to_container(axes, resolve=True)}
-    if path is not None:
-        booths = electjax.calm.read(path, **own, **settings)
-    elif "scale" in settings:
-        booths = electjax.calm.simulate(**own, **settings)
-    else:
-        booths = electjax.calm.madipur(**settings)
-    return booths.assign_attrs(name=name)
 
 
 def use_compilation_cache() -> None:
@@ -264,16 +219,14 @@ def use_compilation_cache() -> None:
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-def show_table(result: "Result") -> None:
+def show_table(table: "RenderableType") -> None:
     """Print the table of results; piped, it is as wide as it needs to be."""
     from rich.console import Console
-
-    from electjax.run.report import report_of
 
     console = Console()
     if not console.is_terminal:
         console = Console(width=200)
-    console.print(report_of(*result).summary)
+    console.print(table)
 
 
 def complain(error: Exception, *, prefix: str = "electjax: error") -> int:

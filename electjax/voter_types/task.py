@@ -1,47 +1,78 @@
-"""Task `types`: voter types for one or several numbers of types, one of which is chosen."""
+"""What the command line does with voter types: fit one or several numbers of types, and choose among them."""
 
 import json
 import time
 import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
+import pandas as pd
 import xarray as xr
+from matplotlib.figure import Figure
 from scipy.optimize import linear_sum_assignment
 
 import electjax
-from electjax.data.progress import Stages, silent
+from electjax.data.options import option, options
+from electjax.data.progress import Stages
 from electjax.report.metrics import Metrics, plain, single_numbers
-from electjax.run.result import Result
-from electjax.run.settings import CRITERIA, Settings
+from electjax.report.result import Result, Source, Sweep, Task, path_from, taken_by
+from electjax.report.sweep import sweep_figure
+from electjax.voter_types.options import (
+    NOT_ON_THE_COMMAND_LINE,
+    Criterion,
+    FitOptions,
+    ReadOptions,
+    SelectOptions,
+    TaskOptions,
+    YumaOptions,
+)
 from electjax.voter_types.report.figures import option_names, shares
 
 _REACH = 1.96
 
 
-def types(ballots: xr.Dataset, settings: Settings, stage: Stages = silent) -> Result:
+@options
+class BallotsData(ReadOptions, YumaOptions):
+    """A user's file of cast ballots; without a path, ballots that are generated."""
+
+    path: str | None = option(meaning="the file of ballots; its format is told by its header; null: they are generated")
+    name: str = option("${electjax.stem:}", "what results are filed under")
+
+
+def load(data: BallotsData, folder: Path, settings: TaskOptions) -> xr.Dataset:
+    """The ballots of a user's file, or generated ones."""
+    if data.path is None:
+        ballots = electjax.voter_types.yuma_like(**taken_by(YumaOptions, data))
+    else:
+        ballots = electjax.voter_types.read(path_from(folder, data.path), **taken_by(ReadOptions, data))
+    return ballots.assign_attrs(name=data.name)
+
+
+def voter_types(ballots: xr.Dataset, settings: TaskOptions, stage: Stages) -> Result:
     """Fit every number of types of the settings, choose one, and describe it.
 
     The tree has `/selection` with a row per number of types, `/fit`, the fit that was chosen, its `/residuals`, and
     `/bootstrap` where the settings ask for it.
     """
     started = time.perf_counter()
-    own, seed = settings.types, settings.seed
+    counts, seed = settings.counts, settings.seed
     with warnings.catch_warnings():  # the fit that is chosen says what is to be said, below
         warnings.simplefilter("ignore", UserWarning)
         selection = None
-        if len(own.counts) > 1:
-            search = {name: value for name, value in own.options.items() if name not in ("errors", "level")}
+        if len(counts) > 1:
             selection = electjax.voter_types.select(
-                ballots, types=own.counts, seed=seed, blrt=own.blrt, progress=stage("how many types"), **search
+                ballots, types=counts, progress=stage("how many types"), **taken_by(SelectOptions, settings)
             )
-        chosen = own.counts[0] if selection is None else choose(selection, own.choose)
+        chosen = counts[0] if selection is None else choose(selection, settings.choose)
         said = stage(f"{chosen} type{'s' if chosen > 1 else ''}")
-        fit = electjax.voter_types.fit(ballots, types=chosen, seed=seed, progress=said, **own.options)
-    nodes = {"/fit": fit, "/selection": selection_of(fit) if selection is None else selection}
+        fit = electjax.voter_types.fit(ballots, types=chosen, progress=said, **taken_by(FitOptions, settings))
+    nodes = {"/fit": fit, "/selection": selectiontaken_by(fit) if selection is None else selection}
     nodes["/residuals"] = electjax.voter_types.residuals(fit, ballots)
-    if own.bootstrap:
+    if settings.bootstrap:
         nodes["/bootstrap"] = electjax.voter_types.bootstrap(
-            fit, ballots, replicates=own.bootstrap, seed=seed, level=fit.attrs["level"], progress=stage("bootstrap")
+            fit, ballots, replicates=settings.bootstrap, seed=seed, level=settings.level, progress=stage("bootstrap")
         )
     metrics: Metrics = {
         "ballots": str(ballots.attrs.get("name", "ballots")),
@@ -49,13 +80,13 @@ def types(ballots: xr.Dataset, settings: Settings, stage: Stages = silent) -> Re
         "rows": int(fit.attrs["rows"]),
         "offices": ballots.sizes["office"],
         "restarts": int(fit.attrs["restarts"]),
-        "types": {str(count): single_numbers(nodes["/selection"].sel(types=count)) for count in own.counts},
-        "fit": fit_metrics(fit) | {"chosen_by": own.choose if selection is not None else chosen},
+        "types": {str(count): single_numbers(nodes["/selection"].sel(types=count)) for count in counts},
+        "fit": fit_metrics(fit) | {"chosen_by": settings.choose if selection is not None else chosen},
         "residuals": single_numbers(nodes["/residuals"]),
     }
-    if own.bootstrap:
+    if settings.bootstrap:
         again = nodes["/bootstrap"]
-        metrics["bootstrap"] = {"replicates": own.bootstrap, "shares_se": plain(again["pi_se"])}
+        metrics["bootstrap"] = {"replicates": settings.bootstrap, "shares_se": plain(again["pi_se"])}
         metrics["bootstrap"] |= _parameters(again, ("mu_se", "gamma_se"))
     truth = recovery(fit, ballots)
     metrics |= {} if truth is None else {"truth": truth}
@@ -66,9 +97,9 @@ def types(ballots: xr.Dataset, settings: Settings, stage: Stages = silent) -> Re
     return Result(xr.DataTree.from_dict(nodes), metrics)
 
 
-def selection_of(fit: xr.Dataset) -> xr.Dataset:
+def selectiontaken_by(fit: xr.Dataset) -> xr.Dataset:
     """What `voter_types.select` says of a single fit."""
-    names = ("log_likelihood", "parameters", *CRITERIA, "entropy")
+    names = ("log_likelihood", "parameters", *get_args(Criterion), "entropy")
     values = {name: ("types", [fit.attrs[name]]) for name in names}
     share = fit["maxima_starts"].values[:1] / fit.attrs["restarts"]
     return xr.Dataset(values | {"starts_at_best": ("types", share)}, coords={"types": [fit.sizes["type"]]})
@@ -134,3 +165,52 @@ def recovery(fit: xr.Dataset, ballots: xr.Dataset) -> Metrics | None:
         "largest_z": plain(z.max()) if z.size else None,
         "agreement": plain((likeliest + 1 == ballots["true_type"].values).mean()),
     }
+
+
+# ------------------------------------------------------------------------------------ sweeps
+
+
+def sweep_rows(metrics: Metrics) -> list[tuple[Metrics, Metrics]]:
+    """What was chosen, how it fits, and the shares of the types."""
+    fit = metrics["fit"]
+    chosen = metrics["types"][str(fit["types"])]
+    names = ("log_likelihood", "parameters", "aic", "bic", "icl", "entropy")
+    columns = {f"share_{k + 1}": share for k, share in enumerate(fit["shares"])}
+    return [({}, {"types": fit["types"], **{name: chosen[name] for name in names}, **columns})]
+
+
+def sweep_figures(table: pd.DataFrame, keys: Sequence[str], metrics: Sequence[Metrics]) -> list[Figure]:
+    """BIC and the shares of the types."""
+    label = keys[0] if len(keys) == 1 else "job"
+    names = [name for name in table if str(name).startswith("share_")]
+    columns = {str(name).replace("share_", "type "): table[name].tolist() for name in names}
+    panels = {"BIC": {"BIC": table["bic"].tolist()}, "share of the voters": columns}
+    return [
+        sweep_figure(table[label].tolist(), values, label=label, ylabel=ylabel, whole=False)
+        for ylabel, values in panels.items()
+    ]
+
+
+def report(result: Result) -> Any:
+    """The page of a run, and its table."""
+    from electjax.voter_types.report import page
+
+    return page.report(result)
+
+
+TASKS = (
+    Task(
+        "voter_types",
+        "find the types of voters in cast ballots by EM (data=ballots)",
+        kind="ballots",
+        example="data=ballots data.path=my.csv",
+        sources={"ballots": Source(BallotsData, load)},
+        groups={"voter_types": {"em": TaskOptions}},
+        options=TaskOptions,
+        run=voter_types,
+        report=report,
+        sweep=Sweep(sweep_rows, sweep_figures),
+        section="voter_types",
+        hidden=NOT_ON_THE_COMMAND_LINE,
+    ),
+)

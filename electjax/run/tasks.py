@@ -1,0 +1,29 @@
+"""The tasks of the command line, by name: each is declared by its wing."""
+
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+
+from electjax.report.result import Source, Task
+
+WINGS = ("districts", "voter_types", "calm", "ecological")
+
+
+@cache
+def tasks() -> dict[str, Task]:
+    """All tasks; the wings' modules are imported here."""
+    return {task.name: task for wing in WINGS for task in import_module(f"electjax.{wing}.task").TASKS}
+
+
+def sources() -> dict[str, Source]:
+    """What the schemas of the data group stand for."""
+    return {name: source for task in tasks().values() for name, source in task.sources.items()}
+
+
+def kinds() -> Iterator[Task]:
+    """One task for each kind of data."""
+    seen: set[str] = set()
+    for task in tasks().values():
+        if task.kind not in seen:
+            seen.add(task.kind)
+            yield task
