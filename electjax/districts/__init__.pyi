@@ -1,15 +1,17 @@
+from .builders import dataset as dataset
+from .builders import pool_parties as pool_parties
+from .builders import uniform as uniform
+from .builders import winning_margin as winning_margin
 from .catalogue import describe as describe
-from .catalogue import load as load
+from .catalogue import list as list
 from .models import list_models as list_models
-from .schema import pool_parties as pool_parties
-from .schema import save as save
 from .schema import validate as validate
-from .schema import winning_margin as winning_margin
+from .store import load as load
+from .store import save as save
 from .verbs.calibrate import calibrate as calibrate
 from .verbs.compare import compare as compare
 from .verbs.counterfactual import counterfactual as counterfactual
 from .verbs.inference_data import to_inference_data as to_inference_data
-from .verbs.list import list as list
 from .verbs.outcomes import geography as geography
 from .verbs.outcomes import outcomes as outcomes
 from .verbs.outcomes import swing_curve as swing_curve
@@ -23,4 +25,3 @@ from .verbs.trust import identifiability as identifiability
 from .verbs.trust import sbc as sbc
 from .verbs.trust import sensitivity as sensitivity
 from .verbs.trust import tarp as tarp
-from .verbs.uniform import uniform as uniform

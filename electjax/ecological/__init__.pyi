@@ -6,6 +6,8 @@ from .verbs.coverage import coverage as coverage
 from .verbs.dataset import dataset as dataset
 from .verbs.dataset import select_contests as select_contests
 from .verbs.estimate import estimate as estimate
+from .verbs.plot import plot as plot
 from .verbs.read import read as read
 from .verbs.simulate import simulate as simulate
+from .verbs.summary import summary as summary
 from .verbs.table import table as table

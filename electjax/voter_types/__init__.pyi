@@ -2,6 +2,7 @@ from .schema import validate as validate
 from .store import save as save
 from .verbs.bootstrap import bootstrap as bootstrap
 from .verbs.fit import fit as fit
+from .verbs.plot import plot as plot
 from .verbs.predict import predict as predict
 from .verbs.read import read as read
 from .verbs.recode import recode as recode
@@ -9,4 +10,5 @@ from .verbs.residuals import residuals as residuals
 from .verbs.select import select as select
 from .verbs.simulate import simulate as simulate
 from .verbs.stream import stream as stream
+from .verbs.summary import summary as summary
 from .verbs.yuma_like import yuma_like as yuma_like

@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 
 import electjax
-from electjax.districts.report.trust import model_probabilities
+from electjax.districts.report.posterior import model_probabilities
 from electjax.report.style import save_figure
 from electjax.run.folder import atomic_path
 from electjax.run.main import use_compilation_cache

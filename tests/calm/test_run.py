@@ -16,10 +16,12 @@ import electjax
 from electjax.calm.fitted_margins import fitted_margins
 from electjax.calm.options import JOINT, Options
 from electjax.calm.report import tables
-from electjax.calm.report.figures import booth_scatter, category_heatmap, coefficient_forest, loss_surface
+from electjax.calm.report.figures import booth_scatter, category_heatmap, coefficient_forest
 from electjax.calm.task import sweep as sweep_calm
 from electjax.calm.task.calm import everywhere
 from electjax.calm.task.metrics import calm_metrics, coefficients, recovery, swap_metrics
+from electjax.report.report import Report, ResultTable, render_page
+from electjax.report.sweep import loss_surface
 from tests.command_line import run
 
 pytestmark = pytest.mark.filterwarnings("ignore:eta is chosen by the penalty alone")
@@ -557,7 +559,9 @@ def test_the_surface_marks_the_best_and_the_planted_value():
 def test_labels_of_users_are_escaped():
     booths = pretend_booths().assign_coords(axis=["<b>age</b>", "caste"])
     metrics = calm_metrics(pretend_fit(booths), booths)
-    assert "<b>" not in tables.as_html(metrics)
+    page = render_page(Report("", [], "", ResultTable(tables.coefficient_rows(metrics))), [])
+    assert "<b>" not in page
+    assert "&lt;b&gt;age" in page
 
 
 # ------------------------------------------------------------------------------------ the real thing

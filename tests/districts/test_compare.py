@@ -13,7 +13,7 @@ from electjax.districts.abc.problem import evaluate
 from electjax.districts.abc.rejection import permitted_draws
 from electjax.districts.abc.scores import crps, energy_score, evidence, log_score, probabilities
 from electjax.districts.problem import make_problem
-from electjax.districts.report.trust import model_probabilities
+from electjax.districts.report.posterior import model_probabilities
 from electjax.districts.schema import election_dataset
 from electjax.districts.verbs.compare import compare
 from electjax.districts.verbs.recover import _observing, _table

@@ -8,6 +8,8 @@ import re
 import numpy as np
 import pytest
 import xarray as xr
+from electjax.districts.task.counterfactual import counterfactual
+from electjax.districts.task.simulate import split_values
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hypothesis import given, settings
@@ -16,14 +18,14 @@ from omegaconf import OmegaConf
 
 import electjax
 from electjax.districts.models.base import simulate_runs
-from electjax.districts.report.counterfactual import scenario_rows, scenario_seats
+from electjax.districts.report.figures import scenario_seats
+from electjax.districts.report.page import report
+from electjax.districts.report.tables import scenario_rows
 from electjax.districts.scenario import KEYS, change, move_popularity, resize
-from electjax.districts.task.counterfactual import counterfactual
-from electjax.districts.task.simulate import split_values
 from electjax.districts.verbs.counterfactual import check_scenarios, seat_statistics
 from electjax.districts.verbs.predict import posterior_basis
+from electjax.report.report import write_report
 from electjax.run.config import CHANGES, ConfigError, conf_dir, restore, to_settings
-from electjax.run.report import write_report
 from electjax.run.settings import ModelSettings, Settings
 from tests.districts.test_predict import OPEN, made_posterior
 
@@ -374,7 +376,7 @@ def test_a_scenario_is_refused_before_the_calibration(small, monkeypatch):
 
 
 def test_the_report_tells_and_draws_the_scenarios(result, tmp_path):
-    write_report(tmp_path, result.tree, result.metrics, config_yaml="")
+    write_report(tmp_path, report(result), config="")
     html = (tmp_path / "report.html").read_text("utf-8")
     assert "What would have been" in html
     assert "more districts &amp; &lt;more&gt;" in html

@@ -7,7 +7,7 @@ from scipy import stats
 
 import electjax
 from electjax.districts.abc import trust
-from electjax.districts.report.trust import coverage_curve, rank_histogram, tarp_curve
+from electjax.districts.report.posterior import coverage_curve, rank_histogram, tarp_curve
 from electjax.districts.verbs.trust import coverage, identifiability, sbc, scalars, tarp
 
 REPLICATES, DRAWS = 600, 99

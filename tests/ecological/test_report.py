@@ -1,6 +1,7 @@
 """Tables, figures and report of ecological estimates, from results made by hand, against sums by hand."""
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import xarray as xr
 from matplotlib.collections import LineCollection
 from rich.console import Console
 
+import electjax
 from electjax.ecological.report.figures import (
     context_lines,
     expected_shares,
@@ -18,20 +20,13 @@ from electjax.ecological.report.figures import (
     units_cells,
     units_of,
 )
-from electjax.ecological.report.page import notable, render_cells
-from electjax.ecological.report.read import contest_table, contests_of, keys_of, pooled_table
-from electjax.ecological.report.tables import (
-    cells_summary,
-    check_table,
-    context_table,
-    coverage_table,
-    mean_table,
-    method_table,
-)
+from electjax.ecological.report.page import notable, report
+from electjax.ecological.report.tables import check_table, context_table, coverage_table, method_table, summary
 from electjax.ecological.report.truth import error_strip, truth_scatter
+from electjax.ecological.verbs.table import contest_table, contests_of, keys_of, pooled_table
+from electjax.report.report import render_page, write_report
 from electjax.report.style import png_bytes
-from electjax.run.report import write_report
-from tests.ecological.by_hand import cells_by_hand
+from tests.ecological.by_hand import estimate_by_hand
 
 PARTIES = ["Red", "Blue", "Green & <Free>", "Grey", "OTHER"]
 
@@ -47,10 +42,15 @@ def tables(sizes, *, units=12, seed=0):
     return found
 
 
+def run_of(estimate):
+    """A run that has this estimate and nothing else."""
+    return SimpleNamespace(tree=xr.DataTree.from_dict({"/fit": estimate}), metrics={})
+
+
 @pytest.fixture(scope="module")
 def several():
     """Five contests of unequal tables."""
-    return cells_by_hand(tables([(5, 5), (4, 5), (5, 4), (3, 3), (4, 4)]), PARTIES)
+    return estimate_by_hand(tables([(5, 5), (4, 5), (5, 4), (3, 3), (4, 4)]), PARTIES)
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +58,10 @@ def square():
     """One contest of two rows and two columns, with a unit in which a row has no voters."""
     own = tables([(2, 2)], units=20, seed=2)
     own[0][3, 0] = 0
-    return cells_by_hand(own, PARTIES)
+    return estimate_by_hand(own, PARTIES)
 
 
-def test_cells_table_is_tidy(several):
+def test_a_table_is_tidy(several):
     found = electjax.ecological.table(several)
     assert len(found) == 25 + 20 + 20 + 9 + 16
     assert found.notna().all(axis=None)
@@ -95,14 +95,15 @@ def test_all_contests_are_added_up_by_party(several):
     at = table.rows.index("Red"), table.columns.index("Blue")
     np.testing.assert_allclose(table.low[0.95][at], np.quantile(drawn, 0.025), rtol=1e-5)
     np.testing.assert_allclose(table.high[0.8][at], np.quantile(drawn, 0.9), rtol=1e-5)
-    mean = mean_table(several)
+    mean = electjax.ecological.summary(several)
     assert len(mean) == 25
     np.testing.assert_allclose(mean["votes"].sum(), every["votes"].sum())
+    np.testing.assert_allclose(mean.loc[("Red", "Blue"), "votes"], sums.loc[("Red", "Blue"), "votes"])
 
 
 def test_parties_beyond_a_dozen_join_the_others():
     many = [f"Party {i}" for i in range(16)]
-    result = cells_by_hand(tables([(16, 16), (16, 16)], seed=3), many, draws=3)
+    result = estimate_by_hand(tables([(16, 16), (16, 16)], seed=3), many, draws=3)
     table = pooled_table(result)
     assert len(table.rows) == 13
     assert table.rows[-1] == table.columns[-1] == "OTHER"
@@ -266,9 +267,10 @@ def test_truth_figures(several):
 
 @pytest.mark.slow
 def test_report_of_many_contests(several, tmp_path):
-    other = cells_by_hand(tables([(5, 5), (4, 5), (5, 4), (3, 3), (4, 4)]), PARTIES, off=0.5, method="goodman")
+    other = estimate_by_hand(tables([(5, 5), (4, 5), (5, 4), (3, 3), (4, 4)]), PARTIES, off=0.5, method="goodman")
     tree = xr.DataTree.from_dict({"/fit": several, "/goodman": other})
-    write_report(tmp_path, tree, {"seconds": 2.0, "warnings": ["mind the gap"]}, config_yaml="task: cells")
+    run = SimpleNamespace(tree=tree, metrics={"seconds": 2.0, "warnings": ["mind the gap"]})
+    write_report(tmp_path, report(run), config="task: ecological")
     page = (tmp_path / "report.html").read_text("utf-8")
     largest, worst = notable(several)
     assert largest == check_table(several)["contest"].tolist()[:3]
@@ -282,7 +284,7 @@ def test_report_of_many_contests(several, tmp_path):
         "Green &amp; &lt;Free&gt;",
         "Two &lt;empty&gt; units were left out.",
         "mind the gap",
-        "task: cells",
+        "task: ecological",
     ):
         assert text in page
     assert "<Free>" not in page
@@ -290,14 +292,14 @@ def test_report_of_many_contests(several, tmp_path):
 
 
 def test_report_of_one_contest(square, tmp_path):
-    write_report(tmp_path, xr.DataTree.from_dict({"/fit": square}), {}, config_yaml="")
+    write_report(tmp_path, report(run_of(square)), config="")
     files = sorted(path.name for path in (tmp_path / "figures").iterdir())
     assert files == ["context.png", "rows.png", "table.png", "units.png"]
 
 
 def test_report_stays_readable_with_seventy_contests():
-    result = cells_by_hand(tables([(4, 4), (5, 4)] * 35, units=3), PARTIES, draws=5)
-    page = render_cells(xr.DataTree.from_dict({"/fit": result}), {"warnings": []}, [], "")
+    result = estimate_by_hand(tables([(4, 4), (5, 4)] * 35, units=3), PARTIES, draws=5)
+    page = render_page(report(run_of(result)), [])
     section = page[page.index('id="contests"') :]
     assert section[: section.index("</table>")].count("<tr>") == 71
     assert all(f">{contest}<" in section for contest in contests_of(result))
@@ -305,17 +307,17 @@ def test_report_stays_readable_with_seventy_contests():
 
 
 def test_baselines_have_no_intervals_and_no_exponent(several):
-    plain = cells_by_hand(tables([(3, 4), (4, 4)]), PARTIES, method="em", truth=False)
+    plain = estimate_by_hand(tables([(3, 4), (4, 4)]), PARTIES, method="em", truth=False)
     found = electjax.ecological.table(plain)
     assert not [name for name in found if name.startswith(("low_", "high_"))]
     assert found["truth"].isna().all()
-    page = render_cells(xr.DataTree.from_dict({"/fit": plain}), {}, [], "")
+    page = render_page(report(run_of(plain)), [])
     assert "multinomial EM" in page
     assert "exponent" not in page
     for figure in (transition_heatmap(pooled_table(plain)), unit_scatter(plain, "Contest 2")):
         assert png_bytes(figure).startswith(b"\x89PNG")
     console = Console(width=160, record=True)
-    console.print(cells_summary(several, {"EM": several}))
+    console.print(summary(several, {"EM": several}))
     text = console.export_text()
     assert "0.6 (assumed)" in text
     assert "margins cannot tell" in text
@@ -330,3 +332,29 @@ def test_parties_with_few_votes_join_the_others(several):
     table = pooled_table(small)
     assert "Rare" not in table.columns
     np.testing.assert_allclose(table.votes.sum(), np.nansum(small["cells"].values))
+
+
+def test_a_summary_is_of_one_contest_or_of_all(several, square):
+    one = electjax.ecological.summary(several, contest="Contest 2")
+    lines = electjax.ecological.table(several).query("contest == 'Contest 2'").set_index(["row", "column"])
+    assert one["votes"].to_dict() == lines["votes"].to_dict()
+    assert list(one.columns) == list(lines.columns.drop(["contest", "row_party", "column_party"]))
+    assert electjax.ecological.summary(square).index[0] == ("Red", "Candidate 1.1")
+
+
+@pytest.mark.parametrize("kind", ["table", "rows", "units", "context", "truth", "errors"])
+def test_every_kind_of_figure_has_its_name(several, square, kind):
+    for estimate in (several, square):
+        assert electjax.ecological.plot(estimate, kind).axes
+    assert electjax.ecological.plot(several, kind, contest="Contest 3").axes
+
+
+def test_what_cannot_be_drawn_is_one_line(several):
+    with pytest.raises(ValueError, match="found 'Contest 9'; expected one of 5 contests; did you mean Contest 1"):
+        electjax.ecological.plot(several, contest="Contest 9")
+    with pytest.raises(
+        ValueError, match=r"ecological.plot\(kind=\): found 'tables'; expected one of table, rows, units"
+    ):
+        electjax.ecological.plot(several, "tables")
+    with pytest.raises(ValueError, match="'context' needs cells_by_context, which are not in this result"):
+        electjax.ecological.plot(several.drop_vars("cells_by_context"), "context")

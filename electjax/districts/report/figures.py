@@ -38,7 +38,7 @@ def seat_distribution(simulations: Mapping[str, Mapping[str, xr.Dataset]], obser
 
     Args:
         simulations: by model and by "default" and "optimal", either of which may be absent, with `seats(run, party)`.
-        observed: seats by party label.
+        observed: seats by party label; NaN where they are unknown.
     """
     parties = list(observed)
     with look():
@@ -47,7 +47,8 @@ def seat_distribution(simulations: Mapping[str, Mapping[str, xr.Dataset]], obser
         for axes, (model, runs) in zip(grid, simulations.items(), strict=True):
             for ax, party in zip(axes, parties, strict=True):
                 samples = {kind: data["seats"].sel(party=party).values for kind, data in runs.items()}
-                bins = seat_bins(*samples.values(), np.array([observed[party]]))
+                won = np.array([observed[party]])
+                bins = seat_bins(*samples.values(), won[np.isfinite(won)])
                 for kind, sample in samples.items():
                     histogram(ax, sample, bins, filled=kind != "default", share=True)
                 observed_line(ax, observed[party])
@@ -55,14 +56,12 @@ def seat_distribution(simulations: Mapping[str, Mapping[str, xr.Dataset]], obser
                 percent(ax)
             axes[0].set_ylabel(f"{model.upper()}\nshare of runs")
         for ax, party in zip(grid[0], parties, strict=True):
-            ax.set_title(f"{party} (observed {observed[party]:.0f})")
+            ax.set_title(f"{party} (observed {observed[party]:.0f})" if np.isfinite(observed[party]) else party)
         for ax in grid[-1]:
             ax.set_xlabel("seats")
         kinds = dict.fromkeys(kind for runs in simulations.values() for kind in runs)
-        legend(
-            figure,
-            [patch(KINDS.get(kind, kind), filled=kind != "default") for kind in kinds] + [line("observed seats")],
-        )
+        known = [line("observed seats")] if np.isfinite(list(observed.values())).any() else []
+        legend(figure, [patch(KINDS.get(kind, kind), filled=kind != "default") for kind in kinds] + known)
     return figure
 
 
@@ -81,7 +80,7 @@ def geography(
     """
     colours = party_colours(list(popularity))
     main = main_parties(popularity)
-    kinds = [kind for kind in KINDS if any(kind in settings for settings in models.values())]
+    kinds = list(dict.fromkeys(kind for settings in models.values() for kind in settings))
     with look():
         figure = new_figure(3.6 * len(kinds) + 0.7, 1.5 * len(models) + 0.9)
         grid = figure.subplots(len(models), len(kinds), squeeze=False, sharex=True, sharey="row")
@@ -100,7 +99,7 @@ def geography(
                 ax.set_xlim(0, 1)
             axes[0].set_ylabel(f"{model.upper()}\ndistricts")
         for ax, kind in zip(grid[0], kinds, strict=True):
-            ax.set_title(KINDS[kind])
+            ax.set_title(KINDS.get(kind, kind))
         for ax in grid[-1]:
             ax.set_xlabel("share of a district's votes")
         outline = [stroke("observed", width=1.4, style=(0, (3, 1.5)))] if observed is not None else []

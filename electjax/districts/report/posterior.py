@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
-from electjax.districts.posterior import parameter_names
 from electjax.districts.report.tables import GREEK
+from electjax.districts.results import parameter_names
 from electjax.report.draw import histogram, legend, line, observed_line, patch, stroke
 from electjax.report.style import (
     BLUE,

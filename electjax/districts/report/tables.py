@@ -8,7 +8,7 @@ import xarray as xr
 from rich.console import Group
 from rich.table import Table
 
-from electjax.districts.posterior import parameter_names
+from electjax.districts.results import parameter_names
 from electjax.districts.verbs.trust import identifiability
 from electjax.report.metrics import Metrics
 from electjax.report.tables import chance_text, number, terminal_table, value_text

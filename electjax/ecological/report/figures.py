@@ -134,6 +134,11 @@ def unit_scatter(
     return figure
 
 
+def unit_figure(result: xr.Dataset, table: CellTable) -> Figure:
+    """What the units of a contest say: lines of a table of two rows and two columns, else shares against shares."""
+    return tomography(result, table.name) if table.votes.shape == (2, 2) else unit_scatter(result, table.name)
+
+
 def transition_heatmap(table: CellTable) -> Figure:
     """Where the voters of each row went, in per cent with the widest interval, and the truth where it is known."""
     share, level = table.share, max(table.low, default=None)

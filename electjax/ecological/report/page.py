@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from electjax.ecological.report.figures import context_lines, row_forest, tomography, transition_heatmap, unit_scatter
+from electjax.ecological.report.figures import context_lines, row_forest, transition_heatmap, unit_figure
 from electjax.ecological.report.tables import (
     check_rows,
     check_table,
@@ -17,10 +17,11 @@ from electjax.ecological.report.tables import (
     method_rows,
     share_rows,
     summary,
+    whole_table,
 )
 from electjax.ecological.report.truth import error_strip, truth_scatter
 from electjax.ecological.schema import ESTIMATE
-from electjax.ecological.verbs.table import CellTable, contest_table, contests_of, method_name, pooled_table
+from electjax.ecological.verbs.table import contest_table, contests_of, method_name, pooled_table
 from electjax.report.metrics import Metrics
 from electjax.report.report import Report, ReportFigure, ResultTable, RowsSection, source_text
 
@@ -45,6 +46,14 @@ _COVERAGE = "Cells of rows with over 3 % of their contest's votes whose table wa
 _EI = (
     "EI: the per cent of votes that stand in another cell than they should. Inside, width: share of the intervals of"
     " cell shares that hold the truth, and their mean width, in rows with over 3 % of the votes."
+)
+_LINES = (
+    "Each line is a unit: the pairs of shares that its margins leave possible. Where the lines meet is where the"
+    " margins say most, if all units are alike."
+)
+_DOTS = (
+    "A row's share of the voters of each unit against a column's share of its votes, for the largest rows and the"
+    " column that most of each chose; with the share that the contest's estimate leads to there."
 )
 
 
@@ -105,22 +114,8 @@ def _contest_figures(
     )
     if not units:
         return
-    if table.votes.shape == (2, 2):
-        yield ReportFigure(
-            f"{prefix}units.png",
-            title or "Units",
-            f"{of}Each line is a unit: the pairs of shares that its margins leave possible. Where the lines meet is"
-            " where the margins say most, if all units are alike.",
-            tomography(result, contest),
-        )
-    else:
-        yield ReportFigure(
-            f"{prefix}units.png",
-            title or "Units",
-            f"{of}A row's share of the voters of each unit against a column's share of its votes, for the largest rows"
-            " and the column that most of each chose; with the share that the contest's estimate leads to there.",
-            unit_scatter(result, contest),
-        )
+    said = _LINES if table.votes.shape == (2, 2) else _DOTS
+    yield ReportFigure(f"{prefix}units.png", title or "Units", of + said, unit_figure(result, table))
 
 
 def _context(result: xr.Dataset) -> Iterator[ReportFigure]:
@@ -175,12 +170,6 @@ def report(result: Any) -> Report:
         after=[RowsSection("contests", "Contest by contest", check, note=_EI + left_out)],
         notes=[*metrics.get("warnings", []), *told],
     )
-
-
-def whole_table(result: xr.Dataset) -> CellTable:
-    """The only contest's table, or all added up."""
-    contests = contests_of(result)
-    return contest_table(result, contests[0]) if len(contests) == 1 else pooled_table(result)
 
 
 def headline(result: xr.Dataset, metrics: Metrics) -> list[str]:

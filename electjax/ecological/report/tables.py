@@ -7,12 +7,12 @@ import pandas as pd
 import xarray as xr
 from rich.console import Group
 
+from electjax.data.errors import data_error, suggest
 from electjax.ecological.verbs.table import (
     CellTable,
     cells_of,
-    contest_tables,
+    contest_table,
     contests_of,
-    frame_of,
     intervals,
     large_rows,
     method_name,
@@ -22,13 +22,22 @@ from electjax.ecological.verbs.table import (
 )
 from electjax.report.tables import Rows, interval_text, level_text, number, terminal_table
 
+_MOST_NAMED = 40  # contests that an error lists
 
-def mean_table(result: xr.Dataset) -> pd.DataFrame:
-    """All contests added up by party (or by name, where there are no parties), in the columns of `ecological.table`.
 
-    Parties with under half a per cent of the votes on both sides, and those beyond the largest dozen, are in OTHER.
+def whole_table(result: xr.Dataset, contest: str | None = None, *, first: bool = False) -> CellTable:
+    """The table of a contest; without one that of the only or, on demand, the first contest, else all added up.
+
+    Raises:
+        ElectionDataError: an unknown contest.
     """
-    return frame_of(pooled_table(result)).drop(columns=["contest", "row_party", "column_party"])
+    known = contests_of(result)
+    if contest is not None and contest not in known:
+        expected, mend = f"one of {len(known)} contests", suggest(str(contest), known[:_MOST_NAMED])
+        raise data_error(f"found {contest!r}", where="ecological(contest=)", expected=expected, mend=mend)
+    if contest is None and len(known) > 1 and not first:
+        return pooled_table(result)
+    return contest_table(result, contest or known[0])
 
 
 def context_table(result: xr.Dataset) -> pd.DataFrame:
@@ -109,7 +118,7 @@ def method_table(results: Mapping[str, xr.Dataset]) -> pd.DataFrame:
 
 def summary(result: xr.Dataset, others: Mapping[str, xr.Dataset] | None = None) -> Group:
     """The table (all contests added up), other context exponents and the check, for a terminal."""
-    table = pooled_table(result) if result.sizes["contest"] > 1 else next(contest_tables(result))
+    table = whole_table(result)
     parts = [terminal_table(f"{table.name}: per cent of each row, with 95 % intervals", share_rows(table))]
     for title, rows in (
         ("other context exponents; margins cannot tell which is right", context_rows(result)),

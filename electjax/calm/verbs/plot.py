@@ -1,0 +1,64 @@
+"""`electjax.calm.plot`: the report's figures of a fit or of a diagnostic."""
+
+import os
+from typing import Literal
+
+import xarray as xr
+from matplotlib.figure import Figure
+
+import electjax
+from electjax.calm.fitted_margins import fitted_margins
+from electjax.calm.metrics import coefficients
+from electjax.calm.report.figures import (
+    booth_scatter,
+    category_heatmap,
+    coefficient_forest,
+    gain_strip,
+    permutation_histogram,
+    proximity_curve,
+    stability_strip,
+)
+from electjax.report.plots import Plot, plotted
+
+Kind = Literal["coefficients", "categories", "booths", "placebo", "proximity", "stability", "holdout"]
+
+
+def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None) -> Figure:
+    """A figure of the report.
+
+    Args:
+        fit: of `calm.fit` or of a diagnostic, or its file.
+        kind: of a fit "coefficients" (eta with its intervals, calm.md section 8), "categories" (turnout and choice by
+            category) or "booths" (fitted against observed shares); of a diagnostic its name: "placebo", "proximity",
+            "stability" or "holdout". By default the first one that the result has the variables for.
+
+    Returns:
+        The figure of matplotlib, made without pyplot: `figure.savefig("it.png")` writes it.
+
+    Raises:
+        ElectionDataError: an unknown kind, or one that the result has not the variables for.
+
+    Example:
+        >>> import electjax
+        >>> fit = electjax.calm.fit(electjax.calm.simulate("tiny"), errors="none")
+        >>> figure = electjax.calm.plot(fit, kind="booths")
+        >>> figure.axes[0].get_title()
+        'turnout'
+    """
+    data = electjax.calm.load(fit) if isinstance(fit, str | os.PathLike) else fit
+    return plotted(_PLOTS, data, kind, where="calm.plot")
+
+
+def _coefficients(fit: xr.Dataset) -> Figure:
+    return coefficient_forest(coefficients(fit), float(fit.attrs["level"]), {})
+
+
+_PLOTS = {
+    "coefficients": Plot(("eta", "theta_value"), _coefficients),
+    "categories": Plot(("turnout", "choice", "cell_category"), lambda fit: category_heatmap(fitted_margins(fit))),
+    "booths": Plot(("fitted_turnout", "fitted_share"), booth_scatter),
+    "placebo": Plot(("permuted_z",), permutation_histogram),
+    "proximity": Plot(("excess", "objective"), proximity_curve),
+    "stability": Plot(("group_eta",), stability_strip),
+    "holdout": Plot(("constituency_gain",), gain_strip),
+}
