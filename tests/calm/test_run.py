@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from electjax.calm.task.calm import everywhere
+from electjax.calm.task.metrics import calm_metrics, coefficients, recovery, swap_metrics
 
 import electjax
 from electjax.calm.fitted_margins import fitted_margins
@@ -18,10 +20,7 @@ from electjax.calm.options import JOINT, Options
 from electjax.calm.report import tables
 from electjax.calm.report.figures import booth_scatter, category_heatmap, coefficient_forest
 from electjax.calm.task import sweep as sweep_calm
-from electjax.calm.task.calm import everywhere
-from electjax.calm.task.metrics import calm_metrics, coefficients, recovery, swap_metrics
 from electjax.report.report import Report, ResultTable, render_page
-from electjax.report.sweep import loss_surface
 from tests.command_line import run
 
 pytestmark = pytest.mark.filterwarnings("ignore:eta is chosen by the penalty alone")
@@ -547,13 +546,6 @@ def test_booths_are_dots_or_hexagons():
     assert len(figure.axes[0].lines[1].get_xdata()) == 6
     many = xr.concat([fit[["fitted_turnout", "observed_turnout", "fitted_share", "observed_share"]]] * 300, "booth")
     assert booth_scatter(many).axes[0].collections
-
-
-def test_the_surface_marks_the_best_and_the_planted_value():
-    loss = np.array([[1.0, 0.5], [0.75, np.nan]])
-    figure = loss_surface(loss, ("rho", [0.3, 0.5]), ("lambda", [0.1, 1.0]), planted=0.5)
-    assert [text.get_text() for text in figure.axes[0].texts] == ["5.00", "best", "2.50"]
-    assert [label.get_text() for label in figure.legends[0].get_texts()] == ["planted", "lambda = 0.1", "lambda = 1"]
 
 
 def test_labels_of_users_are_escaped():

@@ -350,11 +350,9 @@ def test_every_kind_of_figure_has_its_name(several, square, kind):
 
 
 def test_what_cannot_be_drawn_is_one_line(several):
-    with pytest.raises(ValueError, match="found 'Contest 9'; expected one of 5 contests; did you mean Contest 1"):
+    with pytest.raises(ValueError, match=r"contest=: found .Contest 9.; expected one of 5 contests; did you mean"):
         electjax.ecological.plot(several, contest="Contest 9")
-    with pytest.raises(
-        ValueError, match=r"ecological.plot\(kind=\): found 'tables'; expected one of table, rows, units"
-    ):
+    with pytest.raises(ValueError, match=r"plot\(kind=\): found .tables.; expected one of table, rows, units"):
         electjax.ecological.plot(several, "tables")
     with pytest.raises(ValueError, match="'context' needs cells_by_context, which are not in this result"):
         electjax.ecological.plot(several.drop_vars("cells_by_context"), "context")

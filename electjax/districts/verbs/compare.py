@@ -3,14 +3,22 @@
 import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from electjax.districts.abc.distance import SEAT_TOLERANCE, SHARE_TOLERANCE, target
+from electjax.data.labels import strings
+from electjax.data.options import with_options
+from electjax.data.schema import conform
+from electjax.districts.abc.distance import target
+from electjax.districts.abc.prior import PriorSpec
 from electjax.districts.abc.scores import Evidence, crps, energy_score, evidence, log_score, probabilities
 from electjax.districts.codec import observed_statistics
+from electjax.districts.options import CalibrateOptions, CompareOptions, MethodOptions
+from electjax.districts.results import COMPARISON
+from electjax.districts.store import Stored, election_of, fit_of
 from electjax.districts.verbs.calibrate import calibrate
 from electjax.districts.verbs.predict import predict
 
@@ -25,16 +33,18 @@ POINTS = 24  # tolerances of the curves
 _MEASURE = ("election", "distance", "seat_tolerance", "share_tolerance", "engine")
 
 
+@with_options
 def compare(
-    election: xr.Dataset,
-    models: Sequence[str] | Mapping[str, xr.Dataset | Mapping[str, Any]],
+    election: Stored,
+    models: Sequence[str] | Mapping[str, Stored | Mapping[str, Any]],
     *,
     prior: Mapping[str, float] | None = None,
-    at: float | None = None,
-    runs: int = 1000,
-    seed: int = 0,
+    priors: Mapping[str, PriorSpec] | None = None,
+    params: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
     progress: Callable[[int, int, str], None] | None = None,
-    **settings: Any,
+    asked: CompareOptions,
+    of_methods: MethodOptions,
 ) -> xr.Dataset:
     """Posterior probabilities of models by ABC, and scores of their predictions.
 
@@ -43,16 +53,14 @@ def compare(
     tolerances. Broad priors cost evidence, as they should: the same model with another prior is another model.
 
     Args:
-        election: the observed election.
-        models: names of models; or a label -> the Dataset of `calibrate`, or arguments of `calibrate` for this model
-            alone (model, priors, params, options ...; model is the label unless given).
-        prior: label -> prior weight of the model; default: equal.
-        at: the tolerance at which probabilities are reported in attrs; default: the smallest at which each has a
-            standard error of at most .05 and the most probable model rests on 100 simulations; where there is none,
-            the smallest that all searches reached.
-        runs: predicted elections a model, for the scores; 0 leaves scores out.
-        seed: of calibrations and predictions.
-        settings: arguments of `calibrate` for all models.
+        election: the observed election: a Dataset, a name or a path.
+        models: names of models; or a label -> what `districts.calibrate` returned (or its path), or arguments of
+            `districts.calibrate` for this model alone (model, priors, params, options ...; model is the label unless
+            given).
+        prior: label -> prior weight of the model; default: equal. Probabilities are reported in attrs at the tolerance
+            `at`; where no tolerance meets its conditions, at the smallest that all searches reached.
+        priors, params, options: as of `districts.calibrate`, for all models.
+        progress: called as progress(done, budget, text).
 
     Returns:
         Dataset over `model`: evidence and probability(model, epsilon), epsilon a tolerance, with standard errors *_se
@@ -69,17 +77,33 @@ def compare(
     Raises:
         ValueError: fewer than two models, posteriors of different measures or without a trace of their search, or a
             prior that does not fit.
+        ElectionDataError: as `districts.calibrate`.
+
+    Examples:
+        >>> import electjax, warnings
+        >>> election = electjax.districts.uniform({"A": 0.55, "B": 0.45}, districts=20, electors=20_000)
+        >>> models = {"narrow": {"model": "dm", "priors": {"concentration": (1, 10)}}, "wide": {"model": "dm"}}
+        >>> how = {"method": "rejection", "budget": 256, "accept": 10_000, "tolerance": 30.0, "runs": 0}
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore")
+        ...     found = electjax.districts.compare(election, models, **how)
+        >>> found["probability"].dims, found["model"].values.tolist()
+        (('model', 'epsilon'), ['narrow', 'wide'])
     """
-    posteriors = _posteriors(election, models, seed, settings, progress)
+    election = election_of(election)
+    settings = {"priors": priors, "params": params, "options": options, "progress": progress}
+    settings |= {item.name: getattr(asked, item.name) for item in fields(CalibrateOptions)}
+    settings |= {item.name: getattr(of_methods, item.name) for item in fields(of_methods)}
+    posteriors = _posteriors(election, models, settings)
     labels = list(posteriors)
     weight = _prior(prior, labels)
-    tolerances = _tolerances(posteriors, at)
+    tolerances = _tolerances(posteriors, asked.at)
     found = [[_evidence(posterior, tolerance) for tolerance in tolerances] for posterior in posteriors.values()]
     value, error, draws = (np.array([[getattr(e, f) for e in row] for row in found]) for f in Evidence._fields)
     pairs = [probabilities(v, e, weight) for v, e in zip(value.T, error.T, strict=True)]
     probability, probability_se = (np.stack(column, axis=1) for column in zip(*pairs, strict=True))
     reached = np.array([float(posterior["trace_tolerance"].min()) for posterior in posteriors.values()])
-    place = _report_at(tolerances, probability, probability_se, draws, reached, at)
+    place = _report_at(tolerances, probability, probability_se, draws, reached, asked.at)
     by, curve = ("model",), ("model", "epsilon")
     dataset = xr.Dataset(
         {
@@ -92,15 +116,15 @@ def compare(
             "reached": (by, reached),
             "simulations": (by, [int(posterior.attrs["simulations"]) for posterior in posteriors.values()]),
         },
-        coords={"model": labels, "epsilon": ("epsilon", tolerances, {"long_name": "tolerance", "units": "tolerances"})},
+        coords={"model": strings(labels), "epsilon": tolerances},
     )
-    if runs:
-        scores = [_scores(election, posterior, runs, seed) for posterior in posteriors.values()]
-        dataset = dataset.merge(xr.concat(scores, dim=xr.Variable("model", labels)))
+    if asked.runs:
+        scores = [_scores(election, posterior, asked.runs, asked.seed) for posterior in posteriors.values()]
+        dataset = dataset.merge(xr.concat(scores, dim=xr.Variable("model", strings(labels))))
     attrs = next(iter(posteriors.values())).attrs
     dataset.attrs = {key: attrs[key] for key in (*_MEASURE, "electjax_version") if key in attrs} | {
-        "seed": seed,
-        "runs": runs,
+        "seed": asked.seed,
+        "runs": asked.runs,
         "tolerance": float(tolerances[place]),
         "probability": json.dumps(
             {
@@ -110,23 +134,21 @@ def compare(
         ),
         "caution": CAUTION,
     }
-    warnings.warn(CAUTION, stacklevel=2)
+    warnings.warn(CAUTION, stacklevel=3)
     for label, carried, v, e in zip(labels, draws[:, place], value[:, place], error[:, place], strict=True):
         if carried < FEWEST:
             warnings.warn(
                 f"model {label}: {carried} simulations carry its evidence at tolerance {tolerances[place]:.3g},"
                 f" {v:.2g} with standard error {e:.2g}; expected {FEWEST} or more (a larger budget or tolerance)",
-                stacklevel=2,
+                stacklevel=3,
             )
-    return dataset
+    return conform(dataset, COMPARISON)
 
 
 def _posteriors(
     election: xr.Dataset,
-    models: Sequence[str] | Mapping[str, xr.Dataset | Mapping[str, Any]],
-    seed: int,
+    models: Sequence[str] | Mapping[str, Stored | Mapping[str, Any]],
     settings: Mapping[str, Any],
-    progress: Callable[[int, int, str], None] | None,
 ) -> dict[str, xr.Dataset]:
     """A posterior of each model, all by one measure."""
     if not isinstance(models, Mapping):
@@ -135,8 +157,8 @@ def _posteriors(
         raise ValueError(f"models: {', '.join(models) or 'none'}; expected two or more to compare")
     found = {}
     for label, own in models.items():
-        given = {"model": label, "seed": seed, "progress": progress, **settings}
-        found[label] = own if isinstance(own, xr.Dataset) else calibrate(election, **(given | dict(own)))
+        alone = isinstance(own, Mapping) and not isinstance(own, xr.Dataset)
+        found[label] = calibrate(election, **({"model": label} | settings | dict(own))) if alone else fit_of(own)
     first_label, first = next(iter(found.items()))
     for label, posterior in found.items():
         for key in _MEASURE:
@@ -221,8 +243,8 @@ def _scores(election: xr.Dataset, posterior: xr.Dataset, runs: int, seed: int) -
         seen["vote_fraction"],
         seen["mwm"],
         seen["swm"],
-        seat_tolerance=posterior.attrs.get("seat_tolerance", SEAT_TOLERANCE),
-        share_tolerance=posterior.attrs.get("share_tolerance", SHARE_TOLERANCE),
+        seat_tolerance=posterior.attrs["seat_tolerance"],
+        share_tolerance=posterior.attrs["share_tolerance"],
     )
     statistics = np.concatenate([made[name].values.reshape(runs, -1) for name in seen], axis=1)
     known = ~np.isnan(goal.observed)
@@ -233,7 +255,7 @@ def _scores(election: xr.Dataset, posterior: xr.Dataset, runs: int, seed: int) -
         "energy_statistics": energy_score(scaled, observed),
         "log_score": log_score(seats, seen["seats"]),
     }
-    dataset = xr.Dataset(coords={"party": election["party"].values})
+    dataset = xr.Dataset(coords={"party": strings(election["party"].values)})
     dataset["crps_seats"] = ("party", [score.value for score in singly])
     dataset["crps_seats_se"] = ("party", [score.error for score in singly])
     for name, score in found.items():

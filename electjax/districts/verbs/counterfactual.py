@@ -7,22 +7,28 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from electjax.districts.codec import provenance, with_units
+from electjax.data.labels import strings
+from electjax.data.options import with_options
+from electjax.data.schema import conform
+from electjax.districts.codec import provenance
 from electjax.districts.models.base import Outcome
+from electjax.districts.options import PredictOptions
+from electjax.districts.results import COUNTERFACTUAL
 from electjax.districts.scenario import BASELINE, Basis, change
-from electjax.districts.verbs.predict import RUNS, posterior_basis, run_key, set_basis, simulate_basis
+from electjax.districts.store import Stored, election_of, fit_of
+from electjax.districts.verbs.predict import posterior_basis, run_key, set_basis, simulate_basis
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
+@with_options
 def counterfactual(
-    fit: xr.Dataset,
-    election: xr.Dataset,
+    fit: Stored,
+    election: Stored,
     scenarios: Mapping[str, Mapping[str, Any]],
     *,
-    runs: int = RUNS,
-    seed: int = 0,
     progress: Callable[[int, int, str], None] | None = None,
+    asked: PredictOptions,
 ) -> xr.Dataset:
     """Simulate an election as a posterior has it, and as it would have been under each scenario.
 
@@ -30,8 +36,8 @@ def counterfactual(
     r of another, and a scenario that changes nothing gives the baseline's numbers.
 
     Args:
-        fit: the posterior, as `calibrate` returns it.
-        election: the election of the calibration, or another with the same parties.
+        fit: what `districts.calibrate` returned, or the path where it was saved.
+        election: the election of the calibration, or another with the same parties; a Dataset, a name or a path.
         scenarios: name -> one or more changes:
             popularity  {party: share of the votes}; the other parties keep their proportions
             swing       {party: change of its share}; the other parties make up for it in proportion
@@ -39,7 +45,7 @@ def counterfactual(
                         from labels to these, such as {"eta": {"BJP": 0.9}}
             districts   number of districts, of the same electors; sizes follow the quantiles of the old ones and
                         parameters stay what they are in a district
-        runs: simulated elections per scenario.
+        progress: called as progress(done, scenarios, name).
 
     Returns:
         Dataset over `scenario`, whose first is "baseline": seats and vote_fraction(scenario, run, party), mwm and
@@ -50,14 +56,27 @@ def counterfactual(
 
     Raises:
         ValueError: no scenario, or one that is not possible, named in one line; a posterior without draws.
-        ElectionDataError: an invalid election.
+        ElectionDataError: an invalid election or calibration, or an option out of range.
+
+    Examples:
+        >>> import electjax
+        >>> election = electjax.districts.uniform({"A": 0.55, "B": 0.45}, districts=20, electors=20_000)
+        >>> how = {"method": "rejection", "budget": 256, "accept": 50, "tolerance": 20.0, "seed": 1}
+        >>> fit = electjax.districts.calibrate(election, "dm", **how)
+        >>> scenarios = {"A loses": {"swing": {"A": -0.2}}, "more": {"districts": 40}}
+        >>> worlds = electjax.districts.counterfactual(fit, election, scenarios, runs=16, seed=1)
+        >>> worlds["districts"].to_series().to_dict()
+        {'baseline': 20, 'A loses': 20, 'more': 40}
+        >>> bool(worlds["seat_share_change"].sel(scenario="A loses", party="A") < 0)
+        True
     """
+    fit, election = fit_of(fit), election_of(election)
     named = _named(scenarios)
-    basis, draw = posterior_basis(election, fit, runs=runs, seed=seed)
+    basis, draw = posterior_basis(election, fit, runs=asked.runs, seed=asked.seed)
     bases = {BASELINE: basis} | {name: change(basis, name, spec) for name, spec in named.items()}
     done: dict[str, Outcome] = {}
     for name, changed in bases.items():
-        done[name] = simulate_basis(run_key(seed), changed, runs=runs, keep_votes=False)
+        done[name] = simulate_basis(run_key(asked.seed), changed, runs=asked.runs, keep_votes=False)
         if progress:
             progress(len(done), len(bases), name)
     summaries = [out.summary for out in done.values()]
@@ -70,18 +89,18 @@ def counterfactual(
             "districts": ("scenario", [len(changed.encoded.districts) for changed in bases.values()]),
         },
         coords={
-            "scenario": list(bases),
-            "run": np.arange(runs),
-            "draw": ("run", draw, {"long_name": "draw of the posterior", "units": "1"}),
-            "party": basis.encoded.parties,
+            "scenario": strings(bases),
+            "run": np.arange(asked.runs),
+            "draw": ("run", draw),
+            "party": strings(basis.encoded.parties),
         },
-        attrs=provenance(election, basis.simulator, basis.options, seed)
+        attrs=provenance(election, basis.simulator, basis.options, asked.seed)
         | {"engine": basis.engine, "scenarios": json.dumps(named, default=_plain)},
     )
     if basis.simulator.takes_popularity:
         shares = np.stack([changed.popularity.mean(axis=0) for changed in bases.values()])
         dataset["popularity"] = (("scenario", "party"), shares)
-    return with_units(_described(dataset.merge(seat_statistics(dataset["seats"], dataset["districts"]))))
+    return conform(dataset.merge(seat_statistics(dataset["seats"], dataset["districts"])), COUNTERFACTUAL)
 
 
 def check_scenarios(
@@ -136,23 +155,3 @@ def _named(scenarios: Mapping[str, Mapping[str, Any]] | None) -> Mapping[str, Ma
 
 def _plain(value: Any) -> Any:
     return np.asarray(value).tolist() if isinstance(value, np.ndarray | np.generic) else dict(value)
-
-
-_ATTRS = {
-    "districts": ("number of districts", "districts"),
-    "popularity": ("share of all votes, mean over the draws", "1"),
-    "seats_mean": ("mean seats over runs", "seats"),
-    "seats_se": ("Monte Carlo standard error of the mean seats", "seats"),
-    "seats_quantile": ("quantile of the seats over runs", "seats"),
-    "p_majority": ("share of runs in which the party wins more than half of the seats", "1"),
-    "p_first": ("share of runs in which the party wins most seats, ties shared", "1"),
-    "seat_share_change": ("mean change of the share of seats against the same run of the baseline", "1"),
-    "seat_share_change_se": ("its Monte Carlo standard error", "1"),
-}
-
-
-def _described(dataset: xr.Dataset) -> xr.Dataset:
-    for name, (long_name, units) in _ATTRS.items():
-        if name in dataset:
-            dataset[name].attrs = {"long_name": long_name, "units": units}
-    return dataset

@@ -9,7 +9,9 @@ import numpy as np
 import xarray as xr
 
 import electjax
-from electjax.districts.posterior import parameter_names
+from electjax.data.errors import data_error
+from electjax.districts.results import SIMULATION, parameter_names
+from electjax.districts.store import Stored, election_of, fit_of, result_of
 from electjax.districts.verbs.predict import resample
 
 _STATISTICS = ("seats", "vote_fraction", "mwm", "swm")
@@ -19,9 +21,7 @@ _RESAMPLING = (
 )
 
 
-def to_inference_data(
-    posterior: xr.Dataset, prediction: xr.Dataset | None = None, election: xr.Dataset | None = None
-) -> xr.DataTree:
+def to_inference_data(fit: Stored, *, prediction: Stored | None = None, election: Stored | None = None) -> xr.DataTree:
     """A calibration as a DataTree with ArviZ's groups and dimensions, ready for `to_netcdf`.
 
     ArviZ knows no weights: the accepted draws are resampled to equal weights (systematically, then shuffled, so that
@@ -29,9 +29,9 @@ def to_inference_data(
     believe in is Kish's, ``attrs["kish_ess"]`` of the posterior; ArviZ's counts the copies too.
 
     Args:
-        posterior: what `calibrate` returned.
-        prediction: elections simulated from it, over `run`, as `predict` returns them.
-        election: the election that it was calibrated to.
+        fit: what `districts.calibrate` returned, or the path where it was saved.
+        prediction: elections simulated from it, over `run`, as `districts.predict` returns them.
+        election: the election that it was calibrated to: a Dataset, a name or a path.
 
     Returns:
         DataTree with
@@ -43,16 +43,31 @@ def to_inference_data(
         constant_data: electors per district and popularity of `election`.
 
     Raises:
-        ValueError: a calibration without an accepted draw.
+        ElectionDataError: no calibration, or one without an accepted draw.
+
+    Examples:
+        >>> import electjax
+        >>> election = electjax.districts.uniform({"A": 0.55, "B": 0.45}, districts=20, electors=20_000)
+        >>> how = {"method": "rejection", "budget": 256, "accept": 50, "tolerance": 20.0, "seed": 1}
+        >>> fit = electjax.districts.calibrate(election, "dm", **how)
+        >>> sorted(electjax.districts.to_inference_data(fit, election=election).children)
+        ['constant_data', 'observed_data', 'posterior', 'prior', 'sample_stats']
     """
-    if not posterior.sizes.get("draw"):
-        raise ValueError("posterior: it has no draw; expected what calibrate returns")
+    posterior = fit_of(fit)
+    prediction = None if prediction is None else result_of(prediction, SIMULATION)
+    election = None if election is None else election_of(election)
+    if not posterior.sizes["draw"]:
+        raise data_error(
+            "no accepted draws", where="calibration", expected="at least one", mend="calibrate with a larger budget"
+        )
     names = parameter_names(posterior)
     weight = posterior["weight"].values.astype(np.float64)
     place = resample(weight, len(weight), seed=int(posterior.attrs.get("seed", 0)))
     drawn = posterior.isel(draw=place)
     drawn["accepted_draw"] = ("draw", place, {"long_name": "place among the weighted draws", "units": "1"})
-    provenance = {name: value for name, value in posterior.attrs.items() if name != "electjax_version"}
+    provenance = {
+        name: value for name, value in posterior.attrs.items() if name not in ("electjax_version", "conventions")
+    }
     notes = {"kish_ess": float(weight.sum() ** 2 / np.square(weight).sum()), "resampling": _RESAMPLING}
     prior = posterior[[f"prior_{name}" for name in names if f"prior_{name}" in posterior]]
     groups = {
@@ -64,7 +79,9 @@ def to_inference_data(
         simulated = [
             name for name in prediction.data_vars if name not in (*names, "draw") and "run" in prediction[name].dims
         ]
-        groups["posterior_predictive"] = _samples(prediction[simulated], "run").assign_attrs(prediction.attrs)
+        groups["posterior_predictive"] = _samples(prediction[simulated], "run").assign_attrs(
+            {k: v for k, v in prediction.attrs.items() if k != "conventions"}
+        )
     groups["observed_data"] = _observed(posterior, election)
     if election is not None:
         groups["constant_data"] = _constant(election)

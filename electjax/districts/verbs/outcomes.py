@@ -5,23 +5,22 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from electjax.districts.codec import with_units
+from electjax.data.errors import data_error, suggest
+from electjax.data.schema import conform
+from electjax.districts.builders import votes_of, winning_margin
 from electjax.districts.kernels import outcome
-from electjax.districts.schema import may_win, seat_index, winning_margin
+from electjax.districts.results import GEOGRAPHY, OUTCOMES, SIMULATION, SWING_CURVE
+from electjax.districts.schema import ELECTION, may_win, seat_index, where_of
+from electjax.districts.store import Stored, election_of, result_of
 
 _BINS = 20
-_INDICES = {
-    "gallagher": ("least-squares disproportionality of seats and votes (Gallagher 1991)", "0 to 100"),
-    "parties_votes": ("effective number of parties by votes (Laakso and Taagepera 1979)", "parties"),
-    "parties_seats": ("effective number of parties by seats (Laakso and Taagepera 1979)", "parties"),
-}
 
 
-def outcomes(elections: xr.Dataset) -> xr.Dataset:
+def outcomes(elections: Stored) -> xr.Dataset:
     """Seats, margins, summary statistics and indices of an election, or of every run of a simulation.
 
     Args:
-        elections: an election Dataset with votes, or the result of `simulate`.
+        elections: an election with votes (a Dataset, a name or a path), or the result of `districts.simulate`.
 
     Returns:
         Dataset with seats(..., party), margin(..., district), vote_fraction(..., party), mwm, swm, gallagher,
@@ -29,12 +28,22 @@ def outcomes(elections: xr.Dataset) -> xr.Dataset:
         a pooled "others" enters the indices as one party.
 
     Raises:
-        ValueError: no votes(district, party).
+        ElectionDataError: no votes(district, party).
+
+    Examples:
+        >>> import electjax
+        >>> found = electjax.districts.outcomes("delhi2020")
+        >>> round(float(found["gallagher"]), 1), round(float(found["mwm"]), 3)
+        (29.2, 0.553)
     """
-    votes = _votes(elections)
+    elections = _elections(elections)
+    votes = votes_of(elections, "outcomes")
     lead = votes.dims[:-2]
     if "run" in votes.dims:
-        winner = elections["winner"].transpose(*lead, "district").values
+        parties = votes["party"].values
+        order = np.argsort(parties)
+        labels = elections["winner"].transpose(*lead, "district").values
+        winner = order[np.searchsorted(parties, labels, sorter=order)]
         margin = np.asarray(outcome.margins(votes.values, winner))
     else:
         winner, margin = seat_index(elections).values, winning_margin(elections).values
@@ -52,19 +61,17 @@ def outcomes(elections: xr.Dataset) -> xr.Dataset:
     }
     coords = {dim: votes[dim] for dim in votes.dims if dim in votes.coords}
     dataset = xr.Dataset({name: (dims, np.asarray(value)) for name, (dims, value) in found.items()}, coords=coords)
-    for name, (long_name, units) in _INDICES.items():
-        dataset[name].attrs = {"long_name": long_name, "units": units}
-    return with_units(dataset)
+    return conform(dataset, OUTCOMES)
 
 
-def swing_curve(election: xr.Dataset, party: str, swings: np.ndarray | None = None) -> xr.Dataset:
+def swing_curve(election: Stored, party: str, *, swings: Sequence[float] | np.ndarray | None = None) -> xr.Dataset:
     """Seats-votes curve of a party under uniform swing.
 
     Seats go by the votes as pooled: where a party inside "others" holds a seat in fact, the curve at swing 0 may
     differ from the returns, because the pool counts as one candidate.
 
     Args:
-        election: an election Dataset with votes.
+        election: an election with votes: a Dataset, a name or a path.
         party: label of the party that gains the swing; the others lose it in proportion.
         swings: swings as shares of the votes; by default -.2 to .2 in steps of .01.
 
@@ -72,31 +79,39 @@ def swing_curve(election: xr.Dataset, party: str, swings: np.ndarray | None = No
         Dataset with vote_share(swing) and seat_share(swing).
 
     Raises:
-        ValueError: an unknown party, or no votes(district, party).
+        ElectionDataError: an unknown party, or no votes(district, party).
+
+    Examples:
+        >>> import electjax
+        >>> curve = electjax.districts.swing_curve("delhi2020", "BJP", swings=[0.0, 0.1])
+        >>> curve["seat_share"].values.round(3).tolist()
+        [0.114, 0.829]
     """
-    votes = _votes(election)
-    parties = _parties(votes, party)
+    election = election_of(election)
+    votes = votes_of(election, "swing_curve")
+    parties = _parties(election, party)
     swings = np.round(np.arange(-20, 21) / 100, 2) if swings is None else np.asarray(swings, dtype=float)
     allowed = tuple(bool(flag) for flag in may_win(election))
     curve = outcome.swing_curve(votes.values, parties.index(party), swings, may_win=allowed)
-    units = {"units": "1"}
-    return xr.Dataset(
+    found = xr.Dataset(
         {
-            "vote_share": ("swing", np.asarray(curve.vote_share), {"long_name": f"votes of {party}", **units}),
-            "seat_share": ("swing", np.asarray(curve.seat_share), {"long_name": f"seats of {party}", **units}),
+            "vote_share": ("swing", np.asarray(curve.vote_share), {"long_name": f"votes of {party}"}),
+            "seat_share": ("swing", np.asarray(curve.seat_share), {"long_name": f"seats of {party}"}),
         },
-        coords={"swing": ("swing", swings, {"long_name": f"uniform swing to {party}", **units})},
+        coords={"swing": ("swing", swings, {"long_name": f"uniform swing to {party}"})},
         attrs={"party": party, "election": str(election.attrs.get("name", ""))},
     )
+    return conform(found, SWING_CURVE)
 
 
-def geography(elections: xr.Dataset, party: str | None = None, *, bins: int | Sequence[float] = _BINS) -> xr.Dataset:
+def geography(elections: Stored, party: str | None = None, *, bins: int | Sequence[float] = _BINS) -> xr.Dataset:
     """Histogram over districts of the parties' shares of a district's votes (Mitra, section 4.5 and Figure 1).
 
     A narrow one says that the districts are alike, a wide or two-humped one that the party has strongholds.
 
     Args:
-        elections: an election Dataset with votes, or the result of `simulate`, whose runs are taken together.
+        elections: an election with votes (a Dataset, a name or a path), or the result of `districts.simulate`, whose
+            runs are taken together.
         party: label of one party; by default all of them.
         bins: number of bins of equal width from 0 to 1, or their edges in ascending order.
 
@@ -106,42 +121,57 @@ def geography(elections: xr.Dataset, party: str | None = None, *, bins: int | Se
         middle), low(bin) and high(bin); a bin holds its low edge, the last one both.
 
     Raises:
-        ValueError: no votes(district, party), an unknown party, or edges that do not ascend.
+        ElectionDataError: no votes(district, party), an unknown party, or edges that do not ascend.
+
+    Examples:
+        >>> import electjax
+        >>> electjax.districts.geography("delhi2020", "AAP", bins=4)["density"].values.round(2).tolist()
+        [0.0, 0.97, 3.03, 0.0]
     """
-    votes = _votes(elections)
-    parties = _parties(votes, party)
+    elections = _elections(elections)
+    votes = votes_of(elections, "geography")
+    parties = _parties(elections, party)
     edges = np.linspace(0.0, 1.0, bins + 1) if isinstance(bins, int) else np.asarray(bins, dtype=float)
     if edges.ndim != 1 or edges.size < 2 or not (np.diff(edges) > 0).all():
-        raise ValueError(f"bins={bins!r}: expected a number of at least 1, or two or more ascending edges")
+        raise data_error(
+            f"found {bins!r}",
+            where="districts.geography(bins=)",
+            expected="a number of at least 1, or two or more ascending edges",
+            mend="leave it out for 20",
+        )
     polled = votes.values.reshape(-1, len(parties))
     polled = polled[polled.sum(axis=1) > 0]
     shares = polled / polled.sum(axis=1, keepdims=True)
     counts = np.stack([np.histogram(column, edges)[0] for column in shares.T])
     density = counts / (max(len(shares), 1) * np.diff(edges))
-    said = {"long_name": "density of the districts over the party's share of their votes", "units": "1"}
-    middle = {"long_name": "share of a district's votes, middle of the bin", "units": "1"}
     found = xr.Dataset(
-        {"density": (("party", "bin"), density, said)},
+        {"density": (("party", "bin"), density)},
         coords={
             "party": votes["party"],
-            "bin": ("bin", (edges[:-1] + edges[1:]) / 2, middle),
-            "low": ("bin", edges[:-1], {"long_name": "lower edge of the bin", "units": "1"}),
-            "high": ("bin", edges[1:], {"long_name": "upper edge of the bin", "units": "1"}),
+            "bin": (edges[:-1] + edges[1:]) / 2,
+            "low": ("bin", edges[:-1]),
+            "high": ("bin", edges[1:]),
         },
     )
     origin = ("name", "election", "model", "engine", "options", "parameters", "seed", "electjax_version")
     found.attrs = {key: elections.attrs[key] for key in origin if key in elections.attrs}
-    return found if party is None else found.sel(party=party)
+    return conform(found if party is None else found.sel(party=party), GEOGRAPHY)
 
 
-def _parties(votes: xr.DataArray, asked: str | None) -> list[str]:
-    parties = [str(label) for label in votes["party"].values]
+def _parties(elections: xr.Dataset, asked: str | None) -> list[str]:
+    parties = [str(label) for label in elections["party"].values]
     if asked is not None and asked not in parties:
-        raise ValueError(f"party {asked!r} is not in the election; it has {', '.join(parties)}")
+        raise data_error(
+            f"no party {asked!r}",
+            where=where_of(elections),
+            expected=f"one of {', '.join(parties)}",
+            mend=suggest(asked, parties),
+        )
     return parties
 
 
-def _votes(elections: xr.Dataset) -> xr.DataArray:
-    if "votes" not in elections:
-        raise ValueError("no votes(district, party): an election known by its summary only has no district results")
-    return elections["votes"].transpose(..., "district", "party")
+def _elections(elections: Stored) -> xr.Dataset:
+    """An election, or many simulated ones."""
+    if isinstance(elections, xr.Dataset) and "run" not in elections.dims:
+        return election_of(elections)
+    return result_of(elections, SIMULATION, ELECTION)

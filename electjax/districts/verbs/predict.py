@@ -10,24 +10,27 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float, Int, Key
 
-from electjax.districts.codec import encode, encode_params, plain_params, provenance, seed_key, with_units
+from electjax.data.errors import data_error
+from electjax.data.options import with_options
+from electjax.data.schema import conform
+from electjax.districts.codec import encode, encode_params, plain_params, provenance, seed_key
 from electjax.districts.models import get_simulator
 from electjax.districts.models.base import Outcome, check_options, make_plan, simulate_runs
-from electjax.districts.posterior import parameter_names
+from electjax.districts.options import PredictOptions
+from electjax.districts.results import SIMULATION, parameter_names
 from electjax.districts.scenario import Basis, change_parameters, totals
+from electjax.districts.store import Stored, election_of, fit_of
 from electjax.districts.verbs.simulate import Progress, decode_runs, in_chunks, runs_a_call
 
-RUNS = 1000
 
-
+@with_options
 def predict(
-    fit: xr.Dataset,
-    election: xr.Dataset,
+    fit: Stored,
+    election: Stored,
     *,
-    runs: int = RUNS,
-    seed: int = 0,
     params: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
+    asked: PredictOptions,
 ) -> xr.Dataset:
     """Simulate elections with parameters drawn from a posterior: the posterior predictive distribution.
 
@@ -35,24 +38,36 @@ def predict(
     (systematic resampling), the draws in random order.
 
     Args:
-        fit: the posterior, as `calibrate` returns it.
-        election: the election to simulate: the one of the calibration, or another with the same parties.
-        runs: number of simulated elections. Run r depends on the seed and its draw alone.
+        fit: what `districts.calibrate` returned, or the path where it was saved. Run r depends on the seed and its
+            draw alone.
+        election: the election to simulate: the one of the calibration, or another with the same parties; a Dataset,
+            a name or a path.
         params: parameters that get another value: a number, {"add": x} or {"times": x}, an array, or a mapping from
             labels to these, such as {"eta": {"BJP": 0.9}}.
+        progress: called as progress(done, runs, text).
 
     Returns:
-        The Dataset of `simulate`, the parameters of every run: <parameter>(run, ...), and the coordinate draw(run), the
+        The Dataset of `districts.simulate`, the parameters of every run: <parameter>(run, ...), and the coordinate draw(run), the
         posterior's draw that they come from.
 
     Raises:
         ValueError: no draws, labels that differ from the election's, an unknown parameter or a value out of range.
-        ElectionDataError: an invalid election.
+        ElectionDataError: an invalid election or calibration, or an option out of range.
+
+    Examples:
+        >>> import electjax
+        >>> election = electjax.districts.uniform({"A": 0.55, "B": 0.45}, districts=20, electors=20_000)
+        >>> how = {"method": "rejection", "budget": 256, "accept": 50, "tolerance": 20.0, "seed": 1}
+        >>> fit = electjax.districts.calibrate(election, "dm", **how)
+        >>> predicted = electjax.districts.predict(fit, election, runs=8, seed=1)
+        >>> predicted["seats"].sum("party").values.tolist(), predicted["concentration"].dims
+        ([20, 20, 20, 20, 20, 20, 20, 20], ('run',))
     """
-    basis, draw = posterior_basis(election, fit, runs=runs, seed=seed)
+    fit, election = fit_of(fit), election_of(election)
+    basis, draw = posterior_basis(election, fit, runs=asked.runs, seed=asked.seed)
     basis = change_parameters(basis, params or {})
-    whole = simulate_basis(run_key(seed), basis, runs=runs, progress=progress)
-    attrs = provenance(election, basis.simulator, basis.options, seed)
+    whole = simulate_basis(run_key(asked.seed), basis, runs=asked.runs, progress=progress)
+    attrs = provenance(election, basis.simulator, basis.options, asked.seed)
     fixed = {name: value[0] for name, value in basis.values.items() if name not in fit or name in (params or {})}
     attrs |= {"engine": basis.engine, "parameters": plain_params(fixed)}
     dataset = decode_runs(whole, basis.encoded, attrs)
@@ -62,7 +77,7 @@ def predict(
         dims = fit[name].transpose("draw", ...).dims[1:]
         if len(dims) == values.ndim - 1:
             dataset[name] = (("run", *dims), values, fit[name].attrs)
-    return with_units(dataset)
+    return conform(dataset, SIMULATION)
 
 
 def run_key(seed: int) -> Key[Array, ""]:
@@ -82,16 +97,14 @@ def resample(weight: Float[np.ndarray, " N"], runs: int, *, seed: int) -> Int[np
 
 def posterior_basis(election: xr.Dataset, posterior: xr.Dataset, *, runs: int, seed: int) -> tuple[Basis, np.ndarray]:
     """What a posterior has to be simulated, a draw for every run; and the numbers of the draws."""
-    if runs < 1:
-        raise ValueError(f"runs={runs}: expected at least 1")
-    seed_key(seed)  # refuses a bad seed
-    missing = [name for name in ("model", "options", "fixed_parameters") if name not in posterior.attrs]
-    if missing or "weight" not in posterior or not posterior.sizes.get("draw"):
-        lack = f"attribute {missing[0]!r}" if missing else "accepted draws"
-        raise ValueError(f"posterior: no {lack}; expected the result of electjax.districts.calibrate")
+    if not posterior.sizes["draw"]:
+        raise data_error(
+            "no accepted draws",
+            where="calibration",
+            expected="at least one",
+            mend="calibrate with a larger budget or tolerance",
+        )
     weight = posterior["weight"].values
-    if not (np.isfinite(weight).all() and (weight >= 0).all() and weight.sum() > 0):
-        raise ValueError("posterior: weights must be finite and at least 0, one of them positive")
     basis = set_basis(
         election,
         posterior.attrs["model"],

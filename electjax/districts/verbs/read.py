@@ -1,35 +1,29 @@
 """`electjax.districts.read`: election returns from a file."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import xarray as xr
 
 from electjax.data.errors import data_error
+from electjax.data.options import with_options
 from electjax.data.returns_table import open_bytes
-from electjax.districts.readers import READERS, netcdf
-from electjax.districts.readers.base import Fusion, Header, Policy, ReadOptions, Source
-from electjax.districts.schema import pool_parties
+from electjax.districts.builders import pool_parties
+from electjax.districts.options import ReadOptions
+from electjax.districts.readers import READERS
+from electjax.districts.readers.base import Source
 
 
+@with_options
 def read(
     path: str | os.PathLike[str],
     *,
     top_parties: int | str | Sequence[str] | None = None,
-    independents: Policy = "others",
-    nota: Policy = "others",
-    others_may_win: bool = True,
-    year: int | None = None,
-    assembly_no: int | None = None,
-    poll_no: int | None = None,
-    where: Mapping[str, object] | None = None,
-    encoding: str = "utf-8-sig",
-    party_column: str = "party_simplified",
-    fusion: Fusion = "line",
     name: str | None = None,
+    asked: ReadOptions,
 ) -> xr.Dataset:
-    """Read election returns into an election Dataset (see `electjax.districts.schema`).
+    r"""Read election returns into an election Dataset.
 
     Formats: tidy CSV (district, party, votes), wide CSV (district, votes_<party>, ...), the 47- and 24-column
     TCPD Lok Dhaba files, MIT Election Lab CSV, and netCDF by `districts.save`. Text may be separated by
@@ -39,53 +33,38 @@ def read(
 
     Args:
         path: the file.
-        top_parties: how many parties to keep, or their labels; the rest is folded into "others". Default:
-            all.
-        independents: votes for independents go to "others", form the "party" `IND`, or are left out ("drop":
-            as though they had not stood).
-        nota: the same for none of the above (in MIT files: blank and void ballots too).
-        others_may_win: whether "others" may hold seats; if not, the best named party of the district does.
-        year, assembly_no: which election, in a file that holds several.
-        poll_no: which poll of a TCPD file; default 0, the general poll, so bye-polls (1, 2, ...) are left out
-            and counted in the attribute `left_out`.
-        where: further conditions, column name to value, e.g. `{"office": "US SENATE"}`.
-        encoding: codec of a text file.
-        party_column: `party_simplified` or `party_detailed`, MIT files only.
-        fusion: MIT files only: a candidate's votes on several ballot lines count for each "line"'s party, or
-            all for the "candidate"'s main party.
+        top_parties: how many parties to keep, or their labels; the rest is folded into "others". Default: all.
         name: name of the election; default: the file's.
+
+    Returns:
+        The election Dataset; see `districts.validate`. Bye-polls that were left out are counted in the attribute
+        `left_out`.
 
     Raises:
         ElectionDataError: one line that names file, row (line of the file, the header is 1) and column, what
             was expected and how to mend it. Votes above electors or a tie at the top are warnings
             (`ElectionDataWarning`).
+
+    Examples:
+        >>> import electjax, pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = pathlib.Path(folder, "returns.csv")
+        ...     _ = file.write_text("district,party,votes\nX,A,60\nX,B,40\nY,A,30\nY,B,70\n")
+        ...     election = electjax.districts.read(file)
+        >>> election["votes"].sel(district="Y").values.tolist(), election["winner"].values.tolist()
+        ([70, 30], ['A', 'B'])
     """
-    options = ReadOptions(
-        independents=independents,
-        nota=nota,
-        others_may_win=others_may_win,
-        year=year,
-        assembly_no=assembly_no,
-        poll_no=poll_no,
-        where=dict(where or {}),
-        party_column=party_column,
-        fusion=fusion,
-    )
-    source = Source(Path(path), open_bytes(Path(path)), encoding)
-    magic = source.raw[:8]
-    binary = netcdf.READER.matches(Header(magic, frozenset()))
-    columns = () if binary else source.table.columns
-    header = Header(magic, frozenset(c.casefold() for c in columns))
-    reader = next((r for r in READERS if r.matches(header)), None)
+    source = Source(Path(path), open_bytes(Path(path)), asked.encoding)
+    reader = next((reader for reader in READERS if reader.matches(source.header)), None)
     if reader is None:
         raise data_error(
-            f"unknown columns: {', '.join(columns[:12])}",
+            f"unknown columns: {', '.join(source.table.columns[:12])}",
             where=source.path.name,
             row=1,
             expected=" | ".join(f"{r.name} ({r.layout})" for r in READERS),
             mend="rename the columns to district, party, votes",
         )
-    election = reader.read(source, options)
+    election = reader.read(source, asked)
     if name is not None:
         election.attrs["name"] = name
     return election if top_parties is None else pool_parties(election, top_parties)

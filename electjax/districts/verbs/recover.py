@@ -1,6 +1,6 @@
 """`districts.recover`: known parameters, elections simulated from them, and what calibration makes of these."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -9,16 +9,20 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float, Int
 
-from electjax.districts.abc import METHODS, Draws, Problem, Sample, adjust_sample, unit_to_params
-from electjax.districts.abc.adjust import ADJUSTMENTS, Adjusted
+from electjax.data.errors import data_error
+from electjax.data.options import as_json, with_options
+from electjax.data.schema import conform
+from electjax.districts.abc import Draws, Problem, Sample, adjust_sample, unit_to_params
+from electjax.districts.abc.adjust import Adjusted
+from electjax.districts.abc.generation import permitted_draws
+from electjax.districts.abc.prior import PriorSpec
 from electjax.districts.abc.problem import chunk_size, equally_weighted, evaluate, join, point_params
-from electjax.districts.abc.rejection import permitted_draws
 from electjax.districts.codec import dim_labels, plain_params, provenance, seed_key
 from electjax.districts.models.base import simulate_runs
-from electjax.districts.problem import check_choice, check_positive, make_problem, name_of, with_own_measure
-from electjax.districts.verbs.calibrate import TOLERANCE
-
-_PROBLEM = ("priors", "params", "options", "distance", "seat_tolerance", "share_tolerance", "statistics", "engine")
+from electjax.districts.options import MethodOptions, RecoverOptions
+from electjax.districts.problem import make_problem, name_of, search_of, with_own_measure
+from electjax.districts.results import RECOVERY
+from electjax.districts.store import Stored, election_of
 
 
 class Replicate(NamedTuple):
@@ -29,37 +33,29 @@ class Replicate(NamedTuple):
     simulations: int
 
 
+@with_options
 def recover(
-    election: xr.Dataset,
+    election: Stored,
     model: str = "dpm",
     *,
-    replicates: int = 200,
-    seed: int = 0,
-    method: str = "smc",
-    share_table: bool = True,
-    budget: int = 20_000,
-    tolerance: float | None = None,
-    accept: int = 500,
-    adjust: str | None = None,
-    summaries: str = "given",
-    pilot: int = 4096,
+    priors: Mapping[str, PriorSpec] | None = None,
+    params: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
     progress: Callable[[int, int, str], None] | None = None,
-    **settings: Any,
+    asked: RecoverOptions,
+    of_methods: MethodOptions,
 ) -> xr.Dataset:
     """Draw parameters from the prior, simulate an election from each, and calibrate on it.
 
-    The result feeds `sbc`, `coverage` and `tarp`. Elections have the districts, electorates and popularity of the
-    one given, and calibrations know these: nothing but the calibrated parameters is unknown.
+    The result feeds `districts.sbc`, `districts.coverage` and `districts.tarp`. Elections have the districts,
+    electorates and popularity of the one given, and calibrations know these: nothing but the calibrated parameters is
+    unknown.
 
     Args:
-        election: what the simulated elections are modelled on.
+        election: what the simulated elections are modelled on: a Dataset, a name or a path.
         model: name of the model.
-        replicates: number of simulated elections.
-        seed: the same seed gives the same result.
-        method: as of `calibrate`, and so are budget, tolerance, accept, adjust, summaries, pilot and settings.
-        share_table: with method="rejection", one table of `budget` simulations serves all replicates: each takes the
-            closest `accept` of those within the tolerance. Replicates then share the table's Monte Carlo error, which
-            is small where many draws are accepted. Otherwise there is a calibration per replicate.
+        priors, params, options: as of `districts.calibrate`.
+        progress: called as progress(done, replicates, text).
 
     Returns:
         Dataset over `replicate` and `draw`: a variable per calibrated parameter, adjusted where asked, and weight;
@@ -67,78 +63,78 @@ def recover(
         (replicate). A replicate with fewer draws than others is filled up with NaN of weight 0.
 
     Raises:
-        ValueError: as `calibrate`; fewer than 2 replicates; summaries="learned" with a shared table.
+        ValueError, ElectionDataError: as `districts.calibrate`; summaries="learned" with a shared table.
+
+    Examples:
+        >>> import electjax
+        >>> election = electjax.districts.uniform({"A": 0.55, "B": 0.45}, districts=20, electors=20_000)
+        >>> how = {"method": "rejection", "budget": 256, "accept": 50, "seed": 1}
+        >>> recovery = electjax.districts.recover(election, "dm", replicates=10, **how)
+        >>> recovery["truth_concentration"].sizes, recovery["concentration"].dims
+        (Frozen({'replicate': 10}), ('replicate', 'draw'))
     """
-    adjustment = adjust or ("linear" if method in ("smc", "rejection") else "none")
-    check_choice("method", method, METHODS)
-    check_choice("adjust", adjustment, ADJUSTMENTS)
-    check_positive(budget=budget, accept=accept, pilot=pilot, tolerance=1.0 if tolerance is None else tolerance)
-    if replicates < 2:
-        raise ValueError(f"replicates={replicates}: expected at least 2")
-    shared = share_table and method == "rejection"
-    if shared and summaries == "learned":
-        raise ValueError("summaries=learned looks near each election: expected share_table=False")
-    own = {name: value for name, value in settings.items() if name not in _PROBLEM}
-    problem, encoded = make_problem(election, model, **{k: v for k, v in settings.items() if k in _PROBLEM})
-    statistics = settings.get("statistics", "paper")
-    paper = statistics == "paper" and summaries == "given"
-    if tolerance is None and paper:
-        tolerance = TOLERANCE.get(method)
-    if tolerance is None and method == "smc":
-        tolerance = 0.0
-    if tolerance is None and method == "explore_exploit":
-        raise ValueError("tolerance: explore_exploit needs one where the statistics are not the paper's")
-    key_truth, key_data, key_search, key_pilot = jax.random.split(seed_key(seed), 4)
-    if not paper and method != "exact" and summaries == "given":
+    where = "districts.recover"
+    election = election_of(election)
+    search = search_of(asked, of_methods, where=where)
+    method, replicates = search.method, asked.replicates
+    shared = asked.share_table and method.name == "rejection"
+    if shared and asked.summaries == "learned":
+        raise data_error(
+            "found 'learned' with one table of simulations",
+            where=f"{where}(summaries=)",
+            expected="summaries='given', as learned ones look near each election",
+            mend="pass share_table=False",
+        )
+    problem, encoded = make_problem(election, model, priors=priors, params=params, options=options, search=asked)
+    key_truth, key_data, key_search, key_pilot = jax.random.split(seed_key(asked.seed), 4)
+    if not search.paper and method.likelihood_free and asked.summaries == "given":
         # the scales are those of the prior, whatever was observed
-        problem, _ = with_own_measure(key_pilot, problem, summaries=summaries, pilot=pilot)
+        problem, _ = with_own_measure(key_pilot, problem, summaries=asked.summaries, pilot=asked.pilot)
     truth = permitted_draws(key_truth, 0, replicates, problem)
     data = evaluate(key_data, np.arange(replicates), truth, problem)
-    search = {"budget": budget, "accept": accept, "tolerance": tolerance, **own}
+    how = {"budget": asked.budget, "accept": search.accept, "tolerance": search.tolerance, "options": search.options}
 
     def calibrations() -> Iterator[Replicate]:
-        votes = _votes(key_data, truth, problem) if method == "exact" else None
+        votes = _votes(key_data, truth, problem) if method.needs_votes else None
         for r in range(replicates):
             this = _observing(problem, data, r)
-            if summaries == "learned":
+            if asked.summaries == "learned":
                 key = jax.random.fold_in(key_pilot, r)
-                this, _ = with_own_measure(key, this, summaries=summaries, pilot=pilot)
+                this, _ = with_own_measure(key, this, summaries=asked.summaries, pilot=asked.pilot)
             extra = {} if votes is None else {"votes": votes[r]}
-            sample: Sample = METHODS[method](jax.random.fold_in(key_search, r), this, **search, **extra)  # type: ignore[operator]
-            yield Replicate(adjust_sample(sample, this, adjustment), sample.tolerance, sample.simulations)
+            sample: Sample = method.search(jax.random.fold_in(key_search, r), this, **how, **extra)
+            yield Replicate(adjust_sample(sample, this, search.adjust), sample.tolerance, sample.simulations)
 
     def from_table() -> Iterator[Replicate]:
-        if own:
-            raise ValueError(f"method rejection: unexpected keyword argument '{next(iter(own))}'")
-        table = _table(key_search, problem, budget, progress)
+        table = _table(key_search, problem, asked.budget, progress)
         for r in range(replicates):
             this = _observing(problem, data, r)
-            sample = _closest_of(table, this, accept=accept, tolerance=tolerance)
-            yield Replicate(adjust_sample(sample, this, adjustment), sample.tolerance, 0 if r else budget)
+            sample = _closest_of(table, this, accept=search.accept, tolerance=search.tolerance)
+            yield Replicate(adjust_sample(sample, this, search.adjust), sample.tolerance, 0 if r else asked.budget)
 
     found = []
     for replicate in from_table() if shared else calibrations():
         found.append(replicate)
         if progress:
             progress(len(found), replicates, f"{len(found)} of {replicates} elections calibrated")
-    simulator, options = problem.setting.simulator, problem.setting.options
-    dataset = _decode(found, truth, data, problem, dim_labels(simulator, options, encoded))
-    dataset.attrs = provenance(election, simulator, options, seed) | {
+    simulator, readings = problem.setting.simulator, problem.setting.options
+    dataset = _decode(found, truth, data, problem, dim_labels(simulator, readings, encoded))
+    dataset.attrs = provenance(election, simulator, readings, asked.seed) | {
         "engine": problem.setting.plan.engine,
-        "method": method,
-        "method_options": plain_params(own),
+        "method": method.name,
+        "method_options": as_json(search.options),
         "fixed_parameters": plain_params(problem.fixed),
         "priors": str({axis.name: str(axis) for axis in problem.space.axes}),
-        "statistics": name_of(statistics),
-        "summaries": summaries,
-        "adjustment": adjustment,
-        "budget": budget,
-        "accept": accept,
-        "tolerance_asked": -1.0 if tolerance is None else float(tolerance),
+        "statistics": name_of(asked.statistics),
+        "summaries": asked.summaries,
+        "adjustment": search.adjust,
+        "budget": asked.budget,
+        "accept": search.accept,
+        "tolerance_asked": -1.0 if search.tolerance is None else float(search.tolerance),
         "share_table": int(shared),
         "simulations": int(sum(replicate.simulations for replicate in found)),
     }
-    return dataset
+    return conform(dataset, RECOVERY)
 
 
 def _observing(problem: Problem, data: Draws, r: int) -> Problem:
@@ -219,7 +215,7 @@ def _decode(
         filled = np.where((weight > 0).reshape(*weight.shape, *[1] * len(dims[name])), values, np.nan)
         dataset[name] = (["replicate", "draw", *dims[name]], filled, meaning)
         dataset[f"truth_{name}"] = (["replicate", *dims[name]], np.asarray(known[name]), meaning)
-    dataset["weight"] = (("replicate", "draw"), weight, {"long_name": "weight of the draw", "units": "1"})
+    dataset["weight"] = (("replicate", "draw"), weight)
     dataset["seats"] = (("replicate", "party"), data.statistics[:, : len(parties)].astype(np.int32))
     dataset["tolerance"] = ("replicate", [replicate.tolerance for replicate in found])
     dataset["ess"] = ("replicate", weight.sum(axis=1) ** 2 / np.square(weight).sum(axis=1))

@@ -8,9 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from electjax.districts.codec import Encoded, encode, encode_params, plain_params, provenance, seed_key, with_units
+from electjax.data.labels import strings
+from electjax.data.options import with_options
+from electjax.data.schema import conform
+from electjax.districts.codec import Encoded, encode, encode_params, plain_params, provenance, seed_key
 from electjax.districts.models import get_simulator
 from electjax.districts.models.base import Outcome, Plan, check_options, make_plan, simulate_runs
+from electjax.districts.options import SimulateOptions
+from electjax.districts.results import SIMULATION
+from electjax.districts.store import Stored, election_of
 from electjax.numerics.parallel import ordered_map
 
 CHUNK_RUNS = 128
@@ -19,49 +25,51 @@ CHUNK_BYTES = 2**28
 Progress = Callable[[int, int, str], None]
 
 
+@with_options
 def simulate(
-    election: xr.Dataset,
+    election: Stored,
     model: str = "dpm",
     params: Mapping[str, Any] | None = None,
     *,
-    runs: int = 100,
-    seed: int = 0,
-    engine: str = "leap",
     options: Mapping[str, Any] | None = None,
-    chunk: int | None = None,
     progress: Progress | None = None,
+    asked: SimulateOptions,
 ) -> xr.Dataset:
-    """Simulate an election many times under one district model.
+    """Simulate an election many times under one district model (Mitra, section 4, eqs. 1 to 6).
 
     Args:
-        election: an election Dataset, as from `districts.load` or `districts.read`.
-        model: name of the model, one of `list_models()`.
+        election: an election Dataset, the name of an embedded one, or the path of a saved one.
+        model: name of the model, one of `districts.list_models()`.
         params: parameter values; a number, or one per district (or party) where the model allows it. The paper's
             defaults fill the rest.
-        runs: number of simulated elections. Run r depends on the seed and r alone.
-        seed: the same seed gives the same result.
-        engine: "leap" (fast) or "agent" (elector by elector, the slow reference).
         options: readings of the model, such as {"bookkeeping": "none"}.
-        chunk: runs per compiled call, rounded up to whole batches; the result does not depend on it.
         progress: called as progress(done, runs, text).
 
     Returns:
-        Dataset with votes(run, district, party) int32, winner(run, district) index into party,
-        margin(run, district), seats(run, party), vote_fraction(run, party), mwm(run), swm(run).
+        Dataset with votes(run, district, party) int32, winner(run, district), a party label, margin(run, district),
+        the winner's share of the votes, seats(run, party), vote_fraction(run, party), mwm(run), swm(run).
 
     Raises:
-        ValueError: unknown model, parameter, option or engine, or a value out of range.
-        ElectionDataError: an invalid election.
+        ValueError: unknown model, parameter or reading, or a value out of range.
+        ElectionDataError: an invalid election, an unknown option or one out of range.
+
+    Examples:
+        >>> import electjax
+        >>> election = electjax.districts.uniform({"A": 0.55, "B": 0.45}, districts=20, electors=20_000)
+        >>> simulated = electjax.districts.simulate(election, "dm", {"concentration": 2.0}, runs=4, seed=1)
+        >>> simulated["votes"].shape, simulated["seats"].sum("party").values.tolist()
+        ((4, 20, 2), [20, 20, 20, 20])
+        >>> simulated["winner"].values[0, 0] in ("A", "B")
+        True
     """
-    if runs < 1:
-        raise ValueError(f"runs={runs}: expected at least 1")
+    election = election_of(election)
     simulator = get_simulator(model)
     settings = check_options(simulator, dict(options or {}))
     encoded = encode(election)
     values = encode_params(simulator, params, settings, encoded)
-    plan = make_plan(simulator, encoded.contest, options=settings, engine=engine)
-    size = runs_a_call(encoded, plan, chunk)
-    key = seed_key(seed)
+    plan = make_plan(simulator, encoded.contest, options=settings, engine=asked.engine)
+    size = runs_a_call(encoded, plan, asked.chunk)
+    key = seed_key(asked.seed)
 
     def work(first: int) -> Outcome:
         return simulate_runs(
@@ -75,10 +83,10 @@ def simulate(
             plan=plan,
         )
 
-    whole = in_chunks(work, runs, size, progress)
-    attrs = provenance(election, simulator, settings, seed)
-    attrs |= {"engine": engine, "parameters": plain_params(values)}
-    return with_units(decode_runs(whole, encoded, attrs))
+    whole = in_chunks(work, asked.runs, size, progress)
+    attrs = provenance(election, simulator, settings, asked.seed)
+    attrs |= {"engine": asked.engine, "parameters": plain_params(values)}
+    return conform(decode_runs(whole, encoded, attrs), SIMULATION)
 
 
 def runs_a_call(encoded: Encoded, plan: Plan, chunk: int | None = None) -> int:
@@ -108,7 +116,7 @@ def decode_runs(whole: Outcome, encoded: Encoded, attrs: Mapping[str, Any]) -> x
     return xr.Dataset(
         {
             "votes": (("run", "district", "party"), whole.votes),
-            "winner": (("run", "district"), whole.winner),
+            "winner": (("run", "district"), strings(encoded.parties)[whole.winner]),
             "margin": (("run", "district"), whole.margin),
             "seats": (("run", "party"), whole.summary.seats),
             "vote_fraction": (("run", "party"), whole.summary.vote_fraction),

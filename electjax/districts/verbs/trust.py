@@ -1,7 +1,7 @@
 """Is a posterior to be trusted? One verb per check.
 
 `sbc`, `coverage` and `tarp` judge a way of calibrating, by what `recover` finds on elections simulated from known
-parameters; `districts.check`, `districts.sensitivity` and `identifiability` judge one posterior.
+parameters; `districts.check`, `districts.sensitivity` and `districts.identifiability` judge one calibration.
 """
 
 from collections.abc import Sequence
@@ -10,17 +10,20 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from electjax.data.checks import checked_levels
+from electjax.data.errors import data_error
+from electjax.data.options import with_options
+from electjax.data.schema import conform
+from electjax.districts import results
 from electjax.districts.abc import trust
 from electjax.districts.codec import observed_statistics
-from electjax.districts.posterior import parameter_names
+from electjax.districts.options import BandOptions, CheckOptions, CoverageOptions, SensitivityOptions
+from electjax.districts.results import parameter_names
+from electjax.districts.store import Stored, election_of, fit_of, result_of
 from electjax.districts.verbs.outcomes import outcomes
 from electjax.districts.verbs.predict import predict
 
 RANKS = 100
 POINTS = 50  # at which cumulative distributions are drawn
-LEVELS = (0.5, 0.8, 0.9, 0.95)
-FRACTIONS = (1.0, 0.75, 0.5, 0.35, 0.25, 0.15, 0.1)
 LEARNT = 0.25  # contraction from which a parameter counts as identified; a few hundred draws leave it .1 unsure
 FEWEST_ESS = 20.0
 
@@ -37,10 +40,15 @@ class Recovered(NamedTuple):
 
 
 def recovered(recovery: xr.Dataset) -> Recovered:
-    """The arrays of a recovery; ValueError where it is none."""
+    """The arrays of a recovery; ElectionDataError where it has no known parameters."""
     names = _names(recovery, _TRUTH)
-    if not names or not {"replicate", "draw"} <= set(recovery.dims) or "weight" not in recovery:
-        raise ValueError("no recovery: expected the Dataset of `recover`, with weight and truth_<parameter>")
+    if not names:
+        raise data_error(
+            "no truth_<parameter>",
+            where="recovery",
+            expected="what districts.recover returned",
+            mend="run districts.recover",
+        )
     labels, draws = scalars(recovery, names, ("replicate", "draw"))
     _, truth = scalars(recovery, [_TRUTH + name for name in names], ("replicate",))
     return Recovered(labels, draws, recovery["weight"].transpose("replicate", "draw").values, truth)
@@ -63,7 +71,8 @@ def scalars(dataset: xr.Dataset, names: Sequence[str], lead: tuple[str, ...]) ->
     return labels, np.concatenate(columns, axis=-1)
 
 
-def sbc(recovery: xr.Dataset, *, level: float = 0.95, seed: int = 0) -> xr.Dataset:
+@with_options
+def sbc(recovery: Stored, *, asked: BandOptions) -> xr.Dataset:
     """Simulation-based calibration: the truth's rank among the posterior draws, uniform where posteriors are right.
 
     Ranks are weighted: the share of the posterior's weight below the truth, ties broken at random, on a scale of 0 to
@@ -71,22 +80,36 @@ def sbc(recovery: xr.Dataset, *, level: float = 0.95, seed: int = 0) -> xr.Datas
     narrow, a slope that they lie to one side.
 
     Args:
-        recovery: of `recover`.
-        level: probability with which a right method stays within a band everywhere.
-        seed: of the random breaking of ties.
+        recovery: what `districts.recover` returned, or the path where it was saved.
 
     Returns:
         Dataset over `parameter` (every scalar): fractional_rank and rank(replicate), count(bin) with count_low and
         count_high, ecdf(point) with ecdf_low and ecdf_high (simultaneous bands, also for count), p_chi2 (bins with 20
         or more replicates expected) and p_ks. p-values are of one parameter each, not corrected for their number.
+
+    Raises:
+        ElectionDataError: no recovery.
+
+    Examples:
+        >>> import electjax
+        >>> election = electjax.districts.uniform({"A": 0.55, "B": 0.45}, districts=20, electors=20_000)
+        >>> how = {"method": "rejection", "budget": 256, "accept": 50, "seed": 1}
+        >>> recovery = electjax.districts.recover(election, "dm", replicates=10, **how)
+        >>> checked = electjax.districts.sbc(recovery)
+        >>> checked["rank"].dims, checked["parameter"].values.tolist()
+        (('replicate', 'parameter'), ['concentration'])
     """
+    recovery = result_of(recovery, results.RECOVERY)
     found = recovered(recovery)
-    rank = trust.fractional_ranks(found.draws, found.weight, found.truth, np.random.default_rng(seed))
+    rank = trust.fractional_ranks(found.draws, found.weight, found.truth, np.random.default_rng(asked.seed))
     number, bins = len(rank), trust.bins_for(len(rank))
     points = np.arange(1, POINTS) / POINTS
-    count_band, ecdf_band = trust.histogram_band(number, bins, level), trust.ecdf_band(number, points, level)
+    count_band, ecdf_band = (
+        trust.histogram_band(number, bins, asked.level),
+        trust.ecdf_band(number, points, asked.level),
+    )
     tests = [trust.uniformity(column) for column in rank.T]
-    return xr.Dataset(
+    found_ranks = xr.Dataset(
         {
             "fractional_rank": (("replicate", "parameter"), rank),
             "rank": (("replicate", "parameter"), np.minimum((rank * RANKS).astype(int), RANKS - 1)),
@@ -100,45 +123,58 @@ def sbc(recovery: xr.Dataset, *, level: float = 0.95, seed: int = 0) -> xr.Datas
             "p_ks": ("parameter", [test.ks for test in tests]),
         },
         coords={"parameter": found.labels, "bin": (np.arange(bins) + 0.5) / bins, "point": points},
-        attrs=recovery.attrs | {"check": "simulation-based calibration", "band_level": level},
+        attrs=_origin(recovery) | {"check": "simulation-based calibration", "band_level": asked.level},
     )
+    return conform(found_ranks, results.SBC)
 
 
-def coverage(recovery: xr.Dataset, levels: Sequence[float] = LEVELS) -> xr.Dataset:
+@with_options
+def coverage(recovery: Stored, *, asked: CoverageOptions) -> xr.Dataset:
     """How often the central posterior intervals hold the truth.
 
     Args:
-        recovery: of `recover`.
-        levels: nominal probabilities of the intervals.
+        recovery: what `districts.recover` returned, or the path where it was saved.
 
     Returns:
         Dataset over `parameter` and `level`: coverage, low and high (what 95 % of right methods would show, at each
         level by itself) and width, the intervals' mean width as a share of that of the prior's interval.
 
     Raises:
-        ValueError: a level that is not between 0 and 1.
+        ElectionDataError: a level that is not between 0 and 1, or no recovery.
+
+    Examples:
+        >>> import electjax
+        >>> election = electjax.districts.uniform({"A": 0.55, "B": 0.45}, districts=20, electors=20_000)
+        >>> how = {"method": "rejection", "budget": 256, "accept": 50, "seed": 1}
+        >>> recovery = electjax.districts.recover(election, "dm", replicates=10, **how)
+        >>> checked = electjax.districts.coverage(recovery, levels=[0.5, 0.9])
+        >>> checked["coverage"].sizes["level"], bool((checked["low"] < checked["high"]).all())
+        (2, True)
     """
-    nominal = checked_levels(levels)
+    recovery = result_of(recovery, results.RECOVERY)
+    nominal = np.asarray(asked.levels, float)
     found = recovered(recovery)
     low, high = trust.central_intervals(found.draws, found.weight, nominal)
-    held = (low <= found.truth[..., None]) & (found.truth[..., None] <= high)
-    number = len(held)
+    covered = (low <= found.truth[..., None]) & (found.truth[..., None] <= high)
+    number = len(covered)
     # the truths are draws from the prior
     prior_low, prior_high = (a[0] for a in trust.central_intervals(found.truth[None], np.ones((1, number)), nominal))
     expected = np.array([trust.binomial_interval(number, p) for p in nominal]) / number
-    return xr.Dataset(
+    shares = xr.Dataset(
         {
-            "coverage": (("parameter", "level"), held.mean(axis=0)),
+            "coverage": (("parameter", "level"), covered.mean(axis=0)),
             "low": ("level", expected[:, 0]),
             "high": ("level", expected[:, 1]),
             "width": (("parameter", "level"), (high - low).mean(axis=0) / (prior_high - prior_low)),
         },
         coords={"parameter": found.labels, "level": nominal},
-        attrs=recovery.attrs | {"check": "coverage of central intervals"},
+        attrs=_origin(recovery) | {"check": "coverage of central intervals"},
     )
+    return conform(shares, results.COVERAGE)
 
 
-def tarp(recovery: xr.Dataset, *, level: float = 0.95, seed: int = 0) -> xr.Dataset:
+@with_options
+def tarp(recovery: Stored, *, asked: BandOptions) -> xr.Dataset:
     """Tests of accuracy with random points: expected coverage of balls, all parameters at once.
 
     Every replicate has a reference point, the truth of another replicate; the ball around it that reaches the
@@ -146,26 +182,37 @@ def tarp(recovery: xr.Dataset, *, level: float = 0.95, seed: int = 0) -> xr.Data
     quantile scale.
 
     Args:
-        recovery: of `recover`.
-        level: probability with which a right method stays within the band everywhere.
-        seed: of the random breaking of ties.
+        recovery: what `districts.recover` returned, or the path where it was saved.
 
     Returns:
         Dataset: fractional_rank(replicate); coverage(credibility), below the diagonal where posteriors are too
         narrow, with low and high (a simultaneous band); p_chi2 and p_ks.
+
+    Raises:
+        ElectionDataError: no recovery.
+
+    Examples:
+        >>> import electjax
+        >>> election = electjax.districts.uniform({"A": 0.55, "B": 0.45}, districts=20, electors=20_000)
+        >>> how = {"method": "rejection", "budget": 256, "accept": 50, "seed": 1}
+        >>> recovery = electjax.districts.recover(election, "dm", replicates=10, **how)
+        >>> checked = electjax.districts.tarp(recovery)
+        >>> checked["coverage"].dims, bool(0 <= checked["p_ks"] <= 1)
+        (('credibility',), True)
     """
+    recovery = result_of(recovery, results.RECOVERY)
     found = recovered(recovery)
     number = len(found.truth)
     truth, draws = np.empty_like(found.truth), np.empty_like(found.draws)
     for i, prior in enumerate(found.truth.T):
         truth[:, i] = trust.prior_quantile(prior, prior)
         draws[..., i] = trust.prior_quantile(found.draws[..., i].ravel(), prior).reshape(draws.shape[:-1])
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(asked.seed)
     rank = trust.tarp_ranks(draws, found.weight, truth, np.roll(truth, 1, axis=0), rng)
     points = np.arange(1, POINTS) / POINTS
-    band = trust.ecdf_band(number, points, level)
+    band = trust.ecdf_band(number, points, asked.level)
     test = trust.uniformity(rank)
-    return xr.Dataset(
+    balls = xr.Dataset(
         {
             "fractional_rank": ("replicate", rank),
             "coverage": ("credibility", (rank[:, None] <= points).mean(axis=0)),
@@ -175,25 +222,25 @@ def tarp(recovery: xr.Dataset, *, level: float = 0.95, seed: int = 0) -> xr.Data
             "p_ks": test.ks,
         },
         coords={"credibility": points},
-        attrs=recovery.attrs | {"check": "TARP", "band_level": level},
+        attrs=_origin(recovery) | {"check": "TARP", "band_level": asked.level},
     )
+    return conform(balls, results.TARP)
 
 
+@with_options
 def check(
-    election: xr.Dataset,
-    posterior: xr.Dataset,
-    prediction: xr.Dataset | None = None,
+    fit: Stored,
+    election: Stored,
     *,
-    runs: int = 1000,
-    seed: int = 0,
+    prediction: Stored | None = None,
+    asked: CheckOptions,
 ) -> xr.Dataset:
     """Posterior predictive check: does the calibrated model give elections that look like the observed one?
 
     Args:
-        election: the observed election.
-        posterior: of `calibrate`.
-        prediction: of `predict`; by default `runs` elections are simulated.
-        runs, seed: of the prediction that is made here.
+        fit: what `districts.calibrate` returned, or the path where it was saved.
+        election: the observed election: a Dataset, a name or a path.
+        prediction: what `districts.predict` returned, or its path; by default `runs` elections are simulated.
 
     Returns:
         Dataset over `statistic` (seats and vote fractions of every party, the winning margins' mean, sd, least and
@@ -201,9 +248,23 @@ def check(
         the prediction; p, the share of predictions above the observed value, ties counted half; p_two_sided. p near 0
         or 1 says that the model cannot produce this. `fitted` marks the statistics that the calibration looked at:
         they fit better than they would had they not been used.
+
+    Raises:
+        ElectionDataError: an invalid election, calibration or prediction.
+
+    Examples:
+        >>> import electjax
+        >>> election = electjax.districts.uniform({"A": 0.55, "B": 0.45}, districts=20, electors=20_000)
+        >>> how = {"method": "rejection", "budget": 256, "accept": 50, "tolerance": 20.0, "seed": 1}
+        >>> fit = electjax.districts.calibrate(election, "dm", **how)
+        >>> checked = electjax.districts.check(fit, election, runs=16, seed=1)
+        >>> checked["statistic"].values[:2].tolist(), checked["observed"].values[:2].tolist()
+        (['seats A', 'seats B'], [20.0, 0.0])
     """
+    fit, election = fit_of(fit), election_of(election)
     if prediction is None:
-        prediction = predict(posterior, election, runs=runs, seed=seed)
+        prediction = predict(fit, election, runs=asked.runs, seed=asked.seed)
+    prediction = result_of(prediction, results.SIMULATION)
     detailed = "votes" in election
     seen = (
         outcomes(election)
@@ -230,9 +291,9 @@ def check(
     p = np.where(np.isnan(observed), np.nan, p)
     low, high = np.quantile(sample, [0.05, 0.95], axis=0)
     by = "statistic"
-    paper = str(posterior.attrs.get("statistics", "paper")) == "paper"
+    paper = str(fit.attrs.get("statistics", "paper")) == "paper"
     fitted = [paper and label.split()[0] in ("seats", "vote_fraction", "mwm", "swm") for label in columns]
-    return xr.Dataset(
+    table = xr.Dataset(
         {
             "observed": (by, observed),
             "mean": (by, sample.mean(axis=0)),
@@ -244,32 +305,46 @@ def check(
             "fitted": (by, fitted),
         },
         coords={by: list(columns)},
-        attrs={key: posterior.attrs[key] for key in ("election", "model", "method", "seed") if key in posterior.attrs}
+        attrs={key: fit.attrs[key] for key in ("election", "model", "method", "seed") if key in fit.attrs}
         | {"check": "posterior predictive", "runs": len(sample)},
     )
+    return conform(table, results.CHECK)
 
 
-def sensitivity(posterior: xr.Dataset, fractions: Sequence[float] = FRACTIONS) -> xr.Dataset:
+@with_options
+def sensitivity(fit: Stored, *, asked: SensitivityOptions) -> xr.Dataset:
     """How the posterior changes as the tolerance falls: a result that still moves with it is not yet to be trusted.
 
     Args:
-        posterior: of `calibrate`. Its regression adjustment was made once, at the full tolerance, which hides part of
-            the movement: where there was one, look at unadjusted_* too.
-        fractions: shares of the accepted draws, by weight; each gives a tolerance. Shares that leave an effective
-            sample of fewer than 20 are left out.
+        fit: what `districts.calibrate` returned, or the path where it was saved. Its regression adjustment was made
+            once, at the full tolerance, which hides part of the movement: where there was one, look at unadjusted_*
+            too. Shares of the draws that leave an effective sample of fewer than 20 are left out.
 
     Returns:
         Dataset over `epsilon`, the tolerances (falling), and `parameter`: mean, sd, and low, median and high (5, 50,
         95 %); the same before regression adjustment as unadjusted_*, where there was one; share, ess and draws of
         each; and drift(parameter), the change of the mean over the range in the sd of the tightest posterior.
+
+    Raises:
+        ElectionDataError: no calibration, or shares out of range.
+
+    Examples:
+        >>> import electjax
+        >>> election = electjax.districts.uniform({"A": 0.55, "B": 0.45}, districts=20, electors=20_000)
+        >>> how = {"method": "rejection", "budget": 256, "accept": 50, "tolerance": 20.0, "seed": 1}
+        >>> fit = electjax.districts.calibrate(election, "dm", **how)
+        >>> found = electjax.districts.sensitivity(fit, fractions=[1.0, 0.5])
+        >>> found["mean"].dims, found.sizes["epsilon"]
+        (('epsilon', 'parameter'), 2)
     """
+    posterior = fit_of(fit)
     names = parameter_names(posterior)
     weight, far = posterior["weight"].values, posterior["distance"].values
     order = np.argsort(far, kind="stable")
-    held = np.cumsum(weight[order]) / weight.sum()
+    mass = np.cumsum(weight[order]) / weight.sum()
     cuts: list[float] = []
-    for fraction in sorted(set(fractions), reverse=True):
-        cut = float(far[order][min(int(np.searchsorted(held, fraction * (1 - 1e-9))), len(far) - 1)])
+    for fraction in sorted(set(asked.fractions), reverse=True):
+        cut = float(far[order][min(int(np.searchsorted(mass, fraction * (1 - 1e-9))), len(far) - 1)])
         inside = np.where(far <= cut, weight, 0.0)
         if cut not in cuts and (not cuts or inside.sum() ** 2 / np.square(inside).sum() >= FEWEST_ESS):
             cuts.append(cut)
@@ -289,8 +364,9 @@ def sensitivity(posterior: xr.Dataset, fractions: Sequence[float] = FRACTIONS) -
         "ess": ("epsilon", inside_sum**2 / np.square(inside).sum(axis=1)),
         "draws": ("epsilon", (inside > 0).sum(axis=1)),
     }
-    attrs = posterior.attrs | {"check": "sensitivity to the tolerance"}
-    return xr.Dataset(variables, coords={"epsilon": cuts, "parameter": labels}, attrs=attrs)
+    attrs = _origin(posterior) | {"check": "sensitivity to the tolerance"}
+    found = xr.Dataset(variables, coords={"epsilon": cuts, "parameter": labels}, attrs=attrs)
+    return conform(found, results.SENSITIVITY)
 
 
 def _summaries(draws: np.ndarray, weights: np.ndarray, prefix: str) -> dict[str, tuple[tuple[str, str], np.ndarray]]:
@@ -306,17 +382,30 @@ def _summaries(draws: np.ndarray, weights: np.ndarray, prefix: str) -> dict[str,
     return {prefix + name: (("epsilon", "parameter"), value) for name, value in values.items()}
 
 
-def identifiability(posterior: xr.Dataset) -> xr.Dataset:
+def identifiability(fit: Stored) -> xr.Dataset:
     """What the election says about each parameter, against what the prior said.
 
     Args:
-        posterior: of `calibrate`.
+        fit: what `districts.calibrate` returned, or the path where it was saved.
 
     Returns:
         Dataset over `parameter`: contraction (1 - posterior variance / prior variance on the prior's quantile scale),
         identified (contraction of .25 or more: an sd of at most .87 of the prior's), mean and sd, low and high (5 and
         95 %), prior_sd, and said, the same in words, such as "eta INC: not identified, contraction 3 %".
+
+    Raises:
+        ElectionDataError: no calibration.
+
+    Examples:
+        >>> import electjax
+        >>> election = electjax.districts.uniform({"A": 0.55, "B": 0.45}, districts=20, electors=20_000)
+        >>> how = {"method": "rejection", "budget": 256, "accept": 50, "tolerance": 20.0, "seed": 1}
+        >>> fit = electjax.districts.calibrate(election, "dm", **how)
+        >>> found = electjax.districts.identifiability(fit)
+        >>> found["parameter"].values.tolist(), bool((found["low"] <= found["high"]).all())
+        (['concentration'], True)
     """
+    posterior = fit_of(fit)
     names = parameter_names(posterior)
     labels, draws = scalars(posterior, names, ("draw",))
     _, prior = scalars(posterior, [_PRIOR + name for name in names], ("prior_draw",))
@@ -332,7 +421,7 @@ def identifiability(posterior: xr.Dataset) -> xr.Dataset:
         for label, c in zip(labels, learnt, strict=True)
     ]
     by = "parameter"
-    return xr.Dataset(
+    table = xr.Dataset(
         {
             "contraction": (by, learnt),
             "identified": (by, learnt >= LEARNT),
@@ -344,10 +433,16 @@ def identifiability(posterior: xr.Dataset) -> xr.Dataset:
             "said": (by, said),
         },
         coords={by: labels},
-        attrs=posterior.attrs | {"check": "identifiability"},
+        attrs=_origin(posterior) | {"check": "identifiability"},
     )
+    return conform(table, results.IDENTIFIABILITY)
 
 
 def _names(dataset: xr.Dataset, prefix: str) -> list[str]:
     """The parameters that have a variable of this prefix."""
     return [str(name).removeprefix(prefix) for name in dataset.data_vars if str(name).startswith(prefix)]
+
+
+def _origin(result: xr.Dataset) -> dict[str, Any]:
+    """How a result came about, without what says which kind it is."""
+    return {str(key): value for key, value in result.attrs.items() if key != "conventions"}

@@ -34,7 +34,7 @@ def whole_table(result: xr.Dataset, contest: str | None = None, *, first: bool =
     known = contests_of(result)
     if contest is not None and contest not in known:
         expected, mend = f"one of {len(known)} contests", suggest(str(contest), known[:_MOST_NAMED])
-        raise data_error(f"found {contest!r}", where="ecological(contest=)", expected=expected, mend=mend)
+        raise data_error(f"found {contest!r}", where="contest=", expected=expected, mend=mend)
     if contest is None and len(known) > 1 and not first:
         return pooled_table(result)
     return contest_table(result, contest or known[0])
