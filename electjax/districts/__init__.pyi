@@ -15,10 +15,12 @@ from .verbs.inference_data import to_inference_data as to_inference_data
 from .verbs.outcomes import geography as geography
 from .verbs.outcomes import outcomes as outcomes
 from .verbs.outcomes import swing_curve as swing_curve
+from .verbs.plot import plot as plot
 from .verbs.predict import predict as predict
 from .verbs.read import read as read
 from .verbs.recover import recover as recover
 from .verbs.simulate import simulate as simulate
+from .verbs.summary import summary as summary
 from .verbs.trust import check as check
 from .verbs.trust import coverage as coverage
 from .verbs.trust import identifiability as identifiability

@@ -11,21 +11,12 @@ import xarray as xr
 from jaxtyping import Array
 
 import electjax
-from electjax.data.errors import ElectionDataError, data_error
+from electjax.data.errors import data_error
+from electjax.districts.builders import winning_margin
 from electjax.districts.kernels.outcome import vote_fractions
 from electjax.districts.kernels.polling import largest_remainder
 from electjax.districts.models.base import Contest, Simulator
-from electjax.districts.schema import may_win, validate, winning_margin
-
-UNITS = {
-    "votes": ("votes polled", "votes"),
-    "winner": ("index of the winning party", "1"),
-    "margin": ("winner's share of the votes polled", "1"),
-    "seats": ("seats won", "seats"),
-    "vote_fraction": ("mean over districts of the party's vote fraction", "1"),
-    "mwm": ("mean winning margin", "1"),
-    "swm": ("standard deviation of the winning margin", "1"),
-}
+from electjax.districts.schema import may_win, validate, where_of
 
 
 class Encoded(NamedTuple):
@@ -58,7 +49,7 @@ def encode(election: xr.Dataset) -> Encoded:
         if "votes_total" not in election.attrs:
             raise data_error(
                 "no votes, only a summary",
-                where=f"election {election.attrs.get('name', '')!r}, attribute 'votes_total'",
+                where=f"{where_of(election)}, attribute 'votes_total'",
                 expected="the number of votes polled, which the districts share equally",
                 mend="election.attrs['votes_total'] = ...",
             )
@@ -161,16 +152,6 @@ def observed_statistics(election: xr.Dataset) -> dict[str, np.ndarray]:
     }
 
 
-def with_units(dataset: xr.Dataset) -> xr.Dataset:
-    """Give the known variables their `long_name` and `units`."""
-    for name in dataset.data_vars:
-        long_name, units = UNITS.get(str(name).removeprefix("observed_"), ("", ""))
-        if units:
-            prefix = "observed " if str(name).startswith("observed_") else ""
-            dataset[name].attrs |= {"long_name": prefix + long_name, "units": units}
-    return dataset
-
-
 def provenance(election: xr.Dataset, simulator: Simulator, options: Any, seed: int) -> dict[str, Any]:
     """Attributes that say how a result came about."""
     return {
@@ -186,17 +167,3 @@ def provenance(election: xr.Dataset, simulator: Simulator, options: Any, seed: i
 def plain_params(params: Mapping[str, Any]) -> str:
     """Parameters as JSON."""
     return json.dumps({name: np.asarray(value).tolist() for name, value in params.items()})
-
-
-__all__ = [
-    "ElectionDataError",
-    "Encoded",
-    "dim_labels",
-    "encode",
-    "encode_params",
-    "observed_statistics",
-    "plain_params",
-    "provenance",
-    "seed_key",
-    "with_units",
-]

@@ -8,22 +8,13 @@ import xarray as xr
 from jaxtyping import Array
 
 from electjax.districts.abc.adjust import Adjusted
+from electjax.districts.abc.generation import permitted_draws
 from electjax.districts.abc.prior import Axis, unit_to_params
 from electjax.districts.abc.problem import Problem, Sample
-from electjax.districts.abc.rejection import permitted_draws
-from electjax.districts.codec import Encoded, dim_labels, with_units
+from electjax.districts.codec import Encoded, dim_labels
 
 PRIOR_DRAWS = 1000
 POOR = 30  # effective draws
-_PADDED = ("distance", "log_weight")
-_TRACE = {
-    "tolerance": ("tolerance of the generation", "tolerances"),
-    "acceptance_rate": ("accepted share of the simulations", "1"),
-    "ess": ("effective sample size", "draws"),
-    "simulations": ("simulations of the generation", "1"),
-    "distance": ("distance of the accepted draws", "tolerances"),
-    "log_weight": ("log of prior over proposal density and number proposed", "1"),
-}
 
 
 def decode_posterior(
@@ -63,10 +54,9 @@ def decode_posterior(
         shrunk = contraction(axis, moved.unit[:, place], values[axis.name], moved.weight, prior[axis.name], base)
         said = {"long_name": f"1 - posterior over prior variance of {axis.name}", "units": "1"}
         dataset[f"contraction_{axis.name}"] = (dims, shrunk, said)
-    dataset["weight"] = ("draw", moved.weight, {"long_name": "weight of the draw", "units": "1"})
-    far = {"long_name": "distance from the observed statistics", "units": "tolerances"}
-    dataset["distance"] = ("draw", sample.draws.distance, far)
-    dataset["accepted_at"] = ("draw", sample.number, {"long_name": "number of the simulation", "units": "1"})
+    dataset["weight"] = ("draw", moved.weight)
+    dataset["distance"] = ("draw", sample.draws.distance)
+    dataset["accepted_at"] = ("draw", sample.number)
     parties, stats = len(encoded.parties), sample.draws.statistics
     dataset["seats"] = (("draw", "party"), stats[:, :parties].astype(np.int32))
     dataset["vote_fraction"] = (("draw", "party"), stats[:, parties : 2 * parties])
@@ -79,16 +69,8 @@ def decode_posterior(
     for name, value in observed.items():
         dataset[f"observed_{name}"] = (("party",) if value.ndim else (), value)
     for name, value in sample.trace.items():
-        long_name, units = _TRACE.get(name, (name.replace("_", " "), "1"))
-        dims = ["generation", "trace_draw"][: np.ndim(value)]
-        dataset[f"trace_{name}"] = (dims, value, {"long_name": long_name, "units": units})
-    return with_units(dataset)
-
-
-def parameter_names(posterior: xr.Dataset) -> list[str]:
-    """The calibrated parameters of a posterior, in the order of the Dataset."""
-    prefix = "optimal_"
-    return [str(name).removeprefix(prefix) for name in posterior.data_vars if str(name).startswith(prefix)]
+        dataset[f"trace_{name}"] = (["generation", "trace_draw"][: np.ndim(value)], value)
+    return dataset
 
 
 def contraction(
@@ -121,12 +103,12 @@ def warn_where_poor(sample: Sample, tolerance: float | None, where: str) -> None
         warnings.warn(
             f"{where}: {within} of {sample.simulations} simulations within tolerance {tolerance:g}; kept the closest"
             f" {len(sample.weight)}, within {sample.tolerance:.2f} ({sample.stopped})",
-            stacklevel=3,
+            stacklevel=4,
         )
     ess = 1.0 / float(np.sum(sample.weight**2))
     if ess < POOR < len(sample.weight):
         warnings.warn(
             f"{where}: the {len(sample.weight)} draws weigh as much as {ess:.0f} equal ones; read no more than psi_opt"
             " from them, and try move=mcmc, a larger budget or fewer parameters",
-            stacklevel=3,
+            stacklevel=4,
         )

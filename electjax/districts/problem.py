@@ -1,7 +1,7 @@
 """From an election and plain settings to a calibration problem in arrays."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,20 +11,64 @@ from jaxtyping import Array
 
 import electjax
 from electjax.data.errors import data_error
-from electjax.districts.abc.distance import NORMS, SEAT_TOLERANCE, SHARE_TOLERANCE, Measure, Target, target
+from electjax.data.options import made
+from electjax.districts.abc import METHODS, STATISTICS, Method
+from electjax.districts.abc.distance import Measure, Target, target
 from electjax.districts.abc.generation import permitted
 from electjax.districts.abc.learned import learn_measure
 from electjax.districts.abc.prior import PriorSpec, make_space
-from electjax.districts.abc.problem import Problem, Setting, chunk_size, evaluate
+from electjax.districts.abc.problem import Problem, Setting, Summarise, chunk_size, evaluate
 from electjax.districts.abc.proposal import prior_points
-from electjax.districts.abc.statistics import STATISTICS, Statistic
 from electjax.districts.codec import Encoded, dim_labels, encode, encode_params, observed_statistics
 from electjax.districts.models import get_simulator
 from electjax.districts.models.base import check_options, make_plan
-from electjax.districts.schema import seat_index
+from electjax.districts.options import CalibrateOptions, chosen_options
+from electjax.districts.schema import seat_index, where_of
 from electjax.numerics.host import host_generator
 
-SUMMARIES = ("given", "learned")
+
+class Search(NamedTuple):
+    """How a calibration searches, with everything that follows from the method filled in."""
+
+    method: Method
+    options: Any  # of the method
+    accept: int
+    tolerance: float | None
+    adjust: str
+    paper: bool  # whether the paper's statistics are compared as they are
+    summaries: str
+    pilot: int
+
+
+def search_of(asked: CalibrateOptions, of_methods: Any, *, where: str) -> Search:
+    """The method of inference that is asked for, with its options and defaults.
+
+    Raises:
+        ElectionDataError: options that do not go together.
+    """
+    method = METHODS[asked.method]
+    own = chosen_options(asked.method, of_methods, where=where)
+    scaled = getattr(own, "scaling", "tolerance") == "mad"
+    if asked.summaries == "learned" and scaled:
+        raise data_error(
+            "found 'learned' beside scaling='mad'",
+            where=f"{where}(summaries=)",
+            expected="scaling='tolerance', as learned summaries have scales of their own",
+            mend="leave out scaling",
+        )
+    paper = asked.statistics == "paper" and asked.summaries == "given"
+    tolerance = asked.tolerance
+    if tolerance is None:
+        tolerance = method.tolerance if paper and not scaled else method.tolerance_of_others
+    if tolerance is not None and np.isnan(tolerance):
+        raise data_error(
+            "found None",
+            where=f"{where}(tolerance=)",
+            expected=f"a tolerance, which {method.name} needs where the statistics are not the paper's",
+            mend="name one",
+        )
+    adjust, accept = asked.adjust or method.adjust, asked.accept or method.accept
+    return Search(method, own, accept, tolerance, adjust, paper, asked.summaries, asked.pilot)
 
 
 def make_problem(
@@ -34,23 +78,14 @@ def make_problem(
     priors: Mapping[str, PriorSpec] | None = None,
     params: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
-    distance: str = "rms",
-    seat_tolerance: float = SEAT_TOLERANCE,
-    share_tolerance: float = SHARE_TOLERANCE,
-    statistics: str | Statistic = "paper",
-    engine: str = "leap",
+    search: CalibrateOptions | None = None,
 ) -> tuple[Problem, Encoded]:
-    """What is calibrated against what; arguments as in `electjax.districts.calibrate`.
+    """What is calibrated against what; arguments as in `districts.calibrate`.
 
     Other statistics than the paper's have scale 1 here; `with_own_measure` gives them theirs.
     """
-    check_choice("distance", distance, NORMS)
-    check_positive(seat_tolerance=seat_tolerance, share_tolerance=share_tolerance)
-    if isinstance(statistics, str):
-        check_choice("statistics", statistics, STATISTICS)
-        statistic = STATISTICS[statistics]
-    else:
-        statistic = statistics
+    asked = search or made(CalibrateOptions, {}, where="districts.calibrate")
+    statistic = asked.statistics if callable(asked.statistics) else STATISTICS[asked.statistics].of
     simulator = get_simulator(model)
     settings = check_options(simulator, dict(options or {}))
     encoded = encode(election)
@@ -67,18 +102,18 @@ def make_problem(
         observed["vote_fraction"],
         observed["mwm"],
         observed["swm"],
-        seat_tolerance=seat_tolerance,
-        share_tolerance=share_tolerance,
+        seat_tolerance=asked.seat_tolerance,
+        share_tolerance=asked.share_tolerance,
     )
-    measure = Measure(goal, distance)
+    measure = Measure(goal, asked.distance)
     if statistic is not None:
-        features = _observed_features(election, statistic, name_of(statistics))
-        measure = Measure(Target(features, np.ones(features.shape)), distance)
+        features = _observed_features(election, statistic, name_of(asked.statistics))
+        measure = Measure(Target(features, np.ones(features.shape)), asked.distance)
     allows = None
     if simulator.permits is not None and searched & set(simulator.permits_of):
         permits, known = simulator.permits, {name: np.asarray(value) for name, value in fixed.items()}
         allows = lambda points: permits(known | points, settings)  # noqa: E731
-    plan = make_plan(simulator, encoded.contest, options=settings, engine=engine)
+    plan = make_plan(simulator, encoded.contest, options=settings, engine=asked.engine)
     problem = Problem(
         setting=Setting(simulator, settings, plan, statistic),
         space=space,
@@ -87,7 +122,7 @@ def make_problem(
         fixed=fixed,
         goal=goal,
         measure=measure,
-        norm=distance,
+        norm=asked.distance,
         permits=allows,
     )
     return problem, encoded
@@ -95,7 +130,6 @@ def make_problem(
 
 def with_own_measure(key: Array, problem: Problem, *, summaries: str, pilot: int) -> tuple[Problem, int]:
     """Scales, or learned summaries, from `pilot` simulations of prior draws; and how many these were."""
-    check_choice("summaries", summaries, SUMMARIES)
     if summaries == "learned":
         measure, spent = learn_measure(key, problem, pilot=pilot)
         return problem._replace(measure=measure), spent
@@ -111,14 +145,14 @@ def returns(election: xr.Dataset, wanted: str) -> tuple[np.ndarray, np.ndarray]:
     if "votes" not in election:
         raise data_error(
             "no votes, only a summary",
-            where=f"election {election.attrs.get('name', '')!r}",
+            where=where_of(election),
             expected=f"votes(district, party), which {wanted} needs",
             mend="use the paper's statistics and method=smc",
         )
     return election["votes"].transpose("district", "party").to_numpy(), seat_index(election).to_numpy()
 
 
-def _observed_features(election: xr.Dataset, statistic: Statistic, name: str) -> np.ndarray:
+def _observed_features(election: xr.Dataset, statistic: Summarise, name: str) -> np.ndarray:
     """A statistic of the returns; one clear line where it is no vector of finite numbers."""
     votes, winner = returns(election, f"statistics={name}")
     try:
@@ -154,21 +188,8 @@ def describe_problem(problem: Problem) -> dict[str, Any]:
     }
 
 
-def name_of(statistics: str | Statistic) -> str:
+def name_of(statistics: str | Summarise) -> str:
     """A statistic as one writes it in a configuration."""
     if isinstance(statistics, str):
         return statistics
     return f"{statistics.__module__}:{getattr(statistics, '__qualname__', type(statistics).__name__)}"
-
-
-def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
-    """Raise ValueError unless `value` is one of the choices."""
-    if value not in choices:
-        raise ValueError(f"{name}={value!r} is not one of {' | '.join(choices)}")
-
-
-def check_positive(**numbers: float) -> None:
-    """Raise ValueError for the first that is not more than 0."""
-    for name, number in numbers.items():
-        if not number > 0:
-            raise ValueError(f"{name}={number}: expected more than 0")

@@ -13,7 +13,6 @@ from jaxtyping import Float, Int
 from electjax.districts.abc.prior import from_probit, to_probit, unit_to_params
 from electjax.districts.abc.problem import Problem, Sample
 
-ADJUSTMENTS = ("linear", "heteroscedastic", "none")
 DRAWS_EACH = 5  # effective draws that every coefficient of the regression should have
 TAIL = 0.005
 SMALLEST = 1e-6  # relative spread of a statistic that counts as varying

@@ -15,7 +15,6 @@ from jaxtyping import Array, Float
 
 from electjax.districts.kernels.outcome import Summary
 
-NORMS = ("rms", "max")
 SEAT_TOLERANCE = 2.0
 SHARE_TOLERANCE = 0.02
 

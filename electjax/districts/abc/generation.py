@@ -1,9 +1,12 @@
 """One generation of sequential Monte Carlo ABC: from the prior, by importance sampling, or by Metropolis steps."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import count as numbers_from
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
@@ -229,3 +232,22 @@ def permitted(
         drawn, good = drawn + number, good + len(unit)
         parts.append(unit)
     return np.concatenate(parts)[:number], drawn * number / good
+
+
+@partial(jax.jit, static_argnames=("number", "size"))
+def prior_draws(key: Key[Array, ""], first: int, *, number: int, size: int) -> Float[Array, "N D"]:
+    """Points first, first + 1, ... of a stream of uniform draws from the unit cube of dimension `size`."""
+    points = first + jnp.arange(number)
+    return jax.vmap(lambda point: jax.random.uniform(jax.random.fold_in(key, point), (size,)))(points)
+
+
+def permitted_draws(key: Key[Array, ""], first: int, number: int, problem: Problem) -> Float[np.ndarray, "N D"]:
+    """`number` draws from the prior, from point `first` of the stream on, drawn again where it does not permit them."""
+    turns = numbers_from()
+
+    def draw(asked: int) -> np.ndarray:
+        turn = next(turns)
+        own = key if turn == 0 else jax.random.fold_in(key, turn)
+        return np.asarray(prior_draws(own, first, number=asked, size=problem.space.size), float)
+
+    return permitted(problem, draw, number)[0]

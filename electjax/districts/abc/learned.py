@@ -11,9 +11,10 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from electjax.districts.abc.distance import Measure, Target
+from electjax.districts.abc.methods.smc import SMCOptions, smc
 from electjax.districts.abc.prior import to_probit
 from electjax.districts.abc.problem import Problem
-from electjax.districts.abc.smc import smc
+from electjax.districts.models.base import filled
 
 DRAWS = 400  # fewest that are learned from
 DRAWS_EACH = 10  # and for every coefficient
@@ -56,7 +57,7 @@ def learn_measure(key: Key[Array, ""], problem: Problem, *, pilot: int) -> tuple
     wanted = max(DRAWS, DRAWS_EACH * (2 * len(observed) + 1))
     if pilot < 4 * wanted:
         raise ValueError(f"pilot={pilot}: expected at least {4 * wanted} to learn from {len(observed)} features")
-    found = smc(key, problem, budget=pilot, accept=wanted, tolerance=0.0, scaling="mad")
+    found = smc(key, problem, budget=pilot, accept=wanted, tolerance=0.0, options=filled(SMCOptions, scaling="mad"))
     features = np.asarray(found.draws.features, float)
     spread = features.std(axis=0)
     bare = Projection(

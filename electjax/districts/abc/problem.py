@@ -11,15 +11,53 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from electjax.districts.abc.distance import Measure, Target, distance, flatten_summary
 from electjax.districts.abc.prior import Space, unit_to_params
-from electjax.districts.abc.statistics import Statistic
 from electjax.districts.kernels.polling import largest_remainder
-from electjax.districts.models.base import Contest, Params, Plan, Simulator, simulate_runs
+from electjax.districts.models.base import Contest, Params, Plan, Simulator, options, simulate_runs
 from electjax.numerics.parallel import ordered_map
 
 FEWEST = 10  # accepted draws
 CANDIDATES = 32  # for psi_opt
 CHUNK = 1024  # points a compiled call, rounded up to whole batches
 Progress = Callable[[int, int, str], None]
+Summarise = Callable[[Array, Array], Array]  # votes[S, K] and winner[S] of an election to a vector
+
+
+class Statistic(NamedTuple):
+    """Summary statistics by name; `of` computes them, a pure function in jax.numpy (None: the paper's)."""
+
+    name: str
+    meaning: str
+    of: Summarise | None
+
+
+@options
+class NoOptions:
+    """A method may have no options of its own."""
+
+
+class Method(NamedTuple):
+    """A method of inference.
+
+    search(key, problem, *, budget, accept, tolerance, options, progress) -> Sample. One that resumes also takes
+    `checkpoint`; one that needs the votes of every district `votes`.
+    options: the group of what only this method reads. accept, tolerance, adjust: what holds where the user says
+    nothing, the tolerance with the paper's statistics; with others it is `tolerance_of_others`, NaN where the user must
+    name one. weighting: how the draws are weighted, from the options. reads: options of `calibrate` that play a part.
+    """
+
+    name: str
+    title: str
+    search: Callable[..., "Sample"]
+    weighting: Callable[[Any], str]
+    reads: tuple[str, ...] = ()
+    options: type[Any] = NoOptions
+    accept: int = 500
+    tolerance: float | None = None
+    tolerance_of_others: float | None = None
+    adjust: str = "none"
+    resumes: bool = False
+    needs_votes: bool = False
+    likelihood_free: bool = True
 
 
 class Setting(NamedTuple):
@@ -28,7 +66,7 @@ class Setting(NamedTuple):
     simulator: Simulator
     options: Any
     plan: Plan
-    statistic: Statistic | None = None  # of the features; None: the paper's statistics are the features
+    statistic: Summarise | None = None  # of the features; None: the paper's statistics are the features
 
 
 class Problem(NamedTuple):

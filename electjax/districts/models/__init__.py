@@ -1,17 +1,22 @@
-"""District models: one file each, found by name."""
+"""District models: one file each, found by name.
+
+A file of this folder that declares a `Simulator` adds a model; nothing else has to know of it.
+"""
 
 from electjax.districts.models.base import Simulator
-from electjax.districts.models.dm import DM
-from electjax.districts.models.dpm import DPM
-from electjax.districts.models.ecm import ECM
-from electjax.districts.models.pcm import PCM
-from electjax.districts.models.sim import SIM
+from electjax.numerics.registry import declared_in
 
-SIMULATORS: dict[str, Simulator] = {model.name: model for model in (DM, DPM, ECM, PCM, SIM)}
+SIMULATORS: dict[str, Simulator] = declared_in(__name__, Simulator)
 
 
 def list_models() -> list[str]:
-    """Names of the available district models."""
+    """Names of the available district models.
+
+    Examples:
+        >>> import electjax
+        >>> electjax.districts.list_models()
+        ['dm', 'dpm', 'ecm', 'pcm', 'sim']
+    """
     return list(SIMULATORS)
 
 
@@ -20,4 +25,4 @@ def get_simulator(name: str) -> Simulator:
     try:
         return SIMULATORS[name]
     except KeyError:
-        raise ValueError(f"unknown model '{name}'; there are: {', '.join(SIMULATORS)}") from None
+        raise ValueError(f"unknown model {name!r}; there are: {', '.join(SIMULATORS)}") from None

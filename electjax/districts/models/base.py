@@ -5,9 +5,9 @@ sweeping their values compiles once. Its readings are a frozen dataclass of stat
 """
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from functools import partial
-from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,34 @@ ENGINES = ("leap", "agent")
 Bookkeeping = Literal["none", "interleaved", "by_district"]
 Params = dict[str, Array]
 DISTRICTS, PARTIES = "districts", "parties"
+Group = TypeVar("Group")
+
+
+def option(
+    default: Any,
+    meaning: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+) -> Any:
+    """Declare an option of a model or of a method, in the terms of `electjax.data.options.option`."""
+    facts = {"meaning": meaning, "low": low, "high": high, "above": above, "below": below, "good": None, "expected": ""}
+    return field(default=default, metadata=facts)
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(option,))
+def options(group: type[Group]) -> type[Group]:
+    """Make a class a group of options: a frozen dataclass that `electjax.data.options` knows as one."""
+    made = dataclass(frozen=True, kw_only=True)(group)
+    made.is_options = True  # type: ignore[attr-defined]
+    return made
+
+
+def filled(group: type[Group], **values: Any) -> Group:
+    """The options of a group: these, and defaults for the rest."""
+    return group(**values)
 
 
 class Parameter(NamedTuple):

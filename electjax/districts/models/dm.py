@@ -6,7 +6,6 @@ The paper writes c = 1 (the parameter vector is theta itself); its Table 1 suppo
 multinomial draw per district replaces the loop over electors, exactly.
 """
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
@@ -15,17 +14,17 @@ from jaxtyping import Array, Float, Int
 
 from electjax.districts.kernels.dirichlet_multinomial import urns_log
 from electjax.districts.kernels.polling import SINGLE_BLOCK, Poll, Schedule, Tally
-from electjax.districts.models.base import Bookkeeping, Contest, Parameter, Params, Simulator
+from electjax.districts.models.base import Bookkeeping, Contest, Parameter, Params, Simulator, option, options
 from electjax.districts.models.polls import holds, one_by_one, poll_parties
 from electjax.numerics import random
 
 
-@dataclass(frozen=True)
+@options
 class DMOptions:
     """Readings of DM: what decides a district, and the book-keeping of party totals."""
 
-    winner: Literal["votes", "mode"] = "votes"
-    bookkeeping: Bookkeeping = "none"
+    winner: Literal["votes", "mode"] = option("votes", "who wins: the party with most votes, or the most popular one")
+    bookkeeping: Bookkeeping = option("none", "how party totals are held fixed")
 
 
 def _weights(votes: Array, active: Array, local: Array) -> Array:

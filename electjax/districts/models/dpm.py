@@ -8,7 +8,6 @@ count     n_sk is the number of electors: a Polya urn of concentration (1 - gamm
           Dirichlet-multinomial draw. c0 plays no part.
 """
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
@@ -19,17 +18,17 @@ from jaxtyping import Array, Float, Int
 from electjax.districts.kernels import urn
 from electjax.districts.kernels.dirichlet_multinomial import urns_log
 from electjax.districts.kernels.polling import SINGLE_BLOCK, Poll, Schedule, leap_schedule, start_size
-from electjax.districts.models.base import Bookkeeping, Contest, Parameter, Params, Simulator
+from electjax.districts.models.base import Bookkeeping, Contest, Parameter, Params, Simulator, option, options
 from electjax.districts.models.polls import holds, one_by_one, poll_parties, urn_poll
 
 
-@dataclass(frozen=True)
+@options
 class DPMOptions:
-    """Readings of DPM; `growth` is how much a block may grow the electors so far (0.5 is safe, 3 is wrong)."""
+    """Readings of DPM, and how coarse its blocks are (growth 0.5 is safe, 3 is wrong)."""
 
-    reading: Literal["fraction", "count"] = "fraction"
-    bookkeeping: Bookkeeping = "interleaved"
-    growth: float = 0.5
+    reading: Literal["fraction", "count"] = option("fraction", "how the urn weighs earlier electors")
+    bookkeeping: Bookkeeping = option("interleaved", "how party totals are held fixed")
+    growth: float = option(0.5, "how much a block of electors may grow the urn, as a share of it", above=0)
 
 
 def make_poll(

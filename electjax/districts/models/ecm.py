@@ -20,7 +20,6 @@ which is the law of the literal reading without book-keeping, one national urn, 
 play no part in it, and it keeps no totals: of the book-keepings it takes "none" and the default, which it ignores.
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
 import jax.numpy as jnp
@@ -39,20 +38,24 @@ from electjax.districts.models.base import (
     Plan,
     Polled,
     Simulator,
+    option,
+    options,
 )
 from electjax.numerics import random
 
 
-@dataclass(frozen=True)
+@options
 class ECMOptions:
     """Readings of ECM; see the module."""
 
-    reading: Literal["fraction", "literal"] = "fraction"
-    ball: Literal["community", "elector"] = "community"
-    urn: Literal["national", "district"] = "national"
-    bookkeeping: Bookkeeping = "by_district"
-    overflow: Literal["split", "exceed"] = "split"
-    form: Literal["franchise", "hdp"] = "franchise"
+    reading: Literal["fraction", "literal"] = option("fraction", "how the urn weighs earlier communities")
+    ball: Literal["community", "elector"] = option("community", "what counts as one in the urn")
+    urn: Literal["national", "district"] = option("national", "who can be copied")
+    bookkeeping: Bookkeeping = option("by_district", "how party totals are held fixed")
+    overflow: Literal["split", "exceed"] = option("split", "a community larger than what its party has left")
+    form: Literal["franchise", "hdp"] = option(
+        "franchise", "communities, or their limit as a hierarchical Dirichlet process"
+    )
 
 
 def _rule(options: ECMOptions) -> Rule:

@@ -11,7 +11,6 @@ text: all districts end full. The paper's Table 3 supports 1.5, which lets distr
 district then no longer add up to its electors, and margins are shares of the votes cast.
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
 import jax
@@ -22,24 +21,22 @@ from jaxtyping import Array, Float, Int, Key
 from electjax.districts.kernels import urn
 from electjax.districts.kernels.dirichlet_multinomial import multinomial_log, urns_log
 from electjax.districts.kernels.settling import Settling, settle, settling_plan
-from electjax.districts.models.base import PARTIES, Contest, Parameter, Params, Plan, Polled, Simulator
+from electjax.districts.models.base import PARTIES, Contest, Parameter, Params, Plan, Polled, Simulator, option, options
 from electjax.districts.models.polls import capacities, run_poll, urn_poll
 from electjax.numerics import random
 
 
-@dataclass(frozen=True)
+@options
 class PCMOptions:
-    """Readings of PCM.
+    """Readings of PCM, and how coarse its blocks are."""
 
-    base: where supporters go that follow nobody. districts: whether they close when full. bookkeeping: party totals
-    fixed, or drawn from the popularity.
-    """
-
-    reading: Literal["fraction", "count"] = "fraction"
-    base: Literal["uniform", "electorate"] = "uniform"
-    districts: Literal["close", "open"] = "close"
-    bookkeeping: Literal["interleaved", "none"] = "interleaved"
-    growth: float = 0.5
+    reading: Literal["fraction", "count"] = option("fraction", "how the urn weighs earlier supporters")
+    base: Literal["uniform", "electorate"] = option("uniform", "where supporters go that follow nobody")
+    districts: Literal["close", "open"] = option("close", "whether a full district takes no more")
+    bookkeeping: Literal["interleaved", "none"] = option(
+        "interleaved", "party totals fixed, or drawn from the popularity"
+    )
+    growth: float = option(0.5, "how much a block of supporters may grow the urn, as a share of it", above=0)
 
 
 def _base(electors: Int[Array, " S"], options: PCMOptions) -> Float[Array, " S"]:

@@ -20,7 +20,6 @@ attitudes   given, or drawn for every party from {-1, 0, 1}^C such that it is go
 shares      given, or drawn by stick-breaking; spread: sigma given, or drawn from a gamma law with that mean
 """
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -32,26 +31,30 @@ from jaxtyping import Array, Float, Int, Key
 from electjax.districts.kernels import urn, valuation, valuation_agent
 from electjax.districts.kernels.placement import dirichlet_settlement
 from electjax.districts.kernels.settling import Settling, settle, settling_plan
-from electjax.districts.models.base import Contest, Parameter, Params, Plan, Polled, Simulator
+from electjax.districts.models.base import Contest, Parameter, Params, Plan, Polled, Simulator, option, options
 from electjax.districts.models.polls import capacities, run_poll, urn_poll
 from electjax.numerics import random
 
 MOST_NETWORK = 2**24  # numbers of electors that float32 can tell apart
 
 
-@dataclass(frozen=True)
+@options
 class SIMOptions:
     """Readings of SIM; see the module."""
 
-    communities: int = 3
-    placement: Literal["dirichlet", "capped"] = "dirichlet"
-    base: Literal["uniform", "electorate"] = "uniform"
-    influence: Literal["none", "district", "community", "national", "network"] = "none"
-    kappa: Literal["fixed", "beta"] = "fixed"
-    attitudes: Literal["given", "drawn"] = "drawn"
-    constraint: Literal["gross", "net"] = "gross"
-    shares: Literal["given", "drawn"] = "given"
-    spread: Literal["given", "drawn"] = "given"
+    communities: int = option(3, "how many communities there are", low=1)
+    placement: Literal["dirichlet", "capped"] = option("dirichlet", "how large districts become")
+    base: Literal["uniform", "electorate"] = option("uniform", "districts weigh alike, or by their electors")
+    influence: Literal["none", "district", "community", "national", "network"] = option(
+        "none", "whose mean opinion sways an elector; network: engine agent only"
+    )
+    kappa: Literal["fixed", "beta"] = option("fixed", "what electors keep of their own: one number, or drawn for each")
+    attitudes: Literal["given", "drawn"] = option("drawn", "phi as given, or drawn under the constraint")
+    constraint: Literal["gross", "net"] = option(
+        "gross", "a party is good with at most half of the electors, rivals counted off (net) or not"
+    )
+    shares: Literal["given", "drawn"] = option("given", "the communities' shares: given, or by stick-breaking")
+    spread: Literal["given", "drawn"] = option("given", "sigma as given, or drawn from a gamma law with that mean")
 
 
 class Society(NamedTuple):

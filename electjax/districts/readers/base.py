@@ -1,51 +1,21 @@
 """What every reader shares: its contract, the options, and the sums over candidates and parties."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from electjax.data.errors import data_error, data_warning
+from electjax.data.errors import data_warning
 from electjax.data.labels import INDEPENDENT, NOTA, OTHERS
 from electjax.data.returns_table import Row, Table, parse_table
-from electjax.districts.schema import election_dataset
+from electjax.districts.builders import dataset
+from electjax.districts.options import Policy, ReadOptions
 
-Policy = Literal["others", "party", "drop"]
-Fusion = Literal["line", "candidate"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReadOptions:
-    """The options of `districts.read`, explained there."""
-
-    independents: Policy = "others"
-    nota: Policy = "others"
-    others_may_win: bool = True
-    year: int | None = None
-    assembly_no: int | None = None
-    poll_no: int | None = None
-    where: Mapping[str, object] = field(default_factory=dict)
-    party_column: str = "party_simplified"
-    fusion: Fusion = "line"
-
-    def __post_init__(self) -> None:
-        for name, kind in (("independents", Policy), ("nota", Policy), ("fusion", Fusion)):
-            if getattr(self, name) not in get_args(kind):
-                raise data_error(
-                    f"found {getattr(self, name)!r}",
-                    where=f"districts.read({name}=)",
-                    expected=f"one of {', '.join(get_args(kind))}",
-                    mend="choose one of these",
-                )
-
-    def selection(self) -> dict[str, object]:
-        """The conditions on columns, `poll_no` left to the readers that know bye-polls."""
-        asked = {"year": self.year, "assembly_no": self.assembly_no}
-        return {**{k: v for k, v in asked.items() if v is not None}, **self.where}
+BINARY = (b"\x89HDF\r\n\x1a\n", b"CDF")  # how netCDF files begin
 
 
 class Header(NamedTuple):
@@ -68,14 +38,25 @@ class Source:
         """The file as a table of text."""
         return parse_table(self.path.name, self.raw, self.encoding)
 
+    @cached_property
+    def header(self) -> Header:
+        """What tells the format; a binary file has no columns."""
+        magic = self.raw[:8]
+        columns = () if magic.startswith(BINARY) else self.table.columns
+        return Header(magic, frozenset(column.casefold() for column in columns))
+
 
 class Reader(NamedTuple):
-    """One file format: its name and layout for people, and the functions that recognise and read it."""
+    """One file format: its name and layout for people, and the functions that recognise and read it.
+
+    general: whether others are asked first, as the layout is nobody's in particular.
+    """
 
     name: str
     layout: str
     matches: Callable[[Header], bool]
     read: Callable[[Source, ReadOptions], xr.Dataset]
+    general: bool = False
 
 
 class Line(NamedTuple):
@@ -177,7 +158,7 @@ def build_election(
         cells[district, label] if (district, label) in cells and label != OTHERS else known
         for district, (label, known) in zip(by_district, declared, strict=True)
     ]
-    return election_dataset(
+    return dataset(
         votes,
         districts=list(by_district),
         parties=parties,

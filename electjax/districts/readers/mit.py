@@ -10,11 +10,11 @@ import xarray as xr
 
 from electjax.data.labels import NOTA, OTHERS, party_label
 from electjax.data.returns_table import Row, Table
+from electjax.districts.options import ReadOptions
 from electjax.districts.readers.base import (
     Header,
     Line,
     Reader,
-    ReadOptions,
     Source,
     build_election,
     main_line,
@@ -22,7 +22,7 @@ from electjax.districts.readers.base import (
     warn_incomplete,
 )
 
-_OWN = {"state_po", "state_fips", "candidatevotes", "totalvotes", "party_simplified", "party_detailed"}
+_COLUMNS = {"state_po", "state_fips", "candidatevotes", "totalvotes", "party_simplified", "party_detailed"}
 _NO_CHOICE = {
     "BLANK VOTE",
     "BLANK VOTES",
@@ -40,7 +40,7 @@ _CHOICES = {"year": "year="} | {
 
 
 def _matches(header: Header) -> bool:
-    return len(_OWN & header.columns) >= 3
+    return len(_COLUMNS & header.columns) >= 3
 
 
 def _read(source: Source, options: ReadOptions) -> xr.Dataset:

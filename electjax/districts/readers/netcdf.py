@@ -2,18 +2,18 @@
 
 import io
 
-import numpy as np
 import xarray as xr
 
 from electjax.data.errors import ElectionDataError, data_error
-from electjax.districts.readers.base import Header, Reader, ReadOptions, Source
-from electjax.districts.schema import award_seats, validate
-
-_HDF5 = b"\x89HDF\r\n\x1a\n"
+from electjax.data.store import loaded
+from electjax.districts.builders import award_seats
+from electjax.districts.options import ReadOptions
+from electjax.districts.readers.base import BINARY, Header, Reader, Source
+from electjax.districts.schema import validate
 
 
 def _matches(header: Header) -> bool:
-    return header.magic.startswith((_HDF5, b"CDF"))
+    return header.magic.startswith(BINARY)
 
 
 def _read(source: Source, options: ReadOptions) -> xr.Dataset:
@@ -27,22 +27,16 @@ def _read(source: Source, options: ReadOptions) -> xr.Dataset:
         )
     try:
         with xr.open_dataset(io.BytesIO(source.raw), engine="h5netcdf") as opened:
-            election = opened.load()
-    except (OSError, ValueError, KeyError) as error:
+            election = loaded(opened)
+    except Exception as error:  # a damaged file makes the libraries below raise whatever they like
         raise data_error(
             f"cannot be opened ({error})",
             where=source.path.name,
             expected="netCDF 4 as districts.save writes it",
             mend="save the election again, or convert the file to netCDF 4",
         ) from None
-    for name, variable in election.variables.items():
-        if variable.dtype.kind in "OTSU":  # variable-length strings come back as objects
-            election[name] = variable.copy(data=np.array(variable.values, dtype=np.str_))
-        election[name].encoding = {}
-    election.attrs = {k: v.item() if isinstance(v, np.generic) else v for k, v in election.attrs.items()}
-    election.encoding = {}
     try:
-        validate(election)
+        election = validate(election)
     except ElectionDataError as error:
         raise ElectionDataError(f"{source.path.name}: {error}") from None
     if election.attrs.get("others_may_win", 1) and not options.others_may_win:
@@ -50,4 +44,4 @@ def _read(source: Source, options: ReadOptions) -> xr.Dataset:
     return election
 
 
-READER: Reader = Reader("netCDF", "an election saved by electjax", _matches, _read)
+READER = Reader("netCDF", "an election saved by electjax", _matches, _read)

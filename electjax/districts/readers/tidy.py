@@ -9,11 +9,11 @@ import xarray as xr
 
 from electjax.data.labels import OTHERS, party_label
 from electjax.data.returns_table import Table
+from electjax.districts.options import ReadOptions
 from electjax.districts.readers.base import (
     Header,
     Line,
     Reader,
-    ReadOptions,
     Source,
     build_election,
     constant_per_district,
@@ -92,4 +92,4 @@ def _reject_duplicates(table: Table, lines: list[Line]) -> None:
             )
 
 
-READER = Reader("tidy CSV", "district, party, votes [, electors, winner, candidate]", _matches, _read)
+READER = Reader("tidy CSV", "district, party, votes [, electors, winner, candidate]", _matches, _read, general=True)

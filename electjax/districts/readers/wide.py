@@ -9,11 +9,11 @@ import xarray as xr
 from electjax.data.errors import data_warning
 from electjax.data.labels import party_label
 from electjax.data.returns_table import Row, Table
+from electjax.districts.options import ReadOptions
 from electjax.districts.readers.base import (
     Header,
     Line,
     Reader,
-    ReadOptions,
     Source,
     build_election,
     distinct_names,
@@ -107,4 +107,6 @@ def _winner(table: Table, row: Row, parties: dict[str, str]) -> tuple[str, int |
     return winner, own
 
 
-READER = Reader("wide CSV", "district, votes_<party>, ... [, electors, winner, winner_votes]", _matches, _read)
+READER = Reader(
+    "wide CSV", "district, votes_<party>, ... [, electors, winner, winner_votes]", _matches, _read, general=True
+)

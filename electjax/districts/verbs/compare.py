@@ -157,8 +157,10 @@ def _posteriors(
         raise ValueError(f"models: {', '.join(models) or 'none'}; expected two or more to compare")
     found = {}
     for label, own in models.items():
-        alone = isinstance(own, Mapping) and not isinstance(own, xr.Dataset)
-        found[label] = calibrate(election, **({"model": label} | settings | dict(own))) if alone else fit_of(own)
+        if isinstance(own, Mapping) and not isinstance(own, xr.Dataset):
+            found[label] = calibrate(election, **{"model": label, **settings, **own})
+        else:
+            found[label] = fit_of(own)
     first_label, first = next(iter(found.items()))
     for label, posterior in found.items():
         for key in _MEASURE:

@@ -4,6 +4,7 @@ Groups, dimensions and attributes are those of ArviZ's InferenceData schema; Arv
 """
 
 import datetime
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -65,9 +66,7 @@ def to_inference_data(fit: Stored, *, prediction: Stored | None = None, election
     place = resample(weight, len(weight), seed=int(posterior.attrs.get("seed", 0)))
     drawn = posterior.isel(draw=place)
     drawn["accepted_draw"] = ("draw", place, {"long_name": "place among the weighted draws", "units": "1"})
-    provenance = {
-        name: value for name, value in posterior.attrs.items() if name not in ("electjax_version", "conventions")
-    }
+    provenance = _origin(posterior)
     notes = {"kish_ess": float(weight.sum() ** 2 / np.square(weight).sum()), "resampling": _RESAMPLING}
     prior = posterior[[f"prior_{name}" for name in names if f"prior_{name}" in posterior]]
     groups = {
@@ -79,9 +78,7 @@ def to_inference_data(fit: Stored, *, prediction: Stored | None = None, election
         simulated = [
             name for name in prediction.data_vars if name not in (*names, "draw") and "run" in prediction[name].dims
         ]
-        groups["posterior_predictive"] = _samples(prediction[simulated], "run").assign_attrs(
-            {k: v for k, v in prediction.attrs.items() if k != "conventions"}
-        )
+        groups["posterior_predictive"] = _samples(prediction[simulated], "run").assign_attrs(_origin(prediction))
     groups["observed_data"] = _observed(posterior, election)
     if election is not None:
         groups["constant_data"] = _constant(election)
@@ -94,6 +91,11 @@ def to_inference_data(fit: Stored, *, prediction: Stored | None = None, election
         "inference_library_version": electjax.__version__,
     }
     return xr.DataTree.from_dict({name: group.assign_attrs(made) for name, group in groups.items()})
+
+
+def _origin(result: xr.Dataset) -> dict[str, Any]:
+    """How a result came about; who made the tree, and of what kind its groups are, is said of the tree."""
+    return {str(k): value for k, value in result.attrs.items() if k not in ("electjax_version", "conventions")}
 
 
 def _samples(data: xr.Dataset, dim: str) -> xr.Dataset:

@@ -47,8 +47,8 @@ def predict(
         progress: called as progress(done, runs, text).
 
     Returns:
-        The Dataset of `districts.simulate`, the parameters of every run: <parameter>(run, ...), and the coordinate draw(run), the
-        posterior's draw that they come from.
+        The Dataset of `districts.simulate`, the parameters of every run: <parameter>(run, ...), and the coordinate
+        draw(run), the posterior's draw that they come from.
 
     Raises:
         ValueError: no draws, labels that differ from the election's, an unknown parameter or a value out of range.

@@ -104,10 +104,8 @@ def sbc(recovery: Stored, *, asked: BandOptions) -> xr.Dataset:
     rank = trust.fractional_ranks(found.draws, found.weight, found.truth, np.random.default_rng(asked.seed))
     number, bins = len(rank), trust.bins_for(len(rank))
     points = np.arange(1, POINTS) / POINTS
-    count_band, ecdf_band = (
-        trust.histogram_band(number, bins, asked.level),
-        trust.ecdf_band(number, points, asked.level),
-    )
+    count_band = trust.histogram_band(number, bins, asked.level)
+    ecdf_band = trust.ecdf_band(number, points, asked.level)
     tests = [trust.uniformity(column) for column in rank.T]
     found_ranks = xr.Dataset(
         {
