@@ -15,6 +15,8 @@ from .verbs.fit import fit as fit
 from .verbs.madipur import madipur as madipur
 from .verbs.madipur import madipur_table as madipur_table
 from .verbs.nuts import nuts as nuts
+from .verbs.plot import plot as plot
 from .verbs.predict import predict as predict
 from .verbs.read import read as read
 from .verbs.simulate import simulate as simulate
+from .verbs.summary import summary as summary

@@ -2,26 +2,26 @@
 
 import os
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
+from electjax.calm.booths import BOOTHS
 from electjax.calm.codec import Encoded, Scale, encode_booths
-from electjax.calm.decode import theta_labels
-from electjax.calm.model.data import Frame
-from electjax.calm.model.design import Design
+from electjax.calm.decode import free_effects, standard_of_fit, theta_labels
+from electjax.calm.model.design import Design, Frame
 from electjax.calm.model.estimate import first_weights
 from electjax.calm.model.heads import contrast, mobilisation_weights
-from electjax.calm.model.predict import Effects, Transfer, expected, tied, transfer
+from electjax.calm.model.predict import Transfer, expected, tied, transfer
 from electjax.calm.model.problem import Problem, blank, pose
-from electjax.calm.options import Options, read_options
-from electjax.calm.schema import place, validate
-from electjax.calm.verbs.fit import free_effects, is_calm, standard_of_fit
-from electjax.calm.verbs.read import read
+from electjax.calm.options import FitOptions, read_options
+from electjax.calm.store import fit_of
+from electjax.calm.verbs.read import read_booths
 from electjax.data.axes import Axis, axes_of
 from electjax.data.errors import data_error, suggest
+from electjax.data.schema import place_of
 from electjax.numerics.arrow import Point
 from electjax.numerics.laplace import Laplace
 
@@ -44,7 +44,7 @@ class Basis:
     fit: xr.Dataset
     booths: xr.Dataset
     encoded: Encoded
-    options: Options
+    options: FitOptions
     design: Design
     problem: Problem
     point: Point
@@ -53,15 +53,13 @@ class Basis:
     areas: np.ndarray
 
 
-def basis_of(fit: xr.Dataset, booths: xr.Dataset | str | os.PathLike[str]) -> Basis:
+def basis_of(fit: xr.Dataset | str | os.PathLike[str], booths: xr.Dataset | str | os.PathLike[str]) -> Basis:
     """Bring a fit and booths together. In double precision: call it under `double_precision`.
 
     Raises:
         ElectionDataError: no fit, invalid booths, or axes, parties or covariates that are not those of the fit.
     """
-    if not is_calm(fit):
-        raise data_error("no CALM fit", where="fit", expected="the result of calm.fit", mend="give the fit first")
-    booths = validate(booths) if isinstance(booths, xr.Dataset) else read(booths)
+    fit, booths = fit_of(fit), read_booths(booths)
     options, axes = read_options(fit.attrs["options"]), axes_of(fit.attrs["axes"])
     _same_axes(booths, axes)
     booths = _in_order(booths, fit)
@@ -92,11 +90,11 @@ def basis_of(fit: xr.Dataset, booths: xr.Dataset | str | os.PathLike[str]) -> Ba
 
 
 def pose_basis(
-    fit: xr.Dataset, encoded: Encoded, options: Options, design: Design, own: np.ndarray, areas: np.ndarray
+    fit: xr.Dataset, encoded: Encoded, options: FitOptions, design: Design, own: np.ndarray, areas: np.ndarray
 ) -> Problem:
     """The problem of booths with the hyperparameters, the standardisation and the weights of a fit."""
     hyper = options.hyper(encoded.axes)._replace(
-        rho=jnp.asarray(fit["rho"].values), axis_weight=jnp.asarray(fit["axis_weight"].values)
+        rho=jnp.asarray(fit["proximity"].values), axis_weight=jnp.asarray(fit["axis_weight"].values)
     )
     weights = _weights(fit, encoded, design, own, areas)
     chunk = min(options.chunk, len(own))
@@ -155,23 +153,6 @@ def free_spread(errors: np.ndarray, form: np.ndarray) -> np.ndarray:
     before = errors**2 @ np.linalg.pinv((form @ form.T) ** 2, rtol=1e-10, hermitian=True)
     value, vector = np.linalg.eigh(np.einsum("kh,ik,kg->ihg", form, before, form))
     return np.asarray(vector * np.sqrt(np.maximum(value, 0.0))[:, None, :])
-
-
-def check_draws(verb: str, draws: int, level: float, effects: str = "known") -> None:
-    """Refuse arguments out of range."""
-    known = get_args(Effects)
-    for name, value, good, wanted in (
-        ("draws", draws, isinstance(draws, int | np.integer) and draws >= 0, "a whole number, 0 for no intervals"),
-        ("level", level, 0 < level < 1, "a share between 0 and 1"),
-        ("booth_effects", effects, effects in known, " or ".join(known)),
-    ):
-        if not good:
-            raise data_error(f"found {value!r}", where=f"{verb}({name}=)", expected=wanted, mend="correct it")
-
-
-def bounds(level: float) -> dict[str, float]:
-    """Suffixes of the ends of an interval, and the quantiles they are."""
-    return {"low": (1 - level) / 2, "high": (1 + level) / 2}
 
 
 def _same(basis: Basis) -> np.ndarray:
@@ -244,7 +225,7 @@ def _same_axes(booths: xr.Dataset, axes: tuple[Axis, ...]) -> None:
     odd = sorted(set(here) ^ set(there)) or [name for name in there if here[name] != there[name]]
     raise data_error(
         f"the axes differ from the fit's in {odd[0]}",
-        where=place(booths),
+        where=place_of(booths, BOOTHS),
         expected="; ".join(f"{name}: {', '.join(labels) or 'scalar'}" for name, labels in there.items()),
         mend="read the booths with the axes of the fit (fit.attrs['axes'])",
     )
@@ -257,7 +238,7 @@ def _in_order(booths: xr.Dataset, fit: xr.Dataset) -> xr.Dataset:
     if odd:
         raise data_error(
             f"party {odd[0]!r} is only in the {'booths' if odd[0] in here else 'fit'}",
-            where=place(booths),
+            where=place_of(booths, BOOTHS),
             expected=f"the parties of the fit: {', '.join(parties)}",
             mend="rename or pool parties; one that does not stand has fielded false",
         )

@@ -1,4 +1,4 @@
-"""Booths to arrays, with the labels that stay outside."""
+"""Booths to arrays, with the labels that stay outside; and what booths must have for a fit beyond being valid."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 import xarray as xr
 
-from electjax.calm.model.data import Booths, Frame
-from electjax.calm.schema import place, validate
+from electjax.calm.booths import BOOTHS, checked_booths
+from electjax.calm.model.design import Booths, Design, Frame
 from electjax.data.axes import (
     Axis,
     axes_of,
@@ -21,6 +21,7 @@ from electjax.data.axes import (
 )
 from electjax.data.errors import data_error, suggest
 from electjax.data.labels import strings
+from electjax.data.schema import place_of
 
 Coding = Literal["one_hot", "reference", "sum_to_zero"]
 
@@ -81,7 +82,7 @@ def encode_booths(
     Raises:
         ElectionDataError: invalid booths, or an unknown covariate.
     """
-    data = booths if checked else validate(booths)
+    data = booths if checked else checked_booths(booths)
     described = axes_of(data.attrs["axes"] if axes is None else axes)  # type: ignore[arg-type]
     number = data.sizes["booth"]
     weight = np.ones(number) if train is None else np.asarray(train, dtype=float)
@@ -167,7 +168,7 @@ def _covariates(data: xr.Dataset, wanted: Sequence[str] | None) -> tuple[np.ndar
         if name not in there:
             raise data_error(
                 f"no covariate {name!r}",
-                where=place(data),
+                where=place_of(data, BOOTHS),
                 expected="covariates of the booths",
                 mend=suggest(name, there) if there else "these booths have none",
             )
@@ -189,3 +190,63 @@ def _summed(values: np.ndarray, area: np.ndarray, number: int) -> np.ndarray:
     total = np.zeros((number, values.shape[1]))
     np.add.at(total, area, values)
     return total
+
+
+def check_fittable(booths: xr.Dataset, design: Design) -> list[str]:
+    """Sentences about votes and previous shares that are there for some booths only.
+
+    Args:
+        booths: valid ones.
+        design: of the model that they are to be fitted by.
+
+    Raises:
+        ElectionDataError: no booth has polled, or the mobilisation is weighted by previous shares that no booth has.
+    """
+    polled = booths["polled"].values
+    if not polled.any():
+        raise data_error(
+            "no votes polled",
+            where=f"{place_of(booths, BOOTHS)}, polled",
+            expected="booths that have polled",
+            mend="fit booths that have polled, and use predict for these",
+        )
+    notes, silent = [], int((polled == 0).sum())
+    if silent:
+        notes.append(
+            f"{silent} of {len(polled)} booths polled no votes and count as a turnout of 0; "
+            "leave them out if their votes are not known"
+        )
+    if design.mobilisation != "previous":
+        return notes
+    known, whole = known_previous(booths)
+    if not known.any():
+        raise data_error(
+            "no booth has a previous share",
+            where=f"{place_of(booths, BOOTHS)}, previous, which mobilisation='previous' takes as weights",
+            expected="previous(booth, party)",
+            mend="add previous shares, or use mobilisation='model'",
+        )
+    if not known.all():
+        notes.append(
+            f"{int((~known).sum())} of {len(known)} booths have no previous shares: as weights of the mobilisation "
+            "they take the shares of their constituency in the election that is fitted"
+        )
+    if (known & ~whole).any():
+        notes.append(
+            f"{int((known & ~whole).sum())} of {len(known)} booths have previous shares of some of their parties only: "
+            "the others weigh 0 in the mobilisation"
+        )
+    return notes
+
+
+def known_previous(booths: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Whether a booth has previous shares of some of the parties that stand, and whether of all of them, [booth]."""
+    if "previous" not in booths:
+        nothing = np.zeros(booths.sizes["booth"], bool)
+        return nothing, nothing
+    index = {label: a for a, label in enumerate(strings(booths["constituency"].values).tolist())}
+    area = [index[label] for label in strings(booths["booth_constituency"].values).tolist()]
+    stands = booths["fielded"].transpose("constituency", "party").values.astype(bool)[area]
+    shares = booths["previous"].transpose("booth", "party").values.astype(float)
+    known, missing = stands & (shares > 0), stands & np.isnan(shares)
+    return np.any(known, axis=1), ~np.any(missing, axis=1)

@@ -1,114 +1,131 @@
-"""A CALM fit with labels: parameters by their name in the source, cells, booths, and what it takes to predict."""
+"""A CALM fit as a Dataset with labels, and what another computation takes from it."""
 
 import json
 import warnings
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
+from jax.flatten_util import ravel_pytree
 
-import electjax
-from electjax.calm.codec import Labels
-from electjax.calm.model.design import Shared
+from electjax.calm.booths import BOOTHS
+from electjax.calm.codec import Encoded, Labels
+from electjax.calm.model.affinity import Standard
+from electjax.calm.model.design import Design, Local, Shared
+from electjax.calm.model.estimate import Estimate, Information
 from electjax.calm.model.heads import contrast
-from electjax.calm.model.problem import cells, fitted, log_likelihood
+from electjax.calm.model.problem import blank_of, cells, fitted, log_likelihood
+from electjax.calm.model.rank import Rank
 from electjax.calm.model.uncertainty import booth_errors, reported, reported_errors
 from electjax.calm.model.unseen import constituencies
-from electjax.calm.schema import place
+from electjax.calm.options import FitOptions
+from electjax.calm.schema import FIT
 from electjax.data.axes import axes_json
+from electjax.data.errors import data_error
+from electjax.data.schema import conform, place_of
+from electjax.numerics.covariance import Covariance
 from electjax.numerics.host import double_precision
 
-if TYPE_CHECKING:
-    from electjax.calm.verbs.fit import Fitted
-
-CONVENTIONS = "electjax calm"
 SOURCE = "candidate-aware aggregated likelihood model (CALM)"
 
-_LOGIT = "log-odds"
-_MEANING = {
-    "alpha": ("intercept of the turnout, alpha_0", _LOGIT),
-    "beta_T": ("coefficient in the turnout", _LOGIT),
-    "gamma": ("party intercept", _LOGIT),
-    "beta_P": ("coefficient in the party choice", _LOGIT),
-    "eta": ("candidate affinity, per standard deviation of g", _LOGIT),
-    "eta_raw": ("candidate affinity, per unit of g", _LOGIT),
-    "eta_pp": ("average effect of one standard deviation of a party's g on its share", "percentage points"),
-    "boost": ("a full match on the standardised scale, eta (1 - mean) / sd if it has g = 1", _LOGIT),
-    "eta_constituency": ("candidate affinity of the constituency, per standard deviation of g", _LOGIT),
-    "tower": ("U of the two-tower term x'Uz", _LOGIT),
-    "xi": ("mobilisation: effect of m_ic on the turnout", _LOGIT),
-    "effect_T": ("constituency effect on the turnout", _LOGIT),
-    "effect_P": ("constituency effect on the party choice", _LOGIT),
-    "rho_T": ("correlation of two electors of a booth, turnout", "1"),
-    "rho_P": ("correlation of two voters of a booth, party choice", "1"),
-    "b_T": ("booth effect on the turnout", _LOGIT),
-    "b_P": ("booth effect on the party choice", _LOGIT),
-}
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fit before it gets labels.
+
+    Attributes:
+        held_out: whether a booth was kept out of the fit, [booth].
+        notes: what the user is to be warned of; `remarks` need no warning.
+    """
+
+    encoded: Encoded
+    options: FitOptions
+    found: Estimate
+    information: Information | None
+    covariance: Covariance | None
+    rank: Rank | None
+    held_out: np.ndarray
+    validation: dict[str, float]
+    notes: list[str]
+    remarks: list[str]
 
 
-def decode_fit(fit: "Fitted", booths: xr.Dataset) -> xr.Dataset:
+def decode_fit(fit: Fitted, booths: xr.Dataset) -> xr.Dataset:
     """The Dataset that `calm.fit` returns."""
     data, found, design = fit.encoded, fit.found, fit.options.design
-    labels, number = data.labels, len(data.labels.booths)
+    labels, number, areas = data.labels, len(data.labels.booths), len(data.labels.constituencies)
+    values: dict[str, Any] = {}
     with double_precision():
         middle = constituencies(found.point, found.problem, design)
-
-        free_values = found.point.shared
-        values, errors = reported(free_values, found.problem, design, middle), None
+        free = found.point.shared
+        leaves = reported(free, found.problem, design, middle)._asdict()
         if fit.covariance is not None:
-            errors = reported_errors(free_values, found.problem, design, fit.covariance, middle)
-        ds = xr.Dataset(coords=_coords(booths, labels))
-        for name, leaf in zip(values._fields, values, strict=True):
-            if leaf is None:
-                continue
-            dims, columns = _dims(name, np.ndim(leaf)), list(labels.trait_columns) if name == "tower" else slice(None)
-            ds[name] = _variable(dims, np.asarray(leaf)[..., columns] if dims else np.asarray(leaf), name)
-            if errors is not None:
-                error = np.asarray(getattr(errors, name))
-                ds[f"{name}_se"] = _variable(dims, error[..., columns] if dims else error, name, "standard error: ")
-        ds = _add_effects(ds, fit, number)
+            errors = reported_errors(free, found.problem, design, fit.covariance, middle)._asdict()
+            leaves |= {f"{name}_se": value for name, value in errors.items()}
+        for name, leaf in leaves.items():
+            if leaf is not None:
+                towers = name in ("tower", "tower_se")
+                values[name] = np.asarray(leaf)[..., list(labels.trait_columns)] if towers else np.asarray(leaf)
+        values |= _effects(fit, number)
         known = cells(*middle, replace(design, cache="none"))
-        areas = len(labels.constituencies)
-        ds["turnout"] = (("constituency", "cell"), np.asarray(known.pi)[:areas], _attrs("turnout of the cell, pi"))
-        ds["choice"] = (("constituency", "cell", "party"), np.asarray(known.theta)[:areas], _attrs("choice, theta"))
+        values |= {"turnout": np.asarray(known.pi)[:areas], "choice": np.asarray(known.theta)[:areas]}
         sums = jax.tree.map(lambda x: np.asarray(x)[:number], fitted(found.point, found.problem, design))
-        free = np.asarray(found.point.shared)
         likelihood = float(log_likelihood(found.point, found.problem, design))
-    counted = {"long_name": "electors of the cell in the training booths", "units": "electors"}
-    ds["electors"] = (("constituency", "cell"), np.asarray(data.frame.electors), counted)
-    ds["fitted_turnout"] = ("booth", sums.turnout, _attrs("expected turnout of the booth"))
-    ds["fitted_share"] = (("booth", "party"), sums.shares, _attrs("expected share among the votes of the booth"))
-    electors, cast = data.booths.sizes.sum(1), np.asarray(data.booths.votes).sum(1, keepdims=True)
+    electors, polled = data.booths.sizes.sum(1), np.asarray(data.booths.votes).sum(1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
-        ds["observed_turnout"] = ("booth", data.booths.polled / electors, _attrs("turnout of the booth"))
-        ds["observed_share"] = (("booth", "party"), data.booths.votes / cast, _attrs("share of the votes of the booth"))
-    ds["booth_electors"] = ("booth", electors, {"long_name": "electors", "units": "electors"})
-    ds["held_out"] = ("booth", fit.held, _attrs("whether the booth was kept out of the fit"))
-    if design.mobilisation != "none":
-        weights = np.asarray(found.weights)
-        ds["mobilisation_weight"] = (("booth", "party"), weights, _attrs("w_ik: weight of the party's candidate"))
+        values |= {"observed_turnout": data.booths.polled / electors, "observed_share": data.booths.votes / polled}
     standard, hyper = found.affinity.standard, found.problem.hyper
-    ds["g_mean"] = ("axis", np.asarray(standard.mean), _attrs("mean of g over the training set"))
-    ds["g_sd"] = ("axis", np.asarray(standard.sd), _attrs("standard deviation of g over the training set"))
+    values |= {
+        "electors": data.frame.electors,
+        "fitted_turnout": sums.turnout,
+        "fitted_share": sums.shares,
+        "booth_electors": electors,
+        "held_out": fit.held_out,
+        "g_mean": standard.mean,
+        "g_sd": standard.sd,
+        "proximity": hyper.rho,
+        "axis_weight": hyper.axis_weight,
+        "covariate_mean": data.scale.mean,
+        "covariate_sd": data.scale.sd,
+        "theta_value": free,
+        "trace": found.trace,
+    }
+    if design.mobilisation != "none":
+        values["mobilisation_weight"] = found.weights
     if standard.projection is not None:
-        ds["g_projection"] = (("party", "regressor", "axis"), np.asarray(standard.projection))
-    ds["rho"] = ("axis", np.asarray(hyper.rho), _attrs("proximity of adjacent categories"))
-    ds["axis_weight"] = ("axis", np.asarray(hyper.axis_weight), _attrs("weight of the axis in the mobilisation"))
-    ds["covariate_mean"] = ("covariate", np.asarray(data.scale.mean), _attrs("mean over the training booths"))
-    ds["covariate_sd"] = ("covariate", np.asarray(data.scale.sd), _attrs("standard deviation over the training booths"))
+        values["g_projection"] = standard.projection
     names = theta_labels(found.shared, labels)
-    ds = ds.assign_coords(theta=names)
-    ds["theta_value"] = ("theta", free, _attrs("free shared parameters"))
+    coords = _coords(booths, labels) | {"theta": names}
     if fit.covariance is not None:
-        ds = ds.assign_coords(theta_=names)
-        ds["theta_covariance"] = (("theta", "theta_"), fit.covariance.matrix, _attrs("covariance of theta_value"))
-    ds["trace"] = ("step", np.array(found.trace), _attrs("objective after each step"))
-    ds.attrs = _attributes(fit, booths, likelihood)
+        values["theta_covariance"], coords["theta_"] = fit.covariance.matrix, names
+    if "tower" in values:
+        coords |= {"cell_feature": np.array(labels.features, np.str_), "trait": np.array(labels.traits, np.str_)}
+    ds = xr.Dataset({name: _variable(name, np.asarray(value)) for name, value in values.items()}, coords)
     for note in fit.notes:
-        warnings.warn(f"calm.fit: {note}", UserWarning, stacklevel=3)
-    return ds
+        warnings.warn(f"calm.fit: {note}", UserWarning, stacklevel=4)
+    return conform(ds.assign_attrs(_attributes(fit, booths, likelihood)), FIT)
+
+
+def _variable(name: str, values: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
+    shapes = FIT.variables[name].shapes
+    return next(dims for dims in shapes if len(dims) == values.ndim), values
+
+
+def _effects(fit: Fitted, number: int) -> dict[str, np.ndarray]:
+    """Booth effects of all K parties, with their errors."""
+    design, parties = fit.options.design, len(fit.encoded.labels.parties)
+    if not design.booth_effects:
+        return {}
+    basis = np.asarray(contrast(parties, design.identification))
+    groups = np.asarray(fit.found.point.groups)[:number]
+    values = {"b_T": groups[:, 0], "b_P": groups[:, 1:] @ basis.T}
+    if fit.covariance is not None and fit.information is not None:
+        of_T, of_P = booth_errors(fit.information, fit.covariance, design, parties)
+        values |= {"b_T_se": np.asarray(of_T)[:number], "b_P_se": np.asarray(of_P)[:number]}
+    return values
 
 
 def theta_labels(shared: Shared, labels: Labels) -> list[str]:
@@ -156,55 +173,12 @@ def _coords(booths: xr.Dataset, labels: Labels) -> dict[str, Any]:
     return coords | text
 
 
-def _dims(name: str, ndim: int) -> tuple[str, ...]:
-    if name in ("eta", "eta_raw", "eta_pp", "boost"):
-        return ("party", "axis")[2 - ndim :]
-    return {
-        "beta_T": ("feature",),
-        "gamma": ("party",),
-        "beta_P": ("feature", "party"),
-        "eta_constituency": ("constituency", "axis"),
-        "tower": ("cell_feature", "trait"),
-        "effect_T": ("constituency",),
-        "effect_P": ("constituency", "party"),
-    }.get(name, ())
-
-
-def _variable(dims: tuple[str, ...], values: np.ndarray, name: str, prefix: str = "") -> xr.Variable:
-    meaning, units = _MEANING[name]
-    return xr.Variable(dims, values, {"long_name": prefix + meaning, "units": units})
-
-
-def _attrs(meaning: str) -> dict[str, str]:
-    return {"long_name": meaning, "units": "1"}
-
-
-def _add_effects(ds: xr.Dataset, fit: "Fitted", number: int) -> xr.Dataset:
-    """Booth effects of all K parties, and names of the two-tower term's sides."""
-    labels, design = fit.encoded.labels, fit.options.design
-    if "tower" in ds:
-        sides = {"cell_feature": np.array(labels.features, np.str_), "trait": np.array(labels.traits, np.str_)}
-        ds = ds.assign_coords(sides)
-    if not design.booth_effects:
-        return ds
-    basis = np.asarray(contrast(len(labels.parties), design.identification))
-    groups = np.asarray(fit.found.point.groups)[:number]
-    ds["b_T"] = _variable(("booth",), groups[:, 0], "b_T")
-    ds["b_P"] = _variable(("booth", "party"), groups[:, 1:] @ basis.T, "b_P")
-    if fit.covariance is not None and fit.information is not None:
-        of_T, of_P = booth_errors(fit.information, fit.covariance, design, len(labels.parties))
-        ds["b_T_se"] = _variable(("booth",), np.asarray(of_T)[:number], "b_T", "standard error: ")
-        ds["b_P_se"] = _variable(("booth", "party"), np.asarray(of_P)[:number], "b_P", "standard error: ")
-    return ds
-
-
-def _attributes(fit: "Fitted", booths: xr.Dataset, likelihood: float) -> dict[str, Any]:
+def _attributes(fit: Fitted, booths: xr.Dataset, likelihood: float) -> dict[str, Any]:
     found, options = fit.found, fit.options
     attrs = {
-        "conventions": CONVENTIONS,
         "model": SOURCE,
         "name": str(booths.attrs.get("name", "")),
-        "source": place(booths),
+        "source": place_of(booths, BOOTHS),
         "objective": found.value,
         "log_likelihood": likelihood,
         "gradient": found.gradient,
@@ -212,17 +186,61 @@ def _attributes(fit: "Fitted", booths: xr.Dataset, likelihood: float) -> dict[st
         "converged": int(found.converged),
         "integrated": int(options.integrates),
         "parameters": int(np.asarray(found.point.shared).size),
-        "booths": int((~fit.held).sum()),
+        "booths": int((~fit.held_out).sum()),
         "options": options.json(),
         "axes": axes_json(fit.encoded.axes),
         "errors": options.errors,
         "level": options.level,
-        "exponent": options.context_exponent,
+        "context": options.exponent,
         "seed": options.seed,
         "validation": json.dumps(fit.validation),
         "warnings": json.dumps([*fit.notes, *fit.remarks]),
-        "electjax_version": electjax.__version__,
     }
     if fit.rank is not None:
         attrs |= {"rank": fit.rank.with_g, "rank_without_affinity": fit.rank.without}
     return attrs
+
+
+# ------------------------------------------------------------------------------------ from a fit
+
+
+def shared_of(fit: xr.Dataset, data: Encoded, options: FitOptions) -> Shared:
+    """The shared parameters of an earlier fit, for booths with the same features, parties and constituencies.
+
+    Raises:
+        ElectionDataError: its parameters are others.
+    """
+    with double_precision():
+        zero = blank_of(data.frame, len(data.labels.covariates), options.design)
+        flat, unravel = ravel_pytree(zero)
+        wanted, have = theta_labels(zero, data.labels), [str(label) for label in fit["theta"].values]
+        if wanted != have:
+            odd = sorted(set(wanted) ^ set(have))
+            raise data_error(
+                f"its parameters differ, as {odd[0] if odd else 'their order'}",
+                where="the earlier fit",
+                expected=f"the {len(flat)} parameters of these options and booths",
+                mend="use the same terms, axes, parties and constituencies",
+            )
+        return cast(Shared, unravel(jnp.asarray(fit["theta_value"].values)))
+
+
+def effects_of(fit: xr.Dataset, data: Encoded, options: FitOptions) -> Local | None:
+    """Booth effects of an earlier fit; 0 for booths that it does not have, None without any."""
+    if "b_T" not in fit or not options.design.booth_effects:
+        return None
+    own = fit[["b_T", "b_P"]].reindex(booth=list(data.labels.booths), fill_value=0.0)
+    return free_effects(own, options.design)
+
+
+def free_effects(fit: xr.Dataset, design: Design) -> Local:
+    """Booth effects in free directions from those of all parties."""
+    form = contrast(fit.sizes["party"], design.identification)  # its transpose is a left inverse of spreading them
+    parties = jnp.asarray(fit["b_P"].transpose("booth", "party").values)
+    return Local(jnp.asarray(fit["b_T"].values), parties @ form)
+
+
+def standard_of_fit(fit: xr.Dataset) -> Standard:
+    """The statistics that standardise g at prediction, as they were at the fit."""
+    projection = fit["g_projection"].values if "g_projection" in fit else None
+    return Standard(fit["g_mean"].values, fit["g_sd"].values, projection)

@@ -1,32 +1,31 @@
-"""What the diagnostics of CALM share: booths as arrays, fits of some of them, and how a finding is told."""
+"""What CALM's diagnostics share: booths as arrays, fits of some of them, and penalties chosen on held-out booths."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-import electjax
-from electjax.calm.codec import Labels, encode_booths
-from electjax.calm.fittable import check_fittable
+from electjax.calm.codec import Labels, check_fittable, encode_booths
 from electjax.calm.model.affinity import Standard
-from electjax.calm.model.data import Booths, Frame
-from electjax.calm.model.design import Design, Hyper
-from electjax.calm.model.diagnose import Fit, Paired, folds_of, posed, solve
-from electjax.calm.model.directions import eta_place, inverse_of
+from electjax.calm.model.design import Booths, Design, Frame, Hyper
+from electjax.calm.model.diagnose import Fit, Paired, eta_place, inverse_of, posed, solve
 from electjax.calm.model.estimate import information
-from electjax.calm.model.split import held_out
-from electjax.calm.options import Options, options_of
-from electjax.calm.penalties import choose_penalties
-from electjax.calm.schema import validate
-from electjax.calm.verbs.read import read
-from electjax.data.errors import data_error, suggest
+from electjax.calm.model.penalties import search_penalties
+from electjax.calm.model.unseen import folds_of, held_out
+from electjax.calm.options import FitOptions
+from electjax.calm.verbs.read import read_booths
+from electjax.data.errors import data_error, data_warning, suggest
 from electjax.numerics.arrow import Point
+from electjax.numerics.host import double_precision
 
+Options = TypeVar("Options", bound=FitOptions)
 Progress = Callable[[int, int, str], None]
+GAIN = "nats per vote (KL) or per elector (BCE)"
+LOG_ODDS = "log-odds per standard deviation of g"
 SURE = 2.0  # standard errors from which a difference is spoken of
 
 
@@ -35,7 +34,7 @@ class Setting:
     """Booths and options as the fits of a diagnostic take them."""
 
     data: xr.Dataset
-    options: Options
+    options: FitOptions
     labels: Labels
     booths: Booths
     frame: Frame
@@ -92,53 +91,43 @@ class Setting:
             "options": self.options.json(),
             "fits": len(fits),
             "converged": int(all(fit.converged for fit in fits)),
-            "electjax_version": electjax.__version__,
         }
         return known | {name: value for name, value in more.items() if value is not None}
 
 
-def setting_of(booths: Any, options: Mapping[str, Any], progress: Progress | None = None, **forced: Any) -> Setting:
+def setting_of(booths: Any, options: FitOptions, progress: Progress | None = None) -> Setting:
     """Read, check and encode booths.
-
-    Args:
-        options: those of `calm.fit`; refits are by Newton's method whatever `method` says.
-        forced: fields of the design that the diagnostic needs otherwise.
 
     Fits of diagnostics are joint minima: `integrate` changes none of them.
     """
-    chosen = options_of(options)
-    data = validate(booths) if isinstance(booths, xr.Dataset) else read(booths)
-    check_fittable(data, replace(chosen.design, **forced))
-    if chosen.penalties == "holdout":
-        chosen = choose_penalties(data, chosen, progress=progress)
-    given: dict[str, Any] = {"coding": chosen.coding, "covariates": chosen.covariates, "axes": chosen.axes}
-    found = encode_booths(data, checked=True, **given)
-    design = replace(chosen.design, cache="none", **forced)
+    data = read_booths(booths)
+    check_fittable(data, options.design)
+    if options.penalties == "holdout":
+        options = choose_penalties(data, options, progress=progress)
+    found = encode_booths(data, checked=True, coding=options.coding, covariates=options.covariates, axes=options.axes)
+    design = replace(options.design, cache="none")
     arrays, frame = jax.tree.map(jnp.asarray, (found.booths, found.frame))
-    return Setting(data, chosen, found.labels, arrays, frame, design, chosen.hyper(found.axes))
+    return Setting(data, options, found.labels, arrays, frame, design, options.hyper(found.axes))
 
 
-def need_affinity(setting: Setting, verb: str) -> None:
-    """Say so if there is no eta to be examined."""
-    if setting.design.affinity == "none" and not setting.design.tower:
+def with_shared_eta(options: Options) -> Options:
+    """The same with an eta that the parties and constituencies share, if there is any."""
+    return options if options.affinity == "none" else replace(options, affinity="shared")
+
+
+def need_affinity(setting: Setting, verb: str, *, eta: bool = False) -> None:
+    """Say so if there is no candidate affinity to be examined, or no eta where that is asked for."""
+    if setting.design.affinity == "none" and (eta or not setting.design.tower):
         raise data_error(
-            "no candidate affinity",
-            where=f"{verb}(use_candidate_affinity=)",
+            "no eta" if setting.design.tower else "no candidate affinity",
+            where=f"{verb}(affinity=)" if setting.design.tower else f"{verb}(use_candidate_affinity=)",
             expected="a model with it",
             mend="leave use_candidate_affinity and affinity at their defaults",
         )
 
 
-def check_split(verb: str, share: float, folds: int | None, setting: Setting) -> None:
-    """A share that leaves some booths on both sides, or a number of folds."""
-    if folds is None and not 0 < share < 1:
-        raise data_error(
-            f"found {share!r}", where=f"{verb}(share=)", expected="a share above 0 and below 1", mend="as in 0.2"
-        )
-    if folds is not None and (isinstance(folds, bool) or int(folds) != folds or folds < 2):
-        raise data_error(
-            f"found {folds!r}", where=f"{verb}(folds=)", expected="a whole number of at least 2", mend="as in 5"
-        )
+def need_pairs(verb: str, setting: Setting) -> None:
+    """Some constituency has a booth to hold out, and one to fit."""
     if (np.bincount(setting.area) < 2).all():
         raise data_error(
             "no constituency has two booths",
@@ -166,18 +155,58 @@ def eta_of(fit: Fit, design: Design, setting: Setting) -> tuple[np.ndarray, np.n
     return np.asarray(fit.point.shared)[own], np.sqrt(np.diag(inverse)[own])
 
 
-def paired_variables(found: Mapping[str, Paired]) -> dict[str, Any]:
-    """Variables of paired comparisons over the dim `measure`."""
-    unit = {"units": "nats per vote (KL) or per elector (BCE)"}
-    losses = np.array([[getattr(one, name) for one in found.values()] for name in ("without", "with_it")])
-    return {
-        "loss": (("model", "measure"), losses, {"long_name": "loss of held-out booths", **unit}),
-        "gain": ("measure", np.array([one.gain for one in found.values()]), {"long_name": "without less with", **unit}),
-        "gain_se": ("measure", np.array([one.se for one in found.values()]), {"long_name": "standard error", **unit}),
-        "gain_z": ("measure", np.array([one.z for one in found.values()]), {"long_name": "gain / se", "units": "1"}),
-    }
-
-
 def compared(one: Paired) -> str:
     """The size of a gain in words: 0.00123 (standard error 0.0002, z = 6.1)."""
     return f"{abs(one.gain):.3g} (standard error {one.se:.2g}, z = {one.z:.1f})"
+
+
+SHARE = 0.2  # of the booths that the fit may see,
+FEW = 500  # but where these would be fewer, each of them once in as many
+FOLDS = 5
+
+
+def choose_penalties(
+    booths: xr.Dataset, options: Options, *, progress: Callable[[int, int, str], None] | None = None
+) -> Options:
+    """The options with the penalties at which held-out booths are predicted best.
+
+    Args:
+        booths: valid booths.
+        options: with the penalties to begin with. Booths that `holdout` keeps out of the fit are not looked at.
+
+    Raises:
+        ElectionDataError: no constituency has booths enough to hold one out.
+    """
+    data = encode_booths(booths, checked=True, coding=options.coding, covariates=options.covariates, axes=options.axes)
+    area, key = np.asarray(data.booths.constituency), jax.random.key(options.seed)
+    kept = np.flatnonzero(~held_out(area, options.holdout, key))
+    out = np.zeros((FOLDS if SHARE * len(kept) < FEW else 1, len(area)), bool)
+    if len(out) == 1:
+        out[0, kept] = held_out(area[kept], SHARE, jax.random.fold_in(key, 1))
+    else:
+        out[:, kept] = folds_of(area[kept], FOLDS, jax.random.fold_in(key, 1)) == np.arange(FOLDS)[:, None]
+    if not out.any():
+        raise data_error(
+            "no constituency has a booth to spare",
+            where="calm.fit(penalties='holdout')",
+            expected="2 booths or more in some constituency",
+            mend="give the penalties, with penalties='given'",
+        )
+    weight = np.zeros(len(area))
+    weight[kept] = 1.0
+    with double_precision():
+        found = search_penalties(
+            jax.tree.map(jax.numpy.asarray, data.booths._replace(weight=weight)),
+            data.frame,
+            options.hyper(data.axes),
+            options.design,
+            out,
+            tolerance=options.tolerance,
+            max_steps=options.max_steps,
+            chunk=options.chunk,
+            progress=None if progress is None else lambda done, most: progress(done, most, "penalties"),
+        )
+    for name in found.edge:
+        data_warning(f"{name} went to the end of its range", where="penalties chosen on held-out booths")
+    chosen: dict[str, Any] = {name: float(getattr(found.hyper, name)) for name in found.names}
+    return replace(options, penalties="given", **chosen)

@@ -1,18 +1,17 @@
 """Booths, cells and candidates as they might be, before anybody votes."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import numpy as np
 import xarray as xr
+from jaxtyping import Float, Int
+from scipy.special import ndtr, ndtri
 
-import electjax
-from electjax.calm.model.electorate import draw_cells, draw_electors, draw_shares
-from electjax.data.axes import Axis, axes_json, axis_names, cell_labels, codes_of, every_cell, gate_of
+from electjax.calm.booths import dataset
+from electjax.data.axes import Axis, codes_of, every_cell, gate_of
 from electjax.numerics.host import host_generator
 
-COVARIATES = ("land_rate", "mf_ratio")
 ELECTORS = 1080  # of a booth, about
 PULL = 0.5  # how candidates follow the composition, see `_candidates`
 LEAN = 0.4  # sd of a party's log-odds for candidates of a category
@@ -86,33 +85,22 @@ def draw_electorate(
 
     fielded = _fielded(next(keys), election, len(names), len(parties), absent)
     traits, values = _candidates(next(keys), axes, overall, local, fielded, unknown)
-    found = xr.Dataset(
-        {
-            "cell_size": (("booth", "cell"), sizes),
-            "electors": ("booth", sizes.sum(axis=1, dtype=np.int64)),
-            "polled": ("booth", np.zeros(len(area), np.int64)),
-            "votes": (("booth", "party"), np.zeros((len(area), len(parties)), np.int64)),
-            "cell_category": (("cell", "axis"), labels),
-            "candidate_category": (("constituency", "party", "axis"), traits),
-            "candidate_value": (("constituency", "party", "axis"), values),
-            "fielded": (("constituency", "party"), fielded),
-        },
-        coords={
-            "booth": [f"{names[a]} {i + 1:03d}" for a, n in enumerate(number) for i in range(n)],
-            "booth_constituency": ("booth", np.array(names)[area]),
-            "constituency": names,
-            "party": list(parties),
-            "cell": cell_labels(labels),
-            "axis": axis_names(axes),
-        },
-        attrs={
-            "name": "generated" if election is None else f"generated as {election.attrs['name']}",
-            "source": "electjax.calm.simulate",
-            "axes": axes_json(axes),
-            "electjax_version": electjax.__version__,
-        },
+    return dataset(
+        cell_size=sizes,
+        votes=np.zeros((len(area), len(parties)), np.int64),
+        cell_category=labels,
+        candidate_category=traits,
+        candidate_value=values,
+        fielded=fielded,
+        covariates=_covariates(next(keys), _riches(axes, codes, sizes)),
+        booths=[f"{names[a]} {i + 1:03d}" for a, n in enumerate(number) for i in range(n)],
+        booth_constituency=np.array(names)[area],
+        constituencies=names,
+        parties=parties,
+        axes=axes,
+        name="generated" if election is None else f"generated as {election.attrs['name']}",
+        source="electjax.calm.simulate",
     )
-    return found.assign(_covariates(next(keys), _riches(axes, codes, sizes)))
 
 
 def _people(key: jax.Array, axis: Axis) -> np.ndarray:
@@ -178,12 +166,51 @@ def _riches(axes: Sequence[Axis], codes: np.ndarray, sizes: np.ndarray) -> np.nd
     return np.asarray(sizes @ (codes[:, place] / (len(axes[place].categories) - 1)) / sizes.sum(axis=1))
 
 
-def _covariates(key: jax.Array, riches: np.ndarray) -> dict[str, Any]:
+def _covariates(key: jax.Array, riches: np.ndarray) -> dict[str, np.ndarray]:
     """Land rate (rupees per square metre, higher where people are rich) and men per woman."""
     rng = host_generator(key)
     land = np.round(np.exp(10.0 + 1.5 * riches + rng.normal(0.0, 0.3, len(riches))), -2)
-    ratio = np.round(np.exp(rng.normal(np.log(1.2), 0.08, len(riches))), 3)
-    return {
-        "covariate_value": (("booth", "covariate"), np.column_stack([land, ratio])),
-        "covariate": ("covariate", list(COVARIATES)),
-    }
+    return {"land_rate": land, "mf_ratio": np.round(np.exp(rng.normal(np.log(1.2), 0.08, len(riches))), 3)}
+
+
+def draw_electors(
+    key: jax.Array, number: int, *, total: int | None = None, mean: float = 1080.0, sd: float = 230.0
+) -> Int[np.ndarray, " i"]:
+    """Electors of the booths of a constituency, from 300 to 1,600, or a bit more or less to add up to `total`."""
+    least, most = ndtr((np.array([300.0, 1600.0]) - mean) / sd)
+    sizes = mean + sd * ndtri(host_generator(key).uniform(least, most, number))
+    if total is None:
+        return np.rint(sizes).astype(np.int64)
+    bounds = np.rint(np.cumsum(sizes) * (total / sizes.sum())).astype(np.int64)
+    return np.diff(bounds, prepend=0)
+
+
+def draw_shares(key: jax.Array, shares: Float[np.ndarray, "*n l"], concentration: float) -> Float[np.ndarray, "*n l"]:
+    """Dirichlet shares around given ones: the larger the concentration, the nearer."""
+    gamma = host_generator(key).standard_gamma(concentration * shares)
+    total = gamma.sum(axis=-1, keepdims=True)
+    return np.where(total > 0, gamma / np.where(total > 0, total, 1.0), shares)
+
+
+def draw_cells(
+    key: jax.Array,
+    electors: Int[np.ndarray, " i"],
+    mix: Float[np.ndarray, " c"],
+    codes: Int[np.ndarray, "c d"],
+    tilts: Sequence[Float[np.ndarray, "i _"]],
+) -> Int[np.ndarray, "i c"]:
+    """Integer cell sizes of each booth.
+
+    Args:
+        electors: they add up to these.
+        mix: shares of the cells among all electors.
+        codes: category of each cell on each axis, negative where the axis does not apply.
+        tilts: for each axis and booth, how many times as frequent each category is as among all electors.
+    """
+    shares = np.repeat(mix[None], len(electors), axis=0)
+    for axis, tilt in enumerate(tilts):
+        applies = codes[:, axis] >= 0
+        shares[:, applies] *= tilt[:, codes[applies, axis]]
+    total = shares.sum(axis=1, keepdims=True)
+    shares = np.where(total > 0, shares / np.where(total > 0, total, 1.0), mix)
+    return host_generator(key).multinomial(electors, shares).astype(np.int32)

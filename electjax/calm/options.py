@@ -1,163 +1,172 @@
-"""The options of a CALM fit: one frozen value, which the fit keeps and prediction reads back."""
+"""The options of CALM's verbs, each declared once, in the notation of calm.md.
+
+What a diagnostic adds to the options of a fit is declared in its own file, in `electjax/calm/diagnostics/`.
+"""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, cast, get_args
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any, Literal
 
-import jax
 import numpy as np
 
-from electjax.calm.model.design import Design, Hyper
-from electjax.data.axes import Axis, rho_of
+from electjax.calm.model.design import Affinity, Design, Effects, Hyper, Weighting
+from electjax.data.axes import Axis, proximity_of
 from electjax.data.errors import data_error, suggest
+from electjax.data.options import as_json, made, option, options
 
-Model = Literal["literal", "recommended"]
 JOINT = (
     "booth effects are fitted, not integrated out: that biases eta, and with many booths to a constituency its "
     "intervals miss the truth too often (experiments/calm); integrate=True takes the bias off to first order"
 )
-EXPONENT = 0.3  # of the context where rows are demographic cells and nothing better is known
-
-CHOICES: dict[str, tuple[str, ...]] = {
-    "model": get_args(Model),
-    "affinity": ("none", "shared", "party", "hierarchical"),
-    "mobilisation": ("none", "previous", "model"),
-    "weighting": ("plain", "size"),
-    "identification": ("sum_to_zero", "reference"),
-    "coding": ("one_hot", "reference", "sum_to_zero"),
-    "cache": ("none", "booth"),
-    "method": ("newton", "lbfgs", "adam"),
-    "errors": ("laplace", "sandwich", "none"),
-    "penalties": ("given", "holdout"),
-}
+CONTEXT = 0.3  # where rows are demographic cells and nothing better is known
+DRAWS = 200  # of the parameters, for the intervals of another world
+Model = Literal["literal", "recommended"]
+Rest = Literal["others", "drop", "error"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """Options of `calm.fit`, with the notation of calm.md.
+def _numbers(low: float, high: float) -> Any:
+    """Whether a mapping has numbers from low to high only."""
 
-    Attributes:
-        model: literal: the source's; recommended: overdispersed booth totals, constituency effects instead of booth
-            effects, and a contextual exponent. Each of these can also be set by itself.
-        use_candidate_affinity: whether candidates are in the model at all (section 3). Without, there is no eta'g, and
-            `affinity`, `tower` and `mobilisation` say nothing.
-        affinity: eta shared by the parties, one per party, or hierarchical over constituencies (sections 3, 11).
-        rho_age: proximity of adjacent age categories (section 2); `rho` does it for any ordinal axis by name.
-        tower: rank of x' U z, 0 for none (sections 3, 11).
-        mobilisation: xi m_ic in the turnout: none, weighted by previous shares, or by the model's own (section 4).
-        axis_weight: w_A, w_R, ... by axis; made to add up to 1. All equal by default.
-        raw_mobilisation: m_ic from g as it is.
-        booth_effects, constituency_effects: random effects in both heads.
-        integrate: after the minimum of section 5, one Newton step that integrates booth effects out, and all other
-            parameters out of the dispersion: with many booths the minimum is biased by more than its standard errors,
-            and with few to a constituency the dispersion too small (`experiments/calm`). None: in the recommended
-            model. Diagnostics compare joint minima.
-        overdispersed: beta-binomial turnout and Dirichlet-multinomial choice.
-        exponent: of the context: how much more people vote like their booth than like their cell elsewhere; an
-            assumption that booth totals cannot check. None: 0 in the literal model, 0.3 in the recommended one.
-        weighting: g is standardised over (i, c, k) plainly, or by cell size (section 2).
-        identification: party coefficients add up to 0, or are relative to the first party (section 6).
-        project: project g off the cell features (section 6).
-        coding: columns of x_c per axis: one_hot, reference (all but the first category), sum_to_zero.
-        covariates: names of the booth covariates to use; None: all.
-        axes: other axes or kernels than those of the booths.
-        lambda_T, lambda_P: weights of the losses (section 5).
-        lambda_beta, lambda_b, lambda_eta, lambda_party, lambda_tau, lambda_tower, lambda_constituency: L2 penalties
-            of beta, b, eta, party-specific eta_k (instead of lambda_eta), constituencies' eta around the shared one, P
-            and Q, and constituency effects.
-        epsilon: added to shares under a logarithm.
-        penalties: as given, or all L2 penalties of the model's terms chosen on held-out booths, beginning with those
-            given; one that is 0 stays 0.
-        holdout: share of the booths of each constituency that are kept out of the fit, for validation.
-        method: newton, lbfgs or adam; the last takes `batch` random chunks of booths a step.
-        tolerance, max_steps: of the optimiser; it stops when a step promises to lower the objective by less.
-        chunk: booths worked off at a time.
-        cache: keep g of every booth (booth), or gather it chunk by chunk (none).
-        errors: laplace, sandwich (clustered by constituency) or none.
-        level: of intervals.
-        seed: of the hold-out, of Adam and of the towers' start.
-    """
+    def good(given: Any) -> bool:
+        return isinstance(given, Mapping) and all(
+            isinstance(x, int | float | np.number) and not isinstance(x, bool) and low <= x <= high
+            for x in given.values()
+        )
 
-    model: Model = "literal"
-    use_candidate_affinity: bool = True
-    affinity: str = "shared"
-    rho_age: float | None = None
-    rho: Mapping[str, float] | None = None
-    tower: int = 0
-    mobilisation: str = "none"
-    axis_weight: Mapping[str, float] | None = None
-    raw_mobilisation: bool = False
-    booth_effects: bool | None = None
-    constituency_effects: bool | None = None
-    overdispersed: bool | None = None
-    exponent: float | None = None
-    integrate: bool | None = None
-    weighting: str = "plain"
-    identification: str = "sum_to_zero"
-    project: bool = False
-    coding: str = "one_hot"
-    covariates: Sequence[str] | None = None
-    axes: Any = None
-    lambda_T: float = 1.0
-    lambda_P: float = 1.0
-    lambda_beta: float = 0.1
-    lambda_b: float = 8.0
-    lambda_eta: float = 0.01
-    lambda_party: float = 1.0
-    lambda_tau: float = 10.0
-    lambda_tower: float = 1.0
-    lambda_constituency: float = 0.1
-    epsilon: float = 1e-12
-    penalties: str = "given"
-    holdout: float = 0.0
-    method: str = "newton"
-    tolerance: float = 1e-6
-    max_steps: int = 200
-    chunk: int = 64
-    batch: int = 8
-    learning_rate: float = 0.02
-    cache: str = "none"
-    errors: str = "laplace"
-    level: float = 0.95
-    seed: int = 0
+    return good
+
+
+def _proximity(of: str) -> Any:
+    meaning = f"of neighbouring categories of an ordinal axis, {of}"
+    good = {"good": _numbers(0.0, 1.0), "expected": 'a number from 0 to 1 for some axes, as in {"age": 0.5}'}
+    return option({}, meaning, **good)
+
+
+def _axis_weight() -> Any:
+    good = {"good": _numbers(0.0, 1e300), "expected": 'a number of at least 0 for some axes, as in {"age": 1}'}
+    return option({}, "w_A, w_R, ... of the axes in the mobilisation, scaled to add up to 1; {}: equal", **good)
+
+
+@options
+class FitOptions:
+    """Options of `calm.fit`, and of the diagnostics, which fit too."""
+
+    model: Model = option(
+        "literal",
+        "literal: the source's; recommended: overdispersed booth totals, constituency effects instead of booth "
+        "effects, and a context",
+    )
+    use_candidate_affinity: bool = option(
+        True, "whether candidates are in the model; without, there is no eta, no tower and no mobilisation (section 3)"
+    )
+    affinity: Affinity = option(
+        "shared",
+        "eta shared by the parties, one per party, or hierarchical: of constituencies around a shared one "
+        "(sections 3, 11)",
+    )
+    proximity: Mapping[str, float] = _proximity("rho_A of section 2; {}: as the axes have it")
+    tower: int = option(0, "rank of the two-tower term x' U z, 0 for none (sections 3, 11)", low=0)
+    mobilisation: Literal["none", "previous", "model"] = option(
+        "none", "xi m_ic in the turnout, weighted by previous shares or by the model's own (section 4)"
+    )
+    axis_weight: Mapping[str, float] = _axis_weight()
+    raw_mobilisation: bool = option(False, "m_ic from g as it is, not standardised")
+    booth_effects: bool | None = option(None, "random effects of booths in both heads; None: in the literal model")
+    constituency_effects: bool | None = option(
+        None, "random effects of constituencies in both heads; None: in the recommended model"
+    )
+    overdispersed: bool | None = option(
+        None, "beta-binomial turnout and Dirichlet-multinomial choice; None: in the recommended model"
+    )
+    context: float | None = option(
+        None,
+        "exponent of the context: how much more people vote like their booth than like their cell elsewhere, which "
+        f"booth totals cannot check; None: 0 in the literal model, {CONTEXT} in the recommended one",
+        low=-5,
+        high=5,
+    )
+    integrate: bool | None = option(
+        None,
+        "after the minimum, a Newton step that integrates booth effects out, and all else out of the dispersion; "
+        "None: in the recommended model",
+    )
+    weighting: Weighting = option("plain", "g is standardised over (i, c, k) plainly, or by cell size (section 2)")
+    identification: Literal["sum_to_zero", "reference"] = option(
+        "sum_to_zero", "party coefficients add up to 0, or are relative to the first party (section 6)"
+    )
+    project: bool = option(False, "project g off the cell features (section 6)")
+    coding: Literal["one_hot", "reference", "sum_to_zero"] = option(
+        "one_hot", "columns of x_c per axis: one per category, all but the first, or such that add up to 0"
+    )
+    covariates: Sequence[str] | None = option(None, "names of the booth covariates to use; None: all")
+    axes: Any = option(None, "other axes or kernels than those of the booths (electjax.data.axes)")
+    lambda_T: float = option(1.0, "weight of the loss of the turnout (section 5)", above=0)
+    lambda_P: float = option(1.0, "weight of the loss of the party shares (section 5)", above=0)
+    lambda_beta: float = option(0.1, "L2 penalty of the coefficients of cells and booths", low=0)
+    lambda_b: float = option(8.0, "L2 penalty of booth effects", low=0)
+    lambda_eta: float = option(0.01, "L2 penalty of eta, unless each party has its own", low=0)
+    lambda_party: float = option(1.0, "L2 penalty of party-specific eta", low=0)
+    lambda_tau: float = option(10.0, "L2 penalty of a constituency's eta around the shared one", low=0)
+    lambda_tower: float = option(1.0, "L2 penalty of the factors of the two-tower term", low=0)
+    lambda_constituency: float = option(0.1, "L2 penalty of constituency effects", low=0)
+    epsilon: float = option(1e-12, "added to shares under a logarithm", low=0, high=1e-3)
+    penalties: Literal["given", "holdout"] = option(
+        "given",
+        "as given, or all L2 penalties of the model's terms chosen on held-out booths, beginning with those given; one "
+        "that is 0 stays 0",
+    )
+    holdout: float = option(
+        0.0, "share of the booths of each constituency kept out of the fit, for validation", low=0, high=0.9
+    )
+    tolerance: float = option(1e-6, "stop when a step promises to lower the objective by less", above=0, high=1)
+    max_steps: int = option(200, "most steps of the optimiser", low=1)
+    chunk: int = option(64, "booths worked off at a time", low=1)
+    cache: Literal["none", "booth"] = option("none", "keep g of every booth, or gather it chunk by chunk")
+    errors: Literal["laplace", "sandwich", "none"] = option(
+        "laplace", "standard errors; sandwich: clustered by constituency"
+    )
+    level: float = option(0.95, "of the intervals", above=0, below=1)
+    seed: int = option(0, "of held-out booths and of the towers' start", low=0)
 
     @property
     def design(self) -> Design:
         """Which terms the model has."""
         full, candidates = self.model == "recommended", self.use_candidate_affinity
         return Design(
-            affinity=self.affinity if candidates else "none",  # type: ignore[arg-type]
+            affinity=self.affinity if candidates else "none",
             tower=self.tower if candidates else 0,
-            mobilisation=self.mobilisation if candidates else "none",  # type: ignore[arg-type]
+            mobilisation=self.mobilisation if candidates else "none",
             booth_effects=not full if self.booth_effects is None else self.booth_effects,
             constituency_effects=full if self.constituency_effects is None else self.constituency_effects,
             overdispersed=full if self.overdispersed is None else self.overdispersed,
-            context=self.context_exponent != 0,
-            weighting=self.weighting,  # type: ignore[arg-type]
-            identification=self.identification,  # type: ignore[arg-type]
+            context=self.exponent != 0,
+            weighting=self.weighting,
+            identification=self.identification,
             project=self.project,
             raw_mobilisation=self.raw_mobilisation,
-            cache=self.cache,  # type: ignore[arg-type]
+            cache=self.cache,
         )
 
     @property
-    def integrates(self) -> bool:
-        """Whether a step after the minimum integrates out what `calm.integrate` says."""
-        wanted = self.model == "recommended" if self.integrate is None else self.integrate
-        return wanted and (self.design.booth_effects or self.design.overdispersed)
+    def exponent(self) -> float:
+        """The exponent of the context."""
+        if self.context is None:
+            return CONTEXT if self.model == "recommended" else 0.0
+        return self.context
 
     @property
-    def context_exponent(self) -> float:
-        """The exponent of the context."""
-        if self.exponent is None:
-            return EXPONENT if self.model == "recommended" else 0.0
-        return self.exponent
+    def integrates(self) -> bool:
+        """Whether a step after the minimum integrates out what `integrate` says."""
+        wanted = self.model == "recommended" if self.integrate is None else self.integrate
+        return wanted and (self.design.booth_effects or self.design.overdispersed)
 
     def notes(self) -> list[str]:
         """What is to be known of a model with these options before its numbers are read."""
         design, found = self.design, []
-        if design.affinity == "party" and self.lambda_eta != Options.lambda_eta:
+        if design.affinity == "party" and self.lambda_eta != FitOptions.lambda_eta:
             found.append("lambda_eta has no effect with affinity='party': lambda_party holds the eta of the parties")
         if design.affinity != "none" and design.tower:
             found.append(
@@ -172,91 +181,176 @@ class Options:
 
     def hyper(self, axes: Sequence[Axis]) -> Hyper:
         """Hyperparameters as arrays, for these axes."""
-        given = dict(self.rho or {})
-        if self.rho_age is not None:
-            given["age"] = self.rho_age
-        names = [axis.name for axis in axes]
-        weight = np.ones(len(axes))
-        if self.axis_weight is not None:
-            for name in self.axis_weight:
-                _check(name in names, f"axis_weight.{name}", name, "an axis of these booths", suggest(str(name), names))
-            weight = np.array([float(self.axis_weight.get(name, 0.0)) for name in names])
-            good = bool((weight >= 0).all() and weight.sum() > 0)
-            _check(
-                good, "axis_weight", dict(self.axis_weight), "weights of 0 or more, not all 0", "they are scaled to 1"
-            )
-        strengths = {name: np.float64(getattr(self, name)) for name in Hyper._fields if name.startswith("lambda_")}
+        strengths: dict[str, Any] = {
+            name: np.float64(getattr(self, name)) for name in Hyper._fields if name.startswith("lambda_")
+        }
         return Hyper(
-            rho=cast(jax.Array, rho_of(axes, given)),
-            axis_weight=cast(jax.Array, weight / weight.sum()),
+            rho=proximity_of(axes, self.proximity),
+            axis_weight=weight_of(axes, self.axis_weight, "calm.fit"),
             epsilon=np.float64(self.epsilon),
-            exponent=np.float64(self.context_exponent),
+            exponent=np.float64(self.exponent),
             **strengths,
         )
 
     def json(self) -> str:
-        """The options as JSON, which `read_options` reads back; axes are kept beside it."""
-        return json.dumps(asdict(replace(self, axes=None)), default=lambda value: value.tolist())  # of numpy
+        """The options of a fit as JSON, which `read_options` reads back; axes are kept beside it."""
+        own = FitOptions(**{item.name: getattr(self, item.name) for item in fields(FitOptions)})
+        return as_json(own, without=["axes"])
 
 
-def options_of(given: Mapping[str, Any], base: Options | None = None) -> Options:
-    """Options from keywords, checked.
+@options
+class NutsOptions(FitOptions):
+    """Options of `calm.nuts`: penalties are given, and the fit that the chains start from has Laplace errors."""
+
+    draws: int = option(1000, "draws kept of each chain", low=4)
+    chains: int = option(2, "number of chains", low=1)
+    warmup: int = option(500, "draws before these, to adapt", low=20)
+
+    def conflicts(self) -> Iterator[tuple[str, Any, str, str]]:
+        """What chains cannot do."""
+        if self.penalties != "given":
+            yield "penalties", self.penalties, "given penalties", "choose them by calm.fit, and give them"
+        if self.errors != "laplace":
+            yield "errors", self.errors, "laplace, whose coordinates the chains move in", "leave it out"
+        if self.tower:
+            yield "tower", self.tower, "no two-tower term, whose factors turn without a change", "leave it out"
+
+
+@options
+class PredictOptions:
+    """Options of `calm.predict`."""
+
+    booth_effects: Effects = option(
+        "known",
+        "known: the fit's for its own booths, for others the mean of their constituency's; mean: that mean for all; "
+        "zero: none",
+    )
+    draws: int = option(0, "of the parameters from the normal approximation, for intervals; 0 for none", low=0)
+    seed: int = option(0, "of the draws", low=0)
+    level: float = option(0.95, "of the intervals", above=0, below=1)
+
+
+@options
+class CounterfactualOptions(PredictOptions):
+    """Options of `calm.counterfactual`."""
+
+    draws: int = option(DRAWS, "of the parameters from the normal approximation, for intervals; 0 for none", low=0)
+
+
+@options
+class BootstrapOptions:
+    """Options of `calm.bootstrap`."""
+
+    replicates: int = option(200, "fits to booths that are drawn anew", low=2)
+    seed: int = option(0, "replicate r depends on it and on r alone", low=0)
+    level: float = option(0.95, "of the percentile intervals", above=0, below=1)
+
+
+@options
+class ReadOptions:
+    """Options of `calm.read`."""
+
+    axes: Any = option(None, "axes as configuration (electjax.data.axes); None: of axes.json, else the default ones")
+    rest: Rest = option(
+        "others",
+        "votes polled that votes.csv gives to no party are votes of others; or dropped, so that the votes polled are "
+        "those of the parties; or an error",
+    )
+    votes: bool = option(True, "whether there are votes; false for booths that have not polled yet, where all are 0")
+    rescale: bool = option(False, "scale margins that do not add up to a booth's electors, instead of refusing them")
+    encoding: str = option("utf-8-sig", "codec of text files")
+    name: str | None = option(None, "of the booths; None: as the folder or file is called")
+
+
+@options
+class SimulateOptions:
+    """Options of `calm.simulate`: the size, and the truth."""
+
+    constituencies: int | None = option(None, "how many; None: as the scale says", low=1)
+    booths: int | None = option(None, "in each constituency; None: as the scale says", low=1)
+    parties: Sequence[str] = option(("AAP", "BJP", "INC", "others"), "where the scale is of no real election")
+    axes: Any = option(None, "axes as configuration (electjax.data.axes); None: those of the scale")
+    eta: Any = option(
+        None, "effect of affinity per standard deviation: by axis, in order, or one number; None: of each axis its own"
+    )
+    eta_sd: float = option(0.0, "how much eta differs between constituencies", low=0)
+    proximity: Mapping[str, float] = _proximity("as planted; {}: as the axes have it")
+    xi: float = option(0.0, "mobilisation, weighted by previous shares")
+    axis_weight: Mapping[str, float] = _axis_weight()
+    turnout: float = option(0.63, "of an average cell, where totals are not real", above=0, below=1)
+    shares: Sequence[float] | None = option(
+        None, "of the parties in an average cell, where totals are not real; None: two large ones and a rest"
+    )
+    coefficient_sd: Sequence[float] = option((0.2, 0.25), "of beta_T and beta_P")
+    booth_sd: Sequence[float] = option((0.15, 0.25), "of booth effects on turnout and choice")
+    constituency_sd: Sequence[float] = option(
+        (0.2, 0.3), "of constituency effects on turnout and choice, where totals are not real"
+    )
+    correlation_T: float = option(0.002, "of two electors of a booth, turnout; 0 for none", low=0, below=1)
+    correlation_P: float = option(0.004, "of two voters of a booth, choice; 0 for none", low=0, below=1)
+    context: float = option(0.0, "exponent of the context", low=-5, high=5)
+    weighting: Weighting = option("plain", "over what g is standardised, (i, c, k) plainly or by cell size")
+    unknown: float = option(0.0, "share of traits that nobody knows, which have no effect either", low=0, below=1)
+    absent: float = option(
+        0.0, "share of candidates that do not stand, where totals are not real; two always do", low=0, below=1
+    )
+    cells: bool = option(False, "draw votes cell by cell, and keep them in true_cell_votes(booth, cell, party)")
+    seed: int = option(0, "the same seed gives the same booths", low=0)
+
+
+@options
+class TaskOptions:
+    """What only the command line has beside the options of a fit."""
+
+    diagnostics: Sequence[str] = option([], "names of diagnostics to run, files of electjax/calm/diagnostics")
+    diagnostic_options: Mapping[str, Any] = option({}, "of each by name, as in {placebo: {permutations: 500}}")
+    candidates: Mapping[str, Any] = option(
+        {}, "of another world, as in {Madipur: {BJP: {caste: SC}}} or {everywhere: {BJP: null}}, where none stands"
+    )
+    draws: int = option(DRAWS, "of the parameters, for the intervals of the other world; 0 leaves it out", low=0)
+    example: bool = option(False, "whether to show the affinity vectors of the document's example")
+
+    def conflicts(self) -> Iterator[tuple[str, Any, str, str]]:
+        """Unknown diagnostics, and draws that make no interval."""
+        known = diagnostic_names()
+        for name in [*self.diagnostics, *self.diagnostic_options]:
+            if name not in known:
+                yield "diagnostics", name, f"some of {', '.join(known)}", suggest(str(name), known)
+        if self.draws == 1:
+            yield "draws", self.draws, "at least 2, or 0", "one draw makes no interval"
+
+
+def diagnostic_names() -> list[str]:
+    """The diagnostics there are: the files of `electjax/calm/diagnostics`."""
+    return sorted(found.name for found in iter_modules([str(Path(__file__).parent / "diagnostics")]))
+
+
+def read_options(text: str) -> FitOptions:
+    """The options that `FitOptions.json` wrote."""
+    return made(FitOptions, json.loads(text), where="calm.fit")
+
+
+def weight_of(axes: Sequence[Axis], given: Mapping[str, float], verb: str) -> np.ndarray:
+    """Weight of each axis in the mobilisation, [d]: they add up to 1, and are equal where none is given.
 
     Raises:
-        ElectionDataError: an unknown option or a value that makes no sense, with its name.
+        ElectionDataError: no such axis, or weights that are all 0.
     """
-    known = [field.name for field in fields(Options)]
+    names = [axis.name for axis in axes]
     for name in given:
-        _check(name in known, name, given[name], "an option of calm.fit", suggest(name, known))
-    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()}
-    options = replace(base or Options(), **plain)
-    for name, allowed in CHOICES.items():
-        value = getattr(options, name)
-        _check(value in allowed, name, value, " or ".join(allowed), suggest(str(value), allowed))
-    for field in fields(Options):
-        value = getattr(options, field.name)
-        if field.name.startswith("lambda_"):
-            least = "a number above 0" if field.name in ("lambda_T", "lambda_P") else "a number of 0 or more"
-            good = _is_number(value) and (value > 0 if "above" in least else value >= 0)
-            _check(good, field.name, value, least, "penalties are strengths, not variances")
-        elif field.type in (bool, bool | None):
-            _check(isinstance(value, bool | np.bool_) or value is None, field.name, value, "true or false", "set it so")
-    for name, low, high, open_at in (
-        ("holdout", 0, 0.9, ""),
-        ("level", 0, 1, "both"),
-        ("epsilon", 0, 1e-3, ""),
-        ("exponent", -5, 5, ""),
-        ("rho_age", 0, 1, ""),
-        ("tolerance", 0, 1, "low"),
-        ("learning_rate", 0, 10, "low"),
-    ):
-        value = getattr(options, name)
-        if value is not None:
-            good = _is_number(value) and low <= value <= high
-            good = good and not (open_at and value == low) and not (open_at == "both" and value == high)
-            _check(good, name, value, f"a number from {low:g} to {high:g}", "leave it out for the default")
-    for name, least_whole in (("tower", 0), ("max_steps", 1), ("chunk", 1), ("batch", 1), ("seed", 0)):
-        value = getattr(options, name)
-        good = isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least_whole
-        _check(good, name, value, f"a whole number of at least {least_whole}", "leave it out for the default")
-    for name in ("rho", "axis_weight"):
-        value = getattr(options, name)
-        good = value is None or (isinstance(value, Mapping) and all(_is_number(x) for x in value.values()))
-        _check(good, name, value, "a number for each of some axes", 'write it like {"age": 0.5}')
-    twice = options.rho_age is not None and "age" in (options.rho or {})
-    _check(not twice, "rho", options.rho, "no age beside rho_age", "give rho_age or rho, not both")
-    return options
-
-
-def read_options(text: str) -> Options:
-    """The options that `Options.json` wrote."""
-    return options_of(json.loads(text))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and bool(np.isfinite(value))
-
-
-def _check(good: bool | np.bool_, name: str, value: Any, expected: str, mend: str) -> None:
-    if not good:
-        raise data_error(f"found {value!r}", where=f"calm.fit({name}=)", expected=expected, mend=mend)
+        if name not in names:
+            raise data_error(
+                f"no axis {name!r}",
+                where=f"{verb}(axis_weight=)",
+                expected=f"some of {', '.join(names)}",
+                mend=suggest(str(name), names),
+            )
+    weight = np.array([float(given.get(name, 0.0)) if given else 1.0 for name in names])
+    if not weight.sum() > 0:
+        raise data_error(
+            f"found {dict(given)}",
+            where=f"{verb}(axis_weight=)",
+            expected="weights of 0 or more, not all 0",
+            mend="they are scaled to 1",
+        )
+    return weight / weight.sum()

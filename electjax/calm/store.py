@@ -1,55 +1,104 @@
-"""Booths in netCDF files and in folders of tidy CSV files, written whole or not at all."""
+"""Booths and results in files: netCDF or Zarr, and folders of tidy CSV files for booths; whole or not at all."""
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from electjax.calm.schema import validate
-from electjax.data.axes import Axis, axes_json, axes_of
+from electjax.calm.booths import checked_booths
+from electjax.calm.schema import FIT, POSTERIOR, schemas
+from electjax.calm.verbs.read import AXES_FILE
+from electjax.data import store
+from electjax.data.axes import Axis, axes_of
 from electjax.data.errors import data_error
 from electjax.data.files import atomic_path, in_a_folder
-from electjax.data.store import is_netcdf, read_netcdf
+from electjax.data.schema import conform
 
-AXES_FILE = "axes.json"
 _FILES = ("booths.csv", "cells.csv", "votes.csv", "candidates.csv", AXES_FILE)
 
 
-def save(booths: xr.Dataset, path: str | os.PathLike[str]) -> Path:
-    """Write booths to a netCDF file that `calm.read` reads back identically, with all that they carry.
+def save(data: xr.Dataset | xr.DataTree, path: str | os.PathLike[str]) -> Path:
+    """Write booths, or a result of this wing, to a netCDF file, or a Zarr folder where the name ends in ".zarr".
 
-    It is written beside the target and renamed, so the target is either the old file or the whole new one.
+    It is written beside the target and renamed, so the target is either as it was or wholly new.
+
+    Returns:
+        The path; `calm.load` reads it back identically.
 
     Raises:
-        ElectionDataError: booths that break the schema, or no such parent folder.
+        ElectionDataError: data that break their schema, no such parent folder, or a Zarr folder without zarr.
+
+    Example:
+        >>> import electjax, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = electjax.calm.save(electjax.calm.simulate("tiny"), f"{folder}/booths.nc")
+        ...     electjax.calm.load(path).sizes["booth"]
+        40
     """
+    if not isinstance(data, xr.DataTree):
+        return store.save(data, path, schemas())
     target = in_a_folder(path)
-    checked = validate(booths)
+    if "posterior" not in data.children:
+        raise data_error(
+            "a tree without posterior", where="calm.save", expected="what calm.nuts returns", mend="pass it"
+        )
+    conform(data["posterior"].to_dataset(), POSTERIOR)
     with atomic_path(target) as partial:
-        checked.to_netcdf(partial, engine="h5netcdf")
+        if target.suffix == ".zarr":
+            store.need_zarr(target)
+            data.to_zarr(partial, mode="w", zarr_format=2, consolidated=True)
+        else:
+            data.to_netcdf(partial, engine="h5netcdf")
     return target
 
 
-def load_booths(path: Path, axes: Mapping[str, Any] | Sequence[Axis] | None = None) -> xr.Dataset:
-    """Booths of a netCDF file; `axes` replace those of the file, whose categories must fit."""
-    if not is_netcdf(path):
-        raise data_error(
-            "neither a folder nor netCDF",
-            where=path.name,
-            expected="a folder with booths.csv, or a file by calm.save",
-            mend="name the folder that holds the CSV files",
-        )
-    mend = "save the booths again, or convert the file to netCDF 4"
-    booths = read_netcdf(path, expected="booths as calm.save writes them", mend=mend)
-    if axes is not None:
-        booths.attrs["axes"] = axes_json(axes_of(axes))
-    booths.attrs["source"] = path.name
-    return validate(booths)
+def load(path: str | os.PathLike[str]) -> xr.Dataset | xr.DataTree:
+    """What `calm.save` wrote, checked: booths, a fit, a prediction, ...; the chains of `calm.nuts` as a DataTree.
+
+    Raises:
+        ElectionDataError: no such file, one that is damaged or of another kind, or content that breaks its schema, such
+            as a fit without `theta_value` or with parameters that are no numbers.
+
+    Example:
+        >>> import electjax, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = electjax.calm.save(electjax.calm.madipur(), f"{folder}/madipur.nc")
+        ...     electjax.calm.load(path).attrs["name"]
+        'madipur'
+    """
+    file = Path(path)
+    if not (store.is_netcdf(file) or store.is_zarr(file)):
+        return store.load(path, schemas())
+    expected, mend = "a file as calm.save writes it", "save it again"
+    with store.opened(file, expected=expected, mend=mend, where=str(path)) as root:
+        chains = root.attrs.get("conventions") == POSTERIOR.conventions
+    if not chains:
+        return store.load(path, schemas())
+    try:
+        with xr.open_datatree(file, engine="h5netcdf" if file.is_file() else "zarr") as tree:
+            groups = {name: store.loaded(node.to_dataset()) for name, node in tree.children.items()}
+    except Exception as error:  # a damaged file makes the libraries below raise whatever they like
+        raise data_error(f"cannot be opened ({error})", where=str(path), expected=expected, mend=mend) from None
+    if "posterior" not in groups:
+        raise data_error("no group 'posterior'", where=str(path), expected=expected, mend=mend)
+    conform(groups["posterior"], POSTERIOR)
+    return xr.DataTree.from_dict({"/": xr.Dataset(attrs={"conventions": POSTERIOR.conventions}), **groups})
+
+
+def fit_of(fit: xr.Dataset | str | os.PathLike[str]) -> xr.Dataset:
+    """A fit, checked; or that of a file.
+
+    Raises:
+        ElectionDataError: no fit, or one that breaks its schema.
+    """
+    found = load(fit) if isinstance(fit, str | os.PathLike) else fit
+    if not isinstance(found, xr.Dataset) or found.attrs.get("conventions") != FIT.conventions:
+        raise data_error("no CALM fit", where="fit", expected="the result of calm.fit", mend="give the fit first")
+    return found if found is not fit else conform(fit, FIT)
 
 
 def write(booths: xr.Dataset, folder: str | os.PathLike[str]) -> Path:
@@ -60,9 +109,16 @@ def write(booths: xr.Dataset, folder: str | os.PathLike[str]) -> Path:
 
     Raises:
         ElectionDataError: booths that break the schema, no such parent folder, or a folder with other files in it.
+
+    Example:
+        >>> import electjax, tempfile
+        >>> with tempfile.TemporaryDirectory() as here:
+        ...     folder = electjax.calm.write(electjax.calm.madipur(), f"{here}/madipur")
+        ...     sorted(path.name for path in folder.iterdir())
+        ['axes.json', 'booths.csv', 'candidates.csv', 'cells.csv', 'votes.csv']
     """
     target = in_a_folder(folder)
-    ds = validate(booths)
+    ds = checked_booths(booths)
     others = sorted(p.name for p in target.iterdir() if p.name not in _FILES) if target.is_dir() else []
     if others or target.is_file():
         raise data_error(

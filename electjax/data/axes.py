@@ -1,31 +1,31 @@
 """Demographic axes as configuration: what categories people and candidates fall into, and who is how near to whom.
 
-    age:       {categories: ["18-25", "26-35", ...], kernel: ordinal, rho: 0.5}  # adjacent bins are rho near
+    age:       {categories: ["18-25", "26-35", ...], kernel: ordinal, proximity: 0.5}  # of neighbouring bins
     religion:  {categories: [Hindu, Muslim, ...], kernel: match}
     caste:     {categories: [General, OBC, ...], kernel: match, within: {religion: Hindu}}  # 0 unless both are Hindu
     education: {categories: [School, College], kernel: proximity, proximity: [[1, 0.5], [0.5, 1]]}
     valence:   {kernel: scalar}  # a number of the candidate, the same for all cells
 
-A kernel is one of section 2 of the CALM document; `rho` is only the value to begin with, since it is a parameter of
-the fit. The order of axes is theirs everywhere, and a nested axis comes after the one it is within.
+A kernel (section 2 of the CALM document) is a file of `electjax/data/kernels`. The proximity of an ordinal axis is only
+what a fit begins with: its option `proximity` sets another. The order of axes is theirs everywhere, and a nested axis
+comes after the one it is within.
 """
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, get_args
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from electjax.data.errors import ElectionDataError, data_error, suggest
 
-Kernel = Literal["match", "ordinal", "proximity", "scalar"]
-
 UNKNOWN = -1
-RHO = 0.5
-_KEYS = ("categories", "kernel", "proximity", "within", "rho")
+_KEYS = ("categories", "kernel", "proximity", "within")
 
 DEFAULT: dict[str, dict[str, Any]] = {
     "age": {"categories": ["18-25", "26-35", "36-45", "46-60", "61-75", "76+"], "kernel": "ordinal"},
@@ -46,18 +46,17 @@ class Axis:
     Attributes:
         name: its label along the dim `axis`.
         categories: in order; none for a scalar axis.
-        kernel: how near two categories are.
-        proximity: the matrix of a "proximity" kernel, row by row: cell's category, candidate's category.
+        kernel: how near two categories are, by the name of its file.
+        proximity: what the kernel keeps: a number between neighbours (ordinal), or a matrix row by row, cell's
+            category by candidate's (proximity).
         within: the axes before it and their categories that someone must have for this axis to apply.
-        rho: proximity of adjacent categories of an "ordinal" kernel unless the fit says otherwise.
     """
 
     name: str
     categories: tuple[str, ...] = ()
-    kernel: Kernel = "match"
-    proximity: tuple[tuple[float, ...], ...] | None = None
+    kernel: str = "match"
+    proximity: Any = None
     within: tuple[tuple[str, str], ...] | None = None
-    rho: float | None = None
 
 
 class KernelArrays(NamedTuple):
@@ -107,20 +106,28 @@ def axis_names(axes: Sequence[Axis]) -> list[str]:
     return [axis.name for axis in axes]
 
 
+def kernel_names() -> list[str]:
+    """The kernels there are: the files of `electjax/data/kernels`."""
+    return sorted(found.name for found in iter_modules([str(Path(__file__).parent / "kernels")]))
+
+
+def kernel_of(name: str) -> Any:
+    """The file of a kernel, as a module."""
+    return import_module(f"electjax.data.kernels.{name}")
+
+
 def kernel_arrays(axes: Sequence[Axis]) -> KernelArrays:
     """Kernels as arrays (section 2): A(rho) has 1 on the diagonal, rho on adjacent categories and 0 beyond."""
     size = max([len(axis.categories) for axis in axes] + [1])
     fixed, band = np.zeros((2, len(axes), size, size))
     for d, axis in enumerate(axes):
         n = len(axis.categories)
-        fixed[d, :n, :n] = np.eye(n) if axis.proximity is None else axis.proximity
-        if axis.kernel == "ordinal":
-            band[d, :n, :n] = np.eye(n, k=1) + np.eye(n, k=-1)
-    return KernelArrays(np.array([axis.kernel == "scalar" for axis in axes]), fixed, band)
+        fixed[d, :n, :n], band[d, :n, :n] = kernel_of(axis.kernel).matrices(n, axis.proximity)
+    return KernelArrays(np.array([not axis.categories for axis in axes]), fixed, band)
 
 
-def rho_of(axes: Sequence[Axis], values: Mapping[str, float] | None = None) -> np.ndarray:
-    """Proximity of adjacent categories of every axis, [d]: 0 unless the axis is ordinal.
+def proximity_of(axes: Sequence[Axis], values: Mapping[str, float] | None = None) -> np.ndarray:
+    """Proximity rho of adjacent categories of every axis, [d]: 0 unless the axis is ordinal.
 
     Args:
         axes: with the values to begin with; 0.5 where an ordinal axis has none.
@@ -129,14 +136,19 @@ def rho_of(axes: Sequence[Axis], values: Mapping[str, float] | None = None) -> n
     Raises:
         ElectionDataError: no such ordinal axis, or a value outside [0, 1].
     """
-    rho = np.array([(RHO if axis.rho is None else axis.rho) if axis.kernel == "ordinal" else 0.0 for axis in axes])
-    ordinal = {axis.name: d for d, axis in enumerate(axes) if axis.kernel == "ordinal"}
+    start = [kernel_of(axis.kernel).START for axis in axes]
+    near = {
+        a.name: (a, s if a.proximity is None else a.proximity)
+        for a, s in zip(axes, start, strict=True)
+        if s is not None
+    }
+    found = {name: value for name, (_, value) in near.items()}
     for name, value in (values or {}).items():
-        if name not in ordinal:
-            known = suggest(str(name), list(ordinal)) if ordinal else "there is none"
-            raise _fault(f"rho.{name}", "no such ordinal axis", "an axis with the kernel ordinal", known)
-        rho[ordinal[name]] = _unit(value, f"rho.{name}")
-    return rho
+        if name not in near:
+            known = suggest(str(name), list(near)) if near else "there is none"
+            raise _fault(f"proximity.{name}", "no such ordinal axis", "an axis with the kernel ordinal", known)
+        found[name] = _setting(near[name][0].kernel, value, 0, f"proximity.{name}")
+    return np.array([found.get(axis.name, 0.0) for axis in axes], float)
 
 
 def codes_of(labels: np.ndarray, axes: Sequence[Axis], *, where: str = "categories") -> np.ndarray:
@@ -190,7 +202,7 @@ def candidate_values(booths: xr.Dataset, axes: Sequence[Axis]) -> np.ndarray:
     if "candidate_value" not in booths:
         return np.zeros(shape)
     values = booths["candidate_value"].sel(axis=axis_names(axes)).transpose("constituency", "party", "axis").values
-    scalar = np.array([axis.kernel == "scalar" for axis in axes])
+    scalar = np.array([not axis.categories for axis in axes])
     return np.where(scalar & np.isfinite(values), values, 0.0)
 
 
@@ -247,32 +259,32 @@ def _axis(name: str, entry: Any, before: Sequence[Axis]) -> Axis:
         if other not in _KEYS:
             raise _fault(f"{key}.{other}", "no such setting of an axis", ", ".join(_KEYS), suggest(str(other), _KEYS))
     kernel: Any = entry.get("kernel") or "match"
-    if kernel not in get_args(Kernel):
-        known = get_args(Kernel)
+    if kernel not in kernel_names():
+        known = kernel_names()
         raise _fault(f"{key}.kernel", f"no kernel {kernel!r}", " or ".join(known), suggest(str(kernel), known))
     categories = _categories(entry.get("categories"), kernel, f"{key}.categories")
-    proximity, rho = entry.get("proximity"), entry.get("rho")
-    if (proximity is None) == (kernel == "proximity"):
-        problem = f"{'no matrix' if proximity is None else 'a matrix'} with the kernel {kernel}"
-        raise _fault(f"{key}.proximity", problem, "one with the kernel proximity only", "change the kernel")
-    if rho is not None:
-        if kernel != "ordinal":
-            raise _fault(f"{key}.rho", f"rho with the kernel {kernel}", "it with ordinal only", "change the kernel")
-        rho = _unit(rho, f"{key}.rho")
     return Axis(
         name=name,
         categories=categories,
         kernel=kernel,
-        proximity=None if proximity is None else _matrix(proximity, len(categories), f"{key}.proximity"),
+        proximity=_setting(kernel, entry.get("proximity"), len(categories), f"{key}.proximity"),
         within=_parents(entry.get("within"), name, before, f"{key}.within"),
-        rho=rho,
     )
 
 
+def _setting(kernel: str, found: Any, size: int, key: str) -> Any:
+    """What an axis with so many categories keeps for its kernel."""
+
+    def fault(problem: str, expected: str, mend: str) -> ElectionDataError:
+        return _fault(key, problem, expected, mend)
+
+    return kernel_of(kernel).read(found, size, fault)
+
+
 def _categories(found: Any, kernel: str, key: str) -> tuple[str, ...]:
-    if kernel == "scalar":
+    if not kernel_of(kernel).CATEGORIES:
         if found:
-            raise _fault(key, "categories of a scalar axis", "none", "leave them out, or use another kernel")
+            raise _fault(key, f"categories of a {kernel} axis", "none", "leave them out, or use another kernel")
         return ()
     if isinstance(found, str) or not isinstance(found, Sequence) or not found:
         raise _fault(key, f"found {found!r}", "a list of labels", "as in [Low, Middle, High]")
@@ -301,31 +313,6 @@ def _parents(found: Any, name: str, before: Sequence[Axis], key: str) -> tuple[t
     return tuple((str(parent), str(category)) for parent, category in found.items())
 
 
-def _matrix(found: Any, size: int, key: str) -> tuple[tuple[float, ...], ...]:
-    expected = f"{size} rows of {size} numbers in [0, 1]"
-    mend = "one row for each category of cells, one column for each of candidates"
-    try:
-        matrix = np.array([list(row) for row in found], dtype=float)
-    except (TypeError, ValueError):
-        raise _fault(key, f"found {found!r}", expected, mend) from None
-    if matrix.shape != (size, size):
-        raise _fault(key, f"found shape {matrix.shape}", expected, mend)
-    if not ((matrix >= 0) & (matrix <= 1)).all():
-        bad = matrix[~((matrix >= 0) & (matrix <= 1))][0]
-        raise _fault(key, f"found {bad:g}", expected, mend)
-    return tuple(tuple(row) for row in matrix.tolist())
-
-
-def _unit(value: Any, key: str) -> float:
-    try:
-        number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not 0 <= number <= 1:
-        raise _fault(key, f"found {value!r}", "a number in [0, 1]", "0 is a hard match, 1 no difference to neighbours")
-    return number
-
-
 def _spec(axes: Sequence[Axis]) -> dict[str, dict[str, Any]]:
     """Configuration of axes: only what is set."""
     found: dict[str, dict[str, Any]] = {}
@@ -335,11 +322,9 @@ def _spec(axes: Sequence[Axis]) -> dict[str, dict[str, Any]]:
         entry: dict[str, Any] = {"categories": list(axis.categories)} if axis.categories else {}
         entry["kernel"] = axis.kernel
         if axis.proximity is not None:
-            entry["proximity"] = [list(row) for row in axis.proximity]
+            entry["proximity"] = axis.proximity
         if axis.within is not None:
             entry["within"] = dict(axis.within)
-        if axis.rho is not None:
-            entry["rho"] = axis.rho
         found[axis.name] = entry
     return found
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from electjax.data.axes import axes_of, codes_of, gate_of, kernel_arrays
+from electjax.data.axes import axes_of, codes_of, gate_of, kernel_arrays, proximity_of
 from electjax.data.labels import strings
 from electjax.data.options import as_json
 from electjax.data.schema import conform, place_of

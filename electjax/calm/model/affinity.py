@@ -6,15 +6,12 @@ over (constituency, cell, party, axis), since candidates stand in a constituency
 block that is unknown or does not apply is zero, so that after standardising it counts like a mismatch.
 """
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from electjax.calm.model.data import Frame, Tensor
-from electjax.calm.model.design import Design, Hyper
-
-Weighting = Literal["plain", "size"]
+from electjax.calm.model.design import Design, Frame, Tensor, Weighting
 
 CONSTANT = 1e2  # a spread of so many rounding errors is none
 EXPLAINED = 1e-11  # what a projection leaves of the largest g is rounding, not a spread
@@ -49,16 +46,16 @@ class Moments(NamedTuple):
     m2: Float[Tensor, " d"]
 
 
-def build(frame: Frame, hyper: Hyper, design: Design, standard: Standard | None = None) -> Affinity:
+def build(frame: Frame, rho: Float[Tensor, " d"], design: Design, standard: Standard | None = None) -> Affinity:
     """g of every candidate and cell, standardised over the training set.
 
     Args:
         frame: its `presence` and `electors` are those of the training booths.
-        hyper: for rho.
+        rho: proximity of adjacent categories of each axis.
         design: for the weighting of the standardisation, and whether g is projected off the cell features.
         standard: of an earlier fit, for prediction; by default that of the frame.
     """
-    found = raw(frame, hyper.rho)
+    found = raw(frame, rho)
     g = found
     if standard is None:
         projection = projection_of(g, frame, design.weighting) if design.project else None

@@ -15,8 +15,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 from scipy.special import expit, logit
 
-from electjax.calm.model.data import Booths, Frame
-from electjax.calm.model.design import Design, Local, Shared
+from electjax.calm.model.design import Booths, Design, Frame, Local, Shared
 from electjax.calm.model.heads import contrast
 from electjax.numerics.choice import CONTEXT_FLOOR
 from electjax.numerics.host import host_generator

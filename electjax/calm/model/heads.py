@@ -15,8 +15,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from electjax.calm.model.affinity import Affinity, candidate_features
-from electjax.calm.model.data import Booths, Frame
-from electjax.calm.model.design import Design, Hyper, Shared
+from electjax.calm.model.design import Booths, Design, Frame, Hyper, Shared
 from electjax.numerics.choice import CONTEXT_FLOOR, choice
 
 

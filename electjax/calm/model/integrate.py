@@ -22,16 +22,15 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from electjax.calm.model.data import Booths
-from electjax.calm.model.design import Design
+from electjax.calm.model.design import Booths, Design
 from electjax.calm.model.estimate import Information, information
 from electjax.calm.model.heads import Traits
 from electjax.calm.model.objective import curvature
-from electjax.calm.model.parts import is_traced
 from electjax.calm.model.problem import Chunk, Problem, blank, chunks_of, own_traits, rates
-from electjax.calm.model.sums import dispersion_mask
+from electjax.calm.model.sums import dispersion_mask, is_traced
 from electjax.numerics.arrow import Point
-from electjax.numerics.laplace import given_shared, inverse_root
+from electjax.numerics.covariance import inverse_root
+from electjax.numerics.laplace import given_shared
 
 
 def integrated(point: Point, problem: Problem, design: Design, known: Information) -> Point:
@@ -57,7 +56,7 @@ def integrated(point: Point, problem: Problem, design: Design, known: Informatio
         slope = direct - jnp.einsum("iqp,iq->p", ties, through)
     if design.overdispersed:
         slope = slope + slope_in_dispersion(point, problem, design, known)
-    root = inverse_root(jnp.asarray(known.shared), jnp)[0]
+    root = inverse_root(jnp.asarray(known.shared), jnp).root
     step = -root @ (root.T @ slope)
     return Point(point.shared + step, point.groups if ties is None else point.groups - ties @ step)
 

@@ -16,8 +16,7 @@ import jax.numpy as jnp
 from jax.scipy.special import gammaln, xlogy
 from jaxtyping import Array, Float
 
-from electjax.calm.model.data import Booths
-from electjax.calm.model.design import Design, Hyper, Local, Shared
+from electjax.calm.model.design import Booths, Design, Hyper, Local, Shared
 from electjax.calm.model.heads import Totals, contrast
 
 DISPERSION_PRIOR = (-6.0, 3.0)  # mean and standard deviation of logit rho: wide, so that an estimate of 0 stays finite

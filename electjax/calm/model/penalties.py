@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
-from electjax.calm.model.data import Booths, Frame
-from electjax.calm.model.design import Design, Hyper
-from electjax.calm.model.diagnose import posed, solve, unseen_losses
+from electjax.calm.model.design import Booths, Design, Frame, Hyper
+from electjax.calm.model.diagnose import posed, solve
+from electjax.calm.model.unseen import unseen_losses
 from electjax.numerics.arrow import Point
 
 STEPS = (1.0, 0.5)  # in powers of ten, one round each

@@ -27,9 +27,8 @@ from electjax.calm.model.affinity import (
     standardise,
     weights_of,
 )
-from electjax.calm.model.data import Frame, Tensor
-from electjax.calm.model.design import Design, Shared
-from electjax.calm.model.directions import Directions, directions, eta_place, inverse_of
+from electjax.calm.model.design import Design, Frame, Shared, Tensor
+from electjax.calm.model.diagnose import Directions, directions, eta_place, inverse_of
 from electjax.calm.model.estimate import information, newton
 from electjax.calm.model.heads import Traits
 from electjax.calm.model.problem import Problem

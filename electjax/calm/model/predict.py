@@ -7,15 +7,14 @@ differ by. Where the constituency was not in the fit either, effects are 0.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from electjax.calm.model.data import Tensor
-from electjax.calm.model.design import Design
+from electjax.calm.model.design import Design, Effects, Tensor
 from electjax.calm.model.heads import Totals
 from electjax.calm.model.problem import Problem, fitted
 from electjax.calm.model.sums import blocks
@@ -23,7 +22,6 @@ from electjax.calm.model.unseen import group_means
 from electjax.numerics.arrow import Point
 from electjax.numerics.laplace import Laplace, draw, given_shared
 
-Effects = Literal["known", "mean", "zero"]
 BATCH = 20  # draws between two reports of progress
 
 

@@ -10,8 +10,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from electjax.calm.model.affinity import Affinity, Standard, build
-from electjax.calm.model.data import Booths, Frame
-from electjax.calm.model.design import Design, Hyper, Local, Shared
+from electjax.calm.model.design import Booths, Design, Frame, Hyper, Local, Shared
 from electjax.calm.model.heads import (
     CellShares,
     Terms,
@@ -60,7 +59,7 @@ def pose(
     standard: Standard | None = None,
 ) -> Problem:
     """Cut booths into chunks and work out the affinity; `standard` where it comes from an earlier fit."""
-    affinity = build(frame, hyper, design, standard)
+    affinity = build(frame, hyper.rho, design, standard)
     known = traits(frame, affinity, hyper, design)
     parts = jax.tree.map(lambda x: in_chunks(jnp.asarray(x), chunk), booths)
     cached = known.g[parts.constituency] if design.cache == "booth" else None

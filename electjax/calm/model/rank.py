@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from electjax.calm.model.data import Booths, Frame, Tensor
+from electjax.calm.model.design import Booths, Frame, Tensor
 
 COLLINEAR = 1e-9  # of the eigenvalues of a Gram matrix with a diagonal of 1, what counts as 0
 EXPLAINED = 1e-12  # what is left of the squares of g after explaining all of it

@@ -22,27 +22,11 @@ from electjax.calm.model.estimate import Information
 from electjax.calm.model.heads import contrast
 from electjax.calm.model.problem import Problem, blank, cells
 from electjax.numerics.arrow import Point
-from electjax.numerics.laplace import Laplace, given_shared, inverse_root
+from electjax.numerics.covariance import Covariance, delta_errors, inverse_covariance, inverse_root
+from electjax.numerics.laplace import Laplace, given_shared
 
-LOADS = 1e-3  # part of a quantity's gradient along flat directions that leaves it without a standard error
 FEW_CLUSTERS = 20  # below this many the sandwich is too sure of itself
 PERCENT = 100.0
-
-
-class Covariance(NamedTuple):
-    """Covariance of the shared parameters, and where nothing tells them apart.
-
-    Attributes:
-        matrix: [p, p], of the identified part.
-        root: [p, p] with root root' = matrix.
-        flat: directions along which the objective is flat, of length 1 in units of `scale`, [p, n].
-        scale: root of each parameter's own information, [p].
-    """
-
-    matrix: Float[np.ndarray, "p p"]
-    root: Float[np.ndarray, "p p"]
-    flat: Float[np.ndarray, "p n"]
-    scale: Float[np.ndarray, " p"]
 
 
 class Reported(NamedTuple):
@@ -88,8 +72,7 @@ def laplace_covariance(information: Information) -> Covariance:
 
     It is that of the penalised likelihood, lambda |v|^2 being a normal prior of variance 1 / (2 lambda).
     """
-    root, vectors, kept, scale, _ = inverse_root(np.asarray(information.shared, dtype=np.float64))
-    return Covariance(root @ root.T, root, vectors[:, ~kept], scale)
+    return inverse_covariance(np.asarray(information.shared))
 
 
 def sandwich_covariance(information: Information, clusters: Int[np.ndarray, " i"]) -> Covariance:
@@ -129,9 +112,9 @@ def sandwich_covariance(information: Information, clusters: Int[np.ndarray, " i"
     np.add.at(told, place, np.abs(scores) > 1e-12 * np.abs(scores).max(axis=0))
     alone = (told > 0).sum(axis=0) < 2
     bread, curve = laplace_covariance(information), np.asarray(information.shared, dtype=np.float64)
-    inner = inverse_root(curve[np.ix_(alone, alone)])[0]
+    inner = inverse_root(curve[np.ix_(alone, alone)]).root
     ties = inner @ (inner.T @ curve[np.ix_(alone, ~alone)])
-    outer = inverse_root(curve[np.ix_(~alone, ~alone)] - curve[np.ix_(~alone, alone)] @ ties)[0]
+    outer = inverse_root(curve[np.ix_(~alone, ~alone)] - curve[np.ix_(~alone, alone)] @ ties).root
     moved = outer @ (outer.T @ sums[:, ~alone].T) * np.sqrt(number / (number - 1))
     root = np.zeros((len(curve), number + len(inner)))
     root[~alone, :number] = moved
@@ -141,7 +124,7 @@ def sandwich_covariance(information: Information, clusters: Int[np.ndarray, " i"
     left, size, _ = np.linalg.svd(root, full_matrices=False)
     square = np.zeros_like(curve)
     square[:, : len(size)] = left * size
-    return Covariance(root @ root.T, square, bread.flat, bread.scale)
+    return bread._replace(matrix=root @ root.T, root=square)
 
 
 def cluster_warning(clusters: Int[np.ndarray, " n"]) -> str | None:
@@ -210,11 +193,7 @@ def _reported_jacobian(
 
 def _errors(found: Any, jacobian: Float[Array, "m p"], covariance: Covariance) -> Any:
     value, slopes = np.asarray(ravel_pytree(found)[0]), np.asarray(jacobian)
-    error = np.linalg.norm(slopes @ covariance.root, axis=1)
-    if covariance.flat.size:
-        own = slopes / covariance.scale
-        loose = np.linalg.norm(own @ covariance.flat, axis=1) > LOADS * np.linalg.norm(own, axis=1)
-        error = np.where(loose, np.nan, error)
+    error = delta_errors(slopes, covariance)
     error = np.where(np.isnan(value), np.nan, error)
     leaves, tree = jax.tree.flatten(found)
     parts = np.split(error, np.cumsum([leaf.size for leaf in leaves])[:-1])

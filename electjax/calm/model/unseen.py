@@ -1,4 +1,4 @@
-"""Booths that a fit has not seen, and whole constituencies taken as one booth.
+"""Booths that a fit does not see: which are held out, and what they are expected to do; constituencies as one booth.
 
 A booth without an effect of its own gets the mean effect of its constituency's training booths, or 0 without any.
 """
@@ -8,12 +8,37 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax import Array
 from jaxtyping import Float, Int
 
-from electjax.calm.model.data import Booths
-from electjax.calm.model.design import Design
-from electjax.calm.model.problem import Problem, in_chunks, in_rows, pose
+from electjax.calm.model.design import Booths, Design
+from electjax.calm.model.objective import Losses, booth_losses, entropy
+from electjax.calm.model.problem import Problem, fitted, in_chunks, in_rows, pose
 from electjax.numerics.arrow import Point
+from electjax.numerics.host import host_generator
+
+
+def held_out(area: np.ndarray, share: float, key: jax.Array) -> np.ndarray:
+    """Choose a share of the booths of every constituency at random, [i]; at least one of each stays in the fit."""
+    generator = host_generator(key)
+    out = np.zeros(len(area), bool)
+    for a in np.unique(area):
+        booths = np.flatnonzero(area == a)
+        number = min(round(share * len(booths)), len(booths) - 1)
+        out[generator.permutation(booths)[:number]] = True
+    return out
+
+
+def folds_of(area: Int[np.ndarray, " i"], folds: int, key: Array) -> Int[np.ndarray, " i"]:
+    """A fold for every booth, of equal sizes within a constituency; -1, never held out, where it has a single booth."""
+    generator = host_generator(key)
+    fold = np.full(len(area), -1)
+    for a in np.unique(area):
+        own = generator.permutation(np.flatnonzero(area == a))
+        if len(own) > 1:
+            fold[own] = (np.arange(len(own)) + generator.integers(folds)) % folds
+    return fold
 
 
 def mean_effects(point: Point, problem: Problem) -> Float[jax.Array, "a q"]:
@@ -54,6 +79,18 @@ def constituencies(point: Point, problem: Problem, design: Design) -> tuple[Poin
     made = pose(whole, problem.frame, problem.hyper, plain, weights=weights, chunk=chunk, standard=standard)
     effects = in_chunks(mean_effects(point, problem), chunk)
     return point._replace(groups=effects.reshape(effects.shape[0] * chunk, point.groups.shape[1])), made
+
+
+@partial(jax.jit, static_argnames="design")
+def unseen_losses(point: Point, problem: Problem, design: Design) -> Losses:
+    """N BCE above that of a perfect fit and T KL of every booth, [i] with filling rows.
+
+    A booth of weight 0 has the mean effect of its constituency. Overdispersed models are judged by the same measure.
+    """
+    rows = in_rows(problem.booths)
+    sums = fitted(with_mean_effects(point, problem), problem, design)
+    lost = jax.vmap(lambda s, row: booth_losses(s, row, None, problem.hyper.epsilon))(sums, rows)
+    return Losses(lost.turnout - jax.vmap(entropy)(rows), lost.party)
 
 
 def group_means(

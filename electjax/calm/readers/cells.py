@@ -1,15 +1,31 @@
-"""cells.csv: electors of each booth by demographic cell; joint.csv: how the cells of a population are shared out."""
+"""Cells of the booths: of cells.csv, or made of margins.csv, which has one axis at a time as electoral rolls do.
+
+Margins become cells by iterative proportional fitting of many booths at once, and rounding to whole electors.
+"""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from electjax.calm.readers.roll import Roll
-from electjax.data.axes import UNKNOWN, Axis, gate_of
+from electjax.calm.readers.returns import Roll
+from electjax.data.axes import UNKNOWN, Axis, axis_names, codes_of, every_cell, gate_of
 from electjax.data.errors import data_error, data_warning, suggest
 from electjax.data.records import Batch
-from electjax.data.tables import categories_of, counts_of, fault, has, need_columns, no_repeats
+from electjax.data.tables import (
+    categories_of,
+    category_codes,
+    column_of,
+    counts_of,
+    fault,
+    has,
+    look_up,
+    need_columns,
+    no_repeats,
+    numbers_of,
+    read_table,
+)
 
 
 class Cells(NamedTuple):
@@ -123,3 +139,257 @@ def _number(codes: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
 
 def _said(codes: np.ndarray, axes: Sequence[Axis]) -> str:
     return repr(" ".join(axis.categories[n] for n, axis in zip(codes.tolist(), axes, strict=True) if n >= 0))
+
+
+_UNMET = 0.5  # electors: what rounding moves anyway
+
+
+def read_margins(
+    batch: Batch, roll: Roll, axes: Sequence[Axis], *, joint: Path | None, rescale: bool, encoding: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Electors of each booth and cell, [i, c], and the cells' codes, [c, d], by iterative proportional fitting.
+
+    Args:
+        batch: margins.csv: booth, axis, category, n.
+        roll: the booths.
+        axes: all of them need margins, unless `joint` tells how an axis goes with the others.
+        joint: joint.csv: a column for each axis, and `n`, a weight of at least 0; cells that are not in it are empty.
+        rescale: margins that do not add up to the electors are scaled.
+        encoding: of joint.csv.
+
+    Raises:
+        ElectionDataError: margins that do not add up, or that no table with the zeros of joint.csv has.
+
+    Warns:
+        ElectionDataWarning: once, to say what was assumed.
+    """
+    targets, first = _targets(batch, roll, axes, rescale)
+    lacking = [axis.name for axis, target in zip(axes, targets, strict=True) if target is None and axis.categories]
+    if lacking and joint is None:
+        raise data_error(
+            f"no margins of {', '.join(lacking)}",
+            where=batch.file,
+            expected="margins of every axis",
+            mend="add them, add joint.csv, or pass axes without it",
+        )
+    codes, seed = _seed(joint, axes, encoding)
+    # A nested axis that does not apply has a category of its own here, the last.
+    columns = np.where(codes < 0, [len(axis.categories) for axis in axes], codes)
+    raked = rake(targets, columns, seed=seed, tolerance=1e-4)
+    if (raked.gap > _UNMET).any():
+        at = int(raked.gap.argmax())
+        raise batch.fault(
+            f"no cells have the margins of booth {roll.names[at]!r}: {raked.gap[at]:.4g} electors are left over",
+            int(first[at]),
+            expected="margins that the cells with a weight can have",
+            mend="correct the margins" + (f", or give more cells a weight in {joint.name}" if joint else ""),
+        )
+    totals = raked.table.sum(axis=1, keepdims=True)
+    sizes = round_to_totals(raked.table * (roll.electors[:, None] / totals), roll.electors)
+    given = [axis.name for axis, target in zip(axes, targets, strict=True) if target is not None]
+    assumed = f"their odds ratios as in {joint.name}" if joint else "independent of each other within a booth"
+    data_warning(
+        f"the file has margins only: the cells of {len(sizes)} booth(s) are made of them by iterative proportional"
+        f" fitting, with {', '.join(given)} {assumed}, and rounded to whole electors (a margin of a booth is off by"
+        f" {_off(sizes, targets, columns):.2g} on average)",
+        where=batch.file,
+    )
+    return sizes, codes
+
+
+def _targets(
+    batch: Batch, roll: Roll, axes: Sequence[Axis], rescale: bool
+) -> tuple[list[np.ndarray | None], np.ndarray]:
+    """Margins of each axis, [i, l_d + 1], the last for "does not apply"; and the first row of each booth."""
+    need_columns(batch, "booth", "axis", "category", "n")
+    booth, count = roll.rows_in(batch), counts_of(batch, "n")
+    named = {axis.name: d for d, axis in enumerate(axes) if axis.categories}
+    of = look_up(batch, "axis", named, "axis", "the configuration")
+    blank = column_of(batch, "category").blank
+    if blank.any():
+        raise fault(
+            batch,
+            int(blank.argmax()),
+            "category",
+            "the cell is blank",
+            expected="a category of the axis",
+            mend="remove the row: who has no category of a nested axis follows from the axis it is within",
+        )
+    code = np.zeros(len(booth), np.int64)
+    for d in named.values():
+        rows = of == d
+        code[rows] = category_codes(batch, "category", column_of(batch, "category"), axes[d], rows)[rows]
+    most = max(len(axis.categories) for axis in axes)
+    no_repeats(
+        batch,
+        (booth * len(axes) + of) * most + code,
+        "category",
+        lambda row: f"{axes[of[row]].name} {axes[of[row]].categories[code[row]]!r} of booth {roll.names[booth[row]]!r}",
+        "add the rows up",
+    )
+    first = np.zeros(len(roll.labels), np.int64)
+    first[booth[::-1]] = np.arange(len(booth))[::-1]
+    targets: list[np.ndarray | None] = [None] * len(axes)
+    for name, d in named.items():
+        rows = of == d
+        if not rows.any():
+            continue
+        table = np.zeros((len(roll.labels), len(axes[d].categories) + 1))
+        table[booth[rows], code[rows]] = count[rows]
+        found = table.sum(axis=1)
+        total, said = _applies(axes, d, targets, roll, found)
+        off = found != total
+        for at in np.flatnonzero(off & ((found == 0) | (not rescale)))[:1]:  # nobody cannot be scaled up to somebody
+            own = np.flatnonzero(rows & (booth == at))
+            more = f"; {int(off.sum())} such booths" if off.sum() > 1 else ""
+            raise batch.fault(
+                f"{name} of booth {roll.names[at]!r} adds up to {found[at]:g}, {said} are {total[at]:g}{more}",
+                int(own[0]) if len(own) else int(first[at]),
+                batch.find("n", "n"),
+                expected="margins that add up",
+                mend="correct them, or pass rescale=True to scale them",
+            )
+        table *= np.divide(total, found, out=np.zeros(len(table)), where=found > 0)[:, None]
+        table[:, -1] = roll.electors - table.sum(axis=1)
+        targets[d] = table
+    return targets, first
+
+
+def _applies(
+    axes: Sequence[Axis], d: int, targets: Sequence[np.ndarray | None], roll: Roll, found: np.ndarray
+) -> tuple[np.ndarray, str]:
+    """To how many electors of each booth an axis applies, and who they are; as many as found, if margins do not say."""
+    within = axes[d].within
+    if not within:
+        return roll.electors.astype(float), "the electors"
+    parent, category = within[-1]
+    p = axis_names(axes).index(parent)
+    target = targets[p]
+    if len(within) > 1 or target is None:
+        return np.minimum(found, roll.electors), "the electors"
+    return target[:, axes[p].categories.index(category)], f"those with {parent} {category}"
+
+
+def _seed(joint: Path | None, axes: Sequence[Axis], encoding: str) -> tuple[np.ndarray, np.ndarray]:
+    """Cells [c, d] and their weights [c]: all possible ones alike, or those of joint.csv."""
+    if joint is None:
+        codes = codes_of(every_cell(axes), axes)
+        return codes, np.ones(len(codes))
+    batch = read_table(joint, encoding)
+    need_columns(batch, *(axis.name for axis in axes if axis.categories), "n")
+    weight = numbers_of(batch, "n", "a weight of at least 0")
+    bad = ~(weight >= 0)
+    if bad.any() or not weight.sum() > 0:
+        row = int(bad.argmax())
+        problem = f"found {weight[row]:g}" if bad.any() else "all weights are 0"
+        raise fault(batch, row, "n", problem, expected="weights of at least 0, not all 0", mend="correct the cell")
+    cells = table_cells(batch, axes)
+    return cells.codes, np.bincount(cells.row_cell, weights=weight, minlength=len(cells.codes))
+
+
+def _off(sizes: np.ndarray, targets: Sequence[np.ndarray | None], columns: np.ndarray) -> float:
+    """Mean distance of the margins of the rounded cells from those given, in electors."""
+    gaps = [
+        np.abs(sizes @ np.eye(target.shape[1])[columns[:, d]] - target)[:, : target.shape[1] - 1].ravel()
+        for d, target in enumerate(targets)
+        if target is not None
+    ]
+    return float(np.concatenate(gaps).mean())
+
+
+class Raked(NamedTuple):
+    """Tables that have the margins asked for.
+
+    Attributes:
+        table: expected electors, [i, c].
+        gap: largest difference to a margin that remains in a booth, in electors, [i].
+        sweeps: over all axes, of the booths that needed most.
+    """
+
+    table: np.ndarray
+    gap: np.ndarray
+    sweeps: int
+
+
+def rake(
+    targets: Sequence[np.ndarray | None],
+    codes: np.ndarray,
+    *,
+    seed: np.ndarray | None = None,
+    tolerance: float = 1e-6,
+    max_sweeps: int = 1000,
+    chunk: int = 1024,
+) -> Raked:
+    """Scale a seed until its margins are the given ones: iterative proportional fitting (Deming and Stephan 1940).
+
+    The result is the table of those margins that is nearest to the seed in Kullback-Leibler divergence: it keeps the
+    seed's odds ratios, and cells that are 0 there stay 0. With the default seed and margins of one axis each, axes
+    are independent within a booth.
+
+    Args:
+        targets: margins of each axis, [i, l_d]; None for an axis that is left as it comes. The margins of a booth
+            have one sum on all axes.
+        codes: column of targets[d] that a cell belongs to, [c, d].
+        seed: weights of cells, at least 0, [c] or [i, c]. Default: 1 each.
+        tolerance: margins are met when all are within this many electors.
+        max_sweeps: stop there in any case; `gap` says how far off the margins then are.
+        chunk: booths that are fitted together; they stop together too.
+    """
+    codes = np.asarray(codes)
+    given = [(d, np.asarray(target, float)) for d, target in enumerate(targets) if target is not None]
+    count = len(given[0][1])
+    start = np.broadcast_to(np.ones(len(codes)) if seed is None else np.asarray(seed, float), (count, len(codes)))
+    member = [(np.eye(target.shape[1])[codes[:, d]], target) for d, target in given]
+    table = np.empty((count, len(codes)))
+    gap = np.empty(count)
+    most = 0
+    for first in range(0, count, chunk):
+        part = slice(first, first + chunk)
+        table[part], gap[part], sweeps = _sweep(
+            start[part].copy(), [(m, target[part]) for m, target in member], tolerance, max_sweeps
+        )
+        most = max(most, sweeps)
+    return Raked(table, gap, most)
+
+
+def round_to_totals(table: np.ndarray, totals: np.ndarray) -> np.ndarray:
+    """Round the tables of booths to integers that keep each booth's total, by largest remainders carried along.
+
+    Every entry is rounded down or up, and 0 stays 0. Who is rounded up are the largest remainders, to each of which
+    is added what the cell lost in the booths before: a group of a third of an elector in every booth has an elector
+    in every third booth, where remainders alone would leave it out everywhere.
+
+    Args:
+        table: expected electors that add up to the totals, [i, c].
+        totals: whole electors of each booth, [i].
+    """
+    whole = np.floor(table)
+    remainder = table - whole
+    rounded = whole.astype(np.int64)
+    missing = np.asarray(totals, np.int64) - rounded.sum(axis=1)
+    lost = np.zeros(table.shape[1])
+    for booth, short in enumerate(missing.tolist()):
+        owed = lost + remainder[booth]
+        if short > 0:
+            ranked = np.argsort(np.where(remainder[booth] > 0, -owed, np.inf), kind="stable")
+            rounded[booth, ranked[:short]] += 1
+            owed[ranked[:short]] -= 1
+        lost = owed
+    return rounded
+
+
+def _sweep(
+    table: np.ndarray, member: Sequence[tuple[np.ndarray, np.ndarray]], tolerance: float, max_sweeps: int
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Scale to one axis after the other until the margins of all are met."""
+    for sweep in range(1, max_sweeps + 1):
+        gap = np.zeros(len(table))
+        for belongs, target in member:
+            margin = table @ belongs
+            # Before the first scaling all axes are off, so that the gap of the sweep before counts.
+            np.maximum(gap, np.abs(margin - target).max(axis=1), out=gap)
+            table *= np.divide(target, margin, out=np.zeros_like(margin), where=margin > 0) @ belongs.T
+        if gap.max(initial=0.0) <= tolerance:
+            return table, gap, sweep
+    gaps = [np.abs(table @ belongs - target).max(axis=1) for belongs, target in member]
+    return table, np.max(gaps, axis=0), max_sweeps

@@ -12,35 +12,31 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-import electjax
-from electjax.calm.basis import Basis, basis_of, bounds, check_draws, pose_basis, posterior_of, replace_frame
-from electjax.calm.model.predict import Effects, by_constituency, expected, simulate
+from electjax.calm.basis import Basis, basis_of, pose_basis, posterior_of, replace_frame
+from electjax.calm.model.predict import by_constituency, expected, simulate
 from electjax.calm.model.problem import Problem
+from electjax.calm.options import CounterfactualOptions, Effects
+from electjax.calm.schema import COUNTERFACTUAL
 from electjax.data.axes import Axis, axis_names, candidate_codes, candidate_values, gate_of
 from electjax.data.errors import ElectionDataError, data_error, suggest
+from electjax.data.options import with_options
+from electjax.data.schema import conform
+from electjax.numerics.covariance import tails
 from electjax.numerics.host import double_precision
 
 Candidates = Mapping[str, Mapping[str, Mapping[str, Any] | None]]
 SCENARIOS = ("before", "after")
-_ARGUMENT = "counterfactual(candidates=)"
+_ARGUMENT = "calm.counterfactual(candidates=)"
 _EXAMPLE = "{'Madipur': {'BJP': {'caste': 'SC'}}}"
-_MEANING = {
-    "votes": ("expected votes", "votes"),
-    "seats": ("constituencies in which the party is expected to have most votes", "seats"),
-    "constituency_votes": ("expected votes", "votes"),
-    "constituency_share": ("expected share of the votes", "1"),
-}
 
 
+@with_options
 def counterfactual(
-    fit: xr.Dataset,
+    fit: xr.Dataset | str | os.PathLike[str],
     booths: xr.Dataset | str | os.PathLike[str],
-    candidates: Candidates | pd.DataFrame | str | os.PathLike[str],
+    options: CounterfactualOptions,
     *,
-    booth_effects: Effects = "known",
-    draws: int = 200,
-    seed: int = 0,
-    level: float = 0.95,
+    candidates: Candidates | pd.DataFrame | str | os.PathLike[str],
     progress: Callable[[int, int, str], None] | None = None,
 ) -> xr.Dataset:
     """Votes and seats with the candidates that stood and with others; booths, voters and parameters stay what they are.
@@ -49,33 +45,39 @@ def counterfactual(
     The candidates' own appeal that no axis holds stays with the party, and mobilisation keeps the weights of the fit.
 
     Args:
-        fit: what `calm.fit` returned.
+        fit: what `calm.fit` returned, or its file.
         booths: the booths of the fit, or others with its axes and parties.
         candidates: by constituency and party, the traits that change: {"Madipur": {"BJP": {"caste": "SC"}}}. A trait
             None is unknown, a candidate None withdraws, and one of a party that had none stands. Or rows with the
             columns constituency, party and any axes, a DataFrame or the path of a CSV, where a blank is unknown.
-        booth_effects, draws, seed, level: as in `predict`.
         progress: called with draws done, of how many, and a line.
 
     Returns:
         Over scenario (before, after): votes(scenario, party), seats(scenario, party),
-        constituency_votes and constituency_share(scenario, constituency, party), winner(scenario, constituency) at the
-        estimate; the differences after - before <name>_change; with draws, the ends of all their intervals, <name>_low
-        and <name>_high, <name>_change_low and <name>_change_high; seats_mean(scenario, party), the mean over draws; and
-        p_win(scenario, constituency, party). Intervals are of what is expected, without the chance of single votes.
-        changed(constituency, party): whether the candidate is another.
+        constituency_votes and constituency_share(scenario, constituency, party), winner(scenario, constituency), the
+        party's label, at the estimate; the differences after - before <name>_change; with draws, the ends of all their
+        intervals, <name>_low and <name>_high, <name>_change_low and <name>_change_high; seats_mean(scenario, party),
+        the mean over draws; and p_win(scenario, constituency, party). Intervals are of what is expected, without the
+        chance of single votes. changed(constituency, party): whether the candidate is another.
 
     Raises:
         ElectionDataError: booths that do not fit, an unknown constituency, party, axis or category, nobody left to vote
-            for, or an argument out of range.
+            for, or an option out of range.
+
+    Example:
+        >>> import electjax
+        >>> booths = electjax.calm.simulate("tiny")
+        >>> fit = electjax.calm.fit(booths, errors="none")
+        >>> found = electjax.calm.counterfactual(fit, booths, candidates={"C01": {"BJP": None}}, draws=0)
+        >>> float(found.constituency_votes.sel(scenario="after", constituency="C01", party="BJP"))
+        0.0
     """
-    check_draws("counterfactual", draws, level, booth_effects)
     with double_precision():
         basis = basis_of(fit, booths)
         named = changes_of(candidates, basis.encoded.axes)
         problems = (basis.problem, _changed(basis, swap_candidates(basis.booths, named, basis.encoded.axes)))
         stands = np.stack([np.asarray(problem.frame.fielded) for problem in problems])
-        rule: Effects = booth_effects if basis.design.booth_effects else "zero"
+        rule: Effects = options.booth_effects if basis.design.booth_effects else "zero"
 
         def at_estimate(problem: Problem) -> np.ndarray:
             found = expected(basis.point, basis.to, problem, basis.design, rule)
@@ -83,42 +85,28 @@ def counterfactual(
 
         values = _totals(np.stack([at_estimate(problem) for problem in problems]), stands)
         drawn: dict[str, np.ndarray] = {}
-        joint = 0
+        joint, draws = 0, options.draws
         if draws:
             posterior, joint = posterior_of(basis)
-            key = jax.random.key(seed)
-            votes = []
+            key, votes = jax.random.key(options.seed), []
             for n, problem in enumerate(problems):
                 said = None if progress is None else _told(progress, n * draws, 2 * draws)
-                votes.append(
-                    simulate(
-                        key,
-                        posterior,
-                        basis.to,
-                        problem,
-                        basis.design,
-                        draws=draws,
-                        effects=rule,
-                        whole=True,
-                        progress=said,
-                    )
-                )
+                how: dict[str, Any] = {"draws": draws, "effects": rule, "whole": True, "progress": said}
+                votes.append(simulate(key, posterior, basis.to, problem, basis.design, **how))
             drawn = _totals(np.stack(votes, axis=1), stands)
-    found = _decoded(basis, values, drawn, bounds(level))
+    found = _decoded(basis, values, drawn, options.level)
     found["changed"] = xr.zeros_like(found["constituency_votes_change"], dtype=bool)
     for place, parties in named.items():
         found["changed"].loc[{"constituency": place, "party": list(parties)}] = True
-    found["changed"].attrs = {"long_name": "whether another candidate is given", "units": "1"}
     found.attrs = {
         "title": str(basis.booths.attrs.get("name", "")),
         "candidates": json.dumps(named, default=str),
         "draws": draws,
         "jointly_drawn_booths": joint,
-        "level": level,
-        "seed": seed,
-        "electjax_version": electjax.__version__,
+        "level": options.level,
+        "seed": options.seed,
     }
-    return found
+    return conform(found, COUNTERFACTUAL)
 
 
 def changes_of(candidates: Any, axes: tuple[Axis, ...]) -> dict[str, dict[str, dict[str, Any] | None]]:
@@ -207,32 +195,23 @@ def _totals(votes: np.ndarray, stands: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _decoded(
-    basis: Basis, values: dict[str, np.ndarray], drawn: dict[str, np.ndarray], ends: dict[str, float]
-) -> xr.Dataset:
+def _decoded(basis: Basis, values: dict[str, np.ndarray], drawn: dict[str, np.ndarray], level: float) -> xr.Dataset:
     booths = basis.booths
-    coords = {name: booths[name].values for name in ("constituency", "party")} | {"scenario": list(SCENARIOS)}
-    found = xr.Dataset(coords=coords)
-    for name, (meaning, units) in _MEANING.items():
-        dims = ("constituency", "party") if name.startswith("constituency") else ("party",)
-        value, own = values[name], drawn.get(name)
-        forms = [(name, ("scenario", *dims), meaning, value, own)]
-        gain = None if own is None else own[:, 1] - own[:, 0]
-        forms.append((f"{name}_change", dims, f"{meaning}: after - before", value[1] - value[0], gain))
-        for label, over, said, at, each in forms:
-            found[label] = (over, at, {"long_name": said, "units": units})
-            if each is not None:
-                for end, where in ends.items():
-                    note = {"long_name": f"{said}: {where:.4g} quantile over draws of the parameters", "units": units}
-                    found[f"{label}_{end}"] = (over, np.quantile(each, where, axis=0), note)
+    found: dict[str, np.ndarray] = {}
+    for name in ("votes", "seats", "constituency_votes", "constituency_share"):
+        value, each = values[name], drawn.get(name)
+        found |= {name: value, f"{name}_change": value[1] - value[0]}
+        if each is not None:
+            for end, where in zip(("low", "high"), tails(level), strict=True):
+                found[f"{name}_{end}"] = np.quantile(each, where, axis=0)
+                found[f"{name}_change_{end}"] = np.quantile(each[:, 1] - each[:, 0], where, axis=0)
     if drawn:
-        mean = {"long_name": "seats, mean over draws of the parameters", "units": "seats"}
-        found["seats_mean"] = (("scenario", "party"), drawn["seats"].mean(axis=0), mean)
-        chance = {"long_name": "share of draws in which the party is expected to have most votes", "units": "1"}
-        found["p_win"] = (("scenario", "constituency", "party"), drawn["wins"].mean(axis=0), chance)
-    winner = booths["party"].values[values["wins"].argmax(axis=-1)]
-    found["winner"] = (("scenario", "constituency"), winner, {"long_name": "party with most expected votes"})
-    return found
+        found |= {"seats_mean": drawn["seats"].mean(axis=0), "p_win": drawn["wins"].mean(axis=0)}
+    found["winner"] = booths["party"].values[values["wins"].argmax(axis=-1)]
+    return xr.Dataset(
+        {name: (COUNTERFACTUAL.variables[name].dims, value) for name, value in found.items()},
+        {name: booths[name].values for name in ("constituency", "party")} | {"scenario": list(SCENARIOS)},
+    )
 
 
 def _from_rows(rows: pd.DataFrame, axes: tuple[Axis, ...]) -> dict[str, dict[str, dict[str, Any] | None]]:

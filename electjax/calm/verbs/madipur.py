@@ -5,24 +5,24 @@ eta is not identified (see `electjax.calm.model.rank`).
 """
 
 import json
-from collections.abc import Sequence
-from typing import Any
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from scipy.special import expit, softmax
 
-import electjax
+from electjax.calm.booths import dataset
 from electjax.calm.codec import encode_booths
 from electjax.calm.model.affinity import Standard, build, raw, standardise
-from electjax.calm.model.data import Frame
-from electjax.calm.model.design import Design, Hyper
-from electjax.calm.schema import validate
+from electjax.calm.model.design import Design, Frame
+from electjax.calm.store import load
+from electjax.calm.verbs.read import read
 from electjax.data.axes import (
     Axis,
-    axes_json,
     axes_of,
     axis_names,
     cell_labels,
@@ -30,7 +30,8 @@ from electjax.data.axes import (
     every_cell,
     gate_of,
     kernel_arrays,
-    rho_of,
+    kernel_of,
+    proximity_of,
 )
 from electjax.data.errors import data_error
 from electjax.numerics.host import double_precision
@@ -72,10 +73,19 @@ _NOTE = (
 def madipur(seed: int = 0, *, booths: int = 12) -> xr.Dataset:
     """The document's example (section 10) as a booths Dataset, with votes drawn from the model.
 
+    Args:
+        seed: of all that is drawn.
+        booths: how many.
+
     Returns:
         Booths of one constituency with 180 cells and three parties. The BJP's candidate is the document's; all else
         is invented, as the attribute `note` says. `true_eta(axis)`, `true_turnout` and `true_choice` are what the
         votes are drawn from.
+
+    Example:
+        >>> import electjax
+        >>> electjax.calm.madipur().party.values.tolist()
+        ['AAP', 'BJP', 'INC']
     """
     axes = axes_of()
     rng = np.random.default_rng(seed)
@@ -85,60 +95,47 @@ def madipur(seed: int = 0, *, booths: int = 12) -> xr.Dataset:
     mix = np.prod(shares, axis=0)
     sizes = rng.multinomial(rng.integers(600, 1500, size=booths), rng.dirichlet(400 * mix / mix.sum(), size=booths))
     parties = list(CANDIDATES)
-    names = cell_labels(labels)
     traits = np.array([[_labels(CANDIDATES[party], axes) for party in parties]])
-    ds = xr.Dataset(
-        {
-            "cell_size": (("booth", "cell"), sizes.astype(np.int32)),
-            "electors": ("booth", sizes.sum(axis=1, dtype=np.int64)),
-            "cell_category": (("cell", "axis"), labels),
-            "candidate_category": (("constituency", "party", "axis"), traits),
-            "fielded": (("constituency", "party"), np.ones((1, len(parties)), bool)),
-            "true_eta": ("axis", _TRUTH["eta"]),
-            "true_gamma": ("party", _TRUTH["gamma"]),
-        },
-        coords={
-            "booth": [f"Madipur {number}" for number in range(1, booths + 1)],
-            "booth_constituency": ("booth", [CONSTITUENCY] * booths),
-            "constituency": [CONSTITUENCY],
-            "cell": names,
-            "party": parties,
-            "axis": axis_names(axes),
-        },
-        attrs={
-            "name": "madipur",
-            "title": "Madipur, the practical example of CALM",
-            "source": "section 10 of the CALM document; the rest is generated",
-            "note": _NOTE,
-            "axes": axes_json(axes),
-            "truth": json.dumps(_TRUTH | {"rho_age": 0.5}),
-            "seed": seed,
-            "electjax_version": electjax.__version__,
-        },
-    )
     frame = _frame_of(labels, traits, axes)._replace(presence=(sizes > 0).sum(axis=0, dtype=float)[None])
     with double_precision():
-        hyper = Hyper(jnp.asarray(rho_of(axes)), jnp.full(len(axes), 1 / len(axes)))
-        g = np.asarray(_build(frame, hyper, design=Design()).g[0])
+        g = np.asarray(_build(frame, proximity_of(axes), design=Design()).g[0])
     utility = np.array(_TRUTH["gamma"]) + g @ np.array(_TRUTH["eta"])
     sd_T, sd_P = _TRUTH["booth_sd"]
     pi = expit(_TRUTH["alpha"] + rng.normal(0, sd_T, (booths, 1)))
     theta = softmax(utility + rng.normal(0, sd_P, (booths, 1, len(parties))), axis=2)
-    voters = rng.binomial(sizes, pi)
-    votes = rng.multinomial(voters, theta).sum(axis=1)
-    ds["polled"] = ("booth", voters.sum(axis=1, dtype=np.int64))
-    ds["votes"] = (("booth", "party"), votes.astype(np.int64))
-    ds["true_turnout"] = (("constituency", "cell"), np.full((1, len(names)), expit(_TRUTH["alpha"])))
+    votes = rng.multinomial(rng.binomial(sizes, pi), theta).sum(axis=1)
+    ds = dataset(
+        cell_size=sizes,
+        votes=votes,
+        cell_category=labels,
+        candidate_category=traits,
+        booths=[f"Madipur {number}" for number in range(1, booths + 1)],
+        booth_constituency=[CONSTITUENCY] * booths,
+        parties=parties,
+        axes=axes,
+        name="madipur",
+        source="section 10 of the CALM document; the rest is generated",
+    )
+    ds["true_eta"], ds["true_gamma"] = ("axis", _TRUTH["eta"]), ("party", _TRUTH["gamma"])
+    ds["true_turnout"] = (("constituency", "cell"), np.full((1, len(labels)), expit(_TRUTH["alpha"])))
     ds["true_choice"] = (("constituency", "cell", "party"), softmax(utility, axis=1)[None])
-    return validate(ds)
+    return ds.assign_attrs(
+        title="Madipur, the practical example of CALM",
+        note=_NOTE,
+        truth=json.dumps(_TRUTH | {"proximity": {"age": 0.5}}),
+        seed=seed,
+    )
 
 
-def madipur_table(data: xr.Dataset | None = None, rho: float | None = None) -> xr.Dataset:
+def madipur_table(
+    data: xr.Dataset | str | os.PathLike[str] | None = None, *, proximity: Mapping[str, float] | None = None
+) -> xr.Dataset:
     """The affinity vectors of section 10: of five cells with the BJP's candidate, raw and standardised.
 
     Args:
-        data: booths, by default those of `madipur`, or a fit to them, whose mean, sd and rho are taken.
-        rho: proximity of adjacent age bins; by default that of the fit, or of the axes.
+        data: booths, by default those of `madipur`, or a fit to them, whose mean, sd and proximity are taken; or
+            a file.
+        proximity: of adjacent categories, as in {"age": 0.5}; by default that of the fit, or of the axes.
 
     Returns:
         `raw(cell, axis)` is [1, 1, 1, 1] for the full match and [rho, 1, 0, 1] for the document's second cell;
@@ -146,28 +143,36 @@ def madipur_table(data: xr.Dataset | None = None, rho: float | None = None) -> x
         `eta(axis)` and `boost(cell)` = eta'g, the log-odds that the candidate gains.
 
     Raises:
-        ElectionDataError: axes without a category of the example, rho outside [0, 1], or a fit whose g is projected.
+        ElectionDataError: axes without a category of the example, a proximity outside [0, 1], or a fit whose g is
+            projected.
+
+    Example:
+        >>> import electjax
+        >>> electjax.calm.madipur_table().raw.values[:2].tolist()
+        [[1.0, 1.0, 1.0, 1.0], [0.5, 1.0, 0.0, 1.0]]
     """
+    if isinstance(data, str | os.PathLike):
+        data = cast(xr.Dataset, load(data)) if Path(data).is_file() else read(data)
     data = madipur() if data is None else data
     if "g_projection" in data:
         raise data_error(
             "g is projected off the cell features",
-            where="madipur_table",
+            where="calm.madipur_table",
             expected="g as section 10 shows it",
             mend="fit with project=False",
         )
     axes = axes_of(data.attrs["axes"])
-    values = {} if rho is None else {"age": rho}
-    if rho is None and "rho" in data:
-        values = {axis.name: float(data["rho"].sel(axis=axis.name)) for axis in axes if axis.kernel == "ordinal"}
-    near = rho_of(axes, values)
+    values = proximity
+    if proximity is None and "proximity" in data:
+        ordinal = [axis.name for axis in axes if kernel_of(axis.kernel).START is not None]
+        values = {name: float(data["proximity"].sel(axis=name)) for name in ordinal}
+    near = proximity_of(axes, values)
     labels = np.array([_labels(cell, axes) for cell in CELLS])
     with double_precision():
         if "g_mean" in data:
             standard = Standard(*(data[name].sel(axis=axis_names(axes)).values for name in ("g_mean", "g_sd")))
         else:
-            weights = jnp.full(len(axes), 1 / len(axes))
-            standard = _build(encode_booths(data).frame, Hyper(jnp.asarray(near), weights), design=Design()).standard
+            standard = _build(encode_booths(data).frame, near, design=Design()).standard
         own = np.array([[_labels(CANDIDATES[PARTY], axes)]])
         found = _raw(_frame_of(labels, own, axes), near)[0, :, 0]
         table = xr.Dataset(
@@ -180,7 +185,7 @@ def madipur_table(data: xr.Dataset | None = None, rho: float | None = None) -> x
             coords={"cell": cell_labels(labels), "axis": axis_names(axes)},
             attrs={
                 "candidate": f"{PARTY}: {' '.join(CANDIDATES[PARTY].values())}",
-                "rho_age": float(near[axis_names(axes).index("age")]),
+                "proximity": float(near[axis_names(axes).index("age")]),
             },
         )
     eta = data.get("eta", data.get("true_eta"))

@@ -11,42 +11,40 @@ import numpy as np
 import xarray as xr
 
 import electjax
-from electjax.calm.decode import decode_fit
+from electjax.calm.booths import BOOTHS
+from electjax.calm.decode import Fitted, decode_fit
 from electjax.calm.model.heads import contrast
 from electjax.calm.model.nuts import diagnostics, sample
 from electjax.calm.model.uncertainty import laplace, laplace_covariance
-from electjax.calm.options import options_of
-from electjax.calm.schema import place, validate
-from electjax.calm.verbs.fit import Fitted, fit_arrays
-from electjax.calm.verbs.read import read
+from electjax.calm.options import NutsOptions
+from electjax.calm.schema import POSTERIOR
+from electjax.calm.verbs.fit import fit_arrays
+from electjax.calm.verbs.read import read_booths
 from electjax.data.errors import data_error
+from electjax.data.options import with_options
+from electjax.data.schema import conform, place_of
 from electjax.numerics.host import double_precision
 
 LARGEST_R_HAT = 1.01
 FEWEST = 400  # effective draws below which tails are rough
 
 
+@with_options
 def nuts(
     booths: xr.Dataset | str | os.PathLike[str],
+    options: NutsOptions,
     *,
-    draws: int = 1000,
-    chains: int = 2,
-    warmup: int = 500,
-    seed: int = 0,
     progress: Callable[[int, int, str], None] | None = None,
-    **options: Any,
 ) -> xr.DataTree:
     """Draw from the posterior whose log density is minus the objective of calm.md section 5; for small data.
 
     With lambda_T = lambda_P = 1 that is the likelihood with normal priors of variance 1 / (2 lambda), flat ones on
-    alpha, gamma and xi. Mobilisation by the model's own shares keeps the weights of the fit.
+    alpha, gamma and xi. Mobilisation by the model's own shares keeps the weights of the fit. The seed is that of the
+    chains, and of the fit that they start from.
 
     Args:
         booths: a booths Dataset or the path of one.
-        draws, chains, warmup: draws kept of each chain, after so many to adapt.
-        seed: of the chains, and of the fit that they start from.
         progress: called with chains done, their number, and a line.
-        **options: those of `calm.fit`, without penalties="holdout" and errors.
 
     Returns:
         DataTree with the groups of ArviZ: posterior(chain, draw, ...) with the parameters by the names of `calm.fit`;
@@ -55,32 +53,26 @@ def nuts(
         (the largest), ess (the smallest), diverging (how many transitions) and reliable, whether these are good.
 
     Raises:
-        ElectionDataError: invalid booths or options, terms that nothing tells apart (the two-tower term), arguments
-            out of range, or no blackjax.
+        ElectionDataError: invalid booths or options, terms that nothing tells apart (the two-tower term), or no
+            blackjax.
+
+    Example:
+        >>> import electjax
+        >>> booths = electjax.calm.simulate("tiny", constituencies=2, booths=3)
+        >>> how = {"model": "recommended", "context": 0, "affinity": "none"}
+        >>> chains = electjax.calm.nuts(booths, draws=4, chains=1, warmup=20, **how)  # doctest: +SKIP
+        >>> chains["posterior"].alpha.sizes  # doctest: +SKIP
+        Frozen({'chain': 1, 'draw': 4})
     """
     for package in ("blackjax", "arviz_stats"):
         if find_spec(package) is None:
             raise data_error(
                 f"{package} is not installed", where="calm.nuts", expected="it", mend="pip install 'electjax[mcmc]'"
             )
-    for name, value, least in (("draws", draws, 4), ("chains", chains, 1), ("warmup", warmup, 20)):
-        if not isinstance(value, int | np.integer) or value < least:
-            raise data_error(
-                f"found {value!r}", where=f"calm.nuts({name}=)", expected=f"at least {least}", mend="correct it"
-            )
-    chosen = options_of(options | {"seed": seed, "errors": "laplace"})
-    if chosen.penalties != "given" or chosen.tower:
-        what = f"tower={chosen.tower}" if chosen.tower else f"penalties={chosen.penalties!r}"
-        raise data_error(
-            f"found {what}",
-            where="calm.nuts",
-            expected="given penalties and no two-tower term, whose factors turn without a change",
-            mend="leave it out",
-        )
-    booths = validate(booths) if isinstance(booths, xr.Dataset) else read(booths)
-    fitted = fit_arrays(booths, chosen)
+    data = read_booths(booths)
+    fitted = fit_arrays(data, options)
     with double_precision():
-        design, found = chosen.design, fitted.found
+        design, found = options.design, fitted.found
         assert fitted.information is not None  # errors are asked for
         covariance = laplace_covariance(fitted.information)
         if covariance.flat.size:
@@ -91,13 +83,12 @@ def nuts(
                 mend="give penalties above 0",
             )
         posterior = laplace(found.point, fitted.information, covariance)
-        key = jax.random.fold_in(jax.random.key(seed), 1)
-        samples = sample(
-            key, posterior, found.problem, design, draws=draws, chains=chains, warmup=warmup, progress=progress
-        )
+        key = jax.random.fold_in(jax.random.key(options.seed), 1)
+        how: dict[str, Any] = {"draws": options.draws, "chains": options.chains, "warmup": options.warmup}
+        samples = sample(key, posterior, found.problem, design, **how, progress=progress)
         values = _named(samples, fitted)
         r_hat, ess = diagnostics(values)
-    return _tree(decode_fit(fitted, booths), booths, samples, (values, r_hat, ess), seed)
+    return _tree(decode_fit(fitted, data), data, samples, (values, r_hat, ess), options.seed)
 
 
 def _named(samples: Any, fitted: Fitted) -> dict[str, np.ndarray]:
@@ -120,7 +111,7 @@ def _tree(
     posterior = xr.Dataset(coords=chain | coords)
     told = xr.Dataset(coords=coords)
     for name, value in drawn.items():
-        posterior[name] = (("chain", "draw", *fit[name].dims), value, fit[name].attrs)
+        posterior[name] = (("chain", "draw", *fit[name].dims), value)
         told[f"{name}_r_hat"] = (fit[name].dims, r_hat[name], {"long_name": f"split R-hat of {name}", "units": "1"})
         told[f"{name}_ess"] = (fit[name].dims, ess[name], {"long_name": f"effective draws of {name}", "units": "draws"})
     stats = xr.Dataset(coords=chain)
@@ -139,7 +130,7 @@ def _tree(
         "ess": least,
         "diverging": diverging,
         "reliable": int(worst < LARGEST_R_HAT and least > FEWEST and not diverging),
-        "source": place(booths),
+        "source": place_of(booths, BOOTHS),
         "options": fit.attrs["options"],
         "axes": fit.attrs["axes"],
         "seed": seed,
@@ -152,10 +143,11 @@ def _tree(
         "inference_library": "blackjax",
     }
     groups = {
-        "posterior": posterior.assign_attrs(attrs),
+        "posterior": conform(posterior.assign_attrs(attrs), POSTERIOR),
         "sample_stats": stats,
         "diagnostics": told,
         "observed_data": booths[["polled", "votes"]].drop_attrs(deep=False),
         "constant_data": booths[["electors"]].drop_attrs(deep=False),
     }
-    return xr.DataTree.from_dict({name: group.assign_attrs(made) for name, group in groups.items()})
+    root = xr.Dataset(attrs={"conventions": POSTERIOR.conventions})
+    return xr.DataTree.from_dict({"/": root} | {name: group.assign_attrs(made) for name, group in groups.items()})

@@ -1,39 +1,40 @@
 """Read booths: a folder of tidy CSV files, or one netCDF file."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
 
 import numpy as np
 import xarray as xr
 
-from electjax.calm.readers.candidates import Candidates, Rest, Votes, no_votes, read_candidates, read_votes
-from electjax.calm.readers.cells import read_cells
-from electjax.calm.readers.marginals import read_margins
-from electjax.calm.readers.roll import COLUMNS, PREVIOUS, Roll, read_roll
-from electjax.calm.schema import validate
-from electjax.calm.store import AXES_FILE, load_booths
-from electjax.data.axes import Axis, axes_json, axes_of, axis_names, cell_labels
-from electjax.data.checks import check_choice
+from electjax.calm.booths import checked_booths, dataset
+from electjax.calm.options import ReadOptions
+from electjax.calm.readers.cells import read_cells, read_margins
+from electjax.calm.readers.returns import (
+    COLUMNS,
+    PREVIOUS,
+    Candidates,
+    Roll,
+    Votes,
+    no_votes,
+    read_candidates,
+    read_roll,
+    read_votes,
+)
+from electjax.data.axes import Axis, axes_json, axes_of
 from electjax.data.errors import data_error
-from electjax.data.labels import party_label, strings, unique_names
+from electjax.data.labels import party_label, strings
+from electjax.data.options import with_options
+from electjax.data.store import is_netcdf, is_zarr, read_netcdf
 from electjax.data.tables import find_table, near, need_table, read_table
 
+AXES_FILE = "axes.json"
 _CANDIDATES = "constituency, party and a column for each axis"
 
 
-def read(
-    path: str | os.PathLike[str],
-    *,
-    axes: Mapping[str, Any] | Sequence[Axis] | None = None,
-    rest: Rest = "others",
-    votes: bool = True,
-    rescale: bool = False,
-    encoding: str = "utf-8-sig",
-    name: str | None = None,
-) -> xr.Dataset:
-    """Read booths into a booths Dataset (see `electjax.calm.schema`).
+@with_options
+def read(path: str | os.PathLike[str], options: ReadOptions) -> xr.Dataset:
+    """Read booths into a booths Dataset (see `calm.dataset`).
 
     A folder holds these files, separated by commas, semicolons or tabs, plain or gzipped (`.csv.gz`):
 
@@ -53,15 +54,10 @@ def read(
     constituency too. Cells are in order of their categories, parties in order of candidates.csv with "others" last.
 
     Args:
-        path: the folder, or a netCDF file by `calm.save`.
-        axes: the axes as configuration (see `electjax.data.axes`). Default: those of the file, else age,
-            religion, caste of Hindus, income.
-        rest: what becomes of votes polled that votes.csv gives to no party: votes of "others"; "drop", so that the
-            votes polled are those of the parties; or an "error".
-        votes: whether there are votes; without, for booths that have not polled yet, `polled` and `votes` are 0.
-        rescale: scale margins that do not add up to the booth's electors, instead of refusing them.
-        encoding: codec of the text files.
-        name: name of the booths; default: the folder's or file's.
+        path: the folder, or a file by `calm.save`.
+
+    Returns:
+        A booths Dataset, as `calm.dataset` describes it.
 
     Raises:
         ElectionDataError: one line that names the file, the row (line of the file, the header is 1) and the column,
@@ -69,32 +65,56 @@ def read(
 
     Warns:
         ElectionDataWarning: cells made of margins, and categories where their axis does not apply.
+
+    Example:
+        >>> import electjax, tempfile
+        >>> with tempfile.TemporaryDirectory() as here:
+        ...     folder = electjax.calm.write(electjax.calm.madipur(), f"{here}/madipur")
+        ...     electjax.calm.read(folder).votes.sum("booth").to_series().index.tolist()
+        ['AAP', 'BJP', 'INC']
     """
-    check_choice("calm.read(rest=)", rest, get_args(Rest))
     source = Path(path)
     if not source.exists():
         raise data_error("no such file", where=str(source), expected="a folder or netCDF file", mend="check the path")
-    booths = _folder(source, axes, rest, votes, rescale, encoding) if source.is_dir() else load_booths(source, axes)
-    return booths if name is None else booths.assign_attrs(name=name)
+    folder = source.is_dir() and not is_zarr(source)
+    booths = _folder(source, options) if folder else _file(source, options)
+    return booths if options.name is None else booths.assign_attrs(name=options.name)
+
+
+def read_booths(booths: xr.Dataset | str | os.PathLike[str]) -> xr.Dataset:
+    """Booths as verbs take them, checked: a Dataset, or the path of what `calm.read` reads."""
+    return read(booths) if isinstance(booths, str | os.PathLike) else checked_booths(booths)
+
+
+def _file(path: Path, options: ReadOptions) -> xr.Dataset:
+    """Booths of a file; `axes` replace those of the file, whose categories must fit."""
+    if not is_netcdf(path) and not is_zarr(path):
+        raise data_error(
+            "neither a folder nor netCDF",
+            where=path.name,
+            expected="a folder with booths.csv, or a file by calm.save",
+            mend="name the folder that holds the CSV files",
+        )
+    mend = "save the booths again, or convert the file to netCDF 4"
+    booths = read_netcdf(path, expected="booths as calm.save writes them", mend=mend)
+    if options.axes is not None:
+        booths.attrs["axes"] = axes_json(axes_of(options.axes))
+    return checked_booths(booths.assign_attrs(source=path.name))
 
 
 def _folder(
     folder: Path,
-    spec: Mapping[str, Any] | Sequence[Axis] | None,
-    rest: Rest,
-    polled: bool,
-    rescale: bool,
-    encoding: str,
+    options: ReadOptions,
 ) -> xr.Dataset:
-    own = folder / AXES_FILE
+    own, spec, encoding = folder / AXES_FILE, options.axes, options.encoding
     axes = axes_of(own.read_text(encoding="utf-8") if spec is None and own.is_file() else spec)
-    roll = read_roll(read_table(need_table(folder, "booths", COLUMNS), encoding), need_polled=polled)
+    roll = read_roll(read_table(need_table(folder, "booths", COLUMNS), encoding), need_polled=options.votes)
     table = read_table(need_table(folder, "candidates", _CANDIDATES), encoding)
     candidates = read_candidates(table, roll, axes)
     counted = no_votes(roll, candidates)
-    if polled:
+    if options.votes:
         table = read_table(need_table(folder, "votes", "booth, party, votes"), encoding)
-        counted, candidates = read_votes(table, roll, candidates, rest)
+        counted, candidates = read_votes(table, roll, candidates, options.rest)
     margins = find_table(folder, "margins")
     if margins is not None and find_table(folder, "cells") is not None:
         raise data_error("cells.csv and margins.csv", where=str(folder), expected="one of them", mend="remove one")
@@ -104,13 +124,13 @@ def _folder(
             roll,
             axes,
             joint=find_table(folder, "joint"),
-            rescale=rescale,
+            rescale=options.rescale,
             encoding=encoding,
         )
     else:
         file = need_table(folder, "cells", "booth, a column for each axis, n; or margins.csv: booth, axis, category, n")
         sizes, codes = read_cells(read_table(file, encoding), roll, axes)
-    return validate(_dataset(folder, roll, axes, sizes, codes, candidates, counted))
+    return _dataset(folder, roll, axes, sizes, codes, candidates, counted)
 
 
 def _dataset(
@@ -122,38 +142,27 @@ def _dataset(
     candidates: Candidates,
     counted: Votes,
 ) -> xr.Dataset:
-    cells = _categories(codes, axes)
-    traits = _categories(candidates.codes, axes)
-    ds = xr.Dataset(
-        {
-            "cell_size": (("booth", "cell"), sizes.astype(np.int32)),
-            "electors": ("booth", roll.electors.astype(np.int64)),
-            "polled": ("booth", counted.polled.astype(np.int64)),
-            "votes": (("booth", "party"), counted.votes),
-            "cell_category": (("cell", "axis"), cells),
-            "candidate_category": (("constituency", "party", "axis"), traits),
-            "candidate_value": (("constituency", "party", "axis"), candidates.values),
-            "fielded": (("constituency", "party"), candidates.fielded),
-        },
-        coords={
-            "booth": strings(roll.labels),
-            "cell": strings(unique_names(cell_labels(cells))),
-            "party": strings(candidates.parties),
-            "axis": strings(axis_names(axes)),
-            "constituency": strings(roll.constituencies),
-            "booth_constituency": ("booth", strings(roll.constituencies)[roll.constituency]),
-        },
-        attrs={"name": folder.resolve().name, "source": folder.name, "axes": axes_json(axes)},
+    ds = dataset(
+        cell_size=sizes,
+        votes=counted.votes,
+        polled=counted.polled,
+        cell_category=_categories(codes, axes),
+        candidate_category=_categories(candidates.codes, axes),
+        candidate_value=candidates.values,
+        fielded=candidates.fielded,
+        previous=_previous(roll, candidates.parties) if roll.previous else None,
+        covariates=roll.covariates or None,
+        booths=roll.labels,
+        constituencies=roll.constituencies,
+        booth_constituency=strings(roll.constituencies)[roll.constituency],
+        parties=candidates.parties,
+        axes=axes,
+        name=folder.resolve().name,
+        source=folder.name,
     )
     if counted.rest:
         ds.attrs["rest"] = counted.rest
-    if roll.previous:
-        ds["previous"] = (("booth", "party"), _previous(roll, candidates.parties))
-    if roll.covariates:
-        ds["covariate_value"] = (("booth", "covariate"), np.column_stack(list(roll.covariates.values())))
-        ds = ds.assign_coords(covariate=strings(roll.covariates))
-    notes = {note: ("booth", texts) for note, texts in roll.notes.items() if note not in ds.variables}
-    return ds.assign_coords(notes)
+    return ds.assign_coords({n: ("booth", texts) for n, texts in roll.notes.items() if n not in ds.variables})
 
 
 def _categories(codes: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:

@@ -2,25 +2,26 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from scipy.special import logit
 
+from electjax.calm.booths import checked_booths
 from electjax.calm.codec import encode_booths
 from electjax.calm.electorate import draw_electorate
 from electjax.calm.model.affinity import build
-from electjax.calm.model.data import Booths, Frame
-from electjax.calm.model.design import Design, Hyper
+from electjax.calm.model.design import Booths, Design, Frame
 from electjax.calm.model.generate import Expected, Truth, cells_of, draw_cell_votes, draw_totals, expect, solve_effects
-from electjax.calm.schema import validate
-from electjax.data.axes import DEFAULT, Axis, axes_of, axis_names, rho_of
+from electjax.calm.options import SimulateOptions, weight_of
+from electjax.data.axes import DEFAULT, Axis, axes_of, axis_names, proximity_of
 from electjax.data.elections import returns_of
 from electjax.data.errors import data_error, suggest
+from electjax.data.options import with_options
 from electjax.numerics.host import double_precision, host_generator
 
 ETA = {"age": 0.2, "religion": 0.35, "caste": 0.3, "income": 0.15}  # per standard deviation of g
@@ -53,33 +54,8 @@ SCALES = {
 }
 
 
-def simulate(
-    scale: str = "small",
-    *,
-    constituencies: int | None = None,
-    booths: int | None = None,
-    parties: Sequence[str] = ("AAP", "BJP", "INC", "others"),
-    axes: Mapping[str, Any] | Sequence[Axis] | None = None,
-    eta: Mapping[str, float] | Sequence[float] | float | None = None,
-    eta_sd: float = 0.0,
-    rho_age: float = 0.5,
-    rho: Mapping[str, float] | None = None,
-    xi: float = 0.0,
-    axis_weight: Mapping[str, float] | None = None,
-    turnout: float = 0.63,
-    shares: Sequence[float] | None = None,
-    coefficient_sd: tuple[float, float] = (0.2, 0.25),
-    booth_sd: tuple[float, float] = (0.15, 0.25),
-    constituency_sd: tuple[float, float] = (0.2, 0.3),
-    rho_T: float = 0.002,
-    rho_P: float = 0.004,
-    exponent: float = 0.0,
-    weighting: str = "plain",
-    unknown: float = 0.0,
-    absent: float = 0.0,
-    cells: bool = False,
-    seed: int = 0,
-) -> xr.Dataset:
+@with_options
+def simulate(scale: str = "small", *, options: SimulateOptions) -> xr.Dataset:
     """Draw an electorate, its candidates and its votes, with every parameter known.
 
     The composition of a booth scatters around its constituency's, and that around the whole's (Dirichlet, axis by
@@ -92,24 +68,6 @@ def simulate(
             with their real electors, and about 13,700 booths of 180 cells. Constituency effects are then such that the
             expected votes polled and party shares of every constituency are the real ones; a party that got no vote
             has no candidate.
-        constituencies, booths: so many instead, and booths in each.
-        parties: labels, where the scale is of no real election.
-        axes: as in a configuration (`electjax.data.axes`); by default those of the scale.
-        eta: effect of candidate affinity per standard deviation, by axis, in order, or the same for all.
-        eta_sd: how much eta differs between constituencies.
-        rho_age, rho: proximity of adjacent categories of the axis age, and of ordinal axes by name.
-        xi, axis_weight: mobilisation, weighted with the previous shares, and the weights of the axes in it (they are
-            made to add up to 1; equal by default).
-        turnout, shares: of a cell like the average in a constituency like the average, where totals are not real.
-        coefficient_sd: of beta_T and beta_P.
-        booth_sd, constituency_sd: of the effects on turnout and choice; the latter where totals are not real.
-        rho_T, rho_P: overdispersion, the correlation of two electors of a booth; 0 for none.
-        exponent: of the context.
-        weighting: over what g is standardised, "plain" or "size".
-        unknown: share of candidates' traits that nobody knows; such a trait has no effect either.
-        absent: share of candidates that do not stand, where totals are not real; two always do.
-        cells: draw the votes cell by cell, and keep them in `true_cell_votes(booth, cell, party)`.
-        seed: the same seed gives the same Dataset.
 
     Returns:
         A booths Dataset with the truth: `true_alpha`, `true_beta_T(feature)`, `true_gamma(party)`,
@@ -119,15 +77,21 @@ def simulate(
         booth with its mean effects; `attrs["truth"]`: JSON of all scalars.
 
     Raises:
-        ElectionDataError: an unknown scale, or numbers that are out of range.
+        ElectionDataError: an unknown scale, or options that are out of range.
+
+    Example:
+        >>> import electjax
+        >>> booths = electjax.calm.simulate("tiny", seed=1, eta=0.3)
+        >>> dict(booths.votes.sizes), booths.true_eta.values.tolist()
+        ({'booth': 40, 'party': 4}, [0.3, 0.3, 0.3, 0.3])
     """
-    chosen, election = _scale(scale, constituencies, booths)
-    _check(turnout=turnout, rho_T=rho_T, rho_P=rho_P, unknown=unknown, absent=absent)
+    chosen, election = _scale(scale, options)
+    parties, absent = options.parties, options.absent
     if election is not None:
         parties, absent = [str(party) for party in election["party"].values], 0.0
-    keys = iter(jax.random.split(jax.random.key(seed), 16))
-    given = axes_of(_axes(chosen.categories) if axes is None else axes)
-    near = {axis.name: rho_age for axis in given if axis.name == "age" and axis.kernel == "ordinal"} | dict(rho or {})
+    keys = iter(jax.random.split(jax.random.key(options.seed), 16))
+    given = axes_of(_axes(chosen.categories) if options.axes is None else options.axes)
+    near = proximity_of(given, options.proximity)
 
     found = draw_electorate(
         next(keys),
@@ -136,44 +100,39 @@ def simulate(
         constituencies=chosen.constituencies or 1,
         booths=chosen.booths,
         election=election,
-        unknown=unknown,
+        unknown=options.unknown,
         absent=absent,
     )
-    encoded = encode_booths(found)
+    encoded = encode_booths(found, checked=True)
     arrays, frame = encoded.booths, encoded.frame
     features = [*encoded.labels.features, *encoded.labels.covariates]
-    weight = _by_axis(axis_weight, given, 1.0, "axis_weight")
+    weight = weight_of(given, options.axis_weight, "calm.simulate")
     with double_precision():
-        hyper = Hyper(rho=jnp.asarray(rho_of(given, near)), axis_weight=jnp.asarray(weight / weight.sum()))
-        affinity = jax.tree.map(np.asarray, _build(frame, hyper, Design(weighting=_weighting(weighting))))
-    level, effect = np.log(_shares(shares, parties)), _by_axis(eta, given, ETA, "eta")
+        affinity = jax.tree.map(np.asarray, _build(frame, near, Design(weighting=options.weighting)))
+    level, effect = np.log(_shares(options.shares, parties)), _by_axis(options.eta, given)
     truth = _parameters(
         next(keys),
         arrays,
         frame,
         features,
-        alpha=float(logit(turnout)),
+        options if election is None else replace(options, constituency_sd=(0.0, 0.0)),
         gamma=level - level.mean(),
         eta=effect,
-        eta_sd=eta_sd,
-        coefficient_sd=coefficient_sd,
-        booth_sd=booth_sd,
-        constituency_sd=(0.0, 0.0) if election is not None else constituency_sd,
-        rest={"xi": 0.0, "axis_weight": weight / weight.sum(), "exponent": exponent, "rho_T": rho_T, "rho_P": rho_P},
+        axis_weight=weight,
     )
     # the previous election was like this one without mobilisation, give or take
     truth = _real_totals(arrays, frame, affinity.g, truth, election)
     arrays = arrays._replace(previous=_previous(next(keys), expect(arrays, frame, affinity.g, truth).shares))
-    if xi:
-        truth = _real_totals(arrays, frame, affinity.g, truth._replace(xi=float(xi)), election)
+    if options.xi:
+        truth = _real_totals(arrays, frame, affinity.g, truth._replace(xi=options.xi), election)
     expected = expect(arrays, frame, affinity.g, truth)
     key = next(keys)
-    if cells:
+    if options.cells:
         by_cell = draw_cell_votes(key, arrays, frame, affinity.g, truth)
         votes = by_cell.sum(axis=1, dtype=np.int64)
         found["true_cell_votes"] = (("booth", "cell", "party"), by_cell)
     else:
-        votes = draw_totals(key, found["electors"].values, expected, rho_T, rho_P).votes
+        votes = draw_totals(key, found["electors"].values, expected, truth.rho_T, truth.rho_P).votes
     found = found.assign(
         votes=(("booth", "party"), votes),
         polled=("booth", votes.sum(axis=1)),
@@ -182,24 +141,32 @@ def simulate(
     found = found.assign(_truth(truth, effect, expected, cells_of(arrays, frame, affinity.g, truth))).assign_coords(
         feature=np.array(features, dtype=np.str_)
     )
+
+    def by_axis(values: np.ndarray) -> dict[str, float]:
+        return dict(zip(axis_names(given), np.asarray(values).tolist(), strict=True))
+
     scalars = {
         "scale": scale,
-        "seed": seed,
-        **{name: float(getattr(truth, name)) for name in ("alpha", "xi", "exponent", "rho_T", "rho_P")},
-        "eta": dict(zip(axis_names(given), effect.tolist(), strict=True)),
-        "eta_sd": eta_sd,
-        "rho": dict(zip(axis_names(given), rho_of(given, near).tolist(), strict=True)),
-        "axis_weight": dict(zip(axis_names(given), truth.axis_weight.tolist(), strict=True)),
-        "g_mean": dict(zip(axis_names(given), affinity.standard.mean.tolist(), strict=True)),
-        "g_sd": dict(zip(axis_names(given), affinity.standard.sd.tolist(), strict=True)),
-        "weighting": weighting,
-        "coefficient_sd": list(coefficient_sd),
-        "booth_sd": list(booth_sd),
-        "constituency_sd": None if election is not None else list(constituency_sd),
-        "drawn": "cells" if cells else "booths",
+        "seed": options.seed,
+        "alpha": truth.alpha,
+        "xi": truth.xi,
+        "context": options.context,
+        "correlation_T": options.correlation_T,
+        "correlation_P": options.correlation_P,
+        "eta": by_axis(effect),
+        "eta_sd": options.eta_sd,
+        "proximity": by_axis(near),
+        "axis_weight": by_axis(weight),
+        "g_mean": by_axis(affinity.standard.mean),
+        "g_sd": by_axis(affinity.standard.sd),
+        "weighting": options.weighting,
+        "coefficient_sd": list(options.coefficient_sd),
+        "booth_sd": list(options.booth_sd),
+        "constituency_sd": None if election is not None else list(options.constituency_sd),
+        "drawn": "cells" if options.cells else "booths",
     }
     found.attrs["truth"] = json.dumps(scalars)
-    return validate(found)
+    return checked_booths(found)
 
 
 def truth_of(booths: xr.Dataset) -> Truth:
@@ -219,27 +186,24 @@ def truth_of(booths: xr.Dataset) -> Truth:
         b_T=booths["true_b_T"].values,
         b_P=booths["true_b_P"].values,
         axis_weight=np.array([scalars["axis_weight"][name] for name in booths["axis"].values.tolist()]),
-        exponent=scalars["exponent"],
-        rho_T=scalars["rho_T"],
-        rho_P=scalars["rho_P"],
+        exponent=scalars["context"],
+        rho_T=scalars["correlation_T"],
+        rho_P=scalars["correlation_P"],
     )
 
 
-def _scale(name: str, constituencies: int | None, booths: int | None) -> tuple[Scale, xr.Dataset | None]:
+def _scale(name: str, options: SimulateOptions) -> tuple[Scale, xr.Dataset | None]:
     if name not in SCALES:
         raise _fault(f"no scale {name!r}", "scale", " or ".join(SCALES), suggest(str(name), list(SCALES)))
-    for argument, value in (("constituencies", constituencies), ("booths", booths)):
-        if value is not None and value < 1:
-            raise _fault(f"found {value}", argument, "at least 1", "leave it out for those of the scale")
-    chosen = SCALES[name]
+    chosen, wanted = SCALES[name], options.constituencies
     election = None if chosen.election is None else returns_of(chosen.election)
     if election is not None:
         there = election.sizes["district"]
-        if constituencies is not None and constituencies > there:
-            raise _fault(f"found {constituencies}", "constituencies", f"at most {there}", "as many as the election has")
-        election = election.isel(district=slice(constituencies))
+        if wanted is not None and wanted > there:
+            raise _fault(f"found {wanted}", "constituencies", f"at most {there}", "as many as the election has")
+        election = election.isel(district=slice(wanted))
     return chosen._replace(
-        constituencies=constituencies or chosen.constituencies, booths=booths or chosen.booths
+        constituencies=wanted or chosen.constituencies, booths=options.booths or chosen.booths
     ), election
 
 
@@ -256,18 +220,15 @@ def _parameters(
     booths: Booths,
     frame: Frame,
     features: Sequence[str],
+    options: SimulateOptions,
     *,
-    alpha: float,
     gamma: np.ndarray,
     eta: np.ndarray,
-    eta_sd: float,
-    coefficient_sd: tuple[float, float],
-    booth_sd: tuple[float, float],
-    constituency_sd: tuple[float, float],
-    rest: dict[str, Any],
+    axis_weight: np.ndarray,
 ) -> Truth:
     """Coefficients add up to zero over the categories of an axis, and over the parties."""
     rng = host_generator(key)
+    coefficient_sd, booth_sd, constituency_sd = options.coefficient_sd, options.booth_sd, options.constituency_sd
     parties, areas, number = len(gamma), len(frame.fielded), len(booths.polled)
     blocks = np.array([name.split("[")[0] for name in features])
     scale = np.where(
@@ -286,16 +247,20 @@ def _parameters(
         return drawn - drawn.mean(axis=1, keepdims=True)
 
     return Truth(
-        alpha=alpha,
+        alpha=float(logit(options.turnout)),
         beta_T=beta_T,
         gamma=gamma,
         beta_P=beta_P - beta_P.mean(axis=1, keepdims=True),
-        eta=eta + eta_sd * rng.normal(size=(areas, len(eta))),
+        eta=eta + options.eta_sd * rng.normal(size=(areas, len(eta))),
         effect_T=constituency_sd[0] * rng.normal(size=areas),
         effect_P=np.where(frame.fielded, effects(areas, constituency_sd[1]), 0.0),
         b_T=booth_sd[0] * rng.normal(size=number),
         b_P=effects(number, booth_sd[1]),
-        **rest,
+        xi=0.0,
+        axis_weight=axis_weight,
+        exponent=options.context,
+        rho_T=options.correlation_T,
+        rho_P=options.correlation_P,
     )
 
 
@@ -340,21 +305,18 @@ def _truth(truth: Truth, eta: np.ndarray, expected: Expected, inside: tuple[np.n
     }
 
 
-def _by_axis(given: Any, axes: Sequence[Axis], otherwise: Mapping[str, float] | float, name: str) -> np.ndarray:
-    """A number for each axis [d], from a mapping, a sequence or one number."""
+def _by_axis(given: Any, axes: Sequence[Axis]) -> np.ndarray:
+    """eta of each axis [d], from a mapping, a sequence or one number."""
     labels = axis_names(axes)
-    default = [otherwise.get(label, OTHERWISE) if isinstance(otherwise, Mapping) else otherwise for label in labels]
-    if given is None:
-        return np.array(default)
-    if isinstance(given, Mapping):
-        for label in given:
+    if given is None or isinstance(given, Mapping):
+        for label in given or {}:
             if label not in labels:
-                raise _fault(f"no axis {label!r}", name, ", ".join(labels), suggest(str(label), labels))
-        return np.array([float(given.get(label, value)) for label, value in zip(labels, default, strict=True)])
+                raise _fault(f"no axis {label!r}", "eta", ", ".join(labels), suggest(str(label), labels))
+        return np.array([float((given or {}).get(label, ETA.get(label, OTHERWISE))) for label in labels])
     values = np.broadcast_to(np.asarray(given, float), len(labels)) if np.ndim(given) == 0 else np.asarray(given, float)
     if values.shape != (len(labels),):
         raise _fault(
-            f"found {values.shape[0]} numbers", name, f"one for each of {', '.join(labels)}", "or name the axes"
+            f"found {values.shape[0]} numbers", "eta", f"one for each of {', '.join(labels)}", "or name the axes"
         )
     return values
 
@@ -367,18 +329,6 @@ def _shares(given: Sequence[float] | None, parties: Sequence[str]) -> np.ndarray
     if values.shape != (len(parties),) or not (values > 0).all():
         raise _fault(f"found {list(given)}", "shares", f"{len(parties)} positive numbers", "one for each party")
     return np.asarray(values / values.sum())
-
-
-def _weighting(name: str) -> Any:
-    if name not in ("plain", "size"):
-        raise _fault(f"found {name!r}", "weighting", "plain or size", suggest(str(name), ["plain", "size"]))
-    return name
-
-
-def _check(**shares: float) -> None:
-    for name, value in shares.items():
-        if not 0 <= value < 1:
-            raise _fault(f"found {value!r}", name, "a number in [0, 1)", "0 for none")
 
 
 def _fault(problem: str, argument: str, expected: str, mend: str) -> Exception:

@@ -9,7 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from electjax.calm.diagnosis import Progress, Setting, axis_index, eta_of, need_affinity, setting_of
+from electjax.calm.diagnosis import (
+    LOG_ODDS,
+    Progress,
+    Setting,
+    axis_index,
+    eta_of,
+    need_affinity,
+    setting_of,
+    with_shared_eta,
+)
 from electjax.calm.model.diagnose import Fit
 from electjax.calm.model.placebo import (
     Statistics,
@@ -22,23 +31,52 @@ from electjax.calm.model.placebo import (
     with_traits,
     without_axis,
 )
+from electjax.calm.options import FitOptions
 from electjax.data.errors import data_error, suggest
+from electjax.data.options import option, options, with_options
+from electjax.data.schema import Schema, Variable, conform
 from electjax.numerics.host import double_precision, host_generator
 
 REFITS = 2048  # booths in the fits that are done at a time
 SMALL = 0.05  # p-value from which an effect is spoken of
+SCHEMA = Schema(
+    "calm placebo",
+    {
+        "p_value": Variable((), "share", "two-sided p-value", required=True),
+        "eta": Variable((), "number", "eta, real candidates", LOG_ODDS, required=True),
+        "z": Variable((), "number", "eta / its standard error, real candidates", required=True),
+        "permuted_eta": Variable(("permutation",), "number", "eta, shuffled candidates", LOG_ODDS),
+        "permuted_z": Variable(("permutation",), "number", "eta / its standard error, shuffled", required=True),
+        "permuted_mean": Variable((), "number", "mean eta, shuffled candidates", LOG_ODDS),
+        "permuted_sd": Variable((), "number", "sd of eta, shuffled candidates", LOG_ODDS),
+        "eta_fit": Variable((), "number", "eta of the whole model", LOG_ODDS),
+        "eta_fit_se": Variable((), "number", "standard error of eta_fit", LOG_ODDS),
+    },
+    build="calm.placebo",
+)
 
 
+@options
+class PlaceboOptions(FitOptions):
+    """Options of `calm.placebo`."""
+
+    axis: str = option("caste", "whose trait is shuffled")
+    within: Any = option(
+        "religion",
+        "shuffle among candidates alike in these axes, or of the same party or constituency; None: among all",
+        good=lambda found: found is None or isinstance(found, str | Sequence),
+        expected="names, or None",
+    )
+    permutations: int = option(200, "how many; p-values are multiples of 1 / (permutations + 1)", low=1)
+    refit: bool = option(False, "fit all parameters for every permutation")
+
+
+@with_options
 def placebo(
     booths: xr.Dataset | str | os.PathLike[str],
+    options: PlaceboOptions,
     *,
-    axis: str = "caste",
-    within: str | Sequence[str] | None = "religion",
-    permutations: int = 200,
-    seed: int = 0,
-    refit: bool = False,
     progress: Progress | None = None,
-    **options: Any,
 ) -> xr.Dataset:
     """Shuffle a trait among candidates, and see whether its effect vanishes (calm.md section 9).
 
@@ -51,13 +89,7 @@ def placebo(
 
     Args:
         booths: a Dataset of booths, or the path of what `calm.read` reads.
-        axis: whose trait is shuffled.
-        within: shuffle among candidates alike in these axes, or of the same "party" or "constituency"; None: among
-            all.
-        permutations: how many.
-        seed: of the permutations.
-        refit: fit all parameters for every permutation.
-        **options: those of `calm.fit`.
+        progress: called with permutations done, of how many, and a line, where they are refitted.
 
     Returns:
         `p_value`, two-sided, (1 + b) / (1 + B); `eta` and `z` of the real candidates and `permuted_eta(permutation)`,
@@ -66,43 +98,41 @@ def placebo(
 
     Raises:
         ElectionDataError: invalid booths or options, or nothing that could be shuffled.
+
+    Example:
+        >>> import electjax
+        >>> booths = electjax.calm.simulate("tiny")
+        >>> found = electjax.calm.placebo(booths, model="recommended", context=0, permutations=19)
+        >>> bool(0.05 <= found.p_value <= 1), found.permuted_z.sizes["permutation"]
+        (True, 19)
     """
-    asked = options | {"seed": seed, "affinity": "none" if options.get("affinity") == "none" else "shared"}
-    setting = setting_of(booths, asked, progress)
-    need_affinity(setting, "calm.placebo")
-    if setting.design.affinity == "none":
-        raise data_error("no eta", where="calm.placebo(affinity=)", expected="an eta", mend="leave affinity out")
+    options = with_shared_eta(options)
+    setting = setting_of(booths, options, progress)
+    need_affinity(setting, "calm.placebo", eta=True)
+    axis, within, permutations = options.axis, options.within, options.permutations
     place = axis_index(setting, axis, "calm.placebo")
-    if isinstance(permutations, bool) or int(permutations) != permutations or permutations < 1:
-        raise data_error(
-            f"found {permutations!r}",
-            where="calm.placebo(permutations=)",
-            expected="a whole number of at least 1",
-            mend="p-values are multiples of 1 / (permutations + 1)",
-        )
-    order, moved = _orders(setting, place, within, permutations, seed)
+    order, moved = _orders(setting, place, within, permutations, options.seed)
     with double_precision():
-        null, whole, found = _statistics(setting, place, order, refit, progress)
+        null, whole, statistics = _statistics(setting, place, order, options.refit, progress)
         eta_fit, se_fit = (float(x[place]) for x in eta_of(whole, setting.design, setting))
-    eta, z = np.asarray(found.eta), np.asarray(found.z)
+    eta, z = np.asarray(statistics.eta), np.asarray(statistics.z)
     p = p_value(z[0], z[1:])
     mean, sd = float(eta[1:].mean()), float(eta[1:].std(ddof=1)) if permutations > 1 else np.nan
     verdict = (
         f"eta[{axis}] = {eta[0]:.3g} with the real candidates, {mean:.3g} on average (sd {sd:.2g}) when shuffled: "
         f"p = {p:.3g}, {'more than chance' if p <= SMALL else 'which chance can do'}."
     )
-    unit = {"units": "log-odds per standard deviation of g"}
-    return xr.Dataset(
+    found = xr.Dataset(
         {
-            "p_value": ((), p, {"long_name": "two-sided p-value", "units": "1"}),
-            "eta": ((), eta[0], {"long_name": "eta, real candidates", **unit}),
-            "z": ((), z[0], {"long_name": "eta / its standard error, real candidates", "units": "1"}),
-            "permuted_eta": ("permutation", eta[1:], {"long_name": "eta, shuffled candidates", **unit}),
-            "permuted_z": ("permutation", z[1:], {"long_name": "eta / its standard error, shuffled", "units": "1"}),
-            "permuted_mean": ((), mean, {"long_name": "mean eta, shuffled candidates", **unit}),
-            "permuted_sd": ((), sd, {"long_name": "sd of eta, shuffled candidates", **unit}),
-            "eta_fit": ((), eta_fit, {"long_name": "eta of the whole model", **unit}),
-            "eta_fit_se": ((), se_fit, {"long_name": "its standard error", **unit}),
+            "p_value": p,
+            "eta": eta[0],
+            "z": z[0],
+            "permuted_eta": ("permutation", eta[1:]),
+            "permuted_z": ("permutation", z[1:]),
+            "permuted_mean": mean,
+            "permuted_sd": sd,
+            "eta_fit": eta_fit,
+            "eta_fit_se": se_fit,
         },
         coords={"permutation": np.arange(1, permutations + 1)},
         attrs=setting.attrs(
@@ -111,10 +141,11 @@ def placebo(
             axis=axis,
             within=", ".join(_names(within)),
             candidates=int(moved),
-            refit=int(refit),
-            seed=seed,
+            refit=int(options.refit),
+            seed=options.seed,
         ),
     )
+    return conform(found, SCHEMA)
 
 
 def _statistics(

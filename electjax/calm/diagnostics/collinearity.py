@@ -9,18 +9,33 @@ import xarray as xr
 
 from electjax.calm.diagnosis import need_affinity, setting_of
 from electjax.calm.model.rank import affinity_rank, rank_sentence, variance_inflation
-from electjax.data.errors import data_error
+from electjax.calm.options import FitOptions
+from electjax.data.options import with_options
+from electjax.data.schema import Schema, Variable, conform
 from electjax.numerics.host import double_precision
 
 HIGH = 10.0  # variance inflation from which the data tell little
+_ETA = (("axis",), ("party", "axis"))
+SCHEMA = Schema(
+    "calm collinearity",
+    {
+        "rank_without": Variable((), "count", "rank without g", required=True),
+        "rank_with": Variable((), "count", "rank with g", required=True),
+        "identified": Variable(_ETA, "flag", "whether the data tell it"),
+        "variance_inflation": Variable(_ETA, "number", "variance inflation over cells", required=True),
+        "variance_inflation_booths": Variable(_ETA, "number", "variance inflation over booths"),
+    },
+    build="calm.collinearity",
+)
 
 
-def collinearity(booths: xr.Dataset | str | os.PathLike[str], **options: Any) -> xr.Dataset:
+@with_options
+def collinearity(booths: xr.Dataset | str | os.PathLike[str], options: FitOptions) -> xr.Dataset:
     """Rank with and without g, and variance inflation of its components (calm.md section 6).
 
     Args:
-        booths: a Dataset of booths, or the path of what `calm.read` reads.
-        **options: those of `calm.fit`. With `affinity="party"` the components are by party and axis.
+        booths: a Dataset of booths, or the path of what `calm.read` reads. With `affinity="party"` the components are
+            by party and axis.
 
     Returns:
         `rank_without`, `rank_with`; `identified(axis)`, whether data rather than penalty choose a component of eta;
@@ -30,12 +45,16 @@ def collinearity(booths: xr.Dataset | str | os.PathLike[str], **options: Any) ->
 
     Raises:
         ElectionDataError: invalid booths or options.
+
+    Example:
+        >>> import electjax
+        >>> found = electjax.calm.collinearity(electjax.calm.simulate("tiny"))
+        >>> int(found.rank_with - found.rank_without)
+        4
     """
     setting = setting_of(booths, options)
-    need_affinity(setting, "calm.collinearity")
+    need_affinity(setting, "calm.collinearity", eta=True)
     by_party = setting.design.affinity == "party"
-    if setting.design.affinity == "none":
-        raise data_error("no eta", where="calm.collinearity(affinity=)", expected="an eta", mend="leave affinity out")
     with double_precision():
         problem = setting.posed()
         g, frame = np.asarray(problem.affinity.g), jax.tree.map(np.asarray, problem.frame)
@@ -61,15 +80,15 @@ def collinearity(booths: xr.Dataset | str | os.PathLike[str], **options: Any) ->
         f"and the largest variance inflation is {totals.max():.2g}."
     )
     dims = ("party", "axis") if by_party else ("axis",)
-    plain = {"units": "1"}
-    return xr.Dataset(
+    found = xr.Dataset(
         {
-            "rank_without": ((), rank.without, {"long_name": "rank without g", **plain}),
-            "rank_with": ((), rank.with_g, {"long_name": "rank with g", **plain}),
-            "identified": (dims, rank.identified, {"long_name": "whether the data tell it", **plain}),
-            "variance_inflation": (dims, cells, {"long_name": "variance inflation over cells", **plain}),
-            "variance_inflation_booths": (dims, totals, {"long_name": "variance inflation over booths", **plain}),
+            "rank_without": rank.without,
+            "rank_with": rank.with_g,
+            "identified": (dims, rank.identified),
+            "variance_inflation": (dims, cells),
+            "variance_inflation_booths": (dims, totals),
         },
         coords={"axis": axes} | ({"party": parties} if by_party else {}),
         attrs=setting.attrs(verdict, [], sentences=sentences),
     )
+    return conform(found, SCHEMA)

@@ -1,32 +1,75 @@
 """Is eta the same everywhere? (calm.md section 9: coefficient stability across assemblies)"""
 
 import os
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from electjax.calm.diagnosis import Progress, Setting, eta_of, need_affinity, setting_of
-from electjax.calm.model.diagnose import Fit, Parts, group_etas, left_out
-from electjax.calm.model.directions import eta_place
+from electjax.calm.diagnosis import (
+    LOG_ODDS,
+    Progress,
+    Setting,
+    eta_of,
+    need_affinity,
+    setting_of,
+    with_shared_eta,
+)
+from electjax.calm.model.diagnose import Fit, Parts, eta_place, group_etas, left_out
 from electjax.calm.model.problem import in_rows
 from electjax.calm.model.rank import affinity_rank
+from electjax.calm.options import FitOptions
 from electjax.data.errors import data_error, suggest
+from electjax.data.options import option, options, with_options
+from electjax.data.schema import Schema, Variable, conform
 from electjax.numerics.host import double_precision
 
 REFITS = 12  # groups up to which leaving each out is fitted anew
 SMALL = 0.05
+_EACH, _AXIS = ("group", "axis"), ("axis",)
+SCHEMA = Schema(
+    "calm stability",
+    {
+        "eta": Variable(_AXIS, "number", "eta of all booths", LOG_ODDS, required=True),
+        "eta_se": Variable(_AXIS, "number", "standard error of eta", LOG_ODDS),
+        "group_eta": Variable(_EACH, "number", "eta of the group", LOG_ODDS, required=True),
+        "group_eta_se": Variable(_EACH, "number", "standard error of group_eta", LOG_ODDS),
+        "spread": Variable(_AXIS, "number", "sd of the groups' eta", LOG_ODDS),
+        "typical_se": Variable(_AXIS, "number", "root mean square of their standard errors", LOG_ODDS),
+        "Q": Variable(_AXIS, "number", "heterogeneity statistic"),
+        "Q_degrees": Variable(_AXIS, "count", "degrees of freedom of Q"),
+        "Q_p_value": Variable(_AXIS, "number", "p-value of Q"),
+        "I2": Variable(_AXIS, "number", "part of Q beyond chance"),
+        "without": Variable(_EACH, "number", "eta without the group", LOG_ODDS, required=True),
+        "alone": Variable(_EACH, "number", "eta of the group alone", LOG_ODDS),
+        "alone_se": Variable(_EACH, "number", "standard error of alone", LOG_ODDS),
+    },
+    build="calm.stability",
+)
 
 
+@options
+class StabilityOptions(FitOptions):
+    """Options of `calm.stability`."""
+
+    by: Any = option(
+        "constituency",
+        "constituency; a coordinate or variable over booths or constituencies, such as election; or labels of all "
+        "constituencies, as a mapping or a DataArray",
+    )
+    refit: bool | None = option(
+        None,
+        "fit anew without each group, and each alone; otherwise leave groups out by the infinitesimal jackknife, which "
+        f"is right for small parts; None: where there are {REFITS} groups or fewer",
+    )
+
+
+@with_options
 def stability(
     booths: xr.Dataset | str | os.PathLike[str],
+    options: StabilityOptions,
     *,
-    by: str | Mapping[str, str] | xr.DataArray = "constituency",
-    refit: bool | None = None,
-    seed: int = 0,
     progress: Progress | None = None,
-    **options: Any,
 ) -> xr.Dataset:
     """Compare eta between groups of booths, and leave each group out (calm.md section 9).
 
@@ -37,12 +80,7 @@ def stability(
 
     Args:
         booths: a Dataset of booths, or the path of what `calm.read` reads.
-        by: "constituency"; a coordinate or variable over booths or constituencies, such as "election"; or labels of
-            all constituencies, as a mapping or a DataArray.
-        refit: fit anew without each group, and each alone; otherwise leave groups out by the infinitesimal jackknife,
-            which is right for small parts. None: where there are 12 groups or fewer.
-        seed: of penalties chosen on held-out booths; nothing else is random.
-        **options: those of `calm.fit`.
+        progress: called with groups left out, of how many, and a line.
 
     Returns:
         `eta(axis)`, `eta_se`; `group_eta(group, axis)`, `group_eta_se`, NaN where a group does not tell;
@@ -53,14 +91,19 @@ def stability(
 
     Raises:
         ElectionDataError: invalid booths or options, an unknown grouping, or fewer than two groups.
+
+    Example:
+        >>> import electjax
+        >>> booths = electjax.calm.simulate("tiny")
+        >>> found = electjax.calm.stability(booths, model="recommended", context=0, refit=False)
+        >>> dict(found.group_eta.sizes)
+        {'group': 4, 'axis': 4}
     """
-    asked = options | {"seed": seed, "affinity": "none" if options.get("affinity") == "none" else "shared"}
-    setting = setting_of(booths, asked, progress)
-    need_affinity(setting, "calm.stability")
-    if setting.design.affinity == "none":
-        raise data_error("no eta", where="calm.stability(affinity=)", expected="an eta", mend="leave affinity out")
-    labels, group = _groups(setting, by)
-    again = len(labels) <= REFITS if refit is None else refit
+    options = with_shared_eta(options)
+    setting = setting_of(booths, options, progress)
+    need_affinity(setting, "calm.stability", eta=True)
+    labels, group = _groups(setting, options.by)
+    again = len(labels) <= REFITS if options.refit is None else options.refit
     with double_precision():
         fit = setting.solve(setting.posed())
         eta, error = eta_of(fit, setting.design, setting)
@@ -73,7 +116,7 @@ def stability(
             first = eta_place(fit.problem, setting.design)
             moved = left_out(fit.point, fit.problem, setting.design, group, len(labels))
             found["without"] = moved[:, first : first + len(eta)]
-    return _dataset(setting, labels, by, eta, error, parts, found, fits)
+    return _dataset(setting, labels, options.by, eta, error, parts, found, fits)
 
 
 def _refitted(
@@ -131,25 +174,24 @@ def _dataset(
     )
     moved = f"leaving any one out moves eta by at most {far:.2g} standard errors"
     verdict = f"Over {len(labels)} groups by {name}, {same}; {moved}."
-    unit, plain = {"units": "log-odds per standard deviation of g"}, {"units": "1"}
-    variables: dict[str, Any] = {
-        "eta": ("axis", eta, {"long_name": "eta of all booths", **unit}),
-        "eta_se": ("axis", error, {"long_name": "its standard error", **unit}),
-        "group_eta": (("group", "axis"), parts.eta, {"long_name": "eta of the group", **unit}),
-        "group_eta_se": (("group", "axis"), parts.se, {"long_name": "its standard error", **unit}),
-        "spread": ("axis", spread, {"long_name": "sd of the groups' eta", **unit}),
-        "typical_se": ("axis", typical, {"long_name": "root mean square of their standard errors", **unit}),
-        "Q": ("axis", np.where(enough, q, np.nan), {"long_name": "heterogeneity statistic", **plain}),
-        "Q_degrees": ("axis", np.maximum(degrees, 0), {"long_name": "its degrees of freedom", **plain}),
-        "Q_p_value": ("axis", np.where(enough, parts.p_value, np.nan), {"long_name": "p-value of Q", **plain}),
-        "I2": ("axis", np.where(enough, excess, np.nan), {"long_name": "part of Q beyond chance", **plain}),
+    plain = {
+        "eta": eta,
+        "eta_se": error,
+        "group_eta": parts.eta,
+        "group_eta_se": parts.se,
+        "spread": spread,
+        "typical_se": typical,
+        "Q": np.where(enough, q, np.nan),
+        "Q_degrees": np.maximum(degrees, 0),
+        "Q_p_value": np.where(enough, parts.p_value, np.nan),
+        "I2": np.where(enough, excess, np.nan),
     }
-    said = {"without": "eta without the group", "alone": "eta of the group alone", "alone_se": "its standard error"}
-    variables |= {key: (("group", "axis"), values, {"long_name": said[key], **unit}) for key, values in found.items()}
-    refit = int(len(fits) > 1)
-    return xr.Dataset(
-        variables, coords={"axis": axes, "group": labels}, attrs=setting.attrs(verdict, fits, by=name, refit=refit)
+    ds = xr.Dataset(
+        {key: (SCHEMA.variables[key].dims, values) for key, values in (plain | found).items()},
+        coords={"axis": axes, "group": labels},
+        attrs=setting.attrs(verdict, fits, by=name, refit=int(len(fits) > 1)),
     )
+    return conform(ds, SCHEMA)
 
 
 def _groups(setting: Setting, by: Any) -> tuple[list[str], np.ndarray]:
