@@ -26,8 +26,9 @@ def plotted(plots: Mapping[str, Plot], result: Any, kind: str | None, *, where: 
         expected, mend = "a Dataset, or its file", "pass what a verb of this wing returned"
         raise data_error(f"found {type(result).__name__}", where=where, expected=expected, mend=mend)
     known = [name for name, plot in plots.items() if all(needed in result.variables for needed in plot.needs)]
-    if kind in known or (kind is None and known):
-        return plots[kind or known[0]].draw(result)
+    name = kind if kind is not None else next(iter(known), "")
+    if name in known:
+        return plots[name].draw(result)
     expected = f"one of {', '.join(known)}" if known else "a result that has figures"
     if kind in plots:
         needs = ", ".join(plots[kind].needs)

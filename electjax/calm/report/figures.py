@@ -141,14 +141,14 @@ def diagnostic_figures(tree: xr.DataTree) -> Iterator[ReportFigure]:
             f"Placebo: z of η for {axis} with the {axis} of candidates shuffled, against that of the real candidates.",
             permutation_histogram(run["placebo"]),
         )
-    if "rho" in run:
-        axis = run["rho"].attrs["curve_axis"]
+    if "rho_curve" in run:
+        axis = run["rho_curve"].attrs["curve_axis"]
         yield ReportFigure(
-            "rho.png",
+            "rho_curve.png",
             _DIAGNOSTICS,
             f"Proximity of adjacent categories of {axis}: validation loss above that of the best value, with its"
             " standard error, and the objective of the training booths above its lowest.",
-            proximity_curve(run["rho"]),
+            proximity_curve(run["rho_curve"]),
         )
     if "stability" in run:
         yield ReportFigure(
@@ -183,18 +183,25 @@ def permutation_histogram(placebo: xr.Dataset) -> Figure:
 
 
 def proximity_curve(curve: xr.Dataset) -> Figure:
-    """Validation loss of held-out booths and objective of the others, over rho."""
-    rho = curve["rho"].values
+    """Validation loss of held-out booths and objective of the others, over the proximity of adjacent categories."""
+    proximity = curve["proximity"].values
     with look():
         figure = new_figure(8.6, 3.2)
         left, right = figure.subplots(1, 2)
         left.errorbar(
-            rho, curve["excess"].values, curve["excess_se"].values, fmt="o-", color=BLUE, ms=4.5, lw=1.6, elinewidth=1.0
+            proximity,
+            curve["excess"].values,
+            curve["excess_se"].values,
+            fmt="o-",
+            color=BLUE,
+            ms=4.5,
+            lw=1.6,
+            elinewidth=1.0,
         )
-        left.set(xlabel="ρ", ylabel="validation loss above the best")
+        left.set(xlabel="proximity ρ", ylabel="validation loss above the best")
         objective = curve["objective"].values
-        right.plot(rho, objective - objective.min(), "o-", color=INK, ms=4.5, lw=1.6)
-        right.set(xlabel="ρ", ylabel="objective above its lowest")
+        right.plot(proximity, objective - objective.min(), "o-", color=INK, ms=4.5, lw=1.6)
+        right.set(xlabel="proximity ρ", ylabel="objective above its lowest")
         observed_line(left, float(curve["best"]))
         observed_line(right, float(curve["refined"]))
         legend(figure, [line("lowest")])

@@ -21,7 +21,7 @@ _MOST_PLACES = 12
 DIAGNOSTICS = {
     "holdout": "booths kept out",
     "placebo": "placebo",
-    "rho": "proximity",
+    "rho_curve": "proximity",
     "mobilisation": "mobilisation",
     "stability": "stability",
     "collinearity": "collinearity",

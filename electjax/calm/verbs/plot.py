@@ -20,7 +20,7 @@ from electjax.calm.report.figures import (
 )
 from electjax.report.plots import Plot, plotted
 
-Kind = Literal["coefficients", "categories", "booths", "placebo", "proximity", "stability", "holdout"]
+Kind = Literal["coefficients", "categories", "booths", "placebo", "rho_curve", "stability", "holdout"]
 
 
 def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None) -> Figure:
@@ -29,8 +29,8 @@ def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None) -> 
     Args:
         fit: of `calm.fit` or of a diagnostic, or its file.
         kind: of a fit "coefficients" (eta with its intervals, calm.md section 8), "categories" (turnout and choice by
-            category) or "booths" (fitted against observed shares); of a diagnostic its name: "placebo", "proximity",
-            "stability" or "holdout". By default the first one that the result has the variables for.
+            category) or "booths" (fitted against observed shares); of a diagnostic its name: "placebo", "rho_curve",
+            "stability" or "holdout" (of `calm.mobilisation` too). By default the first one that the result has the variables for.
 
     Returns:
         The figure of matplotlib, made without pyplot: `figure.savefig("it.png")` writes it.
@@ -58,7 +58,7 @@ _PLOTS = {
     "categories": Plot(("turnout", "choice", "cell_category"), lambda fit: category_heatmap(fitted_margins(fit))),
     "booths": Plot(("fitted_turnout", "fitted_share"), booth_scatter),
     "placebo": Plot(("permuted_z",), permutation_histogram),
-    "proximity": Plot(("excess", "objective"), proximity_curve),
+    "rho_curve": Plot(("excess", "objective"), proximity_curve),
     "stability": Plot(("group_eta",), stability_strip),
     "holdout": Plot(("constituency_gain",), gain_strip),
 }
