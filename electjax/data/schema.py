@@ -88,13 +88,8 @@ def conform(dataset: Any, schema: Schema) -> xr.Dataset:
         found = type(dataset).__name__
         expected = f"an xarray Dataset of {schema.name}"
         raise data_error(f"found {found}", where=schema.name, expected=expected, mend=_built(schema))
-    where, ds = place_of(dataset, schema), dataset.copy()
-    for name, variable in schema.variables.items():
-        if name in ds.variables:
-            ds[name] = _arranged(ds[name], variable, where)
-        elif variable.required:
-            expected = f"{name}({', '.join(variable.shapes[0])})"
-            raise data_error(f"no {name!r}", where=where, expected=expected, mend=_built(schema))
+    where = place_of(dataset, schema)
+    ds = arranged(dataset, schema, where)
     for name in schema.needs:
         if name not in ds.attrs:
             raise data_error(f"no attribute {name!r}", where=where, expected=schema.attrs[name], mend=_built(schema))
@@ -109,6 +104,18 @@ def conform(dataset: Any, schema: Schema) -> xr.Dataset:
         if name in ds.variables:
             ds[name].attrs = {"long_name": variable.meaning, "units": variable.units} | ds[name].attrs
     ds.attrs |= {"conventions": schema.conventions, "electjax_version": electjax.__version__}
+    return ds
+
+
+def arranged(dataset: xr.Dataset, schema: Schema, where: str) -> xr.Dataset:
+    """A copy with the dims order of the schema; what is required is there."""
+    ds = dataset.copy()
+    for name, variable in schema.variables.items():
+        if name in ds.variables:
+            ds[name] = _arranged(ds[name], variable, where)
+        elif variable.required:
+            expected = f"{name}({', '.join(variable.shapes[0])})"
+            raise data_error(f"no {name!r}", where=where, expected=expected, mend=_built(schema))
     return ds
 
 
@@ -141,6 +148,8 @@ def check_values(ds: xr.Dataset, name: str, variable: Variable, where: str) -> N
         refuse(ds, name, np.ones(values.shape, bool), where, expected=_WORDS[variable.kind])
     if variable.kind == "flag":
         bad = (values != 0) & (values != 1)
+    elif variable.kind in ("count", "whole") and values.dtype.kind in "iu":
+        bad = values < 0 if variable.kind == "count" else np.zeros(values.shape, bool)
     elif variable.kind in ("count", "whole"):
         bad = ~(np.isfinite(values) & (values == np.floor(values)))
         bad |= (values < 0) if variable.kind == "count" else False
@@ -195,6 +204,7 @@ __all__ = [
     "ElectionDataError",
     "Schema",
     "Variable",
+    "arranged",
     "check_values",
     "conform",
     "place_of",

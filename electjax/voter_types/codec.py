@@ -9,8 +9,9 @@ import xarray as xr
 
 from electjax.data.errors import data_error, suggest
 from electjax.data.labels import strings
-from electjax.voter_types.em.profiles import NOTHING, Profiles, collapse, combine, contexts_of, met_contexts
-from electjax.voter_types.schema import TICKET, check_dataset, menu_mask, place, validate
+from electjax.voter_types.ballots import TICKET, menu_mask, place
+from electjax.voter_types.em.rows import NOTHING, Profiles, collapse, combine, contexts_of, met_contexts
+from electjax.voter_types.schema import check_dataset, checked
 
 INTERCEPT = "intercept"
 PARTS = 32  # chunks collapsed before they are combined
@@ -59,7 +60,7 @@ def encode_ballots(
     """Check and collapse ballots.
 
     Args:
-        ballots: see `electjax.voter_types.schema`.
+        ballots: a ballots Dataset.
         covariates: terms of `covariate`, or names of variables or coordinates of the voters (text becomes dummies
             against its first level) or of one such dummy, "county[b]"; all of `covariate` by default, none with
             False.
@@ -68,7 +69,7 @@ def encode_ballots(
     Raises:
         ElectionDataError: ballots that do not fit the schema, an unknown covariate.
     """
-    ballots = validate(ballots)
+    ballots = checked(ballots)
     labels = ballot_labels(ballots)
     terms, values = voter_covariates(ballots, covariates)
     context, mask, x, features = _contexts(ballots, labels)
@@ -97,7 +98,7 @@ def encode_stream(chunks: Iterable[xr.Dataset], covariates: Sequence[str] | bool
     parts: list[Profiles] = []
     first: xr.Dataset | None = None
     for chunk in chunks:
-        ballots = validate(chunk)
+        ballots = checked(chunk)
         _one_scheme(ballots, ballots if first is None else first)
         first = ballots.isel(voter=slice(0, 1)) if first is None else first
         terms, values = voter_covariates(ballots, covariates)

@@ -99,6 +99,11 @@ class StreamOptions(TextOptions):
 
     chunk: int = option(1 << 18, "most voters of a Dataset", low=1)
 
+    def conflicts(self) -> Iterator[tuple[str, Any, str, str]]:
+        """Chunks are not recoded."""
+        if isinstance(self.scheme, Mapping):
+            yield "scheme", self.scheme, "the scheme that the codes of the file have", "recode the chunks"
+
 
 @options
 class RecodeOptions:

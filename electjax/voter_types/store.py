@@ -1,4 +1,4 @@
-"""Ballots in netCDF files and Zarr folders, written whole or not at all."""
+"""Ballots and results in netCDF files and Zarr folders, written whole or not at all, and checked when they are read."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -11,38 +11,78 @@ import xarray as xr
 from electjax.data import store
 from electjax.data.errors import data_error
 from electjax.data.files import atomic_path, in_a_folder
-from electjax.data.store import loaded, need_zarr
-from electjax.voter_types.schema import VARIABLES, validate
+from electjax.data.schema import schema_of
+from electjax.data.store import is_zarr, loaded, need_zarr
+from electjax.voter_types.schema import BALLOTS, SCHEMAS, checked
 
+STORED = [name for name, variable in BALLOTS.variables.items() if not variable.coord]
 _ROWS_PER_FILE = 1 << 16  # a chunk of `voter_types.stream` is four of them
 
 
-def save(ballots: xr.Dataset | Iterable[xr.Dataset], path: str | os.PathLike[str]) -> Path:
-    """Write ballots to a netCDF file, or to a Zarr folder where the name ends in ".zarr", as `read` reads them.
+def save(data: xr.Dataset | Iterable[xr.Dataset], path: str | os.PathLike[str]) -> Path:
+    """Write ballots or a result to a netCDF file, or a Zarr folder where the name ends in ".zarr", for `load`.
 
     Args:
-        ballots: a Dataset; for a Zarr folder also its chunks of voters in turn, as `voter_types.stream` yields them, so
-            that ballots which do not fit into memory can be converted.
+        data: ballots, or what a verb of voter types returned; for a Zarr folder also ballots in chunks of voters in
+            turn, as `voter_types.stream` yields them, so that ballots which do not fit into memory can be converted.
         path: the file or folder, which is replaced. It is written beside the target and renamed, so the target is
             either as it was or wholly new.
 
+    Returns:
+        The path.
+
     Raises:
-        ElectionDataError: ballots that break the schema, no such parent folder, or a Zarr folder without zarr.
+        ElectionDataError: a Dataset that breaks its schema, no such parent folder, or a Zarr folder without zarr.
+
+    Example:
+        >>> import tempfile
+        >>> from electjax import voter_types
+        >>> ballots = voter_types.yuma_like(voters=200)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = voter_types.save(ballots, f"{folder}/ballots.nc")
+        ...     voter_types.load(path).sizes["voter"]
+        200
     """
     target = in_a_folder(path)
+    chunks = [data] if isinstance(data, xr.Dataset) else data
+    if isinstance(data, xr.Dataset) and schema_of(data, SCHEMAS) not in (None, BALLOTS):
+        return store.save(data.load(), target, SCHEMAS)
     if target.suffix == ".zarr":
         need_zarr(target)
         with atomic_path(target) as partial:
-            chunks = [ballots] if isinstance(ballots, xr.Dataset) else ballots
             for number, chunk in enumerate(chunks):
-                _append(validate(chunk.load()), partial, first=number == 0)
+                _append(checked(chunk.load()), partial, first=number == 0)
         return target
-    if not isinstance(ballots, xr.Dataset):
+    if not isinstance(data, xr.Dataset):
         raise data_error("chunks of voters", where=str(target), expected="a folder *.zarr", mend="name it so")
-    checked = validate(ballots.load())
-    with atomic_path(target) as partial:
-        checked.to_netcdf(partial, engine="h5netcdf")
-    return target
+    return store.save(checked(data.load()), target, SCHEMAS)
+
+
+def load(path: str | os.PathLike[str]) -> xr.Dataset:
+    """What `save` wrote, in memory: ballots, a fit, a selection, residuals, a bootstrap or a prediction.
+
+    Args:
+        path: the netCDF file or Zarr folder.
+
+    Raises:
+        ElectionDataError: no such file, a damaged file, data of another wing, or content that breaks the schema, such
+            as a fit without a required variable or with parameters that are not numbers.
+
+    Example:
+        >>> import tempfile
+        >>> from electjax import voter_types
+        >>> ballots = voter_types.yuma_like(voters=200)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = voter_types.save(ballots, f"{folder}/ballots.nc")
+        ...     voter_types.load(path).attrs["name"]
+        'yuma_like'
+    """
+    file = Path(path)
+    if is_zarr(file):
+        with opened(file) as ds:
+            if schema_of(ds, SCHEMAS) is BALLOTS:
+                return checked(loaded(ds))
+    return store.load(file, SCHEMAS)
 
 
 @contextmanager
@@ -51,7 +91,7 @@ def opened(path: Path) -> Iterator[xr.Dataset]:
     mend = "save the ballots again, or convert the file to netCDF 4"
     with store.opened(path, expected="ballots as voter_types.save writes them", mend=mend) as ds:
         # Appending to a Zarr folder forgets which of its variables are coordinates.
-        yield ds.set_coords([name for name in ds.data_vars if name not in VARIABLES])
+        yield ds.set_coords([name for name in ds.data_vars if name not in STORED])
 
 
 def slices(path: Path, size: int) -> Iterator[xr.Dataset]:
@@ -63,7 +103,7 @@ def slices(path: Path, size: int) -> Iterator[xr.Dataset]:
 def dataset_slices(ds: xr.Dataset, size: int) -> Iterator[xr.Dataset]:
     """A Dataset `size` voters at a time, each part loaded and checked."""
     for start in range(0, ds.sizes.get("voter", 0), size):
-        yield validate(loaded(ds.isel(voter=slice(start, start + size))))
+        yield checked(loaded(ds.isel(voter=slice(start, start + size))))
 
 
 def _append(ds: xr.Dataset, folder: Path, *, first: bool) -> None:

@@ -10,15 +10,13 @@ import pytest
 from jax.flatten_util import ravel_pytree
 from scipy.special import ndtri
 
-from electjax.voter_types.em.acceleration import begin, em_cycle
+from electjax.numerics.covariance import interval, unidentified
 from electjax.voter_types.em.bootstrap import draw_weights, nonparametric_bootstrap, parametric_bootstrap, spread
 from electjax.voter_types.em.diagnose import check_design, diagnose
-from electjax.voter_types.em.free import find_free, pack, unpack
-from electjax.voter_types.em.membership import penalty
+from electjax.voter_types.em.em_map import begin, em_cycle, penalty, score
 from electjax.voter_types.em.mixture import LOG_ZERO, Types, log_likelihood, row_log_likelihood
-from electjax.voter_types.em.objective import score
-from electjax.voter_types.em.profiles import Profiles, collapse
-from electjax.voter_types.em.rows import lay_out
+from electjax.voter_types.em.mixture import find_free, pack, unpack
+from electjax.voter_types.em.rows import Profiles, collapse, lay_out
 from electjax.voter_types.em.simulate import simulate_choices
 from electjax.voter_types.em.uncertainty import (
     averages,
@@ -26,13 +24,11 @@ from electjax.voter_types.em.uncertainty import (
     covariance,
     delta_method,
     information,
-    interval,
     meat,
     places,
     quantities,
     row_scores,
     standard_errors,
-    unidentified,
 )
 
 OFFICES, VOTERS = 6, 2000

@@ -14,16 +14,23 @@ from scipy import stats
 import electjax
 from electjax.data.errors import ElectionDataError
 from electjax.numerics.host import double_precision
-from electjax.voter_types.em.blrt import judge, ratio_test, split_type
-from electjax.voter_types.em.criteria import count_parameters, criteria, disorder
-from electjax.voter_types.em.matching import match_types, order_by_share, reorder, sample_shares
-from electjax.voter_types.em.mixture import LOG_ZERO, Types, log_likelihood, row_posterior
-from electjax.voter_types.em.objective import objective_of
-from electjax.voter_types.em.profiles import NOTHING, Profiles, collapse
+from electjax.voter_types.em.bootstrap import judge, ratio_test, split_type
+from electjax.voter_types.em.em_map import objective_of
+from electjax.voter_types.em.mixture import (
+    LOG_ZERO,
+    Types,
+    log_likelihood,
+    match_types,
+    order_by_share,
+    reorder,
+    row_posterior,
+    sample_shares,
+)
+from electjax.voter_types.em.mixture import count_parameters, criteria, disorder
 from electjax.voter_types.em.residuals import bootstrap_fit, bootstrap_p, pair_fit, table_fit
-from electjax.voter_types.em.rows import lay_out
-from electjax.voter_types.em.simulate import expand, simulate_choices, simulate_profiles
-from electjax.voter_types.em.stacks import best_fits, one_set, random_types, stack_rows
+from electjax.voter_types.em.rows import NOTHING, Profiles, collapse, lay_out
+from electjax.voter_types.em.runs import best_fits, random_types
+from electjax.voter_types.em.simulate import expand, one_set, simulate_choices, simulate_profiles, stack_rows
 from tests.data_paths import shared
 
 MENUS = np.array([[0, 0, 0], [1, 1, 0], [1, 0, 1], [1, 1, 1]], bool)
@@ -355,7 +362,7 @@ def test_with_one_type_a_pair_is_the_usual_test_of_independence():
 
 @pytest.mark.parametrize(("dense", "blocks"), [(1 << 14, None), (0, 3)])
 def test_stacked_data_sets_are_the_data_sets_in_both_layouts(dense, blocks, monkeypatch):
-    monkeypatch.setattr("electjax.voter_types.em.stacks.DENSE", dense)
+    monkeypatch.setattr("electjax.voter_types.em.simulate.DENSE", dense)
     data = [some_ballots(seed, 100) for seed in (20, 21)]
     types = some_types(22, 2, 3, columns=2)
     stacked = stack_rows(data, 96)
@@ -366,7 +373,7 @@ def test_stacked_data_sets_are_the_data_sets_in_both_layouts(dense, blocks, monk
 
 
 def test_blocks_of_all_joint_patterns_of_several_offices(monkeypatch):
-    monkeypatch.setattr("electjax.voter_types.em.stacks.DENSE", 0)
+    monkeypatch.setattr("electjax.voter_types.em.simulate.DENSE", 0)
     profiles = two_types(3, 3000, 8)
     types = some_types(23, 2, 8, 2)
     stacked = stack_rows([profiles], 256)

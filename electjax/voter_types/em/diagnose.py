@@ -6,11 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from electjax.voter_types.em.free import Free, chosen_options, find_free, labels
-from electjax.voter_types.em.matching import sample_shares
-from electjax.voter_types.em.mixture import Types
-from electjax.voter_types.em.profiles import Profiles
-from electjax.voter_types.em.uncertainty import FLAT, NO_MAXIMUM, Covariance, unidentified, voters_of
+from electjax.numerics.covariance import FLAT, Covariance, unidentified
+from electjax.voter_types.em.mixture import Free, Types, chosen_options, find_free, labels, sample_shares
+from electjax.voter_types.em.rows import Profiles
+from electjax.voter_types.em.uncertainty import NO_MAXIMUM, voters_of
 
 ALIKE = 1e-4  # largest difference of mu between types that are the same
 STEEP = 10.0  # log odds per standard deviation of a covariate that no finite slope explains

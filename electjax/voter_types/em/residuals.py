@@ -16,12 +16,10 @@ from jaxtyping import Float
 from scipy.sparse import csr_array
 from scipy.special import chdtrc, softmax, xlogy
 
-from electjax.voter_types.em.free import chosen_options
-from electjax.voter_types.em.mixture import Types, log_choice, row_log_likelihood
-from electjax.voter_types.em.profiles import NOTHING, Profiles, contexts_of, row_labels
-from electjax.voter_types.em.rows import Rows
-from electjax.voter_types.em.simulate import expand, simulate_profiles
-from electjax.voter_types.em.stacks import best_fits, in_stacks, inside, one_set
+from electjax.voter_types.em.mixture import Types, chosen_options, log_choice, row_log_likelihood
+from electjax.voter_types.em.rows import NOTHING, Profiles, Rows, contexts_of, row_labels
+from electjax.voter_types.em.runs import best_fits, inside
+from electjax.voter_types.em.simulate import expand, in_stacks, one_set, simulate_profiles
 
 _row_log_likelihood = jax.jit(row_log_likelihood)
 

@@ -1,8 +1,11 @@
 """Votes drawn from a mixture, at given menus and covariates: the model of sections 1 to 5 run forwards.
 
+Replicates of a data set are stacked, to be fitted side by side.
+
 Voter i's draws depend on the key and on i alone, whatever the size of the chunks.
 """
 
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -13,7 +16,7 @@ from jaxtyping import Int
 
 from electjax.numerics.random import random_bits, threefry_key
 from electjax.voter_types.em.mixture import Types, log_choice, log_shares
-from electjax.voter_types.em.profiles import NOTHING, Profiles, are_counts, combine, contexts_of
+from electjax.voter_types.em.rows import NOTHING, PATTERNS, Profiles, Rows, are_counts, combine, contexts_of, stacked
 
 CHUNK = 1 << 16  # voters drawn at a time
 
@@ -131,3 +134,79 @@ def simulate_profiles(key: Array, types: Types, profiles: Profiles, voters: Vote
     one = np.ones(len(code), profiles.voters.dtype)
     new = profiles._replace(code=code, weight=voters.weight, square=voters.weight**2, voters=one, group=voters.group)
     return combine([new])
+
+
+HOLD = 1 << 26  # most votes of the data sets at hand
+DENSE = 1 << 14  # most entries of a data set's 0/1 matrix
+
+
+def in_stacks(data: Sequence[Profiles]) -> Iterator[tuple[np.ndarray, Rows]]:
+    """The data sets in stacks of one shape, and their numbers; the last stack is filled up with its last data set."""
+    size = -(-max(len(each.code) for each in data) // 32) * 32
+    batch = int(np.clip(HOLD // (size * data[0].mask.shape[0]), 1, len(data)))
+    for first in range(0, len(data), batch):
+        index = np.minimum(np.arange(first, first + batch), len(data) - 1)
+        yield index, stack_rows([data[b] for b in index], size)
+
+
+def stack_rows(data: Sequence[Profiles], size: int) -> Rows:
+    """Data sets of the same offices and contexts along a leading axis, filled up to `size` rows of weight 0.
+
+    Dense where that is small enough for a cache, otherwise in blocks of offices.
+    """
+    like = data[0]
+    _, contexts, options = like.mask.shape
+
+    def filled(values: np.ndarray, blank: int) -> np.ndarray:
+        return np.pad(values, [(0, size - len(values)), *[(0, 0)] * (values.ndim - 1)], constant_values=blank)
+
+    code = np.stack([filled(each.code, NOTHING) for each in data]).astype(np.int32)  # [B, U, J]
+    weight, group = (np.stack([filled(getattr(each, name), 0) for each in data]) for name in ("weight", "group"))
+    rows = Rows(
+        weight=jnp.asarray(weight, float),
+        group=jnp.asarray(group, jnp.int32),
+        design=jnp.asarray(like.design, float),
+        mask=jnp.asarray(like.mask),
+        x=jnp.asarray(like.x, float),
+        cells=None,
+        used=None,
+        block=None,
+        column=None,
+    )
+    if size * like.mask.size <= DENSE:
+        cells = np.zeros((len(data), like.mask.size, size))
+        b, u, j = np.nonzero(code != NOTHING)
+        cells[b, j * contexts * options + code[b, u, j], u] = 1.0
+        used = np.flatnonzero(cells.any(axis=(0, 2)))
+        return rows._replace(cells=jnp.asarray(cells[:, used]), used=jnp.asarray(used))
+    index, column = _joint_patterns(code + 1, contexts * options)
+    return rows._replace(
+        weight=rows.weight[:, None],
+        group=rows.group[:, None],
+        block=jnp.asarray(index[:, None]),
+        column=jnp.asarray(column),
+    )
+
+
+def _joint_patterns(digit: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Offices in blocks with every joint pattern that there can be, so that all data sets share them.
+
+    From digits [B, U, J], 0 for nothing and the cell + 1 otherwise: the patterns of the rows [B, blocks, U], and the
+    cells of the patterns [blocks, M, J'].
+    """
+    (_, rows, offices), base = digit.shape, width + 1
+    # a block costs a look-up per row, and its table a sum per pattern and office
+    lengths = [n for n in range(1, offices + 1) if base**n <= PATTERNS] or [1]
+    length = min(lengths, key=lambda n: -(-offices // n) * (rows + n * base**n))
+    place = np.pad(np.arange(offices), (0, -offices % length), constant_values=offices).reshape(-1, length)
+    padded = np.pad(digit, ((0, 0), (0, 0), (0, 1)))[:, :, place]  # [B, U, blocks, J']
+    index = (padded * base ** np.arange(length)).sum(axis=-1)
+    own = np.arange(base**length)[:, None] // base ** np.arange(length) % base  # [M, J']
+    none = (own == 0) | (place[:, None] == offices)
+    column = np.where(none, offices * width, place[:, None] * width + own - 1)
+    return index.transpose(0, 2, 1).astype(np.int32), column.astype(np.int32)
+
+
+def one_set(rows: Rows, index: int) -> Rows:
+    """One of the data sets."""
+    return rows._replace(**{name: getattr(rows, name)[index] for name in stacked(rows)})

@@ -15,22 +15,17 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from scipy import sparse
-from scipy.special import expit, logit, ndtri
 
-from electjax.voter_types.em.acceleration import valid
-from electjax.voter_types.em.free import BOUNDARY, Free
-from electjax.voter_types.em.mixture import LOG_ZERO, Types, expect, log_choice, log_shares
-from electjax.voter_types.em.objective import score
-from electjax.voter_types.em.profiles import NOTHING, Profiles, are_counts
-from electjax.voter_types.em.restarts import in_batches
-from electjax.voter_types.em.rows import Rows
+from electjax.numerics.covariance import Covariance, delta_errors, inverse_covariance, sandwich
+from electjax.voter_types.em.em_map import score, valid
+from electjax.voter_types.em.mixture import BOUNDARY, LOG_ZERO, Free, Types, expect, log_choice, log_shares
+from electjax.voter_types.em.rows import NOTHING, Profiles, Rows, are_counts
+from electjax.voter_types.em.runs import in_batches
 
 KINDS = ("information", "sandwich", "cluster")
-FLAT = 1e-8  # curvature below which a direction is flat; every parameter has 1 of its own
-NO_MAXIMUM = -1e-6  # and at which the likelihood curves upwards, beyond what stopping early explains
-LOADS = 1e-3  # part of a quantity's gradient along flat directions that leaves it without a standard error
+NO_MAXIMUM = -1e-6  # scaled curvature at which the likelihood curves upwards, beyond what stopping early explains
 HOLD = 1 << 24  # numbers that a batch of tangents, or a chunk of scores, may hold
 CLUSTERS = 1 << 18  # pairs of a cluster and a row at a time
 
@@ -57,15 +52,6 @@ class Quantities(NamedTuple):
     psi: Float[Values, "K J O"]  # relative to the first option that is ever on the menu
     gamma: Float[Values, "P K"]  # relative to the first type
     delta: Float[Values, "K Q"]
-
-
-class Covariance(NamedTuple):
-    """Covariance of the free parameters, and where the data do not tell them apart."""
-
-    matrix: np.ndarray  # [d, d], of the identified part
-    flat: np.ndarray  # [d, n] directions along which the likelihood is flat, of length 1 in units of `scale`
-    scale: np.ndarray  # [d] root of each parameter's own information
-    eigenvalues: np.ndarray  # [d] of the information in these units, ascending; negative: not at a maximum
 
 
 def places(free: Free) -> Int[np.ndarray, " d"]:
@@ -219,20 +205,10 @@ def covariance(
     if kind not in KINDS or (kind == "cluster" and clusters is None):
         raise ValueError(f"{kind!r} is none of {', '.join(KINDS)}, or the clusters of the voters are not given")
     curve = np.asarray(information(types, rows, free, ridge=ridge))
-    own = np.diag(curve)
-    told = own > 1e-14 * own.max(initial=0.0)
-    scale = np.sqrt(np.where(told, own, 1.0))
-    values, vectors = np.linalg.eigh(curve / np.outer(scale, scale))
-    kept = values > FLAT
-    inverse = ((vectors[:, kept] / values[kept]) @ vectors[:, kept].T) / np.outer(scale, scale)
-    if kind != "information":
-        inverse = inverse @ meat(types, profiles, free, clusters if kind == "cluster" else None) @ inverse
-    return Covariance(inverse, vectors[:, ~kept] / scale[:, None], scale, values)
-
-
-def unidentified(found: Covariance) -> Bool[np.ndarray, " d"]:
-    """Parameters that the flat directions change."""
-    return np.linalg.norm(found.flat * found.scale[:, None], axis=1) > LOADS
+    bread = inverse_covariance(curve)
+    if kind == "information":
+        return bread
+    return sandwich(bread, meat(types, profiles, free, clusters if kind == "cluster" else None))
 
 
 def delta_method(function: Callable[..., Any], types: Types, free: Free, found: Covariance, *given: Any) -> Any:
@@ -248,10 +224,8 @@ def delta_method(function: Callable[..., Any], types: Types, free: Free, found: 
         widest = max([len(error), *(leaf.size for leaf in jax.tree.leaves(given))]) * types.gamma.shape[1]
         batch = int(np.clip(HOLD // widest, 1, 64))
         jacobian = np.asarray(_jacobian(types, jnp.asarray(place), given, function=function, batch=batch)).T
-        length = np.linalg.norm(jacobian / found.scale, axis=1)
-        loose = np.linalg.norm(jacobian @ found.flat, axis=1) > LOADS * length
-        variance = np.einsum("md,md->m", jacobian @ found.matrix, jacobian)
-        error = np.where(loose | (length == 0), np.nan, np.sqrt(np.maximum(variance, 0.0)))
+        constant = ~jacobian.any(axis=1)
+        error = np.where(constant, np.nan, delta_errors(jacobian, found))
     parts = np.split(error, np.cumsum(sizes)[:-1])
     shaped = [part.reshape(leaf.shape) for part, leaf in zip(parts, leaves, strict=True)]
     return jax.tree.unflatten(tree, shaped)
@@ -320,14 +294,3 @@ def standard_errors(
         delta=np.broadcast_to((here | alone)[:, None], value.delta.shape),
     )
     return jax.tree.map(lambda own, se: np.where(own, se, np.nan), keep, error)
-
-
-def interval(value: Any, error: Any, *, level: float = 0.95, scale: str = "identity") -> tuple[np.ndarray, np.ndarray]:
-    """Normal interval of a quantity; on the `logit` scale for probabilities, so that it stays between 0 and 1."""
-    value, error = np.asarray(value, float), np.asarray(error, float)
-    reach = ndtri((1 + level) / 2) * error
-    if scale == "identity":
-        return np.asarray(value - reach), np.asarray(value + reach)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        centre, reach = logit(value), reach / (value * (1 - value))
-        return np.asarray(expit(centre - reach)), np.asarray(expit(centre + reach))

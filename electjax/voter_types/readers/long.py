@@ -11,10 +11,20 @@ import xarray as xr
 
 from electjax.data.errors import suggest
 from electjax.data.labels import strings
-from electjax.data.records import Batch, Records
-from electjax.voter_types.readers.options import ReadOptions, already_coded
-from electjax.voter_types.readers.voters import add_voters, complete, sorted_labels, voter_columns
-from electjax.voter_types.schema import MISSING, SPLIT, TICKET, menu_kinds, validate
+from electjax.data.records import Batch
+from electjax.voter_types.ballots import MISSING, SPLIT, TICKET, menu_kinds
+from electjax.voter_types.options import ReadOptions
+from electjax.voter_types.readers.common import (
+    Reader,
+    Source,
+    add_voters,
+    already_coded,
+    ballot_attrs,
+    complete,
+    sorted_labels,
+    voter_columns,
+)
+from electjax.voter_types.schema import checked
 
 _NAMES = {
     "voter": ("voter", "voter_id", "cvr_id", "id"),
@@ -34,14 +44,14 @@ class _Votes(NamedTuple):
     first: np.ndarray  # each voter's first record
 
 
-def is_long(columns: frozenset[str]) -> bool:
-    """Whether a header (in lower case) names voter, office and choice."""
-    return all(any(name in columns for name in names) for names in _NAMES.values())
+def is_long(source: Source) -> bool:
+    """Whether the header names voter, office and choice."""
+    return bool(source.head) and all(any(name in source.head[0] for name in names) for names in _NAMES.values())
 
 
-def read_long(records: Records, options: ReadOptions) -> xr.Dataset:
+def read_long(source: Source, options: ReadOptions) -> xr.Dataset:
     """All votes of a long CSV as ballots."""
-    batch = records.whole()
+    batch = source.records.whole()
     votes = _votes(batch, options)
     _no_second_vote(batch, votes)
     ds = _coded(batch, votes, options) if votes.menu is not None else _labelled(batch, votes, options)
@@ -54,7 +64,7 @@ def read_long(records: Records, options: ReadOptions) -> xr.Dataset:
         free = position not in voters.taken() and column.name not in ds.variables
         if free and np.array_equal(column.codes, column.codes[every]) and column.name.casefold() not in _spoken():
             ds = ds.assign_coords({column.name: ("voter", column.cells()[votes.first])})
-    return validate(complete(ds, batch, voters, options.incomplete), invalid=options.invalid)
+    return checked(complete(ds, batch, voters, options.incomplete), invalid=options.invalid)
 
 
 def _votes(batch: Batch, options: ReadOptions) -> _Votes:
@@ -138,7 +148,7 @@ def _coded(batch: Batch, votes: _Votes, options: ReadOptions) -> xr.Dataset:
             "option": np.arange(len(names)),
             "option_label": ("option", strings(names)),
         },
-        attrs=options.attrs(batch.file, scheme, "long"),
+        attrs=ballot_attrs(options, batch.file, scheme, "long"),
     )
 
 
@@ -170,7 +180,7 @@ def _labelled(batch: Batch, votes: _Votes, options: ReadOptions) -> xr.Dataset:
     ds = xr.Dataset(
         {"choice": (("voter", "office"), _table(votes, code, MISSING))},
         coords={"office": strings(votes.offices), "option": np.arange(wide)},
-        attrs=options.attrs(batch.file, scheme or "options", "long"),
+        attrs=ballot_attrs(options, batch.file, scheme or "options", "long"),
     )
     if scheme is not None:
         ds = ds.assign_coords(option_label=("option", strings(known)))
@@ -232,3 +242,6 @@ def _constant(batch: Batch, position: int, first: np.ndarray) -> None:
 def _spoken() -> set[str]:
     """Names of columns that are about votes."""
     return {"menu", "party", *(name for names in _NAMES.values() for name in names)}
+
+
+READERS = [Reader("long", 3, is_long, read_long)]

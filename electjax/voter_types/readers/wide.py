@@ -5,42 +5,54 @@ Other files hold labels, which are coded 0, 1, ... in sorted order, office by of
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from electjax.data.labels import strings, unique_names
-from electjax.data.records import Batch, Records, number
-from electjax.voter_types.readers.options import ReadOptions, already_coded
-from electjax.voter_types.readers.voters import VoterColumns, add_voters, complete, sorted_labels, voter_columns
-from electjax.voter_types.schema import MISSING, SPLIT, TICKET, validate
+from electjax.data.records import Batch, number
+from electjax.voter_types.ballots import MISSING, SPLIT, TICKET
+from electjax.voter_types.options import TextOptions
+from electjax.voter_types.readers.common import (
+    Reader,
+    Source,
+    VoterColumns,
+    add_voters,
+    already_coded,
+    ballot_attrs,
+    complete,
+    sorted_labels,
+    voter_columns,
+)
+from electjax.voter_types.schema import checked
 
 _CODES, _MENUS = "y_", "m_"
 _MOST_OPTIONS = 1000
 
 
-def read_wide(records: Records, options: ReadOptions) -> xr.Dataset:
+def read_wide(source: Source, options: TextOptions) -> xr.Dataset:
     """All voters of a wide CSV."""
-    return _build(records.whole(), records.head(1)[0], options)
+    return _build(source.records.whole(), source.records.head(1)[0], options)
 
 
-def stream_wide(records: Records, options: ReadOptions, size: int) -> Iterator[xr.Dataset]:
+def stream_wide(source: Source, options: TextOptions, size: int) -> Iterator[xr.Dataset]:
     """The voters of a wide CSV in chunks; labels are coded as in the whole file, which takes a pass of its own."""
-    header = records.head(1)[0]
-    for batch in records.batches(size):
+    header = source.records.head(1)[0]
+    for batch in source.records.batches(size):
         yield _build(batch, header, options)
 
 
-def _build(batch: Batch, header: Sequence[str], options: ReadOptions) -> xr.Dataset:
+def _build(batch: Batch, header: Sequence[str], options: TextOptions) -> xr.Dataset:
     voters = voter_columns(batch, weight=options.weight, cluster=options.cluster, covariates=options.covariates)
     if voters.voter is not None:
         _unique_voters(batch, voters.voter)
     ds = (_coded if _prefixed(header, _CODES) else _labelled)(batch, header, voters, options)
     ds = add_voters(ds, batch, voters, slice(None))
-    return validate(complete(ds, batch, voters, options.incomplete), invalid=options.invalid)
+    return checked(complete(ds, batch, voters, options.incomplete), invalid=options.invalid)
 
 
-def _coded(batch: Batch, header: Sequence[str], voters: VoterColumns, options: ReadOptions) -> xr.Dataset:
+def _coded(batch: Batch, header: Sequence[str], voters: VoterColumns, options: TextOptions) -> xr.Dataset:
     """Codes in `y_` columns, menus in `m_` columns."""
     codes, menus = _prefixed(header, _CODES), _prefixed(header, _MENUS)
     unknown = [name for name in menus if name not in codes]
@@ -55,7 +67,7 @@ def _coded(batch: Batch, header: Sequence[str], voters: VoterColumns, options: R
     offices = list(codes) if options.offices is None else _selected(batch, list(codes), options.offices)
     votes = [_whole(batch, codes[name], "a code 0, 1, 2, ..., or a blank") for name in offices]
     largest = _largest(batch, [codes[name] for name in offices])
-    scheme = options.scheme or ("ticket" if menus or largest <= 2 else "options")
+    scheme: Any = options.scheme or ("ticket" if menus or largest <= 2 else "options")
     if scheme == "split" and largest > 1:
         scheme = "ticket"  # of which the splits are made afterwards
     names = {"ticket": TICKET, "split": SPLIT, "options": ("",) * max(largest + 1, 2)}
@@ -72,7 +84,7 @@ def _coded(batch: Batch, header: Sequence[str], voters: VoterColumns, options: R
     ds = xr.Dataset(
         {"choice": (("voter", "office"), choice)},
         coords={"office": strings(offices), "option": np.arange(len(names[scheme]))},
-        attrs=options.attrs(batch.file, scheme, "wide"),
+        attrs=ballot_attrs(options, batch.file, scheme, "wide"),
     )
     if any(names[scheme]):
         ds = ds.assign_coords(option_label=("option", strings(names[scheme])))
@@ -84,7 +96,7 @@ def _coded(batch: Batch, header: Sequence[str], voters: VoterColumns, options: R
     return _keep(ds, batch, {*codes.values(), *menus.values(), *voters.taken()})
 
 
-def _labelled(batch: Batch, header: Sequence[str], voters: VoterColumns, options: ReadOptions) -> xr.Dataset:
+def _labelled(batch: Batch, header: Sequence[str], voters: VoterColumns, options: TextOptions) -> xr.Dataset:
     """Labels (text or numbers) in the columns of the offices."""
     free = [p for p in range(len(batch.columns)) if p not in voters.taken()]
     if options.offices is not None:
@@ -117,7 +129,7 @@ def _labelled(batch: Batch, header: Sequence[str], voters: VoterColumns, options
     ds = xr.Dataset(
         {"choice": (("voter", "office"), choice)},
         coords={"office": strings(batch.columns[p].name for p in free), "option": np.arange(max(wide, 2))},
-        attrs=options.attrs(batch.file, scheme or "options", "wide"),
+        attrs=ballot_attrs(options, batch.file, scheme or "options", "wide"),
     )
     if scheme is None:
         padded = np.array([known + [""] * (max(wide, 2) - len(known)) for known in labels], dtype=np.str_)
@@ -187,3 +199,6 @@ def _unique_voters(batch: Batch, position: int) -> None:
             expected="one row per voter",
             mend="remove one, or read a long file (voter, office, choice)",
         )
+
+
+READERS = [Reader("wide", 4, lambda source: bool(source.head), read_wide, stream_wide)]

@@ -1,38 +1,33 @@
 """How far a fit would move with other voters, or other votes of theirs: the bootstrap, labelled."""
 
 import os
-from collections.abc import Callable, Iterable
-from typing import Literal, get_args
 
 import jax
 import numpy as np
 import xarray as xr
 from scipy import sparse
 
-import electjax
-from electjax.data.checks import check_choice
-from electjax.data.errors import data_error
+from electjax.data.options import with_options
+from electjax.data.progress import Progress
+from electjax.data.schema import conform
+from electjax.numerics.covariance import tails
 from electjax.numerics.host import double_precision
 from electjax.voter_types.codec import Encoded
-from electjax.voter_types.decode import CONVENTIONS, DIMS
 from electjax.voter_types.em.bootstrap import nonparametric_bootstrap, parametric_bootstrap, spread
-from electjax.voter_types.em.profiles import are_counts
+from electjax.voter_types.em.rows import are_counts
 from electjax.voter_types.em.uncertainty import cluster_pairs
-from electjax.voter_types.verbs.fit import held_ballots
-from electjax.voter_types.verbs.residuals import fitted_arrays
+from electjax.voter_types.fitted import Ballots, fitted_arrays, kept_attrs, known_fit, whole_ballots
+from electjax.voter_types.options import BootstrapOptions
+from electjax.voter_types.schema import BOOTSTRAP, REPORTED
 
-Kind = Literal["nonparametric", "parametric"]
 
-
+@with_options
 def bootstrap(
-    fit: xr.Dataset,
-    ballots: xr.Dataset | str | os.PathLike[str] | Iterable[xr.Dataset],
-    kind: Kind = "nonparametric",
-    replicates: int = 200,
-    seed: int = 0,
+    fit: xr.Dataset | str | os.PathLike[str],
+    ballots: Ballots,
     *,
-    level: float = 0.95,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
+    options: BootstrapOptions,
 ) -> xr.Dataset:
     """Fit a model anew to replicates of its ballots.
 
@@ -40,13 +35,8 @@ def bootstrap(
     local maxima.
 
     Args:
-        fit: what `electjax.voter_types.fit` returned.
+        fit: what `voter_types.fit` returned, or its path.
         ballots: the ballots it was fitted to.
-        kind: "nonparametric" draws voters with replacement (whole clusters where the ballots have `cluster`);
-            "parametric" draws new votes of the same voters from the fit, at their menus and covariates.
-        replicates: how many, at least 2.
-        seed: replicate b depends on it and on b alone.
-        level: of the percentile intervals.
         progress: called with replicates done, of how many, and a line.
 
     Returns:
@@ -56,55 +46,48 @@ def bootstrap(
 
     Raises:
         ElectionDataError: ballots that do not fit the schema or the fit, an argument out of range.
+
+    Example:
+        >>> from electjax import voter_types
+        >>> ballots = voter_types.yuma_like(voters=200).isel(office=[0, 3, 11])
+        >>> fit = voter_types.fit(ballots, types=1, restarts=1, covariates=False)
+        >>> found = voter_types.bootstrap(fit, ballots, replicates=4)
+        >>> dict(found["mu"].sizes)
+        {'replicate': 4, 'type': 1, 'office': 3, 'option': 3}
     """
-    check_choice("voter_types.bootstrap(kind=)", kind, get_args(Kind))
-    for name, value, good, expected in (
-        ("replicates", replicates, replicates >= 2, "at least 2"),
-        ("level", level, 0 < level < 1, "a share between 0 and 1"),
-    ):
-        if not good:
-            raise data_error(
-                f"found {value}", where=f"voter_types.bootstrap({name}=)", expected=expected, mend="correct it"
-            )
-    ballots = held_ballots(ballots)
+    fit, ballots = known_fit(fit), whole_ballots(ballots)
     types, encoded = fitted_arrays(fit, ballots)
-    data, ridge = encoded.profiles, float(fit.attrs.get("ridge", 0.0))
-    key = jax.random.key(seed)
+    data, key, number = encoded.profiles, jax.random.key(options.seed), options.replicates
+    ridge = float(fit.attrs.get("ridge", 0.0))
     with double_precision():
-        if kind == "parametric":
-            drawn = parametric_bootstrap(key, types, data, replicates=replicates, ridge=ridge, progress=progress)
+        if options.kind == "parametric":
+            drawn = parametric_bootstrap(key, types, data, replicates=number, ridge=ridge, progress=progress)
         else:
             units = _units(encoded, ballots)
             drawn = nonparametric_bootstrap(
-                key, types, data, replicates=replicates, units=units, ridge=ridge, progress=progress
+                key, types, data, replicates=number, units=units, ridge=ridge, progress=progress
             )
-        error, low, high = spread(drawn, level=level)
-        values = {name: np.asarray(getattr(drawn.quantities, name)) for name in DIMS}
-    names = [name for name in DIMS if name != "delta" or encoded.labels.features]
+        error, low, high = spread(drawn, level=options.level)
     found = xr.Dataset(coords={name: fit[name] for name in ("type", "office", "option", "option_label", "term")})
     if encoded.labels.features:
         found = found.assign_coords(feature=list(encoded.labels.features))
-    for name in names:
-        about = fit[name].attrs if name in fit else {}
-        found[name] = (("replicate", *DIMS[name]), values[name], about)
-        for end, what, own in (
-            ("se", "standard deviation over the replicates", error),
-            ("low", f"{(1 - level) / 2:.4g} quantile", low),
-            ("high", f"{(1 + level) / 2:.4g} quantile", high),
-        ):
-            found[f"{name}_{end}"] = (DIMS[name], np.asarray(getattr(own, name)), {"long_name": f"{name}: {what}"})
+    below, above = tails(options.level)
+    for name, (dims, _, _) in REPORTED.items():
+        if name == "delta" and not encoded.labels.features:
+            continue
+        found[name] = (("replicate", *dims), np.asarray(getattr(drawn.quantities, name)))
+        found[f"{name}_se"] = (dims, getattr(error, name))
+        for end, at, own in (("low", below, low), ("high", above, high)):
+            found[f"{name}_{end}"] = (dims, getattr(own, name), {"long_name": f"{name}: {at:.4g} quantile"})
     found["log_likelihood"] = ("replicate", np.asarray(drawn.log_likelihood))
     found["converged"] = ("replicate", np.asarray(drawn.converged))
-    kept = {name: fit.attrs[name] for name in ("title", "name", "source", "scheme") if name in fit.attrs}
-    found.attrs = kept | {
-        "conventions": CONVENTIONS,
-        "kind": kind,
-        "seed": seed,
-        "level": level,
+    found.attrs = kept_attrs(fit.attrs) | {
+        "kind": options.kind,
+        "seed": options.seed,
+        "level": options.level,
         "replicates_converged": int(found["converged"].sum()),
-        "electjax_version": electjax.__version__,
     }
-    return found
+    return conform(found, BOOTSTRAP)
 
 
 def _units(encoded: Encoded, ballots: object) -> sparse.csr_matrix | None:

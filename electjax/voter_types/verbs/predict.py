@@ -1,33 +1,33 @@
 """From a fit back to voters: who is likely of which type."""
 
 import os
-from collections.abc import Callable
 
 import jax
 import numpy as np
 import xarray as xr
 from jax import Array
 
-import electjax
 from electjax.data.errors import data_error, suggest
 from electjax.data.labels import strings
+from electjax.data.progress import Progress
+from electjax.data.schema import conform
 from electjax.numerics.host import double_precision
+from electjax.voter_types.ballots import MISSING, place, voter_place
 from electjax.voter_types.codec import INTERCEPT, Encoded, ballot_labels, dummy_column, dummy_of, encode_ballots
 from electjax.voter_types.em.mixture import Types, log_joint
-from electjax.voter_types.em.profiles import NOTHING, Profiles
-from electjax.voter_types.em.rows import DENSE, Rows, lay_out
-from electjax.voter_types.schema import MISSING, check_dataset, place, validate, voter_place
-from electjax.voter_types.verbs.fit import types_of
+from electjax.voter_types.em.rows import DENSE, NOTHING, Profiles, Rows, lay_out
+from electjax.voter_types.fitted import known_fit, types_of
+from electjax.voter_types.schema import PREDICTION, check_dataset, checked
 from electjax.voter_types.verbs.read import read
 
 VOTERS = 1 << 20  # voters whose votes are collapsed at a time
 
 
 def predict(
-    fit: xr.Dataset,
+    fit: xr.Dataset | str | os.PathLike[str],
     ballots: xr.Dataset | str | os.PathLike[str],
     *,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> xr.Dataset:
     """Posterior probabilities of the types for every voter of these ballots, which need not be those of the fit.
 
@@ -35,9 +35,9 @@ def predict(
     have say nothing; neither do votes that are missing.
 
     Args:
-        fit: what `electjax.voter_types.fit` returned.
-        ballots: a ballots Dataset, or the path of one for `read`, with offices of the fit, and the terms that
-            membership depends on there. Their weights do not matter.
+        fit: what `voter_types.fit` returned, or its path.
+        ballots: a ballots Dataset, or the path of one for `voter_types.read`, with offices of the fit,
+            and the terms that membership depends on there. Their weights do not matter.
         progress: called with voters done, their number, and a line.
 
     Returns:
@@ -45,8 +45,17 @@ def predict(
 
     Raises:
         ElectionDataError: an office, an option or a feature that the fit does not know, or a term that is missing.
+
+    Example:
+        >>> from electjax import voter_types
+        >>> ballots = voter_types.yuma_like(voters=200).isel(office=[0, 3, 11])
+        >>> fit = voter_types.fit(ballots, types=1, restarts=1, covariates=False)
+        >>> found = voter_types.predict(fit, ballots.isel(voter=slice(0, 3)))
+        >>> found["zeta"].values.tolist(), found["modal_type"].values.tolist()
+        ([[1.0], [1.0], [1.0]], [1, 1, 1])
     """
-    ballots = align_ballots(fit, whole_ballots(ballots).drop_vars("weight", errors="ignore"))
+    fit = known_fit(fit)
+    ballots = align_ballots(fit, given_ballots(ballots).drop_vars("weight", errors="ignore"))
     fit = fit.sel(office=ballots["office"].values)
     number = ballots.sizes["voter"]
     zeta, height = np.empty((number, fit.sizes["type"])), np.empty(number)
@@ -58,28 +67,29 @@ def predict(
         zeta[part], height[part] = member[encoded.inverse], fitted[encoded.inverse]
         if progress:
             progress(part.stop, number, "")
-    return xr.Dataset(
+    found = xr.Dataset(
         {
-            "zeta": (("voter", "type"), zeta, {"long_name": "posterior probability of the type", "units": "1"}),
-            "modal_type": ("voter", fit["type"].values[zeta.argmax(axis=1)], {"long_name": "likeliest type"}),
-            "log_likelihood": ("voter", height, {"long_name": "log probability of the votes", "units": "nats"}),
+            "zeta": (("voter", "type"), zeta),
+            "modal_type": ("voter", fit["type"].values[zeta.argmax(axis=1)]),
+            "log_likelihood": ("voter", height),
         },
         coords={
             "type": fit["type"],
             **{name: each for name, each in ballots.coords.items() if each.dims == ("voter",)},
         },
-        attrs={"title": ballots.attrs.get("title", ""), "electjax_version": electjax.__version__},
+        attrs={"title": ballots.attrs.get("title", "")},
     )
+    return conform(found, PREDICTION)
 
 
-def whole_ballots(ballots: xr.Dataset | str | os.PathLike[str]) -> xr.Dataset:
+def given_ballots(ballots: xr.Dataset | str | os.PathLike[str]) -> xr.Dataset:
     """Ballots as one Dataset, read where a path is given."""
     return read(ballots) if isinstance(ballots, str | os.PathLike) else check_dataset(ballots)
 
 
 def align_ballots(fit: xr.Dataset, ballots: xr.Dataset) -> xr.Dataset:
     """Checked ballots with the options coded as in the fit, and with the fit's terms as their covariates."""
-    ballots = validate(ballots)
+    ballots = checked(ballots)
     known = [str(office) for office in fit["office"].values]
     for office in ballots["office"].values:
         if str(office) not in known:

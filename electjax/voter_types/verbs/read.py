@@ -1,43 +1,26 @@
-"""Read cast ballots: every format told apart by its first bytes and its header."""
+"""Cast ballots from files, whole or in chunks of voters; every format told apart by its beginning."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import xarray as xr
 
 from electjax.data.errors import data_error
-from electjax.data.records import Records
+from electjax.data.options import with_options
 from electjax.data.store import is_netcdf, is_zarr, loaded
-from electjax.voter_types.readers.cvr_csv import HEADER_ROWS, is_cvr, read_cvr_csv
-from electjax.voter_types.readers.cvr_json import is_cvr_json, read_cvr_json
-from electjax.voter_types.readers.long import is_long, read_long
-from electjax.voter_types.readers.options import Absent, Overvote, ReadOptions
-from electjax.voter_types.readers.voters import Incomplete
-from electjax.voter_types.readers.wide import read_wide
-from electjax.voter_types.schema import Invalid, Scheme, validate
-from electjax.voter_types.store import opened
-from electjax.voter_types.verbs.recode import recode
+from electjax.voter_types.options import ReadOptions, StreamOptions, TextOptions
+from electjax.voter_types.readers.common import Reader, Source, known_readers
+from electjax.voter_types.schema import checked
+
+Options = TypeVar("Options", bound=TextOptions)
 
 
-def read(
-    path: str | os.PathLike[str],
-    *,
-    offices: Sequence[str] | None = None,
-    top: str | None = None,
-    scheme: Scheme | Mapping[str, Scheme] | None = None,
-    parties: Sequence[str] | None = None,
-    weight: str | None = None,
-    cluster: str | None = None,
-    covariates: Sequence[str] = (),
-    invalid: Invalid = "error",
-    incomplete: Incomplete = "error",
-    absent: Absent = "missing",
-    overvote: Overvote = "abstain",
-    encoding: str = "utf-8-sig",
-    name: str | None = None,
-) -> xr.Dataset:
-    """Read cast ballots into a ballots Dataset (see `electjax.voter_types.schema`).
+@with_options
+def read(path: str | os.PathLike[str], *, options: ReadOptions) -> xr.Dataset:
+    """Read cast ballots into a ballots Dataset.
 
     Formats, told apart by their beginning:
 
@@ -47,84 +30,129 @@ def read(
     - long CSV, one row per vote: voter, office, choice[, menu][, weight][, party of the choice][, covariates].
     - cast-vote records exported by Dominion systems, as CSV or as JSON (a folder, a zip, or CvrExport.json beside its
       manifests).
-    - netCDF files and Zarr folders by `voter_types.save`.
+    - netCDF files and Zarr folders by `voter_types.save`; a Zarr folder is read when its values are used.
 
     Text may be separated by commas, semicolons or tabs, and gzipped or zipped. Blank, NA, NaN and "." are missing.
-    `row` of a voter is the line of the file (the session, in JSON).
+    `row` of a voter is the line of the file (the session, in JSON). With `scheme` the ballots are coded relative to
+    the top of the ticket (`voter_types.recode`); labels that are the codes of the scheme stay as they are. Contests
+    in which a voter has several votes are listed in the attribute `left_out`.
 
     Args:
         path: the file or folder.
-        offices: which columns or contests are offices. Default: all that are not otherwise named; of cast-vote
-            records, the contests in which a voter has one vote (the others are listed in the attribute `left_out`).
-        top: name of the office at the top of the ticket, or of the voters' column with its party.
-        scheme: code the ballots relative to the top of the ticket (`voter_types.recode`): "ticket", "split", or
-            "options" as they come, also office by office. Labels that are the codes of the scheme stay as they are.
-        parties: the two parties of the recoding. Default: those with most votes at the top.
-        weight, cluster, covariates: columns of voters. A covariate of text becomes an indicator for each level but
-            the first, term "party[R]".
-        invalid: votes for an option that is not on the menu are an "error" or "missing", with a warning.
-        incomplete: voters with a blank covariate are an "error", or left out ("drop") and counted in the attribute
-            `incomplete_voters`.
-        absent: in a long file without menus, an office without a row is "missing", or "off_ballot".
-        overvote: a contest with too many marks is an abstention, as no vote is counted, or "missing".
-        encoding: codec of a text file.
-        name: name of the ballots; default: the file's.
+
+    Returns:
+        A checked ballots Dataset.
 
     Raises:
         ElectionDataError: one line that names the file, the row and the column, what was found, what was expected
             and how to mend it.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from electjax import voter_types
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder, "votes.csv")
+        ...     _ = file.write_text("voter,Mayor,Sheriff\\n1,Ann,Cy\\n2,Bob,Cy\\n3,Ann,Di\\n")
+        ...     ballots = voter_types.read(file)
+        >>> ballots["option_label"].sel(office="Mayor").values.tolist(), ballots["choice"].values.tolist()
+        (['Ann', 'Bob'], [[0, 0], [1, 0], [0, 1]])
     """
-    source = Path(path)
-    one = scheme if isinstance(scheme, str) else None
-    options = ReadOptions(
-        offices=offices,
-        top=top,
-        scheme=one,
-        weight=weight,
-        cluster=cluster,
-        covariates=covariates,
-        invalid=invalid,
-        incomplete=incomplete,
-        absent=absent,
-        overvote=overvote,
-    )
-    ballots = _read(source, options, encoding)
-    if name is not None:
-        ballots.attrs["name"] = name
-    if scheme is not None and ballots.attrs["scheme"] != scheme:
-        return recode(ballots, scheme=scheme, top=top, parties=parties)
-    return ballots
+    ballots = _read(Path(path), _listed(options))
+    if options.name is not None:
+        ballots.attrs["name"] = options.name
+    if options.scheme is None or ballots.attrs["scheme"] == options.scheme:
+        return ballots
+    from electjax.voter_types.verbs.recode import recode  # only where it is asked for
+
+    return recode(ballots, scheme=options.scheme, top=options.top, parties=options.parties)
 
 
-def _read(path: Path, options: ReadOptions, encoding: str) -> xr.Dataset:
-    if not path.exists():
-        raise data_error("no such file", where=str(path), expected="an existing file or folder", mend="check the path")
+@with_options
+def stream(source: str | os.PathLike[str] | xr.Dataset, *, options: StreamOptions) -> Iterator[xr.Dataset]:
+    """Yield ballots as small Datasets of at most `chunk` voters, each checked; never all of them in memory.
+
+    All chunks have the same offices, options and labels: a wide CSV of labels is therefore read twice. The `scheme` of
+    text must be one that its codes already have. To recode chunks, name the parties, as each chunk alone could differ
+    in its two largest: `(voter_types.recode(part, parties=("DEM", "REP")) for part in voter_types.stream(path))`.
+
+    Args:
+        source: a Dataset (also one that is read lazily), a Zarr folder or netCDF file by `voter_types.save`, a wide
+            CSV, or cast-vote records in Dominion's CSV.
+
+    Raises:
+        ElectionDataError: as `voter_types.read`, and for a format whose voters cannot be read in turn.
+
+    Example:
+        >>> from electjax import voter_types
+        >>> ballots = voter_types.yuma_like(voters=200)
+        >>> [part.sizes["voter"] for part in voter_types.stream(ballots, chunk=80)]
+        [80, 80, 40]
+    """
+    from electjax.voter_types.store import dataset_slices, slices  # only for what was saved
+
+    if isinstance(source, xr.Dataset):
+        return dataset_slices(source, options.chunk)
+    path = _existing(Path(source))
+    if is_zarr(path) or is_netcdf(path):
+        return slices(path, options.chunk)
+    text = Source(path, options.encoding)
+    reader = _reader(text)
+    if reader.stream is None:
+        raise data_error(
+            "one voter's votes may lie far apart in this format",
+            where=path.name,
+            expected="a Zarr folder, netCDF, wide CSV or cast-vote records in CSV",
+            mend="save it once: voter_types.save(voter_types.read(path), 'ballots.zarr')",
+        )
+    return reader.stream(text, _listed(options), options.chunk)
+
+
+def _read(path: Path, options: ReadOptions) -> xr.Dataset:
+    _existing(path)
     if is_netcdf(path) or is_zarr(path):
         return _stored(path, options)
-    if is_cvr_json(path):
-        return read_cvr_json(path, options)
-    if path.is_dir():
-        raise data_error(
-            "this is a folder",
-            where=str(path),
-            expected="a file, a Zarr folder, or an export with CvrExport*.json",
-            mend="name the file in it",
-        )
-    records = Records(path, encoding)
-    kind = text_kind(records)
-    return {"cvr": read_cvr_csv, "long": read_long, "wide": read_wide}[kind](records, options)
+    source = Source(path, options.encoding)
+    return _reader(source).read(source, options)
 
 
-def text_kind(records: Records) -> str:
-    """ "cvr", "long" or "wide", by the header."""
-    head = records.head(HEADER_ROWS)
-    if is_cvr(head):
-        return "cvr"
-    return "long" if is_long(frozenset(cell.casefold() for cell in head[0])) else "wide"
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise data_error("no such file", where=str(path), expected="an existing file or folder", mend="check the path")
+    return path
+
+
+def _reader(source: Source) -> Reader:
+    """The first reader that recognises a source."""
+    for reader in known_readers():
+        if reader.recognises(source):
+            return reader
+    raise data_error(
+        "this is a folder",
+        where=str(source.path),
+        expected="a file, a Zarr folder, or an export with CvrExport*.json",
+        mend="name the file in it",
+    )
+
+
+def _listed(options: Options) -> Options:
+    """Options as the readers take them: names in lists, and a scheme only where it is that of all offices."""
+
+    def names(value: Sequence[str] | None) -> Sequence[str] | None:
+        return [value] if isinstance(value, str) else value
+
+    return replace(
+        options,
+        offices=names(options.offices),
+        covariates=names(options.covariates) or (),
+        scheme=options.scheme if isinstance(options.scheme, str) else None,
+    )
 
 
 def _stored(path: Path, options: ReadOptions) -> xr.Dataset:
     """Saved ballots: a netCDF file is loaded and checked, a Zarr folder is read when its values are used."""
+    from electjax.voter_types.store import opened  # only for what was saved
+
     given = {"weight": options.weight, "cluster": options.cluster, "covariates": options.covariates or None}
     for what, value in given.items():
         if value:
@@ -144,6 +172,6 @@ def _stored(path: Path, options: ReadOptions) -> xr.Dataset:
                 ds[name] = loaded(ds[[name]])[name]
             ballots = ds
         else:
-            ballots = validate(loaded(ds), invalid=options.invalid)
+            ballots = checked(loaded(ds), options.invalid)
     ballots.attrs["source"] = path.name
     return ballots if options.offices is None else ballots.sel(office=list(options.offices))

@@ -5,21 +5,22 @@ straight, for another candidate 1 split, and no valid vote 0 abstain (section 1.
 menu says which of the own and the other party stood there on that voter's ballot (section 4.1).
 """
 
+import os
 import re
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from electjax.data.checks import check_choice
 from electjax.data.errors import data_error, data_warning, suggest
 from electjax.data.labels import strings
-from electjax.voter_types.schema import MISSING, SPLIT, TICKET, Scheme, menu_mask, place, ticket_menus, validate
+from electjax.data.options import with_options
+from electjax.voter_types.ballots import MISSING, SPLIT, TICKET, menu_mask, place, ticket_menus
+from electjax.voter_types.options import Others, RecodeOptions, Scheme
+from electjax.voter_types.schema import checked
+from electjax.voter_types.store import load
 
-Others = Literal["split", "abstain", "missing"]
-
-ABSTAIN = ("abstain", "abstention", "blank", "no vote", "none", "undervote", "overvote", "undervoted", "overvoted")
 _WRITE_IN = re.compile(r"write.?in", re.IGNORECASE)
 _PARTY = re.compile(r"\(([^()]+)\)\s*$")  # "Smith (REP)"
 _TOP = re.compile(r"president|prime minister|governor", re.IGNORECASE)
@@ -35,37 +36,17 @@ class _Office(NamedTuple):
     labels: tuple[str, ...]
 
 
-def recode(
-    ballots: xr.Dataset,
-    *,
-    scheme: Scheme | Mapping[str, Scheme] = "ticket",
-    top: str | None = None,
-    parties: Sequence[str] | None = None,
-    party_of: Mapping[str, str] | None = None,
-    others: Others = "split",
-    abstain: Collection[str] = ABSTAIN,
-    keep_unaligned: bool = False,
-) -> xr.Dataset:
+@with_options
+def recode(ballots: xr.Dataset | str | os.PathLike[str], *, options: RecodeOptions) -> xr.Dataset:
     """Recode options into the document's scheme relative to the top of the ticket.
 
+    "ticket" is 0 abstain, 1 split, 2 straight, with the menus of section 4.1. "split" is 0 straight, 1 split (L = 1):
+    there is no code for abstention, which is missing; where only one of the two parties stood there was nothing to
+    split, and the office counts as not on the ballot. "options" are as they come. A write-in is an abstention.
+
     Args:
-        ballots: options with labels, as `voter_types.read` returns them (scheme "options"); or ballots already in the
-            scheme "ticket", which can become "split".
-        scheme: for all offices, or by office (those not named are "ticket"):
-            "ticket": 0 abstain, 1 split, 2 straight, with the menus of section 4.1.
-            "split": 0 straight, 1 split (L = 1). There is no code for abstention, which is missing; where only one
-            of the two parties stood there was nothing to split, and the office counts as not on the ballot.
-            "options": as they are.
-        top: the office at the top of the ticket, which leaves the ballots, or a coordinate of voters that holds the
-            party. Default: the attribute `top`, else the first office that looks like it (president, governor).
-        parties: the two parties. Default: the two with most votes at the top.
-        party_of: party by label of the option. Default: `option_party`, else what a label holds in brackets at its
-            end, "Smith (REP)", else the label itself.
-        others: a vote for a candidate of neither party is a "split", and such a candidate opens the menu of the
-            other party; or it counts as "abstain" or "missing" and opens no menu. A write-in is an abstention.
-        abstain: labels of options that are no vote, whatever their case.
-        keep_unaligned: keep voters without a vote at the top for one of the two parties, with all their recoded votes
-            missing. Default: they are left out.
+        ballots: options with labels, as `voter_types.read` returns them (scheme "options"), or the path of such
+            ballots; or ballots already in the scheme "ticket", which can become "split".
 
     Returns:
         Ballots with the party of the top in the coordinate `top`. Attributes: `parties`; `dropped_voters`, those
@@ -74,27 +55,37 @@ def recode(
 
     Raises:
         ElectionDataError: no such office, no labels, or fewer than two parties.
+
+    Example:
+        >>> from electjax import voter_types
+        >>> ballots = voter_types.dataset(
+        ...     [[0, 0], [1, 0], [1, 1]], offices=["Governor", "Sheriff"], options=["DEM", "REP"], scheme="options"
+        ... )
+        >>> coded = voter_types.recode(ballots)
+        >>> coded["option_label"].values[coded["choice"].sel(office="Sheriff").values].tolist()
+        ['straight', 'split', 'straight']
     """
-    where = place(ballots)
-    check_choice("voter_types.recode(others=)", others, get_args(Others))
+    if isinstance(ballots, str | os.PathLike):
+        ballots = load(ballots)
+    where, scheme, others = place(ballots), options.scheme, options.others
     wanted = _schemes(ballots, scheme, where)
-    ds = validate(ballots.load())
+    ds = checked(ballots.load())
     if set(wanted.values()) == {"options"}:
         return ds.assign_attrs(scheme="options")
     if ds.attrs["scheme"] != "options":
         return _from_ticket(ds, wanted, where)
     if "option_label" not in ds.coords:
         raise data_error("no option_label", where=where, expected="the labels of options", mend="add the coordinate")
-    labels, kinds = _options(ds, party_of or {}, abstain)
-    voter_party, top_office = _top_party(ds, labels, kinds, top, where)
-    two = _two_parties(voter_party, parties, where)
+    labels, kinds = _options(ds, options.party_of or {}, options.abstain)
+    voter_party, top_office = _top_party(ds, labels, kinds, options.top, where)
+    two = _two_parties(voter_party, options.parties, where)
     own = np.select([voter_party == two[0], voter_party == two[1]], [0, 1], MISSING)
     aligned = own >= 0
     if not aligned.any():
         raise data_error(
             f"no voter voted {two[0]!r} or {two[1]!r} at the top", where=where, expected="votes", mend="pass parties="
         )
-    if not keep_unaligned:
+    if not options.keep_unaligned:
         ds, own, voter_party = ds.isel(voter=aligned), own[aligned], voter_party[aligned]
     recoded: dict[str, _Office] = {}
     left_out = [text for text in str(ds.attrs.get("left_out", "")).split("; ") if text]
@@ -123,8 +114,8 @@ def recode(
             expected="parties of the options",
             mend="give them in option_party, party_of, or at the end of labels: 'Smith (REP)'",
         )
-    attrs = {"parties": ", ".join(two), "dropped_voters": 0 if keep_unaligned else int((~aligned).sum())}
-    attrs |= {"top": top_office or str(top or ds.attrs.get("top"))} | (
+    attrs = {"parties": ", ".join(two), "dropped_voters": 0 if options.keep_unaligned else int((~aligned).sum())}
+    attrs |= {"top": top_office or str(options.top or ds.attrs.get("top"))} | (
         {"left_out": "; ".join(left_out)} if left_out else {}
     )
     if "candidate_covariate" in ds:
@@ -136,8 +127,7 @@ def _schemes(ballots: xr.Dataset, scheme: Scheme | Mapping[str, Scheme], where: 
     """The scheme of each office."""
     names = [str(label) for label in ballots["office"].values]
     given: Mapping[str, Any] = scheme if isinstance(scheme, Mapping) else dict.fromkeys(names, scheme)
-    for name, value in given.items():
-        check_choice(f"voter_types.recode(scheme={{{name!r}: ...}})", value, get_args(Scheme))
+    for name in given:
         if name not in names:
             raise data_error(f"no office {name!r}", where=where, expected="offices", mend=suggest(name, names))
     return {name: given.get(name, "ticket") for name in names}
@@ -306,4 +296,4 @@ def _assembled(
     scheme = next(iter(schemes)) if len(schemes) == 1 else "mixed"
     if scheme == "mixed":
         kept = kept.assign_coords(office_scheme=("office", strings(wanted[name] for name in names)))
-    return validate(kept.assign_attrs({**attrs, "scheme": scheme}))
+    return checked(kept.assign_attrs({**attrs, "scheme": scheme}))

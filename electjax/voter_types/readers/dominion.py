@@ -1,26 +1,212 @@
-"""Cast-vote records as Dominion systems export them to JSON: CvrExport*.json beside its manifests, in a folder or zip.
+"""Cast-vote records as Dominion systems export them, to CSV or to JSON.
 
-A session is one scanned ballot (or card); of its records Original and Modified the one flagged IsCurrent counts, which
-is the adjudicated one where there was adjudication. Its contests lie in Cards, or directly in the record in older
-exports; a contest that is listed without marks was on the ballot and got no vote. A mark counts where IsVote is
-true and, in ranked contests, where Rank is 1. Parties are those of PartyManifest, by the candidate's or the mark's
-PartyId.
+CSV has one row per card and one column per contest and candidate. Line 1 holds the election and the version, then come
+a row of contests, a row of candidates and a row with the names of the leading columns (CvrNumber, TabulatorNum, ...)
+and the candidates' parties. Marks are 0 and 1, blank where the contest is not on the ballot. A ranked contest has a
+column per candidate and rank; the first rank is the vote. Where a ballot has several cards each card is a row.
+
+JSON is CvrExport*.json beside its manifests, in a folder or zip. A session is one scanned ballot (or card); of its
+records Original and Modified the one flagged IsCurrent counts, the adjudicated one if there is one. A contest that is
+listed without marks was on the ballot and got no vote. A mark counts where IsVote is true and, in ranked contests,
+where Rank is 1. Parties are those of PartyManifest, by the candidate's or the mark's PartyId.
 """
 
 import json
 import zipfile
 from array import array
 from collections.abc import Callable, Iterator
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from electjax.data.errors import data_error
-from electjax.data.records import Labels, make_batch
-from electjax.voter_types.readers.contests import WRITE_IN, Cast, Contest, cast_ballots, chosen_contests, finish_ballots
-from electjax.voter_types.readers.options import ReadOptions
+from electjax.data.errors import data_error, data_warning
+from electjax.data.records import Labels, Records, clean, make_batch, number_cells
+from electjax.voter_types.options import TextOptions
+from electjax.voter_types.readers.common import (
+    HEADER_ROWS,
+    WRITE_IN,
+    Cast,
+    Contest,
+    Reader,
+    Source,
+    ballot_attrs,
+    cast_ballots,
+    chosen_contests,
+    contest_name,
+    finish_ballots,
+)
+
+_IDENTITY = ["cvrnumber", "tabulatornum"]
+_NOT_A_MARK = -2
+
+
+class _Marks(dict[str, int]):
+    """Mark by cell: -1 not on the ballot, 0, 1, and -2 for anything else."""
+
+    def __missing__(self, cell: str) -> int:
+        text = clean(cell)
+        self[cell] = mark = {"": -1, "0": 0, "1": 1}.get(text, _NOT_A_MARK)
+        return mark
+
+
+class _Layout(NamedTuple):
+    """The header: names of the leading columns, the contests, and the columns of each contest's votes."""
+
+    title: str
+    leading: tuple[str, ...]
+    names: tuple[str, ...]
+    contests: tuple[Contest, ...]
+    spans: tuple[tuple[int, int], ...]
+    firsts: tuple[int, ...]  # how many columns of the span are votes (all, but the first rank only where ranked)
+
+
+class _Part(NamedTuple):
+    """Some ballots: their lines, numbers of the texts in their leading columns, and votes; and rows that are none."""
+
+    lines: np.ndarray
+    codes: list[np.ndarray]
+    cast: Cast
+    redacted: int
+
+
+def is_cvr_csv(source: Source) -> bool:
+    """Whether the first four records are those of a cast-vote-record export."""
+    return len(source.head) == HEADER_ROWS and source.head[3][:2] == _IDENTITY
+
+
+def read_cvr_csv(source: Source, options: TextOptions) -> xr.Dataset:
+    """All ballots of the export."""
+    records = source.records
+    layout = _layout(records)
+    chosen = chosen_contests(layout.contests, options, records.file)
+    texts = [Labels() for _ in layout.leading]
+    marks = _Marks()
+    parts = [
+        _part(records.file, layout, chosen, lines, rows, texts, marks, options)
+        for lines, rows in records.chunks(skip=HEADER_ROWS)
+    ]
+    return _dataset(records.file, layout, chosen, _joined(parts, records.file), texts, options)
+
+
+def stream_cvr_csv(source: Source, options: TextOptions, size: int) -> Iterator[xr.Dataset]:
+    """The ballots of the export in chunks of `size` rows."""
+    records = source.records
+    layout = _layout(records)
+    chosen = chosen_contests(layout.contests, options, records.file)
+    every = [Labels() for _ in layout.leading]
+    if options.covariates:  # levels are those of the whole file
+        for _, rows in records.chunks(skip=HEADER_ROWS):
+            number_cells(rows, every)
+    marks = _Marks()
+    for lines, rows in records.chunks(skip=HEADER_ROWS, size=size):
+        texts = every if options.covariates else [Labels() for _ in every]
+        part = _part(records.file, layout, chosen, lines, rows, texts, marks, options)
+        if len(part.lines):
+            yield _dataset(records.file, layout, chosen, part, texts, options)
+
+
+def _layout(records: Records) -> _Layout:
+    head = records.head(HEADER_ROWS)
+    title, contests, candidates, names = head
+    width = len(names)
+    leading = next((p for p, text in enumerate(contests) if text), width)
+    if leading == width or len(contests) != width or len(candidates) != width:
+        raise data_error(
+            f"rows of {len(contests)}, {len(candidates)} and {width} cells",
+            where=records.file,
+            row=2,
+            expected="contests, candidates, and column names with parties, in rows of one length",
+            mend="export the cast-vote records again",
+        )
+    groups = [(text, [p for p, _ in run]) for text, run in groupby(enumerate(contests[leading:]), lambda pair: pair[1])]
+    made, spans, firsts = [], [], []
+    for text, columns in groups:
+        name, vote_for, ranked = contest_name(text)
+        labels = [candidates[leading + p] for p in columns]
+        count = sum(label.endswith("(1)") for label in labels) if ranked else len(labels)
+        options = tuple(label.removesuffix("(1)") if ranked else label for label in labels[:count])
+        parties = tuple(names[leading + p] for p in columns[:count])
+        made.append(Contest(name, vote_for, ranked, options, parties))
+        spans.append((columns[0], columns[-1] + 1))
+        firsts.append(count)
+    return _Layout(
+        title[0], tuple(names[:leading]), tuple(candidates[leading:]), tuple(made), tuple(spans), tuple(firsts)
+    )
+
+
+def _part(
+    file: str,
+    layout: _Layout,
+    chosen: list[int],
+    lines: list[int],
+    rows: list[list[str]],
+    texts: list[Labels],
+    marks: _Marks,
+    options: TextOptions,
+) -> _Part:
+    """Marks of some rows as votes; a row without a number is a sum over redacted ballots, not a ballot."""
+    kept = [k for k, row in enumerate(rows) if clean(row[0]).isdigit()]
+    ballots = rows if len(kept) == len(rows) else [rows[k] for k in kept]
+    at = np.array(lines, dtype=np.int64)[kept]
+    leading = len(layout.leading)
+    flat = np.fromiter(
+        map(marks.__getitem__, chain.from_iterable(row[leading:] for row in ballots)),
+        np.int8,
+        len(ballots) * len(layout.names),
+    )
+    table = flat.reshape(len(ballots), len(layout.names))
+    choice = np.empty((len(ballots), len(chosen)), dtype=np.int16)
+    overvoted = np.zeros(choice.shape, dtype=bool)
+    spoilt = np.zeros(choice.shape, dtype=bool)
+    for k, j in enumerate(chosen):
+        start, stop = layout.spans[j]
+        block = table[:, start:stop]
+        on_ballot = (block != -1).any(axis=1)
+        marked = block[:, : layout.firsts[j]] == 1
+        votes = marked.sum(axis=1)
+        choice[:, k] = np.where(on_ballot, np.where(votes == 1, marked.argmax(axis=1) + 1, 0), -1)
+        overvoted[:, k] = votes > 1
+        spoilt[:, k] = (block == _NOT_A_MARK).any(axis=1)
+        if spoilt[:, k].any() and options.invalid == "error":
+            voter = int(spoilt[:, k].argmax())
+            column = start + int((block[voter] == _NOT_A_MARK).argmax())
+            raise data_error(
+                f"{ballots[voter][leading + column]!r} is not a mark",
+                where=file,
+                row=int(at[voter]),
+                column=f"{layout.contests[j].name}: {layout.names[column]}",
+                expected="0, 1, or a blank where the contest is not on the ballot",
+                mend="correct the cell, or pass invalid='missing'",
+            )
+    cast = Cast(choice, overvoted, spoilt)
+    return _Part(at, number_cells(ballots, texts), cast, len(rows) - len(ballots))
+
+
+def _joined(parts: list[_Part], file: str) -> _Part:
+    if not sum(len(part.lines) for part in parts):
+        raise data_error("no ballots after the header", where=file, expected="ballots", mend="check the file")
+    lines, codes, cast, redacted = zip(*parts, strict=True)
+    return _Part(
+        np.concatenate(lines),
+        [np.concatenate(column) for column in zip(*codes, strict=True)],
+        Cast(*(np.concatenate(votes) for votes in zip(*cast, strict=True))),
+        sum(redacted),
+    )
+
+
+def _dataset(
+    file: str, layout: _Layout, chosen: list[int], part: _Part, texts: list[Labels], options: TextOptions
+) -> xr.Dataset:
+    attrs = ballot_attrs(options, file, "options", "Dominion CSV") | {"title": layout.title}
+    if part.redacted:
+        data_warning(f"{part.redacted} row(s) without a CvrNumber are not ballots and left out", where=file)
+        attrs["redacted_rows"] = part.redacted
+    batch = make_batch(file, layout.leading, part.lines, part.codes, texts)
+    return finish_ballots(cast_ballots(layout.contests, chosen, part.cast, options, attrs), batch, options)
+
 
 _EXPORT = "cvrexport"
 _LEADING = {
@@ -61,8 +247,9 @@ class _Files(NamedTuple):
         return sorted(names, key=lambda name: (len(name), name))
 
 
-def is_cvr_json(path: Path) -> bool:
+def is_cvr_json(source: Source) -> bool:
     """Whether this is a folder, a zip or a file of a JSON export."""
+    path = source.path
     if path.is_dir():
         return any(found.name.casefold().startswith(_EXPORT) for found in path.glob("*.json"))
     if path.suffix.casefold() == ".json":
@@ -70,9 +257,9 @@ def is_cvr_json(path: Path) -> bool:
     return zipfile.is_zipfile(path) and bool(_files(path).exports())
 
 
-def read_cvr_json(path: Path, options: ReadOptions) -> xr.Dataset:
+def read_cvr_json(source: Source, options: TextOptions) -> xr.Dataset:
     """All ballots of the export."""
-    files = _files(path)
+    files = _files(source.path)
     numbers, contests, candidates = _contests(files)
     chosen = chosen_contests(contests, options, files.where)
     place = {numbers[j]: k for k, j in enumerate(chosen)}
@@ -124,7 +311,7 @@ def read_cvr_json(path: Path, options: ReadOptions) -> xr.Dataset:
     texts = [_spoken(files, manifest, known) for known, (_, manifest) in zip(labels, _LEADING.values(), strict=True)]
     columns = [np.frombuffer(column, np.int32) for column in codes]
     batch = make_batch(files.where, list(_LEADING), np.frombuffer(sessions, np.int64), columns, texts)
-    attrs = options.attrs(files.where, "options", "Dominion JSON")
+    attrs = ballot_attrs(options, files.where, "options", "Dominion JSON")
     ds = finish_ballots(cast_ballots(contests, chosen, cast_votes, options, attrs), batch, options)
     ds["row"].attrs["long_name"] = "number of the session in the export"
     return ds
@@ -213,3 +400,9 @@ def _spoken(files: _Files, manifest: str | None, numbers: Labels) -> list[str]:
 
 def _text(entry: dict[str, Any]) -> str:
     return " ".join(str(entry.get("Description", entry.get("Id", ""))).split())
+
+
+READERS = [
+    Reader("Dominion JSON", 1, is_cvr_json, read_cvr_json),
+    Reader("Dominion CSV", 2, is_cvr_csv, read_cvr_csv, stream_cvr_csv),
+]

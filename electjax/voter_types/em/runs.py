@@ -1,6 +1,9 @@
-"""Many starts side by side: initial values, and a queue of runs of EM over a fixed number of lanes (section 2.2)."""
+"""Runs of EM from many starts: initial values, and a queue of runs over a fixed number of lanes (section 2.2).
 
-from collections.abc import Callable
+All starts may be on the same rows, as those of a fit, or each on a data set of its own, as those of replicates.
+"""
+
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -9,18 +12,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from scipy.special import log_softmax
 
 from electjax.numerics.parallel import host_workers, side_by_side
-from electjax.voter_types.em.acceleration import Walk, begin, em_cycle, squarem_cycle
-from electjax.voter_types.em.menus import maximise_choice
-from electjax.voter_types.em.mixture import Types
-from electjax.voter_types.em.rows import Rows, cell_sums
+from electjax.voter_types.em.em_map import Walk, begin, em_cycle, maximise_choice, objective_of, squarem_cycle
+from electjax.voter_types.em.mixture import LOG_ZERO, Types
+from electjax.voter_types.em.rows import Rows, cell_sums, stacked
 
 LANES = 64  # runs side by side where one alone would leave the machine idle
 BUSY, FEWER = 50_000, 8  # cells x types from which fewer lanes cost no time, and leave fewer idle at the end
+WORK = 1 << 23  # most rows x types of runs on different data sets
 TRACE = 512  # cycles whose objective is kept
 KMEANS_ROUNDS = 8
-STARTS = ("random", "votes", "kmeans")
+SHORT = 24  # evaluations of the EM map that every start on a data set has before the best go on
+KEEP = 2  # starts that go on
+INSIDE = 0.01  # how far starts from an estimate move off it
 
 
 class Way(NamedTuple):
@@ -138,7 +144,46 @@ def _draw_starts(key: Array, rows: Rows, *, types: int, restarts: int, kind: str
     )
 
 
-@partial(jax.jit, static_argnames=("lanes", "accelerate", "by"))
+def random_types(random: np.random.Generator, like: Types, rows: Rows) -> Types:
+    """Equal shares, and every probability vector uniform on the simplex; shapes are those of `like`."""
+    mask = np.asarray(rows.mask)
+    return even_types(random.standard_exponential(like.log_mu.shape), mask, rows, shared=_shared(like, rows))
+
+
+def inside(types: Types, rows: Rows) -> Types:
+    """The mixture a little way off the boundary, since EM never leaves a probability of zero."""
+    allowed = _allowed(types, rows)
+    mu = np.exp(np.asarray(types.log_mu))
+    even = (mu.mean(axis=0) + allowed / np.maximum(allowed.sum(axis=-1, keepdims=True), 1)) / 2
+    return host_types(types.gamma, normalised(_log((1 - INSIDE) * mu + INSIDE * even)), types.delta)
+
+
+def host_types(gamma: Any, log_mu: Any, delta: Any) -> Types:
+    """On the host, where many small starts are cheap to make."""
+    return Types(*(np.asarray(leaf) for leaf in (gamma, log_mu, delta)))  # type: ignore[arg-type]
+
+
+def _allowed(like: Types, rows: Rows) -> np.ndarray:
+    """The options that are on some menu, [J', O]; J' = 1 where all offices share their intercepts."""
+    allowed = np.asarray(rows.mask.any(axis=1))
+    return np.asarray(allowed.any(axis=0))[None] if _shared(like, rows) else allowed
+
+
+def _shared(like: Types, rows: Rows) -> bool:
+    """Whether all offices share their intercepts."""
+    return like.log_mu.shape[1] < len(rows.mask)
+
+
+def _log(mu: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(mu, np.exp(LOG_ZERO)))
+
+
+def normalised(log_mu: np.ndarray) -> np.ndarray:
+    """log mu of probabilities that sum to one."""
+    return np.maximum(log_softmax(log_mu, axis=-1), LOG_ZERO)
+
+
+@partial(jax.jit, static_argnames=("lanes", "accelerate", "by", "mapped"))
 def run_all(
     starts: Types,
     rows: Rows,
@@ -148,6 +193,8 @@ def run_all(
     max_maps: Array,
     ridge: Array,
     first: Array | int = 0,
+    owner: Array | None = None,
+    mapped: tuple[str, ...] = (),
     lanes: int = LANES,
     accelerate: bool = True,
     by: str = "log_likelihood",
@@ -155,33 +202,44 @@ def run_all(
     """Run EM from start `first` up to `number`, which is left out, until each converges or has used its maps.
 
     A lane that is done takes the next start of the queue, so that slow runs hold up no others.
+
+    Args:
+        owner: the data set of each start, where there are several.
+        mapped: the arrays of the rows that have a leading axis of data sets.
     """
     capacity = starts.gamma.shape[0]
     lanes = min(lanes, capacity)
     maps_a_cycle = 3 if accelerate else 1
-    cycle = partial(squarem_cycle if accelerate else em_cycle, rows=rows, ridge=ridge, by=by)
+    cycle = partial(squarem_cycle if accelerate else em_cycle, ridge=ridge, by=by)
+    one_cycle = jax.vmap(cycle, in_axes=(0, mapped_axes(*mapped) if mapped else None))
 
     def fetch(index: Array) -> Walk:
         return begin(jax.tree.map(lambda leaf: leaf[jnp.minimum(index, capacity - 1)], starts))
 
-    def advance(state: tuple[Walk, Array, Array, Runs]) -> tuple[Walk, Array, Array, Runs]:
-        walk, owner, following, runs = state
-        cycles = walk.maps // maps_a_cycle
-        walk = jax.vmap(cycle)(walk)
-        trace = runs.trace.at[owner, cycles].set(walk.objective, mode="drop")
-        converged = walk.change < tolerance
-        done = (converged | (walk.maps >= max_maps)) & (owner < number)
-        place = jnp.where(done, owner, capacity)  # beyond the end: dropped
-        ended = (walk.types, walk.objective, walk.maps, converged)
-        kept = jax.tree.map(lambda all_, own: all_.at[place].set(own, mode="drop"), runs[:4], ended)
-        runs = Runs(kept[0], kept[1], kept[2], kept[3], trace)
-        owner = jnp.where(done, following + jnp.cumsum(done) - 1, owner)
-        fresh = jax.vmap(fetch)(owner)
-        walk = jax.tree.map(lambda a, b: jnp.where(done.reshape(-1, *[1] * (a.ndim - 1)), a, b), fresh, walk)
-        return walk, owner, following + done.sum(), runs
+    def data_of(place: Array) -> dict[str, Array]:
+        assert owner is not None
+        return {name: getattr(rows, name)[owner[jnp.minimum(place, capacity - 1)]] for name in mapped}
 
-    owner = first + jnp.arange(lanes)
-    walk = jax.vmap(fetch)(owner)
+    def advance(state: Any) -> Any:
+        walk, place, data, following, runs = state
+        cycles = walk.maps // maps_a_cycle
+        walk = one_cycle(walk, rows._replace(**data))
+        trace = runs.trace.at[place, cycles].set(walk.objective, mode="drop")
+        converged = walk.change < tolerance
+        done = (converged | (walk.maps >= max_maps)) & (place < number)
+        end = jnp.where(done, place, capacity)  # beyond the end: dropped
+        ended = (walk.types, walk.objective, walk.maps, converged)
+        kept = jax.tree.map(lambda all_, own: all_.at[end].set(own, mode="drop"), runs[:4], ended)
+        runs = Runs(kept[0], kept[1], kept[2], kept[3], trace)
+        place = jnp.where(done, following + jnp.cumsum(done) - 1, place)
+        fresh = jax.vmap(fetch)(place)
+        walk = jax.tree.map(lambda a, b: jnp.where(done.reshape(-1, *[1] * (a.ndim - 1)), a, b), fresh, walk)
+        if mapped:
+            data = lax.cond(done.any(), lambda: data_of(place), lambda: data)
+        return walk, place, data, following + done.sum(), runs
+
+    place = first + jnp.arange(lanes)
+    walk = jax.vmap(fetch)(place)
     empty = Runs(
         starts,
         jnp.full(capacity, -jnp.inf),
@@ -189,11 +247,21 @@ def run_all(
         jnp.zeros(capacity, bool),
         jnp.full((capacity, TRACE), jnp.nan),
     )
-    state = (walk, owner, jnp.asarray(first + lanes), empty)
+    state = (walk, place, data_of(place) if mapped else {}, jnp.asarray(first + lanes), empty)
     return lax.while_loop(lambda state: (state[1] < number).any(), advance, state)[-1]
 
 
-def run_starts(starts: Types, rows: Rows, way: Way, *, number: int | None = None, loose: float = 0.0) -> Runs:
+def run_starts(
+    starts: Types,
+    rows: Rows,
+    way: Way,
+    *,
+    number: int | None = None,
+    loose: float = 0.0,
+    owner: np.ndarray | None = None,
+    mapped: tuple[str, ...] = (),
+    lanes: int | None = None,
+) -> Runs:
     """`run_all` from the first `number` starts, as host arrays; `loose` is a tolerance that replaces a smaller one.
 
     Their products are too small to share among cores, so that each core takes a part of the starts. With covariates
@@ -201,13 +269,16 @@ def run_starts(starts: Types, rows: Rows, way: Way, *, number: int | None = None
     """
     capacity = starts.gamma.shape[0]
     number = capacity if number is None else number
-    assert rows.cells is not None
-    busy = rows.cells.size * starts.gamma.shape[2] > BUSY and jax.default_backend() == "cpu"
-    lanes = FEWER if busy else LANES
+    if lanes is None:
+        assert rows.cells is not None
+        busy = rows.cells.size * starts.gamma.shape[2] > BUSY and jax.default_backend() == "cpu"
+        lanes = FEWER if busy else LANES
     run = partial(
         run_all,
         starts,
         rows,
+        owner=owner,
+        mapped=mapped,
         tolerance=max(way.tolerance, loose),
         max_maps=way.max_maps,
         ridge=way.ridge,
@@ -265,3 +336,62 @@ def filled(types: Types, capacity: int) -> Types:
     return jax.tree.map(
         lambda leaf: jnp.asarray(np.concatenate([leaf, np.repeat(leaf[-1:], capacity - len(leaf), axis=0)])), types
     )
+
+
+class Best(NamedTuple):
+    """The best fit of each data set; the leading axis counts them."""
+
+    types: Types
+    objective: np.ndarray  # penalised observed log-likelihood
+    converged: np.ndarray
+
+
+def best_fits(starts: Sequence[Types], rows: Rows, *, tolerance: float, max_maps: int, ridge: float) -> Best:
+    """The best of several starts for each of B data sets; those of the first data set come first.
+
+    All starts run a little; only the most promising of a data set run until they converge.
+
+    Args:
+        starts: B times as many for each.
+        rows: the data sets, as `stack_rows` lays them out.
+    """
+    sets = len(rows.weight)
+    number, capacity = len(starts) // sets, -(-len(starts) // LANES) * LANES  # few capacities: each is a program
+    flat: Types = jax.tree.map(lambda *leaves: np.stack(leaves), *starts)
+    owner = np.repeat(np.arange(sets), number)
+    mapped = stacked(rows)
+    lanes = int(np.clip(WORK // (rows.weight[0].size * flat.gamma.shape[2]), 1, LANES))
+    way = Way(tolerance, max_maps=max_maps, ridge=ridge)
+
+    def run(begun: Types, owner: np.ndarray, way: Way) -> tuple[Runs, np.ndarray]:
+        """The runs, and their objectives where they ended, by data set; one program serves all numbers of starts."""
+        more = capacity - len(owner)
+        begun, where = filled(begun, capacity), np.pad(owner, (0, more), mode="edge")
+        runs = run_starts(begun, rows, way, number=len(owner), owner=where, mapped=mapped, lanes=lanes)
+        ends = _ends(filled(runs.types, capacity), rows, where, way.ridge, mapped=mapped)[: len(owner)]
+        return runs, np.nan_to_num(ends, nan=-np.inf).reshape(sets, -1)
+
+    if number > KEEP:
+        tried, score = run(flat, owner, way._replace(max_maps=SHORT))
+        top = np.argsort(-score, axis=1, kind="stable")[:, :KEEP] + number * np.arange(sets)[:, None]
+        flat, owner = take(tried, top.reshape(-1)).types, np.repeat(np.arange(sets), KEEP)
+    ended, score = run(flat, owner, way)
+    best = take(ended, score.argmax(axis=1) + score.shape[1] * np.arange(sets))
+    return Best(best.types, score.max(axis=1), best.converged)
+
+
+@partial(jax.jit, static_argnames="mapped")
+def _ends(types: Types, rows: Rows, owner: Array, ridge: Array, *, mapped: tuple[str, ...]) -> Array:
+    """Penalised observed log-likelihood of each solution on its data set."""
+
+    def one(each: tuple[Types, Array]) -> Array:
+        own, place = each
+        return objective_of(own, rows._replace(**{name: getattr(rows, name)[place] for name in mapped}), ridge)
+
+    return in_batches(one, (types, owner), LANES)
+
+
+def mapped_axes(*mapped: str) -> Rows:
+    """Which arrays of the rows differ between data sets, as `vmap` wants to know."""
+    flags: list[Any] = [0 if name in mapped else None for name in Rows._fields]
+    return Rows(*flags)
