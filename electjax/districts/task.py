@@ -125,7 +125,7 @@ def _is_numeric(value: object) -> bool:
 
 def load(data: CatalogueData, folder: Path, settings: TaskOptions) -> xr.Dataset:
     """An embedded election."""
-    return electjax.districts.load(**given(data))
+    return electjax.districts.load(data.name, others_may_win=data.others_may_win)
 
 
 def read(data: CsvData, folder: Path, settings: TaskOptions) -> xr.Dataset:
@@ -270,7 +270,8 @@ def write(folder: Path, result: Result) -> None:
     for model, node in result.tree.children.items():
         if "posterior" in node.children and node["posterior"].sizes["draw"]:
             prediction = node["prediction"].to_dataset() if "prediction" in node.children else None
-            inference = electjax.districts.to_inference_data(node["posterior"].to_dataset(), prediction, election)
+            fit = node["posterior"].to_dataset()
+            inference = electjax.districts.to_inference_data(fit, prediction=prediction, election=election)
             write_tree(folder / f"posterior_{model}.nc", inference)
 
 
@@ -355,7 +356,7 @@ TASKS = (
         "at the best of them with fresh seeds (the default)",
         options=TaskOptions,
         run=calibrate,
-        resumes=lambda settings: METHODS[settings.inference.method].checkpoints,
+        resumes=lambda settings: METHODS[settings.inference.method].resumes,
     ),
     _task("simulate", "simulate each model as set", options=TaskOptions, run=simulate),
     _task(
@@ -363,6 +364,6 @@ TASKS = (
         "calibrate, then simulate every scenario under the posterior: other votes, parameters, districts",
         options=CounterfactualOptions,
         run=counterfactual,
-        resumes=lambda settings: METHODS[settings.inference.method].checkpoints,
+        resumes=lambda settings: METHODS[settings.inference.method].resumes,
     ),
 )

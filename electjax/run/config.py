@@ -2,11 +2,11 @@
 
 import importlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from enum import Enum
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, cast
 
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.hydra_config import HydraConfig
@@ -31,7 +31,7 @@ class Job(NamedTuple):
     options: Any
 
 
-class ElectjaxSearchPath(SearchPathPlugin):  # type: ignore[misc]
+class ElectjaxSearchPath(SearchPathPlugin):
     """Hydra looks for a group in the folder of every wing, as for `model=dpm` in conf/districts/model/dpm.yaml."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
@@ -48,13 +48,14 @@ def install() -> None:
     from electjax.run import help as texts
 
     Plugins.instance().register(ElectjaxSearchPath)
-    for name, resolver in {
+    resolvers: dict[str, Callable[..., Any]] = {
         "stem": _stem,
         "sweep": _in_sweep,
         "groups": texts.describe_groups,
         "keys": texts.describe_keys,
         "tasks": texts.describe_tasks,
-    }.items():
+    }
+    for name, resolver in resolvers.items():
         OmegaConf.register_new_resolver(f"electjax.{name}", resolver, replace=True)
 
 
@@ -148,8 +149,8 @@ def _plain(parent: DictConfig, name: str, key: str) -> Any:
         raise ConfigError(f"{key}: missing; give it as {key}=...")
     value = parent[name]
     if isinstance(value, DictConfig):
-        group = schemas().options_of.get(OmegaConf.get_type(value))
-        values = {str(inner): _plain(value, inner, f"{key}.{inner}") for inner in value}
+        group = schemas().options_of.get(cast(Any, OmegaConf.get_type(value)))
+        values = {inner: _plain(value, inner, f"{key}.{inner}") for inner in map(str, value)}
         return values if group is None else _checked(group, values, key)
     if isinstance(value, ListConfig):
         return OmegaConf.to_container(value, resolve=True)
@@ -166,7 +167,9 @@ def _checked(group: type, values: Mapping[str, Any], section: str) -> Any:
 
     known = {item.name: item for item in fields(group)}
     # a mapping that nothing was put into is left to its default
-    empty = {name for name, value in values.items() if value == {} and name in known and not default_of(known[name])}
+    empty = {
+        name for name, value in values.items() if value == {} and name in known and default_of(known[name]) is None
+    }
     taken = {name: value for name, value in values.items() if name not in empty}
     for name, value in ((name, value) for name, value in taken.items() if name in known):
         if isinstance(value, str) and ":" in value and "function" in expected_of(known[name]):

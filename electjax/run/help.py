@@ -4,7 +4,7 @@ import re
 import textwrap
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -37,11 +37,10 @@ def describe_groups() -> str:
     """One line per file of each group: `data=delhi2020  what its file's first comment says`."""
     from electjax.run.config import conf_folders
 
-    files = [file for folder in conf_folders() for file in sorted(folder.glob("*/*.yaml"))]
-    files = sorted({(file.parent.name, file.stem): file for file in files if file.parent.name != "hydra"}.items())
+    found = [file for folder in conf_folders() for file in folder.glob("*/*.yaml") if file.parent.name != "hydra"]
     lines: list[str] = []
     before = ""
-    for (group, name), file in files:
+    for group, name, file in sorted((file.parent.name, file.stem, file) for file in found):
         comments = [line[2:] for line in file.read_text("utf-8").splitlines() if line.startswith("# ")]
         said = next((line for line in comments if not line.startswith("@package")), "")
         plus = "+" if group in ("experiment", "sweep") else ""
@@ -67,16 +66,17 @@ def describe_keys(*, _root_: DictConfig) -> str:
         node = _root_[section]
         nodes |= {section: node} if section == "inference" else {f"models.{name}": node[name] for name in node}
     for section, node in nodes.items():
-        schema = OmegaConf.get_type(node)
-        items = {item.name: item for item in fields(known.options_of[schema])}
-        lines += ["", *(_key(f"{section}.{item.name}", items[item.name], node) for item in fields(schema))]
+        schema: Any = OmegaConf.get_type(node)
+        declared = {item.name: item for item in fields(cast(Any, known.options_of[schema]))}
+        lines += ["", *(_key(f"{section}.{item.name}", declared[item.name], node) for item in fields(schema))]
     return "\n".join(lines).replace("$", "$$")  # Hydra substitutes what it knows in the help text
 
 
 def _key(key: str, item: "Field[Any]", node: DictConfig) -> str:
     from electjax.data.options import default_of, expected_of
 
-    value, default = OmegaConf.to_container(node, resolve=False, enum_to_str=True)[item.name], default_of(item)
+    values: Any = OmegaConf.to_container(node, resolve=False, enum_to_str=True)
+    value, default = values[item.name], default_of(item)
     default = [*default] if isinstance(default, tuple) else {} if default is None and value == {} else default
     facts = [] if expected_of(item) in OBVIOUS else [expected_of(item)]
     if value != default and default is not MISSING and value != "???":

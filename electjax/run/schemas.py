@@ -82,8 +82,9 @@ def schemas() -> Schemas:
     return Schemas(config, groups, behind)
 
 
+@cache
 def register() -> None:
-    """Hand the schemas to Hydra; calling it twice does no harm."""
+    """Hand the schemas to Hydra, once."""
     store, known = ConfigStore.instance(), schemas()
     store.store(name="schema", node=_open(OmegaConf.structured(known.config)))
     for group, members in known.groups.items():
@@ -104,7 +105,8 @@ def _field(schema: str, item: "Field[Any]") -> tuple[str, Any, Any]:
     words = tuple(tasks()) if (schema, item.name) == ("config", "task") else kind.words
     base: Any = Any
     if words:
-        base = _published(f"{schema}_{item.name}", Enum(f"{schema}_{item.name}", words))  # type: ignore[misc]
+        name = f"{schema}_{item.name}"
+        base = _published(name, Enum(name, words))
         default = base[default] if isinstance(default, str) else default
     elif kind.base in PLAIN:
         base = kind.base
@@ -123,7 +125,7 @@ def _is_mapping(base: Any) -> bool:
     return isinstance(origin, type) and issubclass(origin, Mapping)
 
 
-def _published(name: str, made: type) -> type:
+def _published(name: str, made: Any) -> Any:
     """A class as an attribute of this module, where other processes look for it."""
     made.__module__, made.__qualname__ = __name__, name
     globals()[name] = made
