@@ -13,6 +13,7 @@ from electjax.calm.booths import BOOTHS, checked_booths
 from electjax.data.axes import axes_of, candidate_codes
 from electjax.data.errors import data_error, suggest
 from electjax.data.schema import place_of
+from electjax.data.store import load
 from electjax.ecological.readers.draft import Draft, Side, Traits, finished
 from electjax.ecological.readers.truth import sum_truth
 from electjax.ecological.schema import DID_NOT_VOTE
@@ -47,7 +48,7 @@ def units_of_booths(
         >>> units.attrs["rows"], units["column_name"].values[0, -1].item()
         ('groups', 'did not vote')
     """
-    ds = checked_booths(booths)
+    ds = load(booths, [BOOTHS]) if isinstance(booths, str | os.PathLike) else checked_booths(booths)
     where = place_of(ds, BOOTHS)
     axes = axes_of(ds.attrs["axes"])
     known = [own.name for own in axes if own.categories]

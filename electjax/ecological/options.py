@@ -123,6 +123,7 @@ class EstimateOptions(ModelOptions):
         "an assumption that margins cannot check",
         low=0,
         high=2,
+        expected=_EXPONENT,
     )
     context_sd: float = option(
         0.12, "how unsure it is, for the intervals: scale of a Student t with four degrees of freedom", low=0
@@ -283,6 +284,7 @@ class SimulateOptions(_Tuples):
         "exponent beta of the surroundings, 0 for none; another than `estimate` assumes shows what being wrong costs",
         low=0,
         high=2,
+        expected=_EXPONENT,
     )
     correlation: float = option(0.01, "of two voters of one row of a unit; 0 for multinomial votes", low=0, below=1)
     level: Sequence[float] | None = option(

@@ -379,4 +379,4 @@ COVERAGE = Schema(
     build="ecological.coverage",
 )
 
-SCHEMAS = (UNITS, ESTIMATE, CALIBRATION, COVERAGE)
+SCHEMAS = (ESTIMATE, UNITS, CALIBRATION, COVERAGE)  # an estimate has the margins of its units, too

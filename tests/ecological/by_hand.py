@@ -3,17 +3,29 @@
 import json
 from collections.abc import Sequence
 
+import jax
 import numpy as np
 import xarray as xr
 
-from electjax.ecological.schema import contest_index
+from electjax.ecological.model.generate import Drawn, draw_units
+from electjax.ecological.options import TAU
+from electjax.ecological.schema import TABLE, contest_index
 
 LEVELS = (0.8, 0.95)
-TABLE = ("contest", "row", "column")
 CONTEXTS = (0.3, 0.6, 0.8)
+DRAWN = {
+    **{"contests": 24, "units": 60, "rows": 5, "parties": 5, "fielded": 1.0, "voters": 400.0, "unit_sd": 0.5},
+    **{"level": (2.0, 0.0, 0.0), "pair_sd": 0.5, "tau": TAU, "beta": 0.6, "rho": 0.01},
+    **{"abstention": 0.0, "traits": 0, "affinity": 0.5},
+}
 
 
-def cells_by_hand(
+def drawn_units(seed: int, **changes: object) -> Drawn:
+    """Contests drawn from the model."""
+    return draw_units(jax.random.key(seed), **(DRAWN | changes))  # type: ignore[arg-type]
+
+
+def estimate_by_hand(
     tables: Sequence[np.ndarray],
     parties: Sequence[str],
     *,
@@ -85,7 +97,7 @@ def cells_by_hand(
             **{f"{side}_name": (("contest", side), of) for side, of in names.items()},
             **{f"{side}_party": (("contest", side), of) for side, of in keys.items()},
         },
-        attrs={"conventions": "electjax cells", "method": method, "rows": "votes", "name": "made by hand"},
+        attrs={"conventions": "electjax estimate", "method": method, "rows": "votes", "name": "made by hand"},
     )
     if method == "context":
         result["unit_cells"] = (("unit", "row", "column"), np.concatenate(unit_cells))

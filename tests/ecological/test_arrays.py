@@ -2,28 +2,16 @@
 
 from itertools import product
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.optimize import minimize
-from scipy.special import rel_entr, xlogy
+from scipy.special import rel_entr
 
-from electjax.ecological.model.balance import balance, balance_units, within
-from electjax.ecological.model.baselines import (
-    constrained,
-    em_step,
-    goodman,
-    independence,
-    log_likelihood,
-    multinomial_em,
-    on_simplex,
-    table_of,
-)
-from electjax.ecological.model.bounds import contest_bounds, unit_bounds
-from electjax.ecological.model.data import KINDS, in_blocks
-from electjax.ecological.model.generate import ABSENT, ABSTAINED, OTHER, draw_tables, draw_units, surrounded
+from electjax.ecological.model.balance import balance, balance_units, contest_bounds, unit_bounds, within
+from electjax.ecological.model.data import KINDS
+from electjax.ecological.model.generate import ABSENT, ABSTAINED, OTHER, draw_tables, surrounded
 from electjax.numerics.host import double_precision
+from tests.ecological.by_hand import drawn_units
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +31,7 @@ def tables_with(rows, columns):
 @pytest.fixture(scope="module")
 def drawn():
     """Contests of unequal numbers of units and of candidates."""
-    return draw_units(jax.random.key(5), contests=3, units=40, rows=4, parties=4, fewest_units=0.5, fielded=0.5)
+    return drawn_units(5, contests=3, units=40, rows=4, parties=4, fewest_units=0.5, fielded=0.5)
 
 
 def margins(drawn):
@@ -176,144 +164,9 @@ def test_tables_of_units_have_their_margins_and_a_feasible_total(drawn):
     np.testing.assert_allclose(wrong.sum(axis=2), drawn.columns, atol=1e-9)
 
 
-def test_independence_and_its_table_are_the_product_of_margins(drawn):
-    votes = drawn.columns.sum(axis=1)
-    shares = votes / votes.sum(axis=1, keepdims=True)
-    found = independence(*margins(drawn))
-    np.testing.assert_allclose(found, np.broadcast_to(shares[:, None], found.shape), rtol=1e-12)
-    product_of = drawn.rows.sum(axis=1)[:, :, None] * shares[:, None]
-    np.testing.assert_allclose(table_of(found, drawn.rows, drawn.columns), product_of, rtol=1e-9)
-
-
-def test_goodman_is_weighted_least_squares(drawn):
-    found = np.asarray(goodman(*margins(drawn)))
-    for d, (rows, columns) in enumerate(zip(drawn.rows, drawn.columns, strict=True)):
-        some = rows.sum(axis=1) > 0
-        weight = 1.0 / np.sqrt(rows[some].sum(axis=1, keepdims=True))
-        np.testing.assert_allclose(
-            found[d], np.linalg.lstsq(rows[some] * weight, columns[some] * weight, rcond=None)[0], atol=1e-9
-        )
-    np.testing.assert_allclose(found.sum(axis=2), 1.0, atol=1e-9)
-    table = np.asarray(table_of(found, drawn.rows, drawn.columns))
-    assert (found < 0).any()
-    assert (table >= 0).all()
-    np.testing.assert_allclose(table.sum(axis=2), drawn.rows.sum(axis=1), rtol=1e-12)
-    np.testing.assert_allclose(table.sum(axis=1), drawn.columns.sum(axis=1), rtol=1e-12)
-
-
-def test_goodman_of_a_group_that_is_nowhere_else_takes_the_least_norm(drawn):
-    alike = np.concatenate([drawn.rows, drawn.rows[:, :, :1]], axis=2)  # the first row twice: not told apart
-    columns = drawn.columns + drawn.rows[:, :, :1] * np.eye(drawn.columns.shape[2], dtype=int)[0]
-    found = np.asarray(goodman(alike, columns, np.ones((3, 5), bool), drawn.column_here))
-    np.testing.assert_allclose(found[:, 0], found[:, -1], atol=1e-9)
-
-
-def test_projection_onto_the_simplex():
-    rng = np.random.default_rng(2)
-    x, here = 2.0 * rng.normal(size=(50, 5)), np.array([True, True, False, True, True])
-    found = np.asarray(on_simplex(jnp.asarray(x), jnp.asarray(here)))
-    np.testing.assert_allclose(found.sum(axis=1), 1.0, atol=1e-12)
-    assert (found >= 0).all()
-    assert (found[:, 2] == 0).all()
-    # nearest: no corner lies on the far side
-    gain = ((x - found)[:, None, :] * (np.eye(5)[here] - found[:, None, :])).sum(axis=2)
-    assert gain.max() < 1e-12
-
-
-def test_constrained_least_squares_is_what_scipy_finds(drawn):
-    found = np.asarray(constrained(*margins(drawn)))
-    np.testing.assert_allclose(found.sum(axis=2), 1.0, atol=1e-9)
-    assert (found >= 0).all()
-    assert (found == 0).any()
-    assert (found[~np.broadcast_to(drawn.column_here[:, None], found.shape)] == 0).all()
-    for d in range(2):
-        some = drawn.rows[d].sum(axis=1) > 0
-        rows, columns = drawn.rows[d][some], drawn.columns[d][some][:, drawn.column_here[d]]
-        weight = 1.0 / np.sqrt(rows.sum(axis=1, keepdims=True) * rows.sum())
-        a, b = rows * weight, columns * weight
-        shape = a.shape[1], b.shape[1]
-
-        def loss(x, a=a, b=b, shape=shape):
-            return 0.5 * ((a @ x.reshape(shape) - b) ** 2).sum()
-
-        reference = minimize(
-            loss,
-            np.full(shape, 1.0 / shape[1]).ravel(),
-            jac=lambda x, a=a, b=b, shape=shape: (a.T @ (a @ x.reshape(shape) - b)).ravel(),
-            bounds=[(0.0, 1.0)] * np.prod(shape),
-            constraints={"type": "eq", "fun": lambda x, shape=shape: x.reshape(shape).sum(axis=1) - 1.0},
-            method="SLSQP",
-            options={"ftol": 1e-15, "maxiter": 1000},
-        )
-        own = found[d][:, drawn.column_here[d]]
-        assert loss(own.ravel()) <= loss(reference.x) + 1e-12
-        np.testing.assert_allclose(own, reference.x.reshape(shape), atol=2e-3)
-
-
-def test_em_never_falls_and_ends_at_the_maximum(drawn):
-    contest, unit = np.nonzero(drawn.rows.sum(axis=2))
-    blocks = in_blocks(drawn.rows[contest, unit], drawn.columns[contest, unit], contest)
-    theta, path = independence(*margins(drawn)), []
-    for _ in range(60):
-        path.append(np.asarray(log_likelihood(theta, drawn.rows, drawn.columns)))
-        theta, _ = em_step(theta, jax.tree.map(jnp.asarray, blocks))
-    assert np.diff(path, axis=0).min() > -1e-9 * np.abs(path).max()
-    assert (path[-1] - path[0]).min() > 10
-    found = multinomial_em(*margins(drawn))
-    np.testing.assert_allclose(found.sum(axis=2), 1.0, atol=1e-9)
-    value = np.asarray(log_likelihood(found, drawn.rows, drawn.columns))
-    assert (value >= path[-1] - 0.1).all()
-    closer = log_likelihood(multinomial_em(*margins(drawn), tolerance=1e-3), drawn.rows, drawn.columns)
-    assert (np.asarray(closer) - value < 0.1).all()
-    # steps cut short: the accelerated path does not fall either
-    ways = [
-        np.asarray(log_likelihood(multinomial_em(*margins(drawn), steps=n), *margins(drawn)[:2]))
-        for n in range(1, 90, 3)
-    ]
-    assert np.diff(ways, axis=0).min() > -1e-9 * np.abs(value).max()
-
-
-def test_em_finds_what_a_grid_finds():
-    rows, columns = np.array([[9, 1], [6, 4], [2, 8], [0, 0]]), np.array([[8, 2], [4, 6], [3, 7], [0, 0]])
-    here = np.ones((1, 2), bool)
-    found = np.asarray(multinomial_em(rows[None], columns[None], here, here, tolerance=1e-9))[0]
-    grid = np.linspace(0.0, 1.0, 401)
-    x, y = np.meshgrid(grid, grid, indexing="ij")
-    share = (rows[:3, 0, None, None] * x + rows[:3, 1, None, None] * y) / rows[:3].sum(axis=1)[:, None, None]
-    surface = (xlogy(columns[:3, 0, None, None], share) + xlogy(columns[:3, 1, None, None], 1.0 - share)).sum(axis=0)
-    best = np.unravel_index(surface.argmax(), surface.shape)
-    np.testing.assert_allclose(found[:, 0], (x[best], y[best]), atol=1.0 / 400)
-    value = float(log_likelihood(found[None], rows[None], columns[None])[0])
-    assert 0.0 <= value - surface.max() < 1e-3
-
-
-def test_baselines_leave_padding_alone(drawn):
-    wide = [np.pad(x, ((0, 0), (0, 7), (0, 2))) for x in (drawn.rows, drawn.columns)]
-    here = [np.pad(x, ((0, 0), (0, 2))) for x in (drawn.row_here, drawn.column_here)]
-    for estimate in (independence, goodman, constrained, multinomial_em):
-        plain, padded = np.asarray(estimate(*margins(drawn))), np.asarray(estimate(*wide, *here))
-        inner = tuple(slice(0, n) for n in plain.shape)
-        np.testing.assert_allclose(padded[inner], plain, atol=2e-3 if estimate is multinomial_em else 1e-6)
-        assert (padded[:, 4:] == 0).all()
-        assert (padded[:, :, plain.shape[2] :] == 0).all()
-        table = np.asarray(table_of(padded, *wide))
-        assert (table[:, 4:] == 0).all()
-        assert (table[:, :, plain.shape[2] :] == 0).all()
-
-
-def test_estimates_are_right_where_their_assumption_is():
-    exact = draw_units(jax.random.key(0), contests=3, units=400, rows=4, parties=4, voters=2000.0, beta=0.0, rho=0.0)
-    truth = exact.tables.sum(axis=1)
-    for estimate in (goodman, constrained, multinomial_em):
-        error = np.abs(np.asarray(table_of(estimate(*margins(exact)), exact.rows, exact.columns)) - truth)
-        assert (0.5 * error.sum(axis=(1, 2)) / truth.sum(axis=(1, 2))).max() < 0.01
-    far = np.abs(np.asarray(table_of(independence(*margins(exact)), exact.rows, exact.columns)) - truth)
-    assert (0.5 * far.sum(axis=(1, 2)) / truth.sum(axis=(1, 2))).min() > 0.05
-
-
 def test_drawn_units_fit_together():
-    found = draw_units(
-        jax.random.key(1),
+    found = drawn_units(
+        1,
         contests=12,
         units=20,
         rows=4,
@@ -344,8 +197,8 @@ def test_drawn_units_fit_together():
     theta = found.parameters.theta
     np.testing.assert_allclose(theta.sum(axis=2), 1.0)
     assert abs(np.median(theta[np.arange(12), :, last]) - 0.3) < 0.1
-    again = draw_units(
-        jax.random.key(1),
+    again = drawn_units(
+        1,
         contests=12,
         units=20,
         rows=4,
@@ -377,7 +230,7 @@ def test_counts_have_the_mean_and_variance_of_the_likelihood(rho):
 
 
 def test_drawn_tables_have_the_moments_of_their_parameters():
-    found = draw_units(jax.random.key(4), contests=6, units=300, rows=4, parties=4, rho=0.02)
+    found = drawn_units(4, contests=6, units=300, rows=4, parties=4, rho=0.02)
     of = found.parameters
     voters = found.rows[..., None]
     mean, spread = voters * of.local, of.local * (1.0 - of.local) * voters
@@ -392,7 +245,7 @@ def test_drawn_tables_have_the_moments_of_their_parameters():
 
 
 def test_the_context_has_its_exponent():
-    rows = draw_units(jax.random.key(2), contests=4, units=80, rows=3, parties=3, beta=0.0).rows
+    rows = drawn_units(2, contests=4, units=80, rows=3, parties=3, beta=0.0).rows
     theta = np.random.default_rng(1).dirichlet(np.ones(3), size=(4, 3))
     np.testing.assert_allclose(surrounded(theta, rows, 0.0), np.broadcast_to(theta[:, None], (4, 80, 3, 3)), rtol=1e-12)
     near = (rows @ theta) / rows.sum(axis=2, keepdims=True)
@@ -406,7 +259,7 @@ def test_the_context_has_its_exponent():
 
 @pytest.mark.parametrize("beta", [0.0, 0.6])
 def test_voters_follow_their_surroundings_only_with_a_context(beta):
-    found = draw_units(jax.random.key(6), contests=8, units=200, rows=3, parties=3, beta=beta, rho=0.005, unit_sd=0.8)
+    found = drawn_units(6, contests=8, units=200, rows=3, parties=3, beta=beta, rho=0.005, unit_sd=0.8)
     theta, voters = found.parameters.theta, found.rows[..., None]
     near = (found.rows @ theta) / found.rows.sum(axis=2, keepdims=True)
     far = (found.rows.sum(axis=1)[:, None] @ theta) / found.rows.sum(axis=(1, 2))[:, None, None]
@@ -419,8 +272,8 @@ def test_voters_follow_their_surroundings_only_with_a_context(beta):
 
 
 def test_neighbours_are_alike_and_traits_attract():
-    smooth = draw_units(jax.random.key(9), contests=20, units=60, rows=3, parties=3, near=1.0, voters=20_000.0)
-    rough = draw_units(jax.random.key(9), contests=20, units=60, rows=3, parties=3, near=0.0, voters=20_000.0)
+    smooth = drawn_units(9, contests=20, units=60, rows=3, parties=3, near=1.0, voters=20_000.0)
+    rough = drawn_units(9, contests=20, units=60, rows=3, parties=3, near=0.0, voters=20_000.0)
 
     def unlike(found):
         logits = np.log((found.rows[..., 0] + 0.5) / (found.rows[..., 1] + 0.5))
@@ -433,10 +286,9 @@ def test_neighbours_are_alike_and_traits_attract():
     assert unlike(rough) > 0.8
 
     plain, drawn_to = (
-        draw_units(jax.random.key(3), contests=9, units=2, rows=4, parties=4, traits=2, affinity=a).parameters.eta
-        for a in (0.0, 0.7)
+        drawn_units(3, contests=9, units=2, rows=4, parties=4, traits=2, affinity=a).parameters.eta for a in (0.0, 0.7)
     )
-    found = draw_units(jax.random.key(3), contests=9, units=2, rows=4, parties=4, traits=2, affinity=0.7)
+    found = drawn_units(3, contests=9, units=2, rows=4, parties=4, traits=2, affinity=0.7)
     shared = (found.row_trait[:, :, None] == found.column_trait[:, None, :]) & (found.row_trait >= 0)[:, :, None]
     np.testing.assert_allclose(drawn_to - plain, 0.7 * shared, atol=1e-12)
     assert shared.any()

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from itertools import permutations
 
-import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,9 +15,10 @@ from electjax.ecological.codec import encode_units
 from electjax.ecological.keys import RARE, SOLO, matched, pooling_keys, tidy
 from electjax.ecological.model.data import KINDS
 from electjax.ecological.model.generate import OTHER as OTHER_KEY
-from electjax.ecological.model.generate import Drawn, draw_units
+from electjax.ecological.model.generate import Drawn
 from electjax.ecological.schema import DID_NOT_VOTE, OTHER
 from tests.data_paths import shared
+from tests.ecological.by_hand import drawn_units
 
 OWN, CROSS, MIXED = range(len(KINDS))
 RED, BLUE = ["Red Party", "red party", "Red-Party"], ["Blue", "BLUE ", "Blue"]  # as three contests spell them
@@ -81,8 +81,8 @@ def dataset_of(drawn: Drawn, parties: Mapping[int, str]) -> xr.Dataset:
 @pytest.fixture(scope="module")
 def drawn() -> Drawn:
     """Parties that differ less in size than in where their loyal voters live."""
-    return draw_units(
-        jax.random.key(3),
+    return drawn_units(
+        3,
         contests=12,
         units=40,
         rows=6,
@@ -233,7 +233,7 @@ def test_features_by_hand() -> None:
             "seat": [1.0] * 6,
         }
     )
-    axes = {"area": {"categories": ["Low", "Middle", "High"], "kernel": "ordinal", "rho": 0.5}}
+    axes = {"area": {"categories": ["Low", "Middle", "High"], "kernel": "ordinal", "proximity": 0.5}}
     records = []
     for d, (own, other) in enumerate(zip(lists, candidates, strict=True)):
         block = units.isel(unit=units["unit_contest"].values == f"d{d}")
@@ -286,7 +286,7 @@ def test_invalid_units_are_refused() -> None:
         encode_units(by_hand().drop_vars("row_margin"))
 
 
-@pytest.mark.parametrize("year", [2002, 2014])
+@pytest.mark.parametrize("year", [pytest.param(2002, marks=pytest.mark.ci), 2014])
 def test_new_zealand(year: int) -> None:
     """Without names of parties, votes tell the party of 9 in 10 candidates; when they tell one, it is right."""
     units = electjax.ecological.read(shared(f"data/ecological/nz_{year}_units_long.csv.gz"))

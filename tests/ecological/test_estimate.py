@@ -11,27 +11,25 @@ from scipy.special import softmax
 
 import electjax
 from electjax.data.axes import axes_json, axes_of
-from electjax.data.errors import ElectionDataError
-from electjax.ecological.check import LEVELS, coverage, error_index
-from electjax.ecological.codec import encode_units
+from electjax.data.options import made
+from electjax.ecological.codec import encode_units, error_index
 from electjax.ecological.model import draws as dr
 from electjax.ecological.model import estimate as es
-from electjax.ecological.model import tables as tb
 from electjax.ecological.model.data import KINDS
-from electjax.ecological.model.generate import ABSTAINED, Drawn, draw_units
+from electjax.ecological.model.generate import ABSTAINED, Drawn
 from electjax.ecological.model.generate import OTHER as OTHER_KEY
-from electjax.ecological.schema import DID_NOT_VOTE, OTHER, contest_index
-from electjax.ecological.settings import Settings, settings_of
-from electjax.ecological.verbs.estimate import BASELINES
-from tests.ecological.by_hand import assert_consistent
+from electjax.ecological.options import BASELINES, LEVELS, EstimateOptions
+from electjax.ecological.schema import DID_NOT_VOTE, OTHER, TABLE, contest_index
+from tests.ecological.by_hand import assert_consistent, drawn_units
 
 CONTESTS, ROWS, COLUMNS = 12, 4, 5  # of all that is drawn, so that programs are compiled once
 AXES = {"creed": {"categories": ["c0", "c1", "c2"], "kernel": "match"}}
-TABLE = ("contest", "row", "column")
-PROGRAMS = (es._pose, es._first, es._search, es._logits, es.curvature, tb.unit_tables, tb.noise, dr.draw_tables)
+PROGRAMS = (es._pose, es._first, es._search, es._logits, es.curvature, es.unit_tables, es.noise, dr.draw_tables)
 
 quick = partial(electjax.ecological.estimate, draws=0, contexts=())  # no more than the table
-draw = partial(draw_units, contests=CONTESTS, units=32, rows=ROWS, parties=COLUMNS, fielded=0.8, traits=3, affinity=0.0)
+draw = partial(
+    drawn_units, contests=CONTESTS, units=32, rows=ROWS, parties=COLUMNS, fielded=0.8, traits=3, affinity=0.0
+)
 
 
 def units_of(drawn: Drawn, rows: str = "votes") -> xr.Dataset:
@@ -73,7 +71,7 @@ def units_of(drawn: Drawn, rows: str = "votes") -> xr.Dataset:
 
 @pytest.fixture(scope="module")
 def drawn() -> Drawn:
-    return draw(jax.random.key(1))
+    return draw(1)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +99,7 @@ def test_a_result_has_what_it_promises(result: xr.Dataset, units: xr.Dataset) ->
     assert result.attrs["converged"] == 1
     assert result.attrs["context"] == 0.6
     assert any("assumption that margins cannot check" in note for note in json.loads(result.attrs["notes"]))
-    assert settings_of(json.loads(result.attrs["settings"])) == Settings()
+    assert made(EstimateOptions, json.loads(result.attrs["options"]), where="") == EstimateOptions()
     assert result["draws"].sizes == {"draw": 200, "contest": CONTESTS, "row": ROWS, "column": COLUMNS}
     np.testing.assert_array_equal(result["context"], [0.3, 0.6, 0.8])
     np.testing.assert_array_equal(result["cells_by_context"].sel(context=0.6), result["cells"])
@@ -147,9 +145,7 @@ def test_intervals_cover_as_often_as_they_say() -> None:
     """Right model, nothing inflated: the share of all cells of 8 sets, each set counted as one draw."""
     found = []
     for seed in range(8):
-        one = electjax.ecological.estimate(
-            units_of(draw(jax.random.key(100 + seed))), inflation=1.0, context_sd=0.0, contexts=()
-        )
+        one = electjax.ecological.estimate(units_of(draw(100 + seed)), inflation=1.0, context_sd=0.0, contexts=())
         found.append([one.attrs["coverage_80"], one.attrs["coverage_95"]])
     mean, error = np.mean(found, axis=0), np.std(found, axis=0, ddof=1) / np.sqrt(len(found))
     assert (np.abs(mean - LEVELS) < 4 * error + 0.01).all()  # 200 draws blur an end by about 0.01
@@ -160,10 +156,10 @@ def test_the_defaults_are_cautious_when_the_context_is_right(result: xr.Dataset)
     assert result.attrs["coverage_95"] > 0.95
 
 
-@pytest.mark.parametrize("beta", [0.0, 0.3, 0.9])
+@pytest.mark.parametrize("beta", [pytest.param(0.0, marks=CI), 0.3, pytest.param(0.9, marks=CI)])
 def test_the_error_is_least_at_the_context_that_was_planted(beta: float) -> None:
     contexts = (0.0, 0.3, 0.6, 0.9, 1.2)
-    units = units_of(draw(jax.random.key(2), beta=beta))
+    units = units_of(draw(2, beta=beta))
     found = electjax.ecological.estimate(units, context=beta, contexts=contexts, draws=0)
     error = found["error_by_context"].sel(context=list(contexts)).values
     best = contexts.index(beta)
@@ -188,7 +184,7 @@ def test_draws_know_that_the_context_is_not_known(units: xr.Dataset, result: xr.
 def test_affinity_is_found_and_helps() -> None:
     planted, scores = 1.0, []
     for seed in range(4):
-        units = units_of(draw(jax.random.key(20 + seed), affinity=planted))
+        units = units_of(draw(20 + seed, affinity=planted))
         found, without = electjax.ecological.estimate(units, inflation=1.0, contexts=()), quick(units, feature_sd=1e-3)
         assert found["feature"].values.tolist() == ["affinity[creed]"]
         feature = encode_units(units).contests.features[..., 0]
@@ -227,7 +223,13 @@ def shuffled(units: xr.Dataset, what: str, seed: int) -> tuple[xr.Dataset, np.nd
     return electjax.ecological.validate(new), contests, places["row"], places["column"]
 
 
-@pytest.mark.parametrize(("what", "seed"), [("contests", 1), ("rows", 2), ("columns", 3), ("units", 4), ("all", 5)])
+@pytest.mark.parametrize(
+    ("what", "seed"),
+    [
+        *(pytest.param(*each, marks=CI) for each in [("contests", 1), ("rows", 2), ("columns", 3), ("units", 4)]),
+        ("all", 5),
+    ],
+)
 def test_the_order_of_things_does_not_matter(units: xr.Dataset, what: str, seed: int) -> None:
     tight = partial(quick, tolerance=1e-9)
     found = tight(units)
@@ -243,7 +245,7 @@ def test_the_order_of_things_does_not_matter(units: xr.Dataset, what: str, seed:
 
 
 def test_abstention_is_a_column_and_rows_are_groups() -> None:
-    drawn = draw(jax.random.key(3), parties=COLUMNS - 1, abstention=0.3, level=(0.0, 0.0, 0.0), unit_sd=0.8)
+    drawn = draw(3, parties=COLUMNS - 1, abstention=0.3, level=(0.0, 0.0, 0.0), unit_sd=0.8)
     units = units_of(drawn, rows="groups")
     found = electjax.ecological.estimate(units)
     assert_consistent(found, units)
@@ -384,7 +386,7 @@ def test_odd_contests_stand_beside_each_other(odd: xr.Dataset, odd_result: xr.Da
 def test_what_is_certain_is_certain(odd_result: xr.Dataset) -> None:
     one_column = odd_result.sel(contest="d8")
     assert one_column["error"] == pytest.approx(0.0, abs=1e-6)
-    assert (coverage(odd_result)["coverage_by_contest"].sel(contest="d8") == 1.0).all()
+    assert (electjax.ecological.coverage(odd_result)["coverage_by_contest"].sel(contest="d8") == 1.0).all()
     assert (one_column["share_high"] - one_column["share_low"]).max() < 1e-6
     # units of one voter tell their tables
     tiny = odd_result.sel(contest="d6")
@@ -408,8 +410,9 @@ def test_without_affinity_traits_count_nothing(odd: xr.Dataset, odd_result: xr.D
     np.testing.assert_array_equal(ignored["cells"], odd_result["cells"])
 
 
+@pytest.mark.ci  # contests of this size are among the odd ones
 def test_one_contest_of_two_rows_and_two_columns() -> None:
-    units = units_of(draw_units(jax.random.key(4), contests=1, units=48, rows=2, parties=2, other=False, traits=0))
+    units = units_of(drawn_units(4, contests=1, units=48, rows=2, parties=2, other=False, traits=0))
     found = quick(units)
     assert found.attrs["converged"] == 1
     assert found["pair_logit"].shape == (2, 2)
@@ -418,100 +421,7 @@ def test_one_contest_of_two_rows_and_two_columns() -> None:
         np.testing.assert_allclose(found["cells"].sum(side), units["truth"].sum(side), rtol=1e-9)
 
 
-# ------------------------------------------------------------------------------------ checks and options
-
-
-def test_the_error_index_is_half_the_votes_misplaced() -> None:
-    truth = np.array([[[60.0, 40.0], [0.0, 100.0]]])
-    cells = np.array([[[50.0, 50.0], [10.0, 90.0]]])
-    np.testing.assert_allclose(error_index(cells, truth), [10.0])
-    np.testing.assert_allclose(
-        error_index(np.pad(cells, 1, constant_values=np.nan)[1:2], np.pad(truth, 1)[1:2]), [10.0]
-    )
-
-
-def with_draws(truth: np.ndarray, draws: np.ndarray) -> xr.Dataset:
-    cells = draws.mean(axis=0)
-    return xr.Dataset(
-        {
-            "truth": (TABLE, truth),
-            "cells": (TABLE, cells),
-            "share": (TABLE, cells / cells.sum(axis=2, keepdims=True)),
-            "draws": (("draw", *TABLE), draws.astype(np.float32)),
-        },
-        coords={"contest": [f"d{d}" for d in range(len(truth))]},
-    )
-
-
-def test_coverage_counts_cells_of_large_rows() -> None:
-    """The first row is held, of the second one cell of two; the third is too small to count; one truth is unknown."""
-    draws = np.linspace(-1.0, 1.0, 101)[:, None, None, None]
-    middle = np.array([[600.0, 200.0], [100.0, 90.0], [2.0, 8.0]])
-    spread = np.array([[50.0, 50.0], [10.0, 10.0], [1.0, 1.0]])
-    cells = np.stack([middle, middle]) + draws * spread * np.array([1.0, -1.0])
-    off = np.array([[20.0, -20.0], [9.0, -9.0], [9.0, -9.0]])
-    truth = np.stack([middle + off, np.full((3, 2), np.nan)])
-    found = coverage(with_draws(truth, cells), levels=[0.5, 0.95])
-    assert found["cells"] == 4
-    np.testing.assert_allclose(found["coverage"], [0.5, 1.0])
-    np.testing.assert_allclose(found["coverage_by_contest"], [[0.5, np.nan], [1.0, np.nan]])
-    widths = np.array([50 / 800, 50 / 800, 10 / 190, 10 / 190]).mean()
-    np.testing.assert_allclose(found["width"], np.array([1.0, 1.9]) * widths, rtol=1e-5)
-
-
-def test_a_certain_cell_is_covered_whatever_rounding_says() -> None:
-    truth = np.array([[[1 / 3, 2 / 3], [1e5 / 7, 1e5]]]) * 97.0
-    found = coverage(with_draws(truth, np.repeat(truth[None], 20, axis=0)), large=0.0)
-    np.testing.assert_array_equal(found["coverage"], [1.0, 1.0])
-
-
-@pytest.mark.parametrize(
-    ("levels", "missing", "says"),
-    [([0.5, 1.0], (), "between 0 and 1"), ([0.5], "draws", "no draws"), ([0.5], "truth", "truth=")],
-)
-def test_coverage_says_what_it_lacks(levels: list[float], missing: str, says: str) -> None:
-    known = with_draws(np.ones((1, 2, 2)), np.ones((3, 1, 2, 2)))
-    with pytest.raises(ValueError, match=says):
-        coverage(known.drop_vars(missing), levels)
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        ({"contxt": 0.5}, "contxt: no such option; .*did you mean context"),
-        ({"method": "kings"}, "method: found 'kings'; expected one of context, goodman"),
-        ({"context": 2.5}, "context: found 2.5; expected an exponent"),
-        ({"context": "much"}, "context: found 'much'"),
-        ({"context": float("nan")}, "context: found nan"),
-        ({"contexts": (0.3, -1.0)}, "contexts: found"),
-        ({"contexts": "all"}, "contexts: found"),
-        ({"context_sd": -0.1}, "context_sd: found -0.1"),
-        ({"tau": (0.1, 0.2)}, "tau: found .* expected 3 numbers: own party, cross, other"),
-        ({"tau": ("a", "b", "c")}, "tau: found"),
-        ({"tau": (0.1, 0.0, 0.3)}, "tau: found"),
-        ({"pair_sd": 0}, "pair_sd: found 0"),
-        ({"inflation": None}, "inflation: found None"),
-        ({"draws": -1}, "draws: found -1"),
-        ({"draws": 10.5}, "draws: found 10.5"),
-        ({"draws": True}, "draws: found True"),
-        ({"max_steps": 0}, "max_steps: found 0"),
-        ({"pooled": "no"}, "pooled: found 'no'; expected true or false"),
-        ({"seed": "x"}, "seed: found 'x'"),
-    ],
-)
-def test_options_that_are_wrong_are_refused_in_one_line(options: dict[str, object], says: str) -> None:
-    with pytest.raises(ElectionDataError, match=says) as caught:
-        settings_of(options)
-    assert "\n" not in str(caught.value)
-
-
-def test_options_are_kept_as_json() -> None:
-    given = settings_of({"tau": np.array([1, 2, 3]), "contexts": 0.5, "draws": np.int32(7), "context": np.float32(0.5)})
-    assert given == Settings(tau=(1.0, 2.0, 3.0), contexts=(0.5,), draws=7, context=0.5)
-    assert settings_of(json.loads(given.json())) == given
-
-
-# ------------------------------------------------------------------------------------ elections that were counted
+# ------------------------------------------------------------------------------------ searches
 
 
 def test_a_search_that_is_cut_short_warns_and_says_at_which_exponent(units: xr.Dataset) -> None:
@@ -527,8 +437,3 @@ def test_a_thousand_times_the_voters_change_little(units: xr.Dataset) -> None:
     found, plain = quick(large.assign(truth=units["truth"] * 100_000)), quick(units)
     assert found.attrs["converged"] == 1
     assert abs(found.attrs["mean_ei"] - plain.attrs["mean_ei"]) < 1.0
-
-
-def test_options_that_are_misspelt_are_told_from_those_of_the_reader() -> None:
-    with pytest.raises(ElectionDataError, match=r"rwos: no such option.*rows"):
-        electjax.ecological.estimate("units.csv", rwos=["a"])

@@ -1,4 +1,4 @@
-"""The model of cells against its definition: shares, likelihood, derivatives, noise, the mode, tables and draws."""
+"""The model against its definition: shares, likelihood, derivatives, noise, the mode, tables and draws."""
 
 from types import SimpleNamespace
 
@@ -10,15 +10,12 @@ from scipy import stats
 from scipy.special import expit, softmax
 
 from electjax.calm.model import heads
-from electjax.calm.model.design import Booths
-from electjax.calm.model.design import Design, Hyper, Shared
-from electjax.ecological.model import data as cells_data
+from electjax.calm.model.design import Booths, Design, Hyper, Shared
+from electjax.ecological.model import data as model_data
 from electjax.ecological.model import draws as dr
 from electjax.ecological.model import estimate as es
 from electjax.ecological.model import problem as pb
-from electjax.ecological.model import tables as tb
-from electjax.ecological.model import unit as un
-from electjax.ecological.model.bounds import contest_bounds, unit_bounds
+from electjax.ecological.model.balance import contest_bounds, unit_bounds
 from electjax.ecological.model.data import KINDS, Assumed, Contests, block_places, in_blocks
 from electjax.ecological.model.generate import draw_tables as draw_unit_tables
 from electjax.numerics.arrow import Point
@@ -27,7 +24,9 @@ from electjax.numerics.host import double_precision
 UNITS = (5, 7, 3)  # of the contests
 ROWS, COLUMNS, PAIRS, FEATURES = 3, 4, 6, 2
 FIRST = len(KINDS)  # of the pairs among the shared parameters
-ASSUMED = Assumed(context=0.6, tau=(0.2, 0.3, 0.5), level=(1.5, 0.2, -0.1), level_sd=1.5, rho_sd=2.0)
+ASSUMED = Assumed(
+    context=0.6, tau=(0.2, 0.3, 0.5), pair_sd=0.5, feature_sd=0.5, level=(1.5, 0.2, -0.1), level_sd=1.5, rho_sd=2.0
+)
 
 value = jax.jit(pb.value)
 slope = jax.jit(jax.grad(pb.value))
@@ -84,7 +83,7 @@ def point_of(problem, seed):
 @pytest.fixture(scope="module")
 def found(problem):
     with double_precision():
-        return es.mode(problem, tolerance=1e-12)
+        return es.mode(problem, tolerance=1e-12, max_steps=200)
 
 
 # ------------------------------------------------------------------------------------ by hand
@@ -161,10 +160,10 @@ def test_a_cell_is_a_cell_of_the_party_head(beta):
         jax.tree.map(lambda x: jnp.asarray(x[0]), booth),
         None,
         zeros(COLUMNS),
-        Hyper(zeros(1), zeros(1), exponent=beta),
+        Hyper(*map(zeros, ((),) * len(Hyper._fields)))._replace(rho=zeros(1), axis_weight=zeros(1), exponent=beta),
         Design(context=True),
     ).theta
-    got = un.in_surroundings(jnp.asarray(eta), jnp.asarray(sizes), jnp.asarray(mix), jnp.asarray(fielded), beta)
+    got = pb.in_surroundings(jnp.asarray(eta), jnp.asarray(sizes), jnp.asarray(mix), jnp.asarray(fielded), beta)
     np.testing.assert_allclose(got, want, atol=1e-14)
     np.testing.assert_allclose(got[:, fielded], shares_by_hand(eta, sizes, mix, fielded, beta), atol=1e-12)
     assert (np.asarray(got)[:, 2] == 0).all()
@@ -179,11 +178,11 @@ def test_slope_of_means_is_the_derivative():
     betas = np.linspace(0.0, 1.5, 20)
 
     def mean(eta, *of):
-        return of[0] @ un.in_surroundings(eta, *of)
+        return of[0] @ pb.in_surroundings(eta, *of)
 
     def both(*of):
         of = (*of[:3], here, of[3])
-        return un.slope_of_means(*of), jax.jacfwd(mean)(*of).reshape(COLUMNS, -1)
+        return pb.slope_of_means(*of), jax.jacfwd(mean)(*of).reshape(COLUMNS, -1)
 
     got, want = jax.jit(jax.vmap(both))(etas, margins, mixes, betas)
     off = np.abs(got - want) / np.maximum(margins.sum(axis=1), 1)[:, None, None]
@@ -196,7 +195,7 @@ def test_inverse_and_determinant_are_those_of_numpy(size):
     rng = np.random.default_rng(size)
     root = rng.normal(size=(50, size, size)) * np.exp(3 * rng.normal(size=(50, size, 1)))  # of very unlike columns
     matrices = root @ root.transpose(0, 2, 1) + 0.25 * np.eye(size)
-    inverse, log_determinant = jax.jit(jax.vmap(un.inverse_and_log_determinant))(matrices)
+    inverse, log_determinant = jax.jit(jax.vmap(pb.inverse_and_log_determinant))(matrices)
     np.testing.assert_allclose(log_determinant, np.linalg.slogdet(matrices)[1], rtol=1e-9, atol=1e-9)
     scale = np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))
     off = (inverse @ matrices - np.eye(size)) * scale[:, :, None] / scale[:, None, :]
@@ -209,13 +208,13 @@ def test_moments_of_a_unit_are_those_of_drawn_votes():
     tiled = np.broadcast_to(shares, (1, draws, 3, 3))
     tables = draw_unit_tables(np.random.default_rng(6), np.tile(rows, (1, draws, 1)), tiled, np.array([rho]))[0]
     columns = tables.sum(axis=1)
-    moments = un.expected(jnp.asarray(shares), jnp.asarray(rows, float), jnp.asarray(rho))
+    moments = pb.expected(jnp.asarray(shares), jnp.asarray(rows, float), jnp.asarray(rho))
     covariance = np.asarray(moments.covariance)
     assert (np.abs(columns.mean(axis=0) - moments.mean) < 4.5 * np.sqrt(np.diag(covariance) / draws)).all()
     off = columns - np.asarray(moments.mean)
     products = off[:, :, None] * off[:, None, :]
     assert (np.abs(products.mean(axis=0) - covariance) < 4.5 * products.std(axis=0) / np.sqrt(draws)).all()
-    np.testing.assert_allclose(un.row_variance(jnp.array([0.0, 0.4, 1.0, 10.0]), jnp.array(0.1)), [0, 0.4, 1, 19])
+    np.testing.assert_allclose(pb.row_variance(jnp.array([0.0, 0.4, 1.0, 10.0]), jnp.array(0.1)), [0, 0.4, 1, 19])
 
 
 # ------------------------------------------------------------------------------------ the posterior
@@ -225,7 +224,7 @@ def test_logits_are_what_their_formula_says(made, problem):
     point = point_of(problem, 4)
     eta, rho = pb.logits(point, problem)
     want, want_rho = logits_by_hand(point, made.contests)
-    here = np.asarray(cells_data.cells_of(made.contests))
+    here = np.asarray(model_data.cells_of(made.contests))
     np.testing.assert_allclose(np.asarray(eta)[here], want[here], rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(rho, want_rho, rtol=1e-12)
 
@@ -272,14 +271,14 @@ def test_information_is_the_sum_over_units(made, problem):
         eta, rho = pb.logits(Point(flat[:p], flat[p:].reshape(shape)), problem)
 
         def of_unit(rows, d):
-            shares = un.in_surroundings(eta[d], rows, own.mix[d], own.column_here[d], ASSUMED.context)
-            return un.expected(shares, rows, jax.nn.sigmoid(rho[d]))
+            shares = pb.in_surroundings(eta[d], rows, own.mix[d], own.column_here[d], ASSUMED.context)
+            return pb.expected(shares, rows, jax.nn.sigmoid(rho[d]))
 
         return jax.vmap(of_unit)(jnp.asarray(made.rows), jnp.asarray(made.of))
 
     flat = jnp.concatenate([point.shared, point.groups.ravel()])
     by, moved = jax.jit(lambda flat: (moments(flat), jax.jacfwd(moments)(flat)))(flat)
-    inverse = np.linalg.inv(np.asarray(by.covariance) + un.ROUNDING * np.eye(by.covariance.shape[-1]))
+    inverse = np.linalg.inv(np.asarray(by.covariance) + pb.ROUNDING * np.eye(by.covariance.shape[-1]))
     means, spreads = np.asarray(moved.mean), np.asarray(moved.covariance)
     want = np.einsum("ucp,ucd,udq->pq", means, inverse, means)
     rho = np.array([p - 1, *(p + (d + 1) * shape[1] - 1 for d in range(shape[0]))])
@@ -342,15 +341,15 @@ def test_padding_changes_nothing(made, problem):
 def test_blocks_of_any_size_give_the_same(made, problem, monkeypatch):
     """Of 2 units, in slabs of 4 blocks."""
     size = 2
-    monkeypatch.setattr(cells_data, "SLAB", 4)
+    monkeypatch.setattr(model_data, "SLAB", 4)
     point, other = point_of(problem, 5), posed(made, size=size)
     assert len(other.blocks.contest) == 12  # 3 + 4 + 2, and 3 so that slabs are full
     got, want = es.curvature(point, other), es.curvature(point, problem)
-    constant = 0.5 * COLUMNS * np.log(un.ROUNDING) * (other.blocks.rows[..., 0].size - problem.blocks.rows[..., 0].size)
+    constant = 0.5 * COLUMNS * np.log(pb.ROUNDING) * (other.blocks.rows[..., 0].size - problem.blocks.rows[..., 0].size)
     np.testing.assert_allclose(got.value, want.value + constant, rtol=1e-12)
     np.testing.assert_allclose(got.gradient, want.gradient, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(got.groups, want.groups, rtol=1e-9, atol=1e-9)
-    tables = tb.expected_tables(pb.logits(point, problem)[0], 0.6, other)
+    tables = es.expected_tables(pb.logits(point, problem)[0], 0.6, other)
     place, block, _ = block_places(made.of, size=size)
     np.testing.assert_allclose(np.asarray(tables)[block, place].sum(axis=2), made.rows, rtol=1e-12)
     np.testing.assert_array_equal(np.asarray(other.blocks.columns)[block, place], made.columns)
@@ -372,13 +371,13 @@ def test_the_mode_is_a_mode(problem, found):
             assert value(moved, problem) > found.value
     np.testing.assert_allclose(found.value, value(found.point, problem), rtol=1e-12)
     # another way to it ends there
-    again = es.mode(problem, point_of(problem, 1), tolerance=1e-12)
+    again = es.mode(problem, point_of(problem, 1), tolerance=1e-12, max_steps=200)
     np.testing.assert_allclose(again.value, found.value, rtol=1e-9)
 
 
 def test_other_assumptions_do_not_compile_again(made, problem, found):
-    programs = (es._pose, es._first, es._search, es._logits, es.curvature, tb.unit_tables)
-    es.curvature(found.point, problem), tb.unit_tables(found.eta, 0.6, problem)
+    programs = (es._pose, es._first, es._search, es._logits, es.curvature, es.unit_tables)
+    es.curvature(found.point, problem), es.unit_tables(found.eta, 0.6, problem)
     before = [program._cache_size() for program in programs]
     other = Assumed(
         context=0.3,
@@ -393,7 +392,7 @@ def test_other_assumptions_do_not_compile_again(made, problem, found):
         rho_spread=0.2,
     )
     new = es.mode(posed(made, other), tolerance=1e-6, max_steps=50)
-    es.curvature(new.point, new.problem), tb.unit_tables(new.eta, 0.3, new.problem)
+    es.curvature(new.point, new.problem), es.unit_tables(new.eta, 0.3, new.problem)
     assert [program._cache_size() for program in programs] == before
     assert np.abs(new.eta - found.eta).max() > 0.05
 
@@ -407,7 +406,7 @@ def of_units(made, tables, size=4):
 
 
 def test_tables_have_the_margins_of_units_and_the_odds_of_the_model(made, problem, found):
-    tables = tb.unit_tables(found.eta, 0.6, problem)
+    tables = es.unit_tables(found.eta, 0.6, problem)
     own = of_units(made, tables)
     assert np.abs(own.sum(axis=2) - made.rows).max() < 1e-6
     assert np.abs(own.sum(axis=1) - made.columns).max() < 1e-6
@@ -415,7 +414,7 @@ def test_tables_have_the_margins_of_units_and_the_odds_of_the_model(made, proble
     assert (own >= low - 1e-6).all()
     assert (own <= high + 1e-6).all()
     assert np.asarray(tables).sum() == pytest.approx(made.rows.sum())  # nothing is in padding
-    contest = tb.in_contests(tables, problem)
+    contest = es.in_contests(tables, problem)
     np.testing.assert_allclose(contest, [own[made.of == d].sum(axis=0) for d in range(3)], rtol=1e-12)
     # odds ratios of a unit where every margin is positive are those of the logits, which context leaves alone
     full = [u for u in range(len(own)) if made.of[u] == 0 and (own[u] > 1e-6).all()]
@@ -431,7 +430,7 @@ def test_noise_is_that_of_normal_tables_given_their_columns(made, problem):
     """Residuals of a regression of drawn cells on drawn columns know nothing of the formula."""
     point, draws, d = point_of(problem, 8), 40_000, 0
     eta, rho = pb.logits(point, problem)
-    got = np.asarray(tb.noise(eta, rho, 0.6, problem))[d]
+    got = np.asarray(es.noise(eta, rho, 0.6, problem))[d]
     rng, total = np.random.default_rng(9), np.zeros((draws, ROWS * COLUMNS))
     here = np.ones(COLUMNS, bool)
     for rows in made.rows[made.of == d]:
@@ -457,8 +456,8 @@ def known(made, problem, found):
     with double_precision():
         still = jax.tree.map(jnp.zeros_like, found.point)
         known = dr.posterior(found, still, context_sd=0.0, inflation=1e-12)
-        centre = tb.in_contests(tb.unit_tables(found.eta, 0.6, problem), problem)
-        bounds = tuple(tb.in_contests(x, problem) for x in unit_bounds(problem.blocks.rows, problem.blocks.columns))
+        centre = es.in_contests(es.unit_tables(found.eta, 0.6, problem), problem)
+        bounds = tuple(es.in_contests(x, problem) for x in unit_bounds(problem.blocks.rows, problem.blocks.columns))
         return SimpleNamespace(known=known, centre=centre, bounds=bounds)
 
 
@@ -481,7 +480,7 @@ def test_draws_vary_as_parameters_and_votes_do(made, problem, found, known):
     keys = jax.random.split(jax.random.key(2), 400)
     of = known.known
     tables = np.asarray(dr.draw_tables(keys, of, problem, known.centre, known.bounds))
-    want = np.asarray(tb.noise(found.eta, found.rho, 0.6, problem))
+    want = np.asarray(es.noise(found.eta, found.rho, 0.6, problem))
     sd = np.sqrt(np.maximum(np.einsum("dkk->dk", want), 0)).reshape(3, ROWS, COLUMNS)
     low, high = (np.asarray(x) for x in known.bounds)
     centre = np.asarray(known.centre)
@@ -509,7 +508,7 @@ def test_contexts_are_spread_evenly_over_a_student_t():
 
 def test_parameters_are_drawn_with_the_inverse_of_the_information(problem, found):
     still = jax.tree.map(jnp.zeros_like, found.point)
-    laplace = dr.posterior(found, still, inflation=2.5).laplace
+    laplace = dr.posterior(found, still, context_sd=0.12, inflation=2.5).laplace
     known = es.curvature(found.point, problem)
     want = 2.5 * np.linalg.inv(dense(known))
     root, ties, spread = (np.asarray(x) for x in (laplace.root, laplace.ties, laplace.spread))

@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import electjax
-from electjax.bridges import units_of_booths
 from electjax.data.errors import ElectionDataError
-from electjax.ecological.readers.options import parties_of
-from electjax.ecological.schema import contest_index, notes_of, select_contests
+from electjax.ecological.readers.sides import parties_of
+from electjax.ecological.schema import notes_of
 from tests.ecological.units_by_hand import CELLS, SIDES, SOUTH_COLUMNS, TRUTH, WIDE, long_frame, written
 
 
@@ -158,54 +157,6 @@ def test_rows_are_scaled_only_when_asked():
         electjax.ecological.read(frame, **SIDES)
 
 
-def test_units_are_stored_and_selected(tmp_path):
-    columns = pd.DataFrame({"candidate": ["Ann (Red)", "Cy"], "caste": ["OBC", "SC"], "age": [50, 40]})
-    units = electjax.ecological.read(
-        long_frame(), truth=written(tmp_path / "truth.csv", TRUTH), column_traits=columns, name="example"
-    )
-    back = electjax.ecological.read(electjax.ecological.save(units, tmp_path / "units.nc"))
-    assert back.identical(units)
-    assert electjax.ecological.validate(back).identical(back)
-    south = select_contests(units, ["South"])
-    assert dict(south.sizes) | {"axis": 1} == {
-        "contest": 1, "unit": 1, "row": 2, "column": 2, "axis": 1, "column_variable": 1,
-    }  # fmt: skip
-    assert south["row"].values.tolist() == ["Red", "Green"]
-    turned = select_contests(units, ["South", "North"])
-    assert turned["unit_contest"].values.tolist() == ["South", "North", "North"]
-    assert contest_index(turned).tolist() == [0, 1, 1]
-    with pytest.raises(ElectionDataError, match=r"no contest 'Nort'.*did you mean North"):
-        select_contests(units, ["Nort"])
-    with pytest.raises(ElectionDataError, match="truth for units that are made"):
-        electjax.ecological.read(units, truth=tmp_path / "truth.csv")
-
-
-@pytest.mark.parametrize(
-    ("change", "match"),
-    [
-        (lambda u: u.drop_vars("row_margin"), "no 'row_margin'; expected row_margin"),
-        (lambda u: u.assign(row_margin=u["row_margin"] * 2), "rows add up to 120, columns to 60"),
-        (lambda u: u.assign(row_margin=-u["row_margin"]), "unit='North/n1', row='Red'.*found -40"),
-        (lambda u: u.isel(contest=[0]), "unknown contest 'South' of unit 'South/s1'.*select_contests"),
-        (lambda u: u.isel(unit=[0, 1]), "contest 'South' has no units"),
-        (lambda u: u.assign_coords(unit=["a", "a", "b"]), "'a' is there twice"),
-        (lambda u: u.assign_attrs(rows="people"), "attribute rows: found 'people'"),
-        (lambda u: u.assign(truth=(("contest", "row", "column"), -np.ones((2, 3, 3)))), "truth: found -1 in 'North'"),
-        (lambda u: u.assign_coords(row_name=u["row_name"].str.replace("OTHER", "")), "unit='North/n1', row=2.*padding"),
-        (lambda u: u.assign_coords(row_name=u["row_name"].str.replace("Red", "")), "a blank before a name"),
-        (lambda u: u.assign_coords(row_name=u["row_name"].str.replace("Red", "Blue")), "'Blue' is there twice"),
-    ],
-)
-def test_broken_units_are_refused(change, match):
-    with pytest.raises(ElectionDataError, match=match):
-        electjax.ecological.validate(change(electjax.ecological.read(long_frame())))
-
-
-def test_other_things_than_units_are_refused():
-    with pytest.raises(ElectionDataError, match="found int"):
-        electjax.ecological.validate(3)
-
-
 @pytest.mark.parametrize(
     ("old", "new", "match"),
     [
@@ -241,7 +192,7 @@ def test_faults_of_a_long_file_are_named(tmp_path, old, new, match):
         ({"truth": CELLS | {("old", "dem"): "odd"}}, "truth: no column 'odd'"),
         ({"electors": "roll"}, "electors: no column 'roll'"),
         ({"electors": "dem"}, "votes add up to 50, electors are 25"),
-        ({"merge_below": 3}, "merge_below: found 3"),
+        ({"merge_below": 3}, r"ecological.read\(merge_below=\): found 3"),
         ({"kind": "people"}, r"ecological.read\(kind=\): found 'people'"),
         ({"contest": "county"}, "contest: no column 'county'"),
     ],
@@ -249,13 +200,6 @@ def test_faults_of_a_long_file_are_named(tmp_path, old, new, match):
 def test_faults_of_a_wide_table_are_named(changes, match):
     with pytest.raises(ElectionDataError, match=match):
         electjax.ecological.read(WIDE, **{**SIDES, **changes})
-
-
-@pytest.mark.parametrize(("whole", "said"), [(1.0, "shares"), (100.0, "per cent")])
-def test_shares_are_no_counts(whole, said):
-    frame = pd.DataFrame({"a": [0.305, 0.6], "b": [0.695, 0.4], "x": [0.25, 0.5], "y": [0.75, 0.5]}) * whole
-    with pytest.raises(ElectionDataError, match=f"{said}: every unit adds up to about {whole:g}; expected counts"):
-        electjax.ecological.read(frame, rows=["a", "b"], columns=["x", "y"])
 
 
 def test_options_of_one_name_are_one(tmp_path):
@@ -297,28 +241,6 @@ def test_merging_keeps_totals_and_touches_small_options_only(seed, below):
         assert (units[f"{side}_margin"].sum(side).values == kept[names].sum(axis=1).values).all()
         assert (units[f"{side}_margin"].values == units["unit_truth"].values.sum(axis=3 - axis)).all()
     assert (units["truth"].values[0] == units["unit_truth"].values.sum(axis=0)).all()
-
-
-def test_booths_as_units():
-    booths = electjax.calm.simulate(booths=12, constituencies=3, cells=True, seed=1)
-    axis = "religion"
-    units = units_of_booths(booths, axis)
-    assert (units["row_margin"].sum("row").values == booths["electors"].values).all()
-    stayed = units["column_margin"].values[units["column_name"].values[contest_index(units)] == "did not vote"]
-    assert (stayed == (booths["electors"] - booths["polled"]).values).all()
-    muslim = booths["cell_category"].sel(axis=axis).values == "Muslim"
-    at = units["row_name"].values[0].tolist().index("Muslim")
-    assert (units["row_margin"].values[:, at] == booths["cell_size"].values[:, muslim].sum(axis=1)).all()
-    drawn = booths["true_cell_votes"].values[:, muslim].sum(axis=(0, 1))
-    party = units["column_name"].values[0].tolist().index(booths["party"].values[0])
-    assert units["truth"].values[:, at, party].sum() == drawn[0]
-    assert units["row_category"].values[0, at, 0] == "Muslim"
-    own = booths["candidate_category"].sel(axis=axis).values[0, 0]
-    assert units["column_category"].values[0, party, 0] == own
-    caste = units_of_booths(booths, "caste")
-    assert "not applicable" in caste["row_name"].values[0]
-    with pytest.raises(ElectionDataError, match="no axis 'tribe'"):
-        units_of_booths(booths, "tribe")
 
 
 def said(units) -> str:
@@ -423,17 +345,3 @@ def test_units_that_are_made_are_not_merged_again(tmp_path):
         assert electjax.ecological.read(source).equals(units)
         with pytest.raises(ElectionDataError, match="merge_below for units that are made"):
             electjax.ecological.read(source, merge_below=0.1)
-
-
-def test_booths_without_votes_are_left_out():
-    booths = electjax.calm.simulate(booths=12, constituencies=3, cells=True, seed=1)
-    silent = booths.copy(deep=True)
-    for name in ("votes", "polled", "true_cell_votes", "cell_votes"):
-        if name in silent:
-            silent[name].loc[{"booth": silent["booth"].values[:2]}] = 0
-    units = units_of_booths(silent, "religion")
-    kept = units_of_booths(booths.isel(booth=slice(2, None)), "religion")
-    assert units["row_margin"].equals(kept["row_margin"])
-    assert "2 of 36 booths polled no votes and are left out" in said(units)
-    with pytest.raises(ElectionDataError, match=r"no axis=; expected an axis of categories.*name one of .*religion"):
-        units_of_booths(booths)

@@ -127,7 +127,10 @@ def by_hand(path: Path, below: float) -> dict[str, tuple[int, int]]:
     return found
 
 
-@pytest.mark.parametrize(("year", "contests", "units", "sizes"), [(2002, 69, 5738, (8, 8)), (2014, 71, 5767, (7, 6))])
+@pytest.mark.parametrize(
+    ("year", "contests", "units", "sizes"),
+    [pytest.param(2002, 69, 5738, (8, 8), marks=pytest.mark.ci), (2014, 71, 5767, (7, 6))],
+)
 def test_new_zealand(year, contests, units, sizes):
     path = shared(f"data/ecological/nz_{year}_units_long.csv.gz")
     ds = electjax.ecological.read(path, truth=shared(f"data/ecological/nz_{year}_truth_cross.csv.gz"))

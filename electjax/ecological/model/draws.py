@@ -93,10 +93,13 @@ def draw_tables(
         return jnp.maximum(centre + mean - known.middle + votes, 0.0)
 
     shifts = spread_out(jax.random.fold_in(keys[0], 2), keys.shape[0])  # 0 and 1 are what the key is split into
-    tables = jax.lax.map(one, (keys, shifts), batch_size=4)
-    for _ in range(2):  # again from there, for the few in a corner of their bounds that did not get to their margins
-        tables = within(tables, known.rows, known.columns, *bounds)
-    return tables
+    tables = jax.lax.map(one, (keys, shifts), batch_size=5)
+
+    def inside(_: Array, tables: Array) -> Array:
+        return within(tables, known.rows, known.columns, *bounds)
+
+    # again from there, for the few in a corner of their bounds that did not get to their margins
+    return jax.lax.fori_loop(0, 2, inside, tables)
 
 
 def spread_out(key: Key[Array, ""], number: int) -> Float[Array, " number"]:
