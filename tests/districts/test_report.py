@@ -67,6 +67,8 @@ def fake_posterior(rng: np.random.Generator, parameters: dict[str, int | tuple[s
         "simulations": 20000,
         "acceptance_rate": draws / 20000,
         "tolerance": json.dumps({"seats": 2, "vote_fraction": 0.02}),
+        "options": "{}",
+        "fixed_parameters": "{}",
     }
     return data
 
@@ -210,8 +212,9 @@ def test_panels_of_many_short_parameters_go_by_parameter():
 def fake_geography(share: float) -> xr.Dataset:
     """All districts alike: every party has its share everywhere, the first one `share`."""
     votes = np.array([share, 0.9 - share, 0.06, 0.04]) * 1000
-    counts = (("run", "district", "party"), np.tile(votes, (3, 5, 1)).round().astype(int))
-    return electjax.districts.geography(xr.Dataset({"votes": counts}, coords={"party": PARTIES}), bins=10)
+    counts = np.tile(votes, (5, 1)).round().astype(int)
+    election = electjax.districts.dataset(counts, districts=list("abcde"), parties=PARTIES)
+    return electjax.districts.geography(election, bins=10)
 
 
 def test_geography_draws_the_main_parties_of_every_model_and_setting():
@@ -395,21 +398,22 @@ def test_only_sequential_calibrations_have_a_trace():
 
 def test_a_parameter_that_stayed_at_its_prior_is_called_not_identified(tmp_path):
     rng = np.random.default_rng(0)
-    posterior = with_trace(fake_posterior(rng, {"eta": ("party", 4), "rho": ("district", 30)}, draws=2000))
+    posterior = with_trace(fake_posterior(rng, {"phi_rank": ("party", 4), "shares": ("community", 30)}, draws=2000))
+    posterior.attrs["model"] = "sim"
     posterior["weight"] = posterior["weight"] * 0 + 1 / 2000
-    posterior["eta"][:, 2] = rng.uniform(size=2000)
-    rows = identification_rows({"pcm": posterior})
+    posterior["phi_rank"][:, 2] = rng.uniform(size=2000)
+    rows = identification_rows({"sim": posterior})
     said = {row["Parameter"]: (row["Says"], row["Contraction"]) for row in rows}
-    assert said["eta INC"][0] == "not identified"
-    assert float(said["eta INC"][1].removesuffix(" %")) < 10
-    assert said["eta AAP"][0] == "identified"
-    assert said["rho, 30 values"][0] == "30 of 30 identified"  # many values share a row
+    assert said["phi_rank INC"][0] == "not identified"
+    assert float(said["phi_rank INC"][1].removesuffix(" %")) < 10
+    assert said["phi_rank AAP"][0] == "identified"
+    assert said["shares, 30 values"][0] == "30 of 30 identified"  # many values share a row
     assert len(rows) == 5
     tree = fake_tree()
     tree["dpm/posterior"] = xr.DataTree(posterior)
     write_report(tmp_path, report_of(fake_metrics(), tree), config="")
     page = Page((tmp_path / "report.html").read_text("utf-8"))
-    assert ["DPM", "eta INC", *list(rows[2].values())[2:]] in page.rows
+    assert ["DPM", "phi_rank INC", *list(rows[2].values())[2:]] in page.rows
     method = next(row for row in page.rows if "tolerance reached" in row)
     assert method[1] == "smc, linear adjustment"
 
@@ -429,3 +433,32 @@ def test_priors_are_told_once():
     posterior["unadjusted_gamma"] = posterior["gamma"]
     (row,) = calibration_rows({"dpm": posterior})
     assert row["Priors"] == "gamma ~ uniform(0, 1)"
+
+
+def test_a_calibration_in_a_table_and_in_figures():
+    posterior = with_trace(fake_posterior(np.random.default_rng(0), {"gamma": 1, "prior_mass": 1}))
+    table = electjax.districts.summary(posterior)
+    draws, weight = posterior["gamma"].values, posterior["weight"].values
+    assert table.index.tolist() == ["gamma", "prior_mass"]
+    assert table.loc["gamma", "mean"] == pytest.approx(np.average(draws, weights=weight))
+    assert table.loc["gamma", "sd"] == pytest.approx(np.sqrt(np.cov(draws, aweights=weight, ddof=0)))
+    assert table.loc["gamma", "ess"] == pytest.approx(1 / (weight**2).sum())
+    assert table.loc["gamma", "optimal"] == draws[0]
+    assert (table["low"] < table["median"]).all()
+    for kind in ("parameters", "pairs", "predictive", "trace"):
+        assert electjax.districts.plot(posterior, kind).axes
+    with pytest.raises(ValueError, match="expected at least two calibrated parameters"):
+        electjax.districts.plot(fake_posterior(np.random.default_rng(0), {"gamma": 1}), "pairs")
+
+
+def test_elections_and_scenarios_in_a_table_and_in_figures():
+    elections = fake_simulation(np.random.default_rng(0), [62, 8, 0, 0], 0.55, runs=50)
+    table = electjax.districts.summary(elections)
+    assert table["mean"].to_dict() == elections["seats"].mean("run").to_series().to_dict()
+    assert table.loc["BJP", "max"] == int(elections["seats"].sel(party="BJP").max())
+    worlds = xr.concat([elections, elections], xr.DataArray(["baseline", "other"], dims="scenario", name="scenario"))
+    assert electjax.districts.summary(worlds).loc[("other", "AAP"), "mean"] == table.loc["AAP", "mean"]
+    figure = electjax.districts.plot(elections.assign(winner=("run", ["AAP"] * 50)).assign_coords(run=range(50)))
+    assert [ax.get_title() for ax in figure.axes] == PARTIES
+    with pytest.raises(ValueError, match=r"districts.summary: found something else; expected the result of"):
+        electjax.districts.summary(xr.Dataset())

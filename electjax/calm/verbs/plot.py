@@ -30,7 +30,8 @@ def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None) -> 
         fit: of `calm.fit` or of a diagnostic, or its file.
         kind: of a fit "coefficients" (eta with its intervals, calm.md section 8), "categories" (turnout and choice by
             category) or "booths" (fitted against observed shares); of a diagnostic its name: "placebo", "rho_curve",
-            "stability" or "holdout" (of `calm.mobilisation` too). By default the first one that the result has the variables for.
+            "stability" or "holdout" (of `calm.mobilisation` too). By default the first one that the result has the
+            variables for.
 
     Returns:
         The figure of matplotlib, made without pyplot: `figure.savefig("it.png")` writes it.

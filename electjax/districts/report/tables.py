@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import xarray as xr
 from rich.console import Group
 from rich.table import Table
@@ -207,22 +208,23 @@ def identification_rows(posteriors: Mapping[str, xr.Dataset]) -> list[dict[str, 
         names = parameter_names(posterior)
         if any(f"prior_{name}" not in posterior for name in names):
             continue
+        learnt = identifiability(posterior)
+        of = np.array([str(label).partition(" ")[0] for label in learnt["parameter"].values])
         for name in names:
-            alone = posterior.drop_vars([f"optimal_{other}" for other in names if other != name], errors="ignore")
-            learnt = identifiability(alone)
-            few = learnt.sizes["parameter"] <= _MOST_ROWS
-            rows += [{"Model": model.upper()} | row for row in (_each(learnt) if few else _together(name, learnt))]
+            one = learnt.isel(parameter=of == name)
+            few = one.sizes["parameter"] <= _MOST_ROWS
+            rows += [{"Model": model.upper()} | row for row in (_each(one) if few else _together(name, one))]
     return rows
 
 
-def _each(found: xr.Dataset) -> Iterator[dict[str, str]]:
-    for label in found["parameter"].values:
-        one = found.sel(parameter=label)
+def _each(learnt: xr.Dataset) -> Iterator[dict[str, str]]:
+    for label in learnt["parameter"].values:
+        one = learnt.sel(parameter=label)
         yield {
             "Parameter": str(label),
             "Mean": f"{float(one['mean']):.3g}",
             "90 % interval": f"{float(one['low']):.3g} to {float(one['high']):.3g}",
-            "Contraction": _contraction_text(float(one["contraction"])),
+            "Contraction": chance_text(max(float(one["contraction"]), 0.0)),
             "Says": "identified" if one["identified"] else "not identified",
         }
 
@@ -233,14 +235,9 @@ def _together(name: str, found: xr.Dataset) -> Iterator[dict[str, str]]:
         "Parameter": f"{name}, {learnt.size} values",
         "Mean": f"{float(found['mean'].min()):.3g} to {float(found['mean'].max()):.3g}",
         "90 % interval": "",
-        "Contraction": f"{_contraction_text(learnt.min())} to {_contraction_text(learnt.max())}",
+        "Contraction": " to ".join(chance_text(max(float(end), 0.0)) for end in (learnt.min(), learnt.max())),
         "Says": f"{int(found['identified'].sum())} of {learnt.size} identified",
     }
-
-
-def _contraction_text(contraction: float) -> str:
-    """Per cent; what is not quite all is not rounded to it."""
-    return ">99 %" if 0.995 <= contraction < 1 else f"{100 * max(contraction, 0.0):.0f} %"
 
 
 def _effective(posterior: xr.Dataset) -> float:

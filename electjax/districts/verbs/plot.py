@@ -78,8 +78,8 @@ def _pairs(fit: xr.Dataset) -> Figure:
 
 
 _PLOTS = {
-    "parameters": Plot(("weight", "accepted_at"), posterior_parameters),
-    "pairs": Plot(("weight", "accepted_at"), _pairs),
+    "parameters": Plot(("weight", "distance"), posterior_parameters),
+    "pairs": Plot(("weight", "distance"), _pairs),
     "predictive": Plot(("weight", "observed_seats"), posterior_predictive),
     "trace": Plot(("trace_tolerance", "trace_acceptance_rate"), lambda fit: calibration_trace({_name(fit): fit})),
     "scenarios": Plot(("p_majority", "seats_quantile"), scenario_seats),
