@@ -25,7 +25,7 @@ from electjax.report.sweep import sweep_figure
 ERROR = "mean_ei"
 _CANDIDATE = "own_candidate"  # share of the votes in cells of a party's voters and its candidate
 _FILES = ("truth", "row_traits", "column_traits")  # options of `read` that may be paths
-_LONG = ("unit", "draw")  # dims of estimates of tables that only cells.nc has
+_LONG = ("unit", "draw")  # dims of estimates of tables that only estimate.nc has
 
 
 @options
@@ -94,9 +94,9 @@ def ecological(units: xr.Dataset, settings: TaskOptions, stage: Stages) -> Resul
 
 
 def write(folder: Path, result: Result) -> None:
-    """Write units.nc and cells.nc, for `ecological.load`, and result.nc without what has draws or units."""
+    """Write units.nc and estimate.nc, for `ecological.load`, and result.nc without what has draws or units."""
     electjax.ecological.save(result.tree["units"].to_dataset(), folder / "units.nc")
-    electjax.ecological.save(result.tree["fit"].to_dataset(), folder / "cells.nc")
+    electjax.ecological.save(result.tree["fit"].to_dataset(), folder / "estimate.nc")
     methods = {name: node.to_dataset() for name, node in result.tree.children.items() if name != "units"}
     short = {name: found.drop_dims(_LONG, errors="ignore") for name, found in methods.items()}
     write_tree(folder / "result.nc", xr.DataTree.from_dict(short))

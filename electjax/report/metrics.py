@@ -18,6 +18,6 @@ def plain(value: Any) -> Any:
     return None if isinstance(item, float) and not math.isfinite(item) else item
 
 
-def single_numbers(found: xr.Dataset) -> Metrics:
+def single_numbers(dataset: xr.Dataset) -> Metrics:
     """The variables of a Dataset that have one value."""
-    return {str(name): plain(value) for name, value in found.data_vars.items() if not value.ndim}
+    return {str(name): plain(value) for name, value in dataset.data_vars.items() if not value.ndim}

@@ -157,13 +157,13 @@ def source_text(kind: str, attrs: Mapping[str, object]) -> str:
 
 def versions() -> dict[str, str]:
     """Versions of the package, of Python and of the libraries that decide the numbers."""
-    found = {}
+    numbers = {}
     for name in _DECIDE:
         try:
-            found[name] = version(name)
+            numbers[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed as a package"
-    return found | {"Python": platform.python_version(), "system": platform.platform()}
+            numbers[name] = "not installed as a package"
+    return numbers | {"Python": platform.python_version(), "system": platform.platform()}
 
 
 def _sections(images: Sequence[tuple[str, str, bytes]]) -> list[_Section]:

@@ -127,5 +127,5 @@ def weighted_quantiles(sample: np.ndarray, weights: np.ndarray, levels: list[flo
     order = np.argsort(sample, axis=0)
     ordered = np.take_along_axis(sample, order, axis=0)
     cdf = np.cumsum(weights[order], axis=0)
-    found = [np.argmax(cdf >= level * cdf[-1] * (1 - 1e-9), axis=0) for level in levels]
-    return np.stack([np.take_along_axis(ordered, index[None], axis=0)[0] for index in found])
+    places = [np.argmax(cdf >= level * cdf[-1] * (1 - 1e-9), axis=0) for level in levels]
+    return np.stack([np.take_along_axis(ordered, index[None], axis=0)[0] for index in places])

@@ -174,7 +174,7 @@ def test_the_experiment_leaves_one_complete_folder(here, monkeypatch, capsys):
     assert "0.6 (assumed)" in printed.out
     folder = here / "one"
     found = files(folder)
-    assert {"config.yaml", "metrics.json", "result.nc", "units.nc", "cells.nc", "report.html"} <= found
+    assert {"config.yaml", "metrics.json", "result.nc", "units.nc", "estimate.nc", "report.html"} <= found
     assert {"figures/all.png", "figures/context.png", "figures/truth.png", "figures/errors.png"} <= found
     metrics = metrics_of(folder)
     assert (metrics["data"], metrics["contests"], metrics["counted"], metrics["context"]) == ("ecological", 3, 3, 0.6)
@@ -185,7 +185,7 @@ def test_the_experiment_leaves_one_complete_folder(here, monkeypatch, capsys):
     assert metrics["planted"]["seed"] == 1
     assert metrics["converged"] is True
     assert metrics["seconds"] >= sum(found["seconds"] for found in metrics["methods"].values())
-    units, cells = electjax.ecological.read(folder / "units.nc"), electjax.ecological.load(folder / "cells.nc")
+    units, cells = electjax.ecological.read(folder / "units.nc"), electjax.ecological.load(folder / "estimate.nc")
     options = {"contests": 3, "units": 8, "rows": 3, "parties": 3, "seed": 1, "name": "ecological"}
     xr.testing.assert_identical(units, electjax.ecological.simulate(**options))
     assert cells.sizes["draw"] == 20
@@ -224,7 +224,7 @@ def test_a_wide_file_by_a_baseline_without_truth(here, monkeypatch):
     assert (metrics["method"], metrics["counted"], metrics["mean_ei"]) == ("goodman", 0, None)
     assert list(metrics["methods"]) == ["goodman"]
     assert "context" not in metrics
-    cells = electjax.ecological.load(here / "one" / "cells.nc")
+    cells = electjax.ecological.load(here / "one" / "estimate.nc")
     assert cells["cells"].sum(("row", "column")).values == pytest.approx(200)
     truth = ["data.truth={black:{dem:a,rep:b},white:{dem:c,rep:d}}"]
     frame.assign(a=[8, 18, 4], b=[2, 2, 1], c=[32, 17, 8], d=[58, 13, 37]).to_csv(here / "wide.csv", index=False)
@@ -252,7 +252,7 @@ def test_a_sweep_over_tau_and_one_that_knows_no_truth(here, monkeypatch):
     arguments = ("ecological.tau=[0.1,0.1,0.3],0.2", "seed=4")
     assert run(monkeypatch, "-m", "+experiment=ecological", *SMALL, *arguments) == 0
     (folder,) = (here / "multirun" / "ecological").iterdir()
-    called = [json.loads(electjax.ecological.load(folder / job / "cells.nc").attrs["called"])["tau"] for job in "01"]
+    called = [json.loads(electjax.ecological.load(folder / job / "estimate.nc").attrs["called"])["tau"] for job in "01"]
     assert called == [[0.1, 0.1, 0.3], [0.2, 0.2, 0.2]]
     table = pd.DataFrame({"ecological.context": [0.3, 0.6], "mean_ei": [np.nan] * 2, "own_candidate": [0.4, 0.5]})
     assert sweep_cells.least_error(table, ["ecological.context"]) == ""

@@ -229,14 +229,14 @@ def _each(learnt: xr.Dataset) -> Iterator[dict[str, str]]:
         }
 
 
-def _together(name: str, found: xr.Dataset) -> Iterator[dict[str, str]]:
-    learnt = found["contraction"].values
+def _together(name: str, learnt: xr.Dataset) -> Iterator[dict[str, str]]:
+    contraction = learnt["contraction"].values
     yield {
-        "Parameter": f"{name}, {learnt.size} values",
-        "Mean": f"{float(found['mean'].min()):.3g} to {float(found['mean'].max()):.3g}",
+        "Parameter": f"{name}, {contraction.size} values",
+        "Mean": f"{float(learnt['mean'].min()):.3g} to {float(learnt['mean'].max()):.3g}",
         "90 % interval": "",
-        "Contraction": " to ".join(chance_text(max(float(end), 0.0)) for end in (learnt.min(), learnt.max())),
-        "Says": f"{int(found['identified'].sum())} of {learnt.size} identified",
+        "Contraction": " to ".join(chance_text(max(float(end), 0.0)) for end in (contraction.min(), contraction.max())),
+        "Says": f"{int(learnt['identified'].sum())} of {contraction.size} identified",
     }
 
 

@@ -11,7 +11,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from electjax.ecological.model.generate import surrounded
 from electjax.ecological.verbs.table import (
-    CellTable,
+    TransitionTable,
     cells_of,
     contest_table,
     contests_of,
@@ -134,12 +134,12 @@ def unit_scatter(
     return figure
 
 
-def unit_figure(result: xr.Dataset, table: CellTable) -> Figure:
+def unit_figure(result: xr.Dataset, table: TransitionTable) -> Figure:
     """What the units of a contest say: lines of a table of two rows and two columns, else shares against shares."""
     return tomography(result, table.name) if table.votes.shape == (2, 2) else unit_scatter(result, table.name)
 
 
-def transition_heatmap(table: CellTable) -> Figure:
+def transition_heatmap(table: TransitionTable) -> Figure:
     """Where the voters of each row went, in per cent with the widest interval, and the truth where it is known."""
     share, level = table.share, max(table.low, default=None)
     columns = len(table.columns)
@@ -171,7 +171,7 @@ def transition_heatmap(table: CellTable) -> Figure:
     return figure
 
 
-def row_forest(table: CellTable) -> Figure:
+def row_forest(table: TransitionTable) -> Figure:
     """A panel per row (the largest nine): shares with their intervals, and behind them what the margins allow."""
     chosen = np.argsort(-table.row_votes, kind="stable")[:_MOST_ROWS]
     at = -np.arange(len(table.columns), dtype=float)
@@ -241,7 +241,7 @@ def context_lines(result: xr.Dataset, contest: str | None = None) -> Figure:
     return figure
 
 
-def units_of(result: xr.Dataset, table: CellTable) -> tuple[np.ndarray, np.ndarray]:
+def units_of(result: xr.Dataset, table: TransitionTable) -> tuple[np.ndarray, np.ndarray]:
     """Row margins and column margins of the units of a contest, [unit, row or column]."""
     of = result["unit_contest"].values.astype(str) == table.name
     r, c = slice(len(table.rows)), slice(len(table.columns))
@@ -250,14 +250,14 @@ def units_of(result: xr.Dataset, table: CellTable) -> tuple[np.ndarray, np.ndarr
     return rows, columns
 
 
-def units_cells(result: xr.Dataset, table: CellTable) -> np.ndarray:
+def units_cells(result: xr.Dataset, table: TransitionTable) -> np.ndarray:
     """Estimated cells of the units of a contest, [unit, row, column]."""
     of = result["unit_contest"].values.astype(str) == table.name
     cells = result["unit_cells"].transpose("unit", "row", "column").values[of]
     return np.asarray(cells[:, : len(table.rows), : len(table.columns)])
 
 
-def expected_shares(result: xr.Dataset, table: CellTable) -> np.ndarray:
+def expected_shares(result: xr.Dataset, table: TransitionTable) -> np.ndarray:
     """Column shares of each unit of a contest that its table leads to, its surroundings included, [unit, column]."""
     rows, _ = units_of(result, table)
     local = surrounded(np.nan_to_num(table.share)[None], rows[None], float(result.attrs.get("context", 0.0)))[0]
@@ -272,7 +272,7 @@ def _possible(rows: np.ndarray, votes: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return np.where(rows > 0, least, 0.0), np.where(rows > 0, most, 1.0)
 
 
-def _draws(result: xr.Dataset, table: CellTable) -> np.ndarray:
+def _draws(result: xr.Dataset, table: TransitionTable) -> np.ndarray:
     d = contests_of(result).index(table.name)
     return cells_of(result, "draws", "draw")[:, d, : len(table.rows), : len(table.columns)]
 

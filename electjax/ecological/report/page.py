@@ -132,9 +132,9 @@ def _context(result: xr.Dataset) -> Iterator[ReportFigure]:
 
 def notable(result: xr.Dataset, most: int = _MOST_NOTABLE) -> tuple[list[str], list[str]]:
     """The contests with most votes, and of the others those with the largest errors."""
-    found = check_table(result)
-    largest = found["contest"].head(most).tolist()
-    others = found[~found["contest"].isin(largest)].dropna(subset="ei")
+    checked = check_table(result)
+    largest = checked["contest"].head(most).tolist()
+    others = checked[~checked["contest"].isin(largest)].dropna(subset="ei")
     return largest, others.nlargest(most, "ei")["contest"].tolist()
 
 
@@ -200,13 +200,13 @@ def _truth(result: xr.Dataset) -> Iterator[str]:
     if result.sizes["contest"] > 1:
         said += f", on average over {error.size:,} contests whose table was counted (the worst: {error.max():.2f})"
     yield said + "."
-    found = coverage_table(result)
-    found = found[found["cells"] > 0]
-    if len(found):
+    coverage = coverage_table(result)
+    coverage = coverage[coverage["cells"] > 0]
+    if len(coverage):
         parts = [
-            f"{line['covered']:.1%} of the {100 * line['level']:g} % intervals" for line in found.to_dict("records")
+            f"{line['covered']:.1%} of the {100 * line['level']:g} % intervals" for line in coverage.to_dict("records")
         ]
-        width = 100 * found["width"].iloc[-1]
+        width = 100 * coverage["width"].iloc[-1]
         yield f"The truth is inside {' and '.join(parts)}, the last {width:.1f} points wide on average."
 
 

@@ -9,7 +9,7 @@ from rich.console import Group
 
 from electjax.data.errors import data_error, suggest
 from electjax.ecological.verbs.table import (
-    CellTable,
+    TransitionTable,
     cells_of,
     contest_table,
     contests_of,
@@ -25,7 +25,7 @@ from electjax.report.tables import Rows, interval_text, level_text, number, term
 _MOST_NAMED = 40  # contests that an error lists
 
 
-def whole_table(result: xr.Dataset, contest: str | None = None, *, first: bool = False) -> CellTable:
+def whole_table(result: xr.Dataset, contest: str | None = None, *, first: bool = False) -> TransitionTable:
     """The table of a contest; without one that of the only or, on demand, the first contest, else all added up.
 
     Raises:
@@ -130,7 +130,7 @@ def summary(result: xr.Dataset, others: Mapping[str, xr.Dataset] | None = None) 
     return Group(*parts)
 
 
-def share_rows(table: CellTable) -> Rows:
+def share_rows(table: TransitionTable) -> Rows:
     """One row per row of the table: its votes, and its shares in per cent with their widest intervals."""
     share, level = table.share, max(table.low, default=None)
     rows = []

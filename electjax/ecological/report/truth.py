@@ -37,10 +37,10 @@ def truth_scatter(result: xr.Dataset) -> Figure:
     rows = np.nansum(cells_of(result, "cells"), axis=2)
     size = np.broadcast_to(rows[:, :, None], here.shape)[here]
     known = np.isfinite(truth) & np.isfinite(estimate) & wide
-    found = {level: inside[here] for level, (inside, _) in intervals(result).items()}
+    by_level = {level: inside[here] for level, (inside, _) in intervals(result).items()}
     with look():
-        figure = new_figure(9.6 if found else 5.0, 4.6)
-        left, *right = figure.subplots(1, 2 if found else 1, squeeze=False)[0]
+        figure = new_figure(9.6 if by_level else 5.0, 4.6)
+        left, *right = figure.subplots(1, 2 if by_level else 1, squeeze=False)[0]
         left.plot([0, 1], [0, 1], color=GREY, lw=1.0, zorder=1)
         shade = float(np.clip(600 / max(known.sum(), 1), 0.15, 0.6))
         handles = []
@@ -52,7 +52,7 @@ def truth_scatter(result: xr.Dataset) -> Figure:
         left.set_aspect("equal")
         scatter_axes(left, "counted share of the row", "estimated")
         for ax in right:
-            handles += _coverage(ax, {level: inside[known] for level, inside in found.items()}, estimate[known])
+            handles += _coverage(ax, {level: inside[known] for level, inside in by_level.items()}, estimate[known])
         legend(figure, handles)
     return figure
 
@@ -91,12 +91,12 @@ def error_strip(result: xr.Dataset, others: Mapping[str, xr.Dataset] | None = No
     return figure
 
 
-def _coverage(ax: Axes, found: Mapping[float, np.ndarray], estimate: np.ndarray) -> Iterator[Line2D]:
+def _coverage(ax: Axes, by_level: Mapping[float, np.ndarray], estimate: np.ndarray) -> Iterator[Line2D]:
     """Shares of the intervals that hold the truth, by the size of the estimate, with two standard errors."""
     part = np.clip(np.digitize(estimate, _BINS[1:-1]), 0, len(_BINS) - 2)
     at = np.arange(len(_BINS) - 1)
     number = np.bincount(part, minlength=len(at)).astype(float)
-    for n, (level, inside) in enumerate(sorted(found.items())):
+    for n, (level, inside) in enumerate(sorted(by_level.items())):
         colour = (BLUE, INK)[n % 2]
         covered = np.bincount(part, weights=inside, minlength=len(at)) / np.where(number > 0, number, np.nan)
         error = 2 * np.sqrt(level * (1 - level) / np.maximum(number, 1))

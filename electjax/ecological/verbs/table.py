@@ -20,8 +20,8 @@ LAST = ("RARE", "SOLO", NO_PARTY, OTHER, DID_NOT_VOTE)  # what stands behind the
 _MOST_KEYS, _SMALL = 12, 0.005  # keys beyond so many, and with a smaller share of the votes, join OTHER
 
 
-class CellTable(NamedTuple):
-    """A cross-table, of one contest without its padding or of all together; [row, column] but for `row_votes`.
+class TransitionTable(NamedTuple):
+    """Who of the rows voted for which column, in one contest or in all together; [row, column] but for `row_votes`.
 
     Attributes:
         name: of the contest.
@@ -83,8 +83,8 @@ def table(fit: xr.Dataset | str | os.PathLike[str]) -> pd.DataFrame:
     return pd.concat([frame_of(of_contest) for of_contest in contest_tables(estimate_of(fit))], ignore_index=True)
 
 
-def frame_of(table: "CellTable") -> pd.DataFrame:
-    """A cross-table as tidy lines, in the columns of `ecological.table`."""
+def frame_of(table: "TransitionTable") -> pd.DataFrame:
+    """A transition table as tidy lines, in the columns of `ecological.table`."""
     shape = table.votes.shape
     row, column = (at.ravel() for at in np.indices(shape))
     names = (
@@ -122,17 +122,17 @@ def contests_of(result: xr.Dataset) -> list[str]:
     return [str(label) for label in result["contest"].values]
 
 
-def contest_table(result: xr.Dataset, contest: str) -> CellTable:
+def contest_table(result: xr.Dataset, contest: str) -> TransitionTable:
     """The table of one contest, by its label."""
     return _table_at(result, contests_of(result).index(contest))
 
 
-def contest_tables(result: xr.Dataset) -> Iterator[CellTable]:
+def contest_tables(result: xr.Dataset) -> Iterator[TransitionTable]:
     """Those of all contests."""
     return (_table_at(result, d) for d in range(result.sizes["contest"]))
 
 
-def pooled_table(result: xr.Dataset) -> CellTable:
+def pooled_table(result: xr.Dataset) -> TransitionTable:
     """The tables of all contests added up by party; intervals are those of the sum, from the draws."""
     rows, columns = key_places(result, "row"), key_places(result, "column")
     votes = pool(cells_of(result, "cells"), rows, columns)
@@ -148,7 +148,7 @@ def pooled_table(result: xr.Dataset) -> CellTable:
     if "truth" in result and not _unknown(result).any():
         truth = pool(cells_of(result, "truth"), rows, columns)
     row, column = list(rows), list(columns)
-    return CellTable("all contests", row, column, row, column, votes, total, low, high, least, most, truth)
+    return TransitionTable("all contests", row, column, row, column, votes, total, low, high, least, most, truth)
 
 
 def pool(cells: np.ndarray, rows: Mapping[str, np.ndarray], columns: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -233,7 +233,7 @@ def true_shares(result: xr.Dataset) -> np.ndarray:
     return ratio(truth, np.nansum(truth, axis=2, keepdims=True))
 
 
-def _table_at(result: xr.Dataset, d: int) -> CellTable:
+def _table_at(result: xr.Dataset, d: int) -> TransitionTable:
     r, c = (int((result[f"{side}_name"].values[d] != "").sum()) for side in ("row", "column"))
     at = (..., d, slice(r), slice(c))
     votes = cells_of(result, "cells")[at]
@@ -247,7 +247,7 @@ def _table_at(result: xr.Dataset, d: int) -> CellTable:
     truth = None if "truth" not in result or _unknown(result)[d] else cells_of(result, "truth")[at]
     rows, columns = ([str(name) for name in result[f"{side}_name"].values[d] if name] for side in ("row", "column"))
     row_keys, column_keys = ([str(key) for key in keys_of(result, side)[d] if key] for side in ("row", "column"))
-    return CellTable(
+    return TransitionTable(
         contests_of(result)[d], rows, columns, row_keys, column_keys, votes, total, low, high, least, most, truth
     )
 

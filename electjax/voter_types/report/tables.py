@@ -51,18 +51,18 @@ def office_rows(metrics: Metrics) -> Rows:
 
 def choice_rows(metrics: Metrics) -> Rows:
     """One row per number of types: fit, parameters, criteria, and how clearly types are told apart."""
-    tested = any("blrt_p" in found for found in metrics["types"].values())
+    tested = any("blrt_p" in tried for tried in metrics["types"].values())
     return [
         {
             "Types": f"{number}",
-            "Log-likelihood": f"{found['log_likelihood']:,.2f}",
-            "Parameters": f"{found['parameters']:,}",
-            **{label: f"{found[name]:,.1f}" for name, label in CRITERIA.items() if name in found},
-            "Entropy": f"{found['entropy']:.3f}" if int(number) > 1 else "",
-            "Starts at best": f"{found['starts_at_best']:.0%}",
-            **({"BLRT p": "" if found.get("blrt_p") is None else f"{found['blrt_p']:.3f}"} if tested else {}),
+            "Log-likelihood": f"{tried['log_likelihood']:,.2f}",
+            "Parameters": f"{tried['parameters']:,}",
+            **{label: f"{tried[name]:,.1f}" for name, label in CRITERIA.items() if name in tried},
+            "Entropy": f"{tried['entropy']:.3f}" if int(number) > 1 else "",
+            "Starts at best": f"{tried['starts_at_best']:.0%}",
+            **({"BLRT p": "" if tried.get("blrt_p") is None else f"{tried['blrt_p']:.3f}"} if tested else {}),
         }
-        for number, found in metrics["types"].items()
+        for number, tried in metrics["types"].items()
     ]
 
 
