@@ -13,12 +13,12 @@ import numpy as np
 import xarray as xr
 
 import electjax
-from electjax.ecological.check import error_index, with_checks
-from electjax.ecological.codec import Encoded, encode_units
+from electjax.data.options import made
+from electjax.ecological.codec import Encoded, encode_units, error_index, with_checks
 from electjax.ecological.model.data import Blocks, Contests
-from electjax.ecological.model.estimate import Mode, mode
-from electjax.ecological.settings import settings_of
-from electjax.ecological.verbs.estimate import Tables, estimate_tables, problem_of
+from electjax.ecological.model.estimate import Mode, Tables, mode
+from electjax.ecological.options import EstimateOptions
+from electjax.ecological.verbs.estimate import estimate_tables, problem_of
 from electjax.numerics.host import double_precision
 
 YEARS = ("nz_2002", "nz_2014")
@@ -89,10 +89,15 @@ def checked(cells: np.ndarray, draws: np.ndarray, truth: np.ndarray, here: np.nd
     return {name: float(found.attrs[name]) for name in CHECKED if name in found.attrs}
 
 
+def options_of(options: dict[str, Any]) -> EstimateOptions:
+    """Keywords of `ecological.estimate`, checked."""
+    return made(EstimateOptions, options, where="ecological.estimate")
+
+
 def fitted(code: Encoded, **options: Any) -> Tables:
     """`ecological.estimate` on arrays."""
     with double_precision():
-        return estimate_tables(code, settings_of(options))
+        return estimate_tables(code, options_of(options))
 
 
 def tried(case: Case, code: Encoded | None = None, **options: Any) -> dict[str, Any]:
@@ -107,8 +112,9 @@ def tried(case: Case, code: Encoded | None = None, **options: Any) -> dict[str, 
 
 def climbed(case: Case, start: Any = None, **options: Any) -> Mode:
     """The mode alone."""
-    settings = settings_of(options)
-    return mode(problem_of(case.code, settings), start, tolerance=settings.tolerance, max_steps=settings.max_steps)
+    own = options_of(options)
+    problem = problem_of(case.code, own, own.context)
+    return mode(problem, start, tolerance=own.tolerance, max_steps=own.max_steps)
 
 
 def error_of(case: Case, tables: Any) -> float:

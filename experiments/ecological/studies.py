@@ -13,18 +13,26 @@ import electjax
 from electjax.ecological.keys import SOLO, pooling_keys
 from electjax.ecological.model.balance import balance
 from electjax.ecological.model.data import Blocks, over_blocks
-from electjax.ecological.model.estimate import Mode, curvature, mode
-from electjax.ecological.model.problem import Problem, of_contest, value
-from electjax.ecological.model.tables import expected_tables, in_contests, unit_tables
-from electjax.ecological.model.unit import (
+from electjax.ecological.model.estimate import (
+    Mode,
+    curvature,
+    expected_tables,
+    in_contests,
+    mode,
+    unit_tables,
+)
+from electjax.ecological.model.problem import (
+    Problem,
     in_surroundings,
     inverse_and_log_determinant,
+    of_contest,
     regular,
     row_variance,
+    value,
     within_rows,
 )
+from electjax.ecological.options import EstimateOptions
 from electjax.ecological.schema import DID_NOT_VOTE, OTHER
-from electjax.ecological.settings import settings_of
 from electjax.numerics.arrow import eliminate
 from electjax.numerics.host import double_precision
 
@@ -151,7 +159,7 @@ def _there(names_of_contest: np.ndarray) -> list[str]:
 
 def penalty(case: Case) -> dict[str, Any]:
     """How strong pooling and context should be by margins alone: held-out units, and the Laplace evidence."""
-    default = settings_of({}).tau
+    default = EstimateOptions().tau
     return {
         "tau": chosen(case, {f"{s:g}": {"tau": tuple(s * np.array(default))} for s in TAU_SCALES}),
         "context": chosen(case, {f"{beta:g}": {"context": beta} for beta in CONTEXTS}),
@@ -189,7 +197,12 @@ def evidence(found: Mode) -> float:
 
 def predicted(problem: Problem, full: Mode, here: np.ndarray) -> float:
     """Log density of the units that are `here`, at the mode of the others."""
-    others = mode(problem._replace(blocks=only(problem.blocks, ~here)), full.point)
+    others = mode(
+        problem._replace(blocks=only(problem.blocks, ~here)),
+        full.point,
+        tolerance=EstimateOptions().tolerance,
+        max_steps=EstimateOptions().max_steps,
+    )
     point, none = others.point, np.zeros_like(here)
     return float(_value(point, _with(problem, none)) - _value(point, _with(problem, here)))
 

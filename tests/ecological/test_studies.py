@@ -10,14 +10,14 @@ import pytest
 import electjax
 
 ROOT = Path(__file__).parents[2]
-OWN = ("common", "ecological", "sets", "studies", "run")  # modules of scripts, which no other test is to find
+OWN = ("common", "methods", "sets", "studies", "run")  # modules of scripts, which no other test is to find
 
 
 @pytest.fixture(scope="module")
 def scripts():
     """The scripts' modules by name."""
     with pytest.MonkeyPatch.context() as patch:
-        for folder in ("benchmarks", "experiments/ecological"):
+        for folder in ("benchmarks", "benchmarks/ecological", "experiments/ecological"):
             patch.syspath_prepend(ROOT / folder)
         for name in OWN:
             patch.delitem(importlib.sys.modules, name, raising=False)
@@ -42,6 +42,7 @@ def test_an_experiment_says_what_the_public_verb_says(scripts, case):
     assert found["inflation 1"]["width_95"] < found["default"]["width_95"]
 
 
+@pytest.mark.ci
 def test_tables_of_one_fit_and_their_sum(scripts, case):
     found = scripts["studies"].tables(case)
     plain = scripts["studies"].ablation(case, only=("default",), draws=0)["default"]["mean_ei"]
@@ -51,6 +52,7 @@ def test_tables_of_one_fit_and_their_sum(scripts, case):
     assert 0 < scripts["studies"].pooled(case, draws=50)["mean_ei"] < plain
 
 
+@pytest.mark.ci
 def test_criteria_are_relative_to_what_they_choose(scripts, case):
     found = scripts["studies"].chosen(case, {"0.15": {}, "8": {"tau": (8.0, 8.0, 8.0)}})
     for criterion in ("held_out", "evidence"):
@@ -60,6 +62,7 @@ def test_criteria_are_relative_to_what_they_choose(scripts, case):
         assert found[criterion] == "0.15"  # nobody's deviations are of 8
 
 
+@pytest.mark.ci
 def test_wrong_names_cost_and_blank_ones_are_matched(scripts, case):
     found = scripts["studies"].names(case, draws=0)
     assert found["blanked"]["as_named"] > 0.8
@@ -83,11 +86,12 @@ def test_experiment_fills_its_tables(scripts, tmp_path):
 def test_sets_that_are_absent_are_left_out(scripts, tmp_path):
     there = {name: case is not None for name, case in scripts["sets"].cases(tmp_path, small=False)}
     assert there == {"nz_2002": False, "nz_2014": False, "senc": False, "generated": True}
-    assert str(tmp_path) in scripts["ecological"].part("senc", tmp_path, False)["left_out"]
+    assert str(tmp_path) in scripts["methods"].part("senc", tmp_path, False)["left_out"]
 
 
+@pytest.mark.ci
 def test_benchmark_times_and_checks_every_method(scripts, case):
-    benchmark = scripts["ecological"]
+    benchmark = scripts["methods"]
     found = benchmark.compared(benchmark.made(small=True), 1)
     assert found["em"]["x_em"] == 1
     assert all(row["seconds"] > 0 and row["compile_seconds"] >= 0 for row in found.values())

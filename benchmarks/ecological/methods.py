@@ -1,7 +1,7 @@
 # ruff: noqa: E402 (the process is pinned before jax is imported)
 """Cross-tables from margins: time, memory, error and coverage, beside the classical methods.
 
-    python benchmarks/ecological.py [--data ../shared/data/ecological] [--small] [--part NAME] [--out PATH]
+    python benchmarks/ecological/methods.py [--data ../shared/data/ecological] [--small] [--part NAME] [--out PATH]
 
 Every part runs in a process of its own on two cores. A set of contests (two New Zealand elections, registration in
 North Carolina: left out where `--data` does not have them; and generated ones) is fitted by every method of
@@ -21,11 +21,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import common
 
 CORES = 2
 PARTS = ("nz_2002", "nz_2014", "senc", "generated", "contests", "units")
-HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("ELECTJAX_SHARED", HERE.parents[1] / "shared")) / "data" / "ecological"
 
 
@@ -34,7 +35,7 @@ def arguments():
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the contests whose tables were counted")
     parser.add_argument("--small", action="store_true", help="a check that it runs, on few generated contests")
     parser.add_argument("--part", choices=PARTS, help="only this part, as JSON to stdout")
-    parser.add_argument("--out", type=Path, help="default: results/ecological.json beside this file; none if --small")
+    parser.add_argument("--out", type=Path, help="default: benchmarks/results/ecological.json; none if --small")
     return parser.parse_args()
 
 
