@@ -1,6 +1,7 @@
 """The tables of a folder of booths as columns of numbered texts, and the errors they share."""
 
 import io
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from electjax.data.labels import unique_names
 from electjax.data.records import Batch, Column, Records, clean, number, open_text
 
 _LARGEST = 2**31  # sizes of cells are kept in 32 bits
+_QUOTED = re.compile(r'"[^"]*"')
 _DASHES = str.maketrans({"\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-", "\u2014": "-", " ": None})
 
 
@@ -35,8 +37,8 @@ def need_table(folder: Path, name: str, columns: str) -> Path:
     return found
 
 
-def read_table(path: Path, encoding: str) -> Batch:
-    """A delimited file (comma, semicolon or tab, plain or gzipped).
+def read_table(path: Path, encoding: str, tidy: Callable[[str], str] = clean) -> Batch:
+    """A delimited file (comma, semicolon or tab, plain, gzipped or zipped), cells by `tidy`.
 
     A regular file of millions of rows takes a second. Whatever is not one record per line, all of one length, is
     read again record by record, which finds the lines of records and the fault.
@@ -45,23 +47,24 @@ def read_table(path: Path, encoding: str) -> Batch:
         with open_text(path, encoding) as stream:
             text = stream.read().rstrip()
     except UnicodeDecodeError:
-        return Records(path, encoding).whole()
-    head = text.partition("\n")[0]
-    delimiter = max(",;\t", key=head.count)
+        return Records(path, encoding).whole(tidy)
+    bare = _QUOTED.sub("", text) if '"' in text else text  # commas and lines within quotes are of a cell
+    delimiter = max(",;\t", key=bare.partition("\n")[0].count)
     try:
         # NaN would be one text too many: blanks are told by `clean`, as in other readers.
         frame = pd.read_csv(
             io.StringIO(text), sep=delimiter, header=None, dtype="category", na_filter=False, skip_blank_lines=False
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError):
-        return Records(path, encoding).whole()
-    regular = len(frame) == text.count("\n") + 1 and text.count(delimiter) == len(frame) * (frame.shape[1] - 1)
-    if not regular or "\0" in text:
-        return Records(path, encoding).whole()
+        return Records(path, encoding).whole(tidy)
+    lines = {len(frame), text.count("\n") + 1, bare.count("\n") + 1}
+    regular = len(lines) == 1 and bare.count(delimiter) == len(frame) * (frame.shape[1] - 1)
+    if not regular or "\0" in text or '"' in bare:
+        return Records(path, encoding).whole(tidy)
     if len(frame) < 2:
         raise data_error("no rows after the header", where=path.name, expected="rows", mend="check the file")
-    names = unique_names([clean(str(frame[p].iloc[0])) for p in frame])
-    columns = (_column(name, frame[p].iloc[1:]) for p, name in enumerate(names))
+    names = unique_names([tidy(str(frame[p].iloc[0])) for p in frame])
+    columns = (_column(name, frame[p].iloc[1:], tidy) for p, name in enumerate(names))
     return Batch(path.name, np.arange(2, len(frame) + 1), tuple(columns))
 
 
@@ -196,10 +199,10 @@ def near(name: str, known: Sequence[str] | Iterable[str]) -> str:
     return said
 
 
-def _column(name: str, cells: pd.Series) -> Column:
+def _column(name: str, cells: pd.Series, tidy: Callable[[str], str]) -> Column:
     """A column of categories, its texts numbered in order of appearance."""
     codes = np.asarray(cells.cat.codes, np.int32)
-    texts = [clean(str(text)) for text in cells.cat.categories]
+    texts = [tidy(str(text)) for text in cells.cat.categories]
     first = np.full(len(texts), len(codes))
     first[codes[::-1]] = np.arange(len(codes))[::-1]  # the last assignment holds
     order = np.argsort(first)[: int((first < len(codes)).sum())]

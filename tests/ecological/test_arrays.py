@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import rel_entr
 
-from electjax.ecological.model.balance import balance, balance_units, contest_bounds, unit_bounds, within
+from electjax.ecological.model.balance import balance, contest_bounds, unit_bounds, within
 from electjax.ecological.model.data import KINDS
 from electjax.ecological.model.generate import ABSENT, ABSTAINED, OTHER, draw_tables, surrounded
 from electjax.numerics.host import double_precision
@@ -143,25 +143,6 @@ def test_a_batch_of_tables_shares_margins_and_bounds(drawn):
     np.testing.assert_allclose(
         within(many, rows, columns, low, high)[3], within(many[3], rows, columns, low, high), atol=1e-5
     )
-
-
-def test_tables_of_units_have_their_margins_and_a_feasible_total(drawn):
-    total = drawn.tables.sum(axis=1)
-    seed = drawn.rows[..., None] * drawn.parameters.theta[:, None]
-    found = np.asarray(balance_units(seed, drawn.rows, drawn.columns, total, steps=2000))
-    np.testing.assert_allclose(found.sum(axis=3), drawn.rows, atol=1e-9)
-    np.testing.assert_allclose(found.sum(axis=2), drawn.columns, atol=1e-9)
-    np.testing.assert_allclose(found.sum(axis=1), total, atol=1e-4)
-    assert (found >= 0).all()
-    assert (found[drawn.rows.sum(axis=2) == 0] == 0).all()
-    # the units of all contests one after another
-    contest, unit = np.nonzero(drawn.rows.sum(axis=2))
-    flat = [x[contest, unit] for x in (seed, drawn.rows, drawn.columns)]
-    np.testing.assert_allclose(balance_units(*flat, total, contest, steps=2000), found[contest, unit], atol=1e-4)
-    # of a total that no units have, the margins stay
-    wrong = np.asarray(balance_units(seed, drawn.rows, drawn.columns, total[:, ::-1], steps=50))
-    np.testing.assert_allclose(wrong.sum(axis=3), drawn.rows, atol=1e-9)
-    np.testing.assert_allclose(wrong.sum(axis=2), drawn.columns, atol=1e-9)
 
 
 def test_drawn_units_fit_together():

@@ -1,4 +1,4 @@
-"""Tables brought to margins: nearest in Kullback-Leibler divergence, inside bounds, and unit by unit; their bounds.
+"""Tables brought to margins: nearest in Kullback-Leibler divergence, and inside bounds; what margins bound.
 
 Leading axes are batches, whose tables stop together; what all tables of a batch share may come without these axes.
 Margins of a table have one sum. A cell of padding, where the row or the column has a margin of 0, comes out as 0.
@@ -6,7 +6,7 @@ Margins of a table have one sum. A cell of padding, where the row or the column 
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Real
+from jaxtyping import Array, Float, Real
 
 from electjax.numerics.laplace import Tensor
 
@@ -110,58 +110,6 @@ def within(
     start = (jnp.array(0), jnp.ones_like(rows), jnp.ones_like(columns), jnp.full(rows.shape[:-1], jnp.inf))
     _, a, b, _ = jax.lax.while_loop(off, turn, start)
     return clipped(a, b)
-
-
-@jax.jit
-def balance_units(
-    tables: Real[Tensor, "... r c"],
-    rows: Real[Tensor, "... r"],
-    columns: Real[Tensor, "... c"],
-    total: Real[Tensor, "... r c"],
-    contest: Int[Tensor, " u"] | None = None,
-    *,
-    steps: Array | int = 200,
-    tolerance: Array | float = 1e-9,
-) -> Float[Array, "... r c"]:
-    """Tables of units that have the units' margins and add up to a contest's table: proportional fitting three ways.
-
-    The units' margins are met in any case, the contest's table as far as they allow: one inside its bounds may still
-    be out of reach of all its cells at once.
-
-    Args:
-        tables, rows, columns: of the units, [*b, u, r, c], [*b, u, r] and [*b, u, c].
-        total: what the units of each contest should add up to, [*b, r, c]; it is balanced to the contest's margins.
-        contest: where the units of all contests come one after another, the contest of each; then `total` has one
-            table for each contest, and `tables` no axes before u.
-        steps: at most.
-        tolerance: largest gap to the contest's table to stop at, as a share of its sum.
-    """
-    rows, columns = jnp.asarray(rows, float), jnp.asarray(columns, float)
-
-    def added(units: Array, axis: int) -> Array:
-        if contest is None:
-            return units.sum(axis)
-        return jax.ops.segment_sum(units, contest, num_segments=total.shape[0])
-
-    total = balance(total, added(rows, -2), added(columns, -2))
-    enough = tolerance * total.sum((-2, -1))
-
-    def off(state: tuple[Array, Array, Array]) -> Array:
-        step, _, gap = state
-        return (step < steps) & (gap > enough).any()
-
-    def sweep(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        step, tables, _ = state
-        found = added(tables, -3)
-        ratio = _ratio(total, found)
-        tables = tables * (ratio[..., None, :, :] if contest is None else ratio[contest])
-        tables = tables * _ratio(rows, tables.sum(-1))[..., None]
-        tables = tables * _ratio(columns, tables.sum(-2))[..., None, :]
-        return step + 1, tables, jnp.abs(total - found).max((-2, -1))
-
-    tables, filled = _apart(tables, rows, columns)
-    start = (jnp.array(0), tables + filled, jnp.full(total.shape[:-2], jnp.inf))
-    return balance(jax.lax.while_loop(off, sweep, start)[1], rows, columns, tolerance=tolerance)
 
 
 def unit_bounds(

@@ -1,8 +1,6 @@
 """A file or DataFrame of units as columns of numbered texts, found by any of their usual names; contests they name."""
 
-import io
 import os
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +11,8 @@ import pandas as pd
 
 from electjax.data.errors import data_error, suggest
 from electjax.data.labels import unique_names
-from electjax.data.records import Batch, Column, Records, clean, number, open_text, spaced
+from electjax.data.records import Batch, Column, clean, number, open_text, spaced
+from electjax.data.tables import read_table
 
 CONTEST = ("contest", "district", "constituency", "electorate")
 CONTEST_NO = ("contest_no", "district_no", "constituency_no", "electorate_no")
@@ -23,7 +22,6 @@ SIDE = ("side", "ballot", "margin")
 OPTION = ("option", "choice", "label")
 VOTES = ("votes", "count", "n", "voters")
 _LIKE_CONTESTS = ("county", "district", "constituency", "electorate", "province", "riding", "seat", "state", "contest")
-_QUOTED = re.compile(r'"[^"]*"')
 _FALLBACKS = {"cp1252": "Windows-1252", "latin-1": "Latin-1"}
 
 
@@ -42,10 +40,10 @@ def read_source(source: "str | os.PathLike[str] | pd.DataFrame", encoding: str |
     if not path.is_file():
         problem = "this is a folder" if path.is_dir() else "no such file"
         raise data_error(problem, where=str(path), expected="an existing file", mend="check the path")
-    text, codec = _text(path, [encoding] if encoding else _codecs(path))
+    codec = _codec(path, [encoding] if encoding else _codecs(path))
     guessed = None if encoding else _FALLBACKS.get(codec)
     notes = [f"{path.name} is read as {guessed}; pass encoding= if names look wrong"] if guessed else []
-    return _regular(path, text) or Records(path, codec).whole(spaced), notes
+    return read_table(path, codec, spaced), notes
 
 
 def blanked(batch: Batch, kept: Sequence[str]) -> Batch:
@@ -185,41 +183,16 @@ def _codecs(path: Path) -> list[str]:
     return ["utf-16"] if mark in ("\xff\xfe", "\xfe\xff") else ["utf-8-sig", *_FALLBACKS]
 
 
-def _text(path: Path, codecs: Sequence[str]) -> tuple[str, str]:
-    """The text of a file and the first codec that can read it; the last one where none can."""
-    for codec in codecs:
+def _codec(path: Path, codecs: Sequence[str]) -> str:
+    """The first codec that can read the file; the last one where none can."""
+    for codec in codecs[:-1]:
         try:
             with open_text(path, codec) as stream:
-                return stream.read().rstrip(), codec
+                stream.read()
         except UnicodeDecodeError:
             continue
-    return "", codecs[-1]
-
-
-def _regular(path: Path, text: str) -> Batch | None:
-    """The records of a text with one record per line, all of one length: a hundred thousand take a fifth of a second.
-
-    None for any other text, which is read record by record to find the lines of records and the fault.
-    """
-    bare = _QUOTED.sub("", text) if '"' in text else text
-    delimiter = max(",;\t", key=bare.partition("\n")[0].count)
-    try:
-        # NaN would be one text too many: blanks are told by `clean`, as in other readers.
-        frame = pd.read_csv(
-            io.StringIO(text), sep=delimiter, header=None, dtype="category", na_filter=False, skip_blank_lines=False
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError):
-        return None
-    size, width = frame.shape
-    lines = {size, text.count("\n") + 1, bare.count("\n") + 1}
-    if len(lines) > 1 or size < 2 or bare.count(delimiter) != size * (width - 1) or "\0" in text or '"' in bare:
-        return None
-    names = unique_names([spaced(str(frame[p].iloc[0])) for p in frame])
-    columns = []
-    for position, name in enumerate(names):
-        codes, used = pd.factorize(np.asarray(frame[position].cat.codes)[1:])  # in order of appearance
-        columns.append(Column(name, codes, tuple(spaced(str(cell)) for cell in frame[position].cat.categories[used])))
-    return Batch(path.name, np.arange(2, size + 1), tuple(columns))
+        return codec
+    return codecs[-1]
 
 
 def _of_frame(frame: pd.DataFrame) -> Batch:

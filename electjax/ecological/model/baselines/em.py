@@ -21,7 +21,9 @@ def shares(
     steps: int = 20_000,
     tolerance: float = 0.1,
 ) -> Float[Array, "d r c"]:
-    """Maximum likelihood of `log_likelihood` by EM: the votes of a column of a unit are shared out among its rows.
+    """Maximum likelihood, by EM: the votes of a column of a unit are shared out among its rows.
+
+    A unit's votes are multinomial: the log-likelihood is sum_uc B_uc log sum_r (A_ur / n_u) theta_rc.
 
     Pairs of steps are extrapolated as by SQUAREM (Varadhan and Roland 2008, scheme S3, here in log theta) where this
     certainly raises the log-likelihood, which so never falls. It is concave: what is found is the maximum of all.
@@ -83,16 +85,6 @@ def em_step(theta: Float[Array, "d r c"], blocks: Blocks) -> tuple[Float[Array, 
     counts = theta * slope
     total = counts.sum(-1, keepdims=True)
     return jnp.where(total > 0, counts / jnp.where(total > 0, total, 1.0), theta), slope
-
-
-@jax.jit
-def log_likelihood(
-    theta: Float[Tensor, "d r c"], rows: Real[Tensor, "d u r"], columns: Real[Tensor, "d u c"]
-) -> Float[Array, " d"]:
-    """sum_uc B_uc log sum_r (A_ur / n_u) theta_rc: a unit's votes are multinomial. The votes' constant is left out."""
-    rows, columns = jnp.asarray(rows, float), jnp.asarray(columns, float)
-    expected = rows @ jnp.asarray(theta) / jnp.maximum(rows.sum(-1, keepdims=True), 1.0)
-    return jax.scipy.special.xlogy(columns, expected).sum((1, 2))
 
 
 def _log(theta: Array) -> Array:
