@@ -43,25 +43,20 @@ def _numbers(value: Any) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
 
 
-def _are_exponents(value: Any) -> bool:
-    return all(_is_number(each) and 0 <= each <= 2 for each in _numbers(value))
+def _numeric(*lengths: int, low: float = -math.inf, high: float = math.inf, above: float = -math.inf) -> Any:
+    """A check of one number or several: how many there may be, any number by default, and their range."""
+
+    def good(value: Any) -> bool:
+        numbers = _numbers(value)
+        fits = all(_is_number(each) and low <= each <= high and each > above for each in numbers)
+        return fits and (not lengths or len(numbers) in lengths)
+
+    return good
 
 
 def _is_grid(value: Any) -> bool:
     grid = _numbers(value)
-    return len(grid) >= 3 and _are_exponents(grid) and all(a < b for a, b in pairwise(grid))
-
-
-def _are_deviations(value: Any) -> bool:
-    return len(_numbers(value)) in (1, KINDS) and all(_is_number(each) and each > 0 for each in _numbers(value))
-
-
-def _are_spreads(value: Any) -> bool:
-    return len(_numbers(value)) == KINDS and all(_is_number(each) and each >= 0 for each in _numbers(value))
-
-
-def _are_levels(value: Any) -> bool:
-    return len(_numbers(value)) == KINDS and all(_is_number(each) for each in _numbers(value))
+    return len(grid) >= 3 and _numeric(low=0, high=2)(grid) and all(a < b for a, b in pairwise(grid))
 
 
 def _are_baselines(value: Any) -> bool:
@@ -85,23 +80,19 @@ class _Tuples:
 class ModelOptions(_Tuples):
     """What the model assumes beside the context, and how it is fitted."""
 
-    pooled: bool = option(
-        True, "contests learn from each other which pairs of parties go together; else each is fitted by itself"
-    )
+    pooled: bool = option(True, "contests learn from each other which pairs of parties go together")
     overdispersed: bool = option(True, "votes of a row within a unit hang together; else they are multinomial")
     affinity: bool = option(True, "traits and covariates of rows and columns enter")
     tau: float | Sequence[float] = option(
         TAU,
         "standard deviation of a contest's deviation from what is pooled, by kind of cell: own party, cross, other; "
         "not to be chosen by fit to margins, which picks too little pooling (experiments/ecological)",
-        good=_are_deviations,
+        good=_numeric(1, KINDS, above=0),
         expected=_TAU,
     )
     pair_sd: float = option(PAIR_SD, "prior standard deviation of pooled pairs of parties", above=0)
     feature_sd: float = option(0.5, "prior standard deviation of the effects of traits and covariates", above=0)
-    tolerance: float = option(
-        0.01, "Newton's method stops when a step promises to raise the log posterior by less", above=0
-    )
+    tolerance: float = option(0.01, "Newton's method stops where a step promises to gain less log posterior", above=0)
     max_steps: int = option(200, "most steps of Newton's method", low=1)
     seed: int = option(0, "of what is drawn at random")
 
@@ -125,21 +116,14 @@ class EstimateOptions(ModelOptions):
         high=2,
         expected=_EXPONENT,
     )
-    context_sd: float = option(
-        0.12, "how unsure it is, for the intervals: scale of a Student t with four degrees of freedom", low=0
-    )
+    context_sd: float = option(0.12, "how unsure it is, for intervals: scale of a Student t with 4 degrees", low=0)
     contexts: float | Sequence[float] = option(
         (0.3, 0.6, 0.8),
         "other exponents to give the tables for",
-        good=_are_exponents,
+        good=_numeric(low=0, high=2),
         expected="exponents between 0 and 2",
     )
-    inflation: float = option(
-        2.5,
-        "kappa, by which the covariance of parameters is widened for the draws: what the Gaussian likelihood of units "
-        "that hang together leaves out",
-        above=0,
-    )
+    inflation: float = option(2.5, "kappa, by which the covariance of parameters is widened for the draws", above=0)
     draws: int = option(200, "number of posterior tables, for the intervals; 0 for none", low=0)
 
 
@@ -159,7 +143,7 @@ class CoverageOptions:
     levels: Sequence[float] = option(
         LEVELS,
         "nominal probabilities of the central intervals",
-        good=lambda value: all(_is_number(each) and 0 < each < 1 for each in _numbers(value)),
+        good=_numeric(above=0, high=1 - 1e-9),
         expected="numbers between 0 and 1",
     )
     large: float = option(LARGE, "rows below this share of a contest's votes are left out", low=0, below=1)
@@ -183,26 +167,21 @@ class TableOptions:
 
     merge_below: float | None = option(
         None,
-        f"options of a contest below this share of its votes become one option OTHER, where there are at least two; 0 "
-        f"for no merging; None is {MERGE_BELOW:g} for tables, and nothing for units that are made",
+        "options of a contest below this share of its votes become one, OTHER, where there are at least two; 0 for no "
+        f"merging; None is {MERGE_BELOW:g}, of units that are made 0",
         low=0,
         below=1,
     )
-    contest: str | None = option(
-        None, "the column of contests where the header calls it otherwise, in the other tables, too"
-    )
+    contest: str | None = option(None, "the column of contests where the header calls it otherwise; of all tables")
     unit: str | None = option(None, "the column of units where the header calls it otherwise")
     side: str | None = option(None, "of a long table, the column that tells rows from columns")
     votes: str | None = option(None, "of a long table, the column of votes")
     rows: Sequence[str] | str | None = option(
         None,
         "of a long table, the side that is rows; of a wide one, a list of columns of the table",
-        good=lambda value: isinstance(value, str | Sequence),
         expected="the name of a side, or a list of columns",
     )
-    columns: Sequence[str] | None = option(
-        None, "of a wide table, a list of columns of the table", good=lambda value: isinstance(value, str | Sequence)
-    )
+    columns: Sequence[str] | str | None = option(None, "of a wide table, a list of columns of the table")
     electors: str | None = option(
         None,
         'the column of electors, who become "did not vote" as far as they did not: on the side of columns where rows '
@@ -213,21 +192,15 @@ class TableOptions:
         "what rows are: votes on another ballot paper, or groups of people; None is by the name of the side of a long "
         "table, else votes if half of the rows are called like columns or their parties",
     )
-    rescale: bool = option(
-        False, "scale the rows of a unit to the total of its columns (or electors), instead of refusing other totals"
-    )
+    rescale: bool = option(False, "scale the rows of a unit whose columns (or electors) have another total")
     row_traits: Any = option(
         None,
         "a table of traits of the rows: option (or party), contest unless the same in all, then columns of categories "
         "or numbers, blank where unknown",
     )
     column_traits: Any = option(None, "the same of the columns: option (or candidate)")
-    axes: Mapping[str, Any] | Sequence[Axis] | None = option(
-        None, "configuration of the traits' axes, as of booths; None makes each column of text one"
-    )
-    encoding: str | None = option(
-        None, "codec of text files; None is UTF-8 (UTF-16 by its mark), or Windows-1252 where a file is not"
-    )
+    axes: Mapping[str, Any] | Sequence[Axis] | None = option(None, "of the traits; None makes each column of text one")
+    encoding: str | None = option(None, "codec of text files; None is UTF-8, UTF-16 with its mark, or Windows-1252")
     name: str | None = option(None, "of the units; None is the file's")
     option: str | None = option(None, "of a long table, the column of options")  # last: it hides `option`
 
@@ -250,9 +223,7 @@ class DatasetOptions:
 
     contests: Any = option(None, "contest of each unit, [unit]; None is one contest, called all")
     units: Any = option(None, "name of each unit, [unit]; None numbers them")
-    rows: Any = option(
-        None, "names of rows, [row], or [contest, row] with '' after a contest's last; None numbers them"
-    )
+    rows: Any = option(None, "names of rows, [row], or [contest, row] with '' after the last; None numbers them")
     columns: Any = option(None, "the same of columns")
     row_parties: Any = option(None, "parties of rows, in the shape of `rows`, '' for none; None is none")
     column_parties: Any = option(None, "the same of columns")
@@ -270,14 +241,8 @@ class SimulateOptions(_Tuples):
     units: int = option(40, "units of each contest", low=1)
     rows: int = option(6, "number of rows; the last is OTHER", low=2)
     parties: int = option(6, "number of parties with candidates; the last is OTHER", low=2)
-    kind: RowKind = option(
-        "votes",
-        "votes: rows are votes for parties, the first of which also have candidates; groups: groups of people, none "
-        "with a party of its own",
-    )
-    fielded: float = option(
-        0.85, "chance that a party beyond the first two has a candidate in a contest", low=0, high=1
-    )
+    kind: RowKind = option("votes", "what rows are: votes for parties, or groups of people without a party")
+    fielded: float = option(0.85, "chance that a party beyond the first two stands in a contest", low=0, high=1)
     voters: float = option(400.0, "median size of a unit", above=0)
     context: float = option(
         CONTEXT,
@@ -290,25 +255,21 @@ class SimulateOptions(_Tuples):
     level: Sequence[float] | None = option(
         None,
         "mean logit of a cell by kind: own party, cross, other; None is 2, 0, 0, of groups 0, 0, 0",
-        good=_are_levels,
+        good=_numeric(KINDS),
         expected="3 numbers: own party, cross, other",
     )
     tau: Sequence[float] = option(
         TAU,
         "standard deviation of a contest's own deviation, by kind of cell",
-        good=_are_spreads,
+        good=_numeric(KINDS, low=0),
         expected="3 numbers of at least 0: own party, cross, other",
     )
     pair_sd: float = option(PAIR_SD, "standard deviation of the pooled logits", low=0)
     unit_sd: float = option(0.5, "of the log strength of a row between units of a contest: how they differ", low=0)
-    abstention: float = option(
-        0.0, "share of a row that does not vote, a column of its own; 0 for no such column", low=0, below=1
-    )
+    abstention: float = option(0.0, "share of a row that does not vote; 0 for no such column", low=0, below=1)
     traits: int = option(0, "categories that rows and candidates are given on one axis; 0 for none", low=0, high=TRAITS)
     affinity: float = option(0.5, "what a shared category adds to the logit")
-    merge_below: float = option(
-        MERGE_BELOW, "options below this share of a contest become OTHER, as in `ecological.read`", low=0, below=1
-    )
+    merge_below: float = option(MERGE_BELOW, "options below this share of a contest become OTHER", low=0, below=1)
     seed: int = option(0, "the same seed gives the same Dataset")
     name: str = option("generated", "of the units")
 
