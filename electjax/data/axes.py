@@ -136,18 +136,14 @@ def proximity_of(axes: Sequence[Axis], values: Mapping[str, float] | None = None
     Raises:
         ElectionDataError: no such ordinal axis, or a value outside [0, 1].
     """
-    start = [kernel_of(axis.kernel).START for axis in axes]
-    near = {
-        a.name: (a, s if a.proximity is None else a.proximity)
-        for a, s in zip(axes, start, strict=True)
-        if s is not None
-    }
-    found = {name: value for name, (_, value) in near.items()}
+    found, ordinal = {}, {axis.name: axis for axis in axes if kernel_of(axis.kernel).START is not None}
+    for name, axis in ordinal.items():
+        found[name] = kernel_of(axis.kernel).START if axis.proximity is None else axis.proximity
     for name, value in (values or {}).items():
-        if name not in near:
-            known = suggest(str(name), list(near)) if near else "there is none"
+        if name not in ordinal:
+            known = suggest(str(name), list(ordinal)) if ordinal else "there is none"
             raise _fault(f"proximity.{name}", "no such ordinal axis", "an axis with the kernel ordinal", known)
-        found[name] = _setting(near[name][0].kernel, value, 0, f"proximity.{name}")
+        found[name] = _setting(ordinal[name].kernel, value, 0, f"proximity.{name}")
     return np.array([found.get(axis.name, 0.0) for axis in axes], float)
 
 

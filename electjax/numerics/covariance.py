@@ -123,5 +123,5 @@ def tails(level: float) -> tuple[float, float]:
 def spread(draws: Any, *, level: float = 0.95) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Standard deviation (of one draw less) and the two ends of the percentile interval, over the leading axis."""
     draws = np.asarray(draws)
-    low, high = (np.quantile(draws, at, axis=0) for at in tails(level))
-    return draws.std(axis=0, ddof=1), low, high
+    low, high = (np.asarray(np.quantile(draws, at, axis=0)) for at in tails(level))
+    return np.asarray(draws.std(axis=0, ddof=1)), low, high

@@ -30,7 +30,7 @@ from electjax.calm.model.estimate import information, newton
 from electjax.calm.model.integrate import integrated
 from electjax.calm.model.problem import fitted
 from electjax.calm.model.uncertainty import laplace_covariance, sandwich_covariance
-from electjax.calm.options import options_of
+from electjax.calm.options import FitOptions
 from electjax.calm.verbs.fit import fit_arrays
 from electjax.data.files import atomic_path
 from electjax.numerics.arrow import Point, begin
@@ -51,9 +51,9 @@ LEVEL = 0.95
 KINDS = ("joint", "integrated", "sandwich")
 OPTIONS = {
     "literal": {"lambda_b": LAMBDA_B},
-    "recommended": {"model": "recommended", "exponent": 0.3, "lambda_constituency": 0.1},
+    "recommended": {"model": "recommended", "context": 0.3, "lambda_constituency": 0.1},
 }
-GENERATED = {"literal": {}, "recommended": {"exponent": 0.3, "booth_sd": (0.0, 0.0)}}
+GENERATED = {"literal": {}, "recommended": {"context": 0.3, "booth_sd": (0.0, 0.0)}}
 
 
 class World:
@@ -71,7 +71,7 @@ class World:
             **GENERATED[model],
         )
         own = {"mobilisation": "previous", "coding": "reference", "errors": "none", "tolerance": 1e-9}
-        options = options_of(own | OPTIONS[model])
+        options = FitOptions(**own | OPTIONS[model])
         fit = fit_arrays(data, options)
         self.design, self.problem = options.design, fit.found.problem
         self.axes, self.rows = fit.encoded.labels.axes, len(fit.encoded.labels.booths)

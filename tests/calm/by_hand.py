@@ -10,8 +10,9 @@ import numpy as np
 from scipy.special import expit, gammaln, logsumexp, xlogy
 from scipy.stats import betabinom, dirichlet_multinomial
 
-from electjax.calm.model.data import Booths, Frame
-from electjax.calm.model.design import Hyper, Local, Shared
+from electjax.calm.model.design import Booths, Frame, Hyper, Local, Shared
+from electjax.calm.options import FitOptions
+from electjax.data.options import made
 
 AGES, FAITHS, CASTES = 3, 2, 2  # caste only within the first faith
 FLOOR = 1e-4
@@ -105,6 +106,18 @@ HYPER = Hyper(  # no two alike, so that none stands in for another
     exponent=np.float64(0.4),
 )
 LIKELIHOOD = HYPER._replace(lambda_T=np.float64(1), lambda_P=np.float64(1))
+
+
+def options_of(given):
+    """Options of a fit, checked as `calm.fit` checks them."""
+    return made(FitOptions, given, where="calm.fit")
+
+
+def hyper_of(rho, axis_weight, **others):
+    """The strengths of the options' defaults, with an L2 penalty of 2 on booth effects."""
+    strengths = {name: getattr(FitOptions, name) for name in Hyper._fields if name.startswith("lambda_")}
+    plain = {"epsilon": 1e-12, "exponent": 0.0} | strengths | {"lambda_b": 2.0} | others
+    return Hyper(rho=rho, axis_weight=axis_weight, **plain)
 
 
 # ------------------------------------------------------------------------------------ g

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from electjax.calm.model import affinity as af
-from electjax.calm.model.data import Frame
+from electjax.calm.model.design import Frame
 from electjax.data import axes as ax
 
 SMALL = {  # 1 + 5 + 1 + 2 + 2 = 11 free features, and 2 free parties

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_softmax, softmax
 
 from electjax.calm.model import affinity as af
-from electjax.calm.model.design import Design, Hyper
+from electjax.calm.model.design import Design
 from electjax.data import axes as ax
 from electjax.data.errors import ElectionDataError
 from electjax.numerics.host import double_precision
@@ -42,7 +42,7 @@ def test_kernels_are_symmetric_and_bounded(n, rho, kind, more):
     spec = {"a": {"categories": [f"c{i}" for i in range(n)], "kernel": kind}, "b": {"categories": list("wxyz")[:more]}}
     axes = ax.axes_of(spec)
     kernels = ax.kernel_arrays(axes)
-    near = ax.rho_of(axes, {"a": rho} if kind == "ordinal" else None)
+    near = ax.proximity_of(axes, {"a": rho} if kind == "ordinal" else None)
     A = (kernels.fixed + near[:, None, None] * kernels.band)[0, :n, :n]
     assert (A == A.T).all()
     assert ((A >= 0) & (A <= 1)).all()
@@ -61,10 +61,10 @@ def test_a_hard_match_is_rho_0():
 
 @pytest.mark.parametrize("rho", [-0.1, 1.1, float("nan"), "near", True])
 def test_rho_outside_0_to_1_is_an_error(rho):
-    with pytest.raises(ElectionDataError, match=r"axes\.age\.rho: found .*; expected a number in \[0, 1\]"):
-        ax.axes_of(SMALL | {"age": {**SMALL["age"], "rho": rho}})
-    with pytest.raises(ElectionDataError, match=r"rho\.age: found"):
-        ax.rho_of(ax.axes_of(SMALL), {"age": rho})
+    with pytest.raises(ElectionDataError, match=r"axes\.age\.proximity: found .*; expected a number in \[0, 1\]"):
+        ax.axes_of(SMALL | {"age": {**SMALL["age"], "proximity": rho}})
+    with pytest.raises(ElectionDataError, match=r"proximity\.age: found"):
+        ax.proximity_of(ax.axes_of(SMALL), {"age": rho})
 
 
 def test_g_is_its_definition(frame, g):
@@ -126,13 +126,13 @@ def test_all_unknown_is_no_nan_and_no_gradient():
     blank = CANDIDATES.copy()
     blank[..., 2] = ""
     frame = frame_of(blank)
-    hyper, target = Hyper(jnp.asarray(RHO), jnp.full(4, 0.25)), softmax(np.arange(3.0))
+    target = softmax(np.arange(3.0))
 
     def loss(eta, rho):
-        built = build(frame, hyper._replace(rho=rho), Design())
+        built = build(frame, rho, Design())
         return -(jax.nn.log_softmax(built.g @ eta) @ target).sum()
 
-    built = build(frame, hyper, Design())
+    built = build(frame, RHO, Design())
     of_eta, of_rho = jax.jit(jax.grad(loss, (0, 1)))(jnp.full(4, 0.3), jnp.asarray(RHO))
     assert built.standard.sd[2] == 0
     assert (np.asarray(built.g)[..., 2] == 0).all()
@@ -198,7 +198,7 @@ def test_a_fifth_and_a_sixth_axis_by_configuration():
 
 @pytest.mark.parametrize("weighting", ["plain", "size"])
 def test_training_mean_is_0_and_variance_1(frame, weighting):
-    built = build(frame, Hyper(RHO, np.full(4, 0.25)), Design(weighting=weighting))
+    built = build(frame, RHO, Design(weighting=weighting))
     weight = np.asarray(af.weights_of(frame, weighting))
     z = np.asarray(built.g)
     mean = np.average(z.reshape(-1, 4), axis=0, weights=weight.ravel())
@@ -209,13 +209,12 @@ def test_training_mean_is_0_and_variance_1(frame, weighting):
 
 
 def test_prediction_takes_the_saved_statistics(frame):
-    hyper = Hyper(RHO, np.full(4, 0.25))
     for design in (Design(), Design(project=True)):
-        trained = build(frame, hyper, design)
+        trained = build(frame, RHO, design)
         part = frame._replace(presence=np.eye(4)[:, [0]] * frame.presence, electors=0 * frame.electors)
-        again = build(part, hyper, design, trained.standard)
+        again = build(part, RHO, design, trained.standard)
         np.testing.assert_allclose(again.g, trained.g, atol=1e-14)
-        own = build(part, hyper, design)
+        own = build(part, RHO, design)
         assert np.abs(own.g - trained.g).max() > 0.1
 
 

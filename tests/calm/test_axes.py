@@ -23,13 +23,13 @@ def test_default_axes():
     assert len(cells) == 180
     assert len({tuple(row) for row in cells[:, 1:3]}) == 10
     assert {"36-45", "46-60"} <= set(axes[0].categories)
-    assert ax.rho_of(axes).tolist() == [0.5, 0, 0, 0]
+    assert ax.proximity_of(axes).tolist() == [0.5, 0, 0, 0]
     assert len(set(ax.cell_labels(cells))) == 180
 
 
 def test_axes_make_the_round_trip():
     spec = SMALL | {
-        "age": {**SMALL["age"], "rho": 0.3},
+        "age": {**SMALL["age"], "proximity": 0.3},
         "school": {"categories": ["no", "yes"], "kernel": "proximity", "proximity": [[1, 0.1], [0.3, 1]]},
         "tenure": {"kernel": "scalar"},
         "absent": None,
@@ -40,8 +40,8 @@ def test_axes_make_the_round_trip():
     assert ax.axes_of(axes) == axes
     assert ax.axes_of(OmegaConf.create(spec)) == axes
     assert hash(axes) == hash(ax.axes_of(spec))
-    assert ax.rho_of(axes).tolist() == [0.3, 0, 0, 0, 0, 0]
-    assert ax.rho_of(axes, {"age": 0.6}).tolist() == [0.6, 0, 0, 0, 0, 0]
+    assert ax.proximity_of(axes).tolist() == [0.3, 0, 0, 0, 0, 0]
+    assert ax.proximity_of(axes, {"age": 0.6}).tolist() == [0.6, 0, 0, 0, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,9 @@ def test_axes_make_the_round_trip():
         ({"categories": ["a", " "]}, r"axes\.x\.categories: .*not blank"),
         ({"categories": [True, False]}, r"axes\.x\.categories: found true or false.*in quotes"),
         ({"categories": ["a"], "kernel": "scalar"}, r"axes\.x\.categories: categories of a scalar axis"),
-        ({"categories": ["a"], "rho": 0.5}, r"axes\.x\.rho: rho with the kernel match"),
+        ({"categories": ["a"], "rho": 0.5}, r"axes\.x\.rho: no such setting of an axis"),
         ({"categories": ["a"], "kernel": "proximity"}, r"axes\.x\.proximity: no matrix with the kernel proximity"),
-        ({"categories": ["a"], "proximity": [[1]]}, r"axes\.x\.proximity: a matrix with the kernel match"),
+        ({"categories": ["a"], "proximity": [[1]]}, r"axes\.x\.proximity: a proximity with the kernel match"),
         ({"categories": ["a", "b"], "kernel": "proximity", "proximity": [[1, 0]]}, r"proximity: found shape \(1, 2\)"),
         ({"categories": ["a", "b"], "kernel": "proximity", "proximity": [[1, 0], [1]]}, r"axes\.x\.proximity: found"),
         ({"categories": ["a", "b"], "kernel": "proximity", "proximity": [[1, 2], [0, 1]]}, r"proximity: found 2;"),
@@ -78,8 +78,8 @@ def test_faults_of_all_axes():
     for spec in ({}, {"x": None}, [], "no json", "[1]", "3", ["age"], 3):
         with pytest.raises(ElectionDataError, match=r"axes: "):
             ax.axes_of(spec)
-    with pytest.raises(ElectionDataError, match=r"rho\.religion: no such ordinal axis"):
-        ax.rho_of(ax.axes_of(SMALL), {"religion": 0.5})
+    with pytest.raises(ElectionDataError, match=r"proximity\.religion: no such ordinal axis"):
+        ax.proximity_of(ax.axes_of(SMALL), {"religion": 0.5})
 
 
 def test_an_unknown_category_is_an_error():
@@ -112,7 +112,7 @@ def test_a_nest_within_a_nest():
 
 def test_madipur_is_exact():
     for rho in (0.0, 0.3, 0.5, 1.0):
-        table = madipur_table(rho=rho)
+        table = madipur_table(proximity={"age": rho})
         np.testing.assert_array_equal(
             table["raw"], [[1, 1, 1, 1], [rho, 1, 0, 1], [1, 0, 0, 1], [rho, 0, 0, 0], [0, 0, 0, 1]]
         )
@@ -158,7 +158,11 @@ def test_madipur_standardised_is_what_the_booths_say():
     sd = np.sqrt(np.average((g.reshape(-1, 4) - mean) ** 2, axis=0, weights=weight))
     np.testing.assert_allclose(table["standardised"], (table["raw"] - mean) / sd, atol=1e-12)
     np.testing.assert_allclose(table["boost"], table["standardised"].values @ booths["true_eta"].values)
-    fit = table[["g_mean", "g_sd", "eta"]].assign(rho=("axis", [0.25, 0, 0, 0])).assign_attrs(axes=booths.attrs["axes"])
+    fit = (
+        table[["g_mean", "g_sd", "eta"]]
+        .assign(proximity=("axis", [0.25, 0, 0, 0]))
+        .assign_attrs(axes=booths.attrs["axes"])
+    )
     fitted = madipur_table(fit.isel(axis=[3, 2, 1, 0]))
     np.testing.assert_array_equal(fitted["g_sd"], table["g_sd"])
     assert fitted["raw"].values[1].tolist() == [0.25, 1, 0, 1]

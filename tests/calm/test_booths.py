@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import electjax
-from electjax.calm.raking import rake, round_to_totals
+from electjax.calm.readers.cells import rake, round_to_totals
 from electjax.data.axes import axes_json, axes_of, every_cell
 from electjax.data.errors import ElectionDataError, ElectionDataWarning
 from tests.data_paths import shared

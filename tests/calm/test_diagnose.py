@@ -7,25 +7,24 @@ import pytest
 from scipy.stats import chi2, kstest, norm
 
 import electjax
-from electjax.calm.diagnosis import eta_of, setting_of
+from electjax.calm.diagnosis import choose_penalties, eta_of, setting_of
+from electjax.calm.diagnostics.placebo import REFITS
 from electjax.calm.model import diagnose as dg
 from electjax.calm.model import placebo as pl
-from electjax.calm.model.directions import eta_place
+from electjax.calm.model.diagnose import eta_place
 from electjax.calm.model.estimate import information, names
 from electjax.calm.model.generate import Truth, expect
 from electjax.calm.model.penalties import LEAST, search_penalties
 from electjax.calm.model.problem import unpack
-from electjax.calm.options import options_of
-from electjax.calm.penalties import choose_penalties
-from electjax.calm.verbs.placebo import REFITS
 from electjax.data.errors import ElectionDataError
 from electjax.numerics.host import double_precision
+from tests.calm.by_hand import options_of
 
 AGE, CASTE = 0, 2
 NONE = {"age": 0.0, "religion": 0.0, "caste": 0.0, "income": 0.0}
 PLANTED = {"age": 0.3, "religion": 0.4, "caste": 0.5, "income": 0.2}
 OPTIONS = {"lambda_beta": 8.0}  # of the size of the coefficients that are drawn; 48 booths tell little about them
-SIZE = {"constituencies": 6, "booths": 8, "constituency_sd": (0.0, 0.0), "rho_T": 0.0, "rho_P": 0.0}
+SIZE = {"constituencies": 6, "booths": 8, "constituency_sd": (0.0, 0.0), "correlation_T": 0.0, "correlation_P": 0.0}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -283,7 +282,7 @@ def test_splits_that_make_no_sense_are_refused(planted):
 def test_planted_rho_is_recovered():
     """Estimates from one set of booths scatter by about 0.1 around 0.2, and by about 0.04 around 0.7."""
     for rho, sets, error in ((0.2, 3, 0.1), (0.7, 1, 0.04)):
-        planted = [simulated(eta=PLANTED | {"age": 1.5}, rho_age=rho, seed=seed) for seed in range(sets)]
+        planted = [simulated(eta=PLANTED | {"age": 1.5}, proximity={"age": rho}, seed=seed) for seed in range(sets)]
         found = [
             electjax.calm.rho_curve(booths, **OPTIONS, values=(0.0, 0.2, 0.45, 0.7, 0.95), folds=2)
             for booths in planted
@@ -292,7 +291,7 @@ def test_planted_rho_is_recovered():
         assert refined == pytest.approx(rho, abs=3 * error / np.sqrt(sets))
         assert np.median([float(one["best_objective"]) for one in found]) == pytest.approx(rho)
         assert np.mean([float(one["best"]) for one in found]) == pytest.approx(rho, abs=0.2)
-        assert found[0]["excess"].sel(rho=found[0]["best"]) == 0
+        assert found[0]["excess"].sel(proximity=found[0]["best"]) == 0
         assert f"{float(found[0]['best']):g} for age" in found[0].attrs["verdict"]
 
 

@@ -10,9 +10,9 @@ from electjax.calm.codec import encode_booths
 from electjax.calm.model.estimate import first_point, first_weights, information
 from electjax.calm.model.integrate import integrated, slope_in_dispersion
 from electjax.calm.model.problem import pose
-from electjax.calm.options import options_of
 from electjax.numerics.arrow import Point
 from electjax.numerics.host import double_precision
+from tests.calm.by_hand import options_of
 
 
 @pytest.fixture(
@@ -22,7 +22,7 @@ from electjax.numerics.host import double_precision
 )
 def world(request):
     """Few booths in each constituency: a problem, its design, a point, and the information there."""
-    booths = electjax.calm.simulate("tiny", constituencies=6, booths=5, seed=4, exponent=0.3, booth_sd=(0.0, 0.0))
+    booths = electjax.calm.simulate("tiny", constituencies=6, booths=5, seed=4, context=0.3, booth_sd=(0.0, 0.0))
     options = options_of({"model": "recommended", "booth_effects": request.param, "lambda_b": 20.0})
     data, design = encode_booths(booths), options.design
     with double_precision():

@@ -12,29 +12,30 @@ from scipy import stats
 from scipy.special import expit, logit
 
 import electjax
+from benchmarks.calm.tile import tile
 from electjax.calm.codec import encode_booths
-from electjax.calm.electorate import _candidates
+from electjax.calm.electorate import _candidates, draw_electors
 from electjax.calm.model.affinity import build
-from electjax.calm.model.design import Design, Hyper
-from electjax.calm.model.electorate import draw_electors, tile
+from electjax.calm.model.design import Design
 from electjax.calm.model.estimate import first_weights
 from electjax.calm.model.generate import Expected, draw_cell_votes, draw_totals, expect, parameters
 from electjax.calm.model.problem import fitted, pose
 from electjax.calm.model.sums import blocks
 from electjax.calm.verbs.simulate import truth_of
-from electjax.data.axes import axes_of, rho_of
+from electjax.data.axes import axes_of, proximity_of
 from electjax.data.errors import ElectionDataError
 from electjax.numerics.arrow import Point
 from electjax.numerics.host import double_precision
+from tests.calm.by_hand import hyper_of
 
 EVERYTHING = {
     "xi": 0.4,
     "eta_sd": 0.1,
     "unknown": 0.15,
     "absent": 0.2,
-    "exponent": 0.3,
+    "context": 0.3,
     "axis_weight": {"age": 2.0, "income": 0.5},
-    "rho_age": 0.3,
+    "proximity": {"age": 0.3},
 }
 
 
@@ -52,7 +53,7 @@ def odd():
 @pytest.fixture(scope="module")
 def plain():
     """Few booths that scatter no more than they must, drawn cell by cell."""
-    return electjax.calm.simulate("tiny", seed=8, cells=True, rho_T=0.0, rho_P=0.0)
+    return electjax.calm.simulate("tiny", seed=8, cells=True, correlation_T=0.0, correlation_P=0.0)
 
 
 def arrays(booths, *, weighting="plain", design=None):
@@ -60,10 +61,10 @@ def arrays(booths, *, weighting="plain", design=None):
     encoded, scalars = encode_booths(booths), json.loads(booths.attrs["truth"])
     axes = axes_of(booths.attrs["axes"])
     weight = [scalars["axis_weight"][axis.name] for axis in axes]
-    rho = rho_of(axes, {name: value for name, value in scalars["rho"].items() if value})
+    rho = proximity_of(axes, {name: value for name, value in scalars["proximity"].items() if value})
     with double_precision():
-        hyper = Hyper(rho=jnp.asarray(rho), axis_weight=jnp.asarray(weight), exponent=scalars["exponent"])
-        g = np.asarray(build(encoded.frame, hyper, design or Design(weighting=weighting)).g)
+        hyper = hyper_of(rho=jnp.asarray(rho), axis_weight=jnp.asarray(weight), exponent=scalars["context"])
+        g = np.asarray(build(encoded.frame, hyper.rho, design or Design(weighting=weighting)).g)
     return encoded.booths, encoded.frame, hyper, g
 
 
@@ -207,7 +208,7 @@ def test_votes_drawn_cell_by_cell(plain):
 
 def test_overdispersed_cells_keep_the_mean_and_gain_the_scatter():
     """Variance of a booth's turnout: N^2 t (1-t) rho of the booth, and the electors' own (law of total variance)."""
-    booths = electjax.calm.simulate("tiny", seed=8, rho_T=0.02, rho_P=0.03)
+    booths = electjax.calm.simulate("tiny", seed=8, correlation_T=0.02, correlation_P=0.03)
     data, frame, _, g = arrays(booths)
     truth, draws = truth_of(booths), 200
     many = np.stack([draw_cell_votes(jax.random.key(i), data, frame, g, truth).sum(axis=1) for i in range(draws)])
@@ -249,7 +250,7 @@ def _by_hand(booths):
         if not cell or not candidate:
             return 0.0
         gap = abs(axis["categories"].index(cell) - axis["categories"].index(candidate))
-        return 1.0 if gap == 0 else scalars["rho"][name] if gap == 1 and axis["kernel"] == "ordinal" else 0.0
+        return 1.0 if gap == 0 else scalars["proximity"][name] if gap == 1 and axis["kernel"] == "ordinal" else 0.0
 
     stands = booths["fielded"].values
     raw = np.array(
@@ -348,7 +349,7 @@ def _point(truth, design, data):
 
 def test_draws_are_those_of_the_objective():
     """At the truth the slope of the likelihood has mean 0 and the Fisher information as variance: a chi-square."""
-    booths = electjax.calm.simulate("tiny", seed=11, rho_T=0.0, rho_P=0.0, booths=30)
+    booths = electjax.calm.simulate("tiny", seed=11, correlation_T=0.0, correlation_P=0.0, booths=30)
     design = Design(affinity="shared", booth_effects=True)
     data, frame, hyper, _ = arrays(booths)
     hyper = hyper._replace(lambda_beta=0.0, lambda_eta=0.0, lambda_b=0.0)
@@ -365,7 +366,7 @@ def test_draws_are_those_of_the_objective():
 def test_eta_sd_unknown_traits_and_covariates_are_told(odd):
     scalars = json.loads(odd.attrs["truth"])
     assert scalars["xi"] == odd["true_xi"] == 0.4
-    assert scalars["rho"]["age"] == 0.3
+    assert scalars["proximity"]["age"] == 0.3
     assert sum(scalars["axis_weight"].values()) == pytest.approx(1.0)
     assert (odd["true_eta_constituency"].std("constituency") > 0).all()
     traits = odd["candidate_category"].sel(axis="religion").where(odd["fielded"])
@@ -420,7 +421,7 @@ def test_tiled_booths_look_like_booths(odd):
         ({"eta": {"cast": 0.1}}, "did you mean caste"),
         ({"eta": [0.1, 0.2]}, "one for each of age, religion, caste, income"),
         ({"shares": [1, 0, 1, 1]}, "4 positive numbers"),
-        ({"rho_T": 1.0}, "a number in"),
+        ({"correlation_T": 1.0}, "a number in"),
         ({"weighting": "cells"}, "plain or size"),
     ],
 )

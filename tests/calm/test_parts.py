@@ -6,12 +6,12 @@ import pytest
 
 import electjax
 from electjax.calm.codec import encode_booths
-from electjax.calm.model import parts as pt
+from electjax.calm.model import sums as pt
 from electjax.calm.model.estimate import estimate, first_point, first_weights
 from electjax.calm.model.problem import pose, value
 from electjax.calm.model.sums import blocks
-from electjax.calm.options import options_of
 from electjax.numerics.host import double_precision
+from tests.calm.by_hand import options_of
 
 CHUNK = 8
 MODELS = {

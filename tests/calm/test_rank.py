@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from electjax.calm.model.data import Booths
-from electjax.calm.model.design import Design, Hyper
+from electjax.calm.model.design import Booths, Design
 from electjax.calm.model.rank import affinity_rank, rank_sentence, variance_inflation
 from electjax.calm.verbs.madipur import madipur
 from electjax.numerics.host import double_precision
@@ -97,7 +96,7 @@ def test_one_constituency_leaves_eta_to_the_penalty_and_two_do_not():
     ranks = []
     for areas in (1, 2):
         frame = frame_of(CANDIDATES[:areas])
-        for g in (raw(frame, RHO), build(frame, Hyper(RHO, RHO), Design()).g):
+        for g in (raw(frame, RHO), build(frame, RHO, Design()).g):
             ranks.append(affinity_rank(frame, g))
             assert np.isinf(variance_inflation(frame, g)).all() == (areas == 1)
     assert [(rank.without, rank.with_g) for rank in ranks] == [(22, 22), (22, 22), (22, 26), (22, 26)]

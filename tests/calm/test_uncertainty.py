@@ -13,8 +13,7 @@ from scipy.special import expit
 
 from electjax.calm.model import uncertainty as un
 from electjax.calm.model.bootstrap import draw_weights
-from electjax.calm.model.data import Booths, Frame
-from electjax.calm.model.design import Design, Hyper
+from electjax.calm.model.design import Booths, Design, Frame
 from electjax.calm.model.estimate import Information, information
 from electjax.calm.model.integrate import _slopes, integrated
 from electjax.calm.model.problem import blank, fitted, pose, value
@@ -22,6 +21,7 @@ from electjax.calm.model.sums import blocks
 from electjax.calm.model.unseen import constituencies
 from electjax.numerics.arrow import Point
 from electjax.numerics.host import double_precision
+from tests.calm.by_hand import hyper_of
 
 EXPERIMENT = Path(__file__).parents[2] / "experiments" / "calm" / "run.py"
 DESIGN = Design()
@@ -65,7 +65,7 @@ def world():
     polled, votes = np.zeros(rows), np.zeros((rows, PARTIES))
     for _ in range(2):  # the second time with the totals that the first expects
         booths = Booths(sizes, polled, votes, area, np.zeros((rows, 0)), np.zeros((rows, PARTIES)), np.ones(rows))
-        hyper = Hyper(np.zeros(2), np.full(2, 0.5), lambda_beta=1.0, lambda_b=4.0, lambda_eta=1.0)
+        hyper = hyper_of(np.zeros(2), np.full(2, 0.5), lambda_beta=1.0, lambda_b=4.0, lambda_eta=1.0)
         problem = pose(booths, frame, hyper, DESIGN, weights=np.ones((rows, PARTIES)), chunk=rows)
         flat, unravel = ravel_pytree(blank(problem, DESIGN))
         point = Point(

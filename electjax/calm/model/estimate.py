@@ -1,9 +1,9 @@
 """Fit CALM: parameters that minimise the objective, and the information about them.
 
 The method is Newton's, on the arrow of the Fisher information. For 480 booths L-BFGS takes 30 to 50 times the steps to
-the same objective and Adam does not reach it; a step over a million booths takes a minute in 8 GiB (benchmarks/calm), so
-that no country needs batches of booths. Mobilisation weighted by the model's own shares is fitted in epochs: the weights
-of an epoch are the fitted shares of the one before (calm.md section 4), constant while it lasts.
+the same objective and Adam does not reach it. A step over a million booths takes a minute in 8 GiB (benchmarks/calm):
+no country needs batches of booths. Mobilisation weighted by the model's own shares is fitted in epochs: the weights of
+an epoch are the fitted shares of the one before (calm.md section 4), constant while it lasts.
 """
 
 from collections.abc import Callable

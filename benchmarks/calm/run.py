@@ -1,7 +1,7 @@
 # ruff: noqa: E402 (the process is pinned before jax is imported)
 """CALM at Delhi's scale and at India's, and beside PyTorch.
 
-    python benchmarks/calm.py [--small] [--part NAME] [--out benchmarks/results/calm.json]
+    python benchmarks/calm/run.py [--small] [--part NAME] [--out benchmarks/results/calm.json]
 
 Every part runs in a process of its own on two cores, in double precision unless it says otherwise.
 
@@ -19,6 +19,9 @@ minimum, from the same start; PyTorch with L-BFGS and with Adam.
 import json
 import subprocess
 import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # where what benchmarks share is
 
 import common
 
@@ -34,23 +37,23 @@ import time
 import warnings
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from tile import tile
 
 import electjax
 from electjax.calm.codec import encode_booths
 from electjax.calm.model.affinity import build
-from electjax.calm.model.design import Design, Hyper
-from electjax.calm.model.electorate import tile
+from electjax.calm.model.design import Design
 from electjax.calm.model.estimate import estimate, first_point, first_weights
 from electjax.calm.model.problem import pose, value
 from electjax.calm.model.sums import blocks
-from electjax.data.axes import axes_of, rho_of
+from electjax.calm.options import FitOptions
+from electjax.data.axes import axes_of
 from electjax.numerics.host import double_precision
 
 CHUNK = 128
@@ -66,9 +69,7 @@ def arrays(small):
     """Booths, frame and hyperparameters of the default literal model."""
     booths = draw(small)
     encoded = encode_booths(booths)
-    axes = axes_of(booths.attrs["axes"])
-    weight = np.full(len(axes), 1.0 / len(axes))
-    hyper = Hyper(rho=jnp.asarray(rho_of(axes)), axis_weight=jnp.asarray(weight))
+    hyper = jax.tree.map(jnp.asarray, FitOptions().hyper(axes_of(booths.attrs["axes"])))
     return jax.tree.map(np.asarray, encoded.booths), jax.tree.map(np.asarray, encoded.frame), hyper
 
 
@@ -106,7 +107,7 @@ def fit(small, *, model):
         path = Path(folder) / "booths.nc"
         scale = "small" if small else "delhi"
         # data of the recommended model: a context, and overdispersion instead of booth effects
-        own = ", exponent=0.3, booth_sd=(0.0, 0.0)" if model == "recommended" else ""
+        own = ", context=0.3, booth_sd=(0.0, 0.0)" if model == "recommended" else ""
         drawn = f"electjax.calm.simulate({scale!r}, seed=1{own})"
         code = f"import electjax; electjax.calm.save({drawn}, {str(path)!r})"
         subprocess.run([sys.executable, "-c", code], check=True)
@@ -220,7 +221,7 @@ def pytorch(small):
     torch.set_num_threads(CORES)
     booths, frame, hyper = arrays(small)
     design = Design()
-    g = np.asarray(build(frame, hyper, design).g)
+    g = np.asarray(build(frame, hyper.rho, design).g)
     problem = posed(booths, frame, hyper, design)
     point = first_point(problem, design)
     short = jax.tree.map(lambda x: x.astype(jnp.float32) if x.dtype == jnp.float64 else x, (point, problem))
@@ -265,9 +266,9 @@ def pytorch_fit(small):
     torch.set_num_threads(CORES)
     booths, frame, hyper = arrays(small)
     design = Design()
-    g = np.asarray(build(frame, hyper, design).g)
+    g = np.asarray(build(frame, hyper.rho, design).g)
 
-    def own(method, max_steps):
+    def own():
         times = []
         begin = time.perf_counter()
         found = estimate(
@@ -275,19 +276,16 @@ def pytorch_fit(small):
             frame,
             hyper,
             design,
-            method=method,
-            max_steps=max_steps,
+            max_steps=100,
             chunk=CHUNK,
             progress=lambda *_: times.append(time.perf_counter() - begin),
         )
         return found, list(zip(times, found.trace, strict=True))
 
     paths = {}
-    found, paths["electjax, first fit"] = own("newton", 100)
+    found, paths["electjax, first fit"] = own()
     best = found.value
-    found, paths["electjax"] = own("newton", 100)
-    own("lbfgs", 10)  # compiles
-    _, paths["electjax, L-BFGS"] = own("lbfgs", 300 if small else 1000)
+    found, paths["electjax"] = own()
 
     limit = 30.0 if small else LIMIT
     for name, dense, method in (
