@@ -1,5 +1,8 @@
 """The page of a report and its tables, from a report made by hand."""
 
+import subprocess
+import sys
+
 import pytest
 from rich.console import Console
 
@@ -96,3 +99,13 @@ def test_numbers_read_as_they_should():
     assert with_interval(3, 1, 5, digits=0) == "+3 (+1 to +5)"
     assert (interval_text(0.39, 0.47), interval_text(0.391, 0.4)) == ("39–47", "39.1–40.0")
     assert value_text([[1, 2], [3, 4]]) == "1, 2 | 3, 4"
+
+
+@pytest.mark.parametrize("wing", ["calm", "voter_types"])
+def test_a_wing_reports_with_few_modules(wing):
+    code = f"import sys, electjax.{wing}.report.page; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    rooms = [name.split(".")[1:] for name in loaded if name.startswith("electjax.")]
+    assert sum(room[0] == "report" for room in rooms) <= 6
+    assert sum(room[0] == wing for room in rooms) <= 1 + 4
+    assert {room[0] for room in rooms} == {wing, "report"}
