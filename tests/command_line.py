@@ -8,7 +8,7 @@ from electjax.run.main import main
 
 
 def run(monkeypatch, *overrides: str) -> int:
-    """Exit code of `python -m electjax.run.main` with these arguments."""
+    """Exit code of `python -m electjax.run` with these arguments."""
     with monkeypatch.context() as patch:
         patch.setattr(sys, "argv", ["electjax", *overrides])
         try:

@@ -2,7 +2,7 @@
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from enum import Enum
 from pathlib import Path
@@ -45,18 +45,9 @@ class ElectjaxSearchPath(SearchPathPlugin):
 
 def install() -> None:
     """Tell Hydra of the search path and the resolvers; calling it twice does no harm."""
-    from electjax.run import help as texts
-
     Plugins.instance().register(ElectjaxSearchPath)
-    resolvers: dict[str, Callable[..., Any]] = {
-        "stem": _stem,
-        "sweep": _in_sweep,
-        "groups": texts.describe_groups,
-        "keys": texts.describe_keys,
-        "tasks": texts.describe_tasks,
-    }
-    for name, resolver in resolvers.items():
-        OmegaConf.register_new_resolver(f"electjax.{name}", resolver, replace=True)
+    OmegaConf.register_new_resolver("electjax.stem", _stem, replace=True)
+    OmegaConf.register_new_resolver("electjax.sweep", _in_sweep, replace=True)
 
 
 def _stem(without: str = "returns", *, _parent_: DictConfig) -> str:

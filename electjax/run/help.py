@@ -21,9 +21,73 @@ electjax: a research toolkit for elections. What to do is chosen by a task, sett
 """
 
 
+LONG = """\
+electjax simulates district elections, calibrates the simulators to observed returns, finds types of
+voters in cast ballots, fits candidate-aware models to the totals of polling booths, and estimates who
+voted for whom from the margins of units.
+
+  python -m electjax.run [+experiment=NAME] [GROUP=OPTION ...] [KEY=VALUE ...]
+  python -m electjax.run task=TASK [GROUP=OPTION ...] --help     every key of a task
+  python -m electjax.run ... --cfg job                           the configuration that this is
+
+TASKS
+{tasks}
+
+EXAMPLES
+  python -m electjax.run +experiment=delhi2020
+  python -m electjax.run data=us2016 'model=[dm,dpm]' task=simulate runs=1000
+  python -m electjax.run data=csv data.path=my.csv data.top_parties=4 model=dpm
+  python -m electjax.run model=dpm models.dpm.gamma=0.9 models.dpm.reading=count task=simulate
+  python -m electjax.run model=pcm 'models.pcm.eta=[0.9,0.8,0.5,0.5]' task=simulate
+  python -m electjax.run 'models.dpm.priors.gamma=[0.5,1]' inference=rejection budget=5000
+  python -m electjax.run +experiment=delhi2020_counterfactual 'scenarios.more.districts=90'
+  python -m electjax.run +experiment=yuma_like
+  python -m electjax.run task=voter_types data=ballots data.path=my.csv 'voter_types.types=[1,2,3,4]'
+  python -m electjax.run +experiment=madipur
+  python -m electjax.run task=calm data=booths data.path=my_folder 'calm.diagnostics=[holdout,placebo]'
+  python -m electjax.run -m +experiment=calm_delhi data.scale=small calm.proximity.age=0.3,0.5 seed=0,1,2
+  python -m electjax.run +experiment=ecological
+  python -m electjax.run task=ecological data=units data.path=units.csv data.truth=truth.csv
+  python -m electjax.run -m +experiment=ecological ecological.context=0.3,0.6,0.9 seed=0,1,2
+  python -m electjax.run resume=outputs/delhi2020/<date>_<time>
+  python -m electjax.run -m +experiment=delhi2020 'seed=range(10)'
+  python -m electjax.run +experiment=delhi2020 +sweep=gamma
+  python -m electjax.run -m +experiment=delhi2020 'seed=range(10)' hydra/launcher=joblib
+
+GROUPS AND THEIR OPTIONS
+{groups}
+
+KEYS, FOR WHAT IS CHOSEN ABOVE
+{keys}
+
+OUTPUTS
+  outputs/<name>/<date>_<time>/ holds config.yaml (the configuration, resolved), metrics.json (the
+  printed table), result.nc (simulations and posterior draws, an xarray DataTree), for each model
+  posterior_<model>.nc (for ArviZ), figures/*.png and report.html. Of the other data result.nc holds the
+  fit and what was found out about it; of task=ecological the estimates of every method, without draws,
+  beside units.nc and estimate.nc, which has them. An smc run has its folder from the start, unfinished for
+  as long as checkpoints/ is in it; any other folder appears when the run is complete. A finished one is
+  never written to again. A sweep writes one such folder per job under
+  multirun/<name>/<date>_<time>/, with sweep.csv, sweep.md and sweep.png.
+
+ENVIRONMENT
+  ELECTJAX_CACHE      folder of compiled code (default: in the user's cache folder); off: keep none
+  ELECTJAX_TRACEBACK  1: show where an error was raised
+"""
+
+
 def short_help() -> str:
     """What the command says that was given nothing to do."""
     return SHORT + describe_tasks()
+
+
+def long_help(cfg: DictConfig) -> str:
+    """What `--help` says of a configuration."""
+    parts = {"{tasks}": describe_tasks(), "{groups}": describe_groups(), "{keys}": describe_keys(cfg)}
+    said = LONG
+    for mark, text in parts.items():
+        said = said.replace(mark, text)
+    return said
 
 
 def describe_tasks() -> str:
@@ -34,42 +98,41 @@ def describe_tasks() -> str:
 
 
 def describe_groups() -> str:
-    """One line per file of each group: `data=delhi2020  what its file's first comment says`."""
+    """An entry for each file of each group: `data=delhi2020` and what its file's first comment says."""
     from electjax.run.config import conf_folders
 
-    found = [file for folder in conf_folders() for file in folder.glob("*/*.yaml") if file.parent.name != "hydra"]
+    found = [file for folder in conf_folders() for file in folder.glob("*/*.yaml")]
     lines: list[str] = []
     before = ""
     for group, name, file in sorted((file.parent.name, file.stem, file) for file in found):
         comments = [line[2:] for line in file.read_text("utf-8").splitlines() if line.startswith("# ")]
         said = next((line for line in comments if not line.startswith("@package")), "")
-        plus = "+" if group in ("experiment", "sweep") else ""
         lines += [""] if before not in ("", group) else []
-        lines.append(f"  {plus + group + '=' + name:<27} {said}".rstrip())
+        lines.append(_entry(f"{'+' if group in ('experiment', 'sweep') else ''}{group}={name}", said))
         before = group
     return "\n".join(lines)
 
 
-def describe_keys(*, _root_: DictConfig) -> str:
+def describe_keys(cfg: DictConfig) -> str:
     """Every key that the chosen task has, with its value, its meaning, default and range."""
     from electjax.run.schemas import main_fields, schemas
     from electjax.run.tasks import tasks
 
-    task, known = tasks()[_root_.task.name], schemas()
-    items = [item for item, kind in main_fields().values() if kind in ("", task.kind) and item.name in _root_]
-    lines = [_key(item.name, item, _root_) for item in items if item.name not in ("task", "models", "inference")]
-    nodes = {"data": _root_.data} | ({task.section: _root_[task.section]} if task.section else {})
-    if OmegaConf.get_type(_root_.data) not in {known.groups["data"][name] for name in task.sources}:
+    task, known = tasks()[cfg.task.name], schemas()
+    items = [item for item, kind in main_fields().values() if kind in ("", task.kind) and item.name in cfg]
+    lines = [_key(item.name, item, cfg) for item in items if item.name not in ("task", "models", "inference")]
+    nodes = {"data": cfg.data} | ({task.section: cfg[task.section]} if task.section else {})
+    if OmegaConf.get_type(cfg.data) not in {known.groups["data"][name] for name in task.sources}:
         nodes["data"] = OmegaConf.structured(known.groups["data"][next(iter(task.sources))])
         lines += ["", f"  data: {task.kind}, as in {task.example}"]
     for section in () if task.section else ("inference", "models"):
-        node = _root_[section]
+        node = cfg[section]
         nodes |= {section: node} if section == "inference" else {f"models.{name}": node[name] for name in node}
     for section, node in nodes.items():
         schema: Any = OmegaConf.get_type(node)
         declared = {item.name: item for item in fields(cast(Any, known.options_of[schema]))}
         lines += ["", *(_key(f"{section}.{item.name}", declared[item.name], node) for item in fields(schema))]
-    return "\n".join(lines).replace("$", "$$")  # Hydra substitutes what it knows in the help text
+    return "\n".join(lines)
 
 
 def _key(key: str, item: "Field[Any]", node: DictConfig) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import hydra
 import platformdirs
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -32,7 +33,7 @@ from electjax.run.folder import (
     shown,
     unfinished_folder,
 )
-from electjax.run.help import short_help
+from electjax.run.help import long_help, short_help
 from electjax.run.hooks import end_sweep
 from electjax.run.mistakes import explain
 from electjax.run.progress import show_progress
@@ -55,6 +56,9 @@ def main() -> None:
         return
     with _own_messages():
         try:
+            if {"--help", "-h"} & set(sys.argv[1:]):
+                show_help([argument for argument in sys.argv[1:] if not argument.startswith("-")])
+                return
             hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(job)()
         except KeyboardInterrupt as interrupt:
             end_sweep()
@@ -65,6 +69,13 @@ def main() -> None:
         except Exception as error:
             end_sweep()
             sys.exit(complain(error))
+
+
+def show_help(overrides: list[str]) -> None:
+    """Print what these overrides choose, with every key; Hydra would take its time to list its groups as well."""
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        print(long_help(hydra.compose("config", overrides)))
 
 
 @contextmanager

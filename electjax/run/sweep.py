@@ -60,7 +60,7 @@ def sweep_table(jobs: Sequence[Job]) -> pd.DataFrame:
         for first, last in tasks()[job.task].sweep.rows(job.metrics) if job.metrics else ():
             rows.append((swept | first, last))
     # what comes first differs between rows: put what all have last
-    return pd.DataFrame([row for row, _ in rows]).join(pd.DataFrame([last for _, last in rows]), rsuffix=" found")
+    return pd.concat([pd.DataFrame(list(part)) for part in zip(*rows, strict=True)], axis=1) if rows else pd.DataFrame()
 
 
 def write_summary(folder: Path, jobs: Sequence[Job]) -> None:

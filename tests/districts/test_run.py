@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import jax
@@ -19,11 +20,15 @@ import xarray as xr
 from rich.console import Console
 
 import electjax
-from electjax.districts.task.metrics import most_frequent, simulation_metrics
+import electjax.report.report
+from electjax.data.schema import conform
+from electjax.districts.metrics import most_frequent, simulation_metrics
+from electjax.districts.results import CALIBRATION, SIMULATION
 from electjax.report.metrics import plain
 from electjax.run import folder as folders
 from electjax.run.main import use_compilation_cache
 from electjax.run.progress import show_progress
+from electjax.run.tasks import tasks
 from tests.command_line import run
 
 PARTIES = ["AAP", "BJP", "INC", "others"]
@@ -42,19 +47,20 @@ def stand_in_simulate(election, *, model, params, runs, seed, engine="leap", opt
     votes = np.round(rng.dirichlet(strength, (runs, size.size)) * size[:, None]).astype(np.int64)
     winner, share = votes.argmax(-1), votes / votes.sum(-1, keepdims=True)
     margin = share.max(-1)
-    return xr.Dataset(
+    found = xr.Dataset(
         {
             "votes": (("run", "district", "party"), votes),
             "seats": (("run", "party"), (winner[..., None] == np.arange(votes.shape[-1])).sum(1)),
-            "winner": (("run", "district"), winner),
+            "winner": (("run", "district"), election["party"].values[winner]),
             "margin": (("run", "district"), margin),
             "vote_fraction": (("run", "party"), share.mean(1)),
             "mwm": ("run", margin.mean(1)),
             "swm": ("run", margin.std(1)),
         },
-        coords={"party": election["party"], "district": election["district"]},
-        attrs={"model": model, "seed": seed, "engine": engine},
+        coords={"run": np.arange(runs), "party": election["party"], "district": election["district"]},
+        attrs={"election": election.attrs["name"], "model": model, "seed": seed, "engine": engine, "options": "{}"},
     )
+    return conform(found, SIMULATION)
 
 
 def stand_in_calibrate(election, *, model, method, seed, budget, priors, params, options, progress, **_):
@@ -80,7 +86,8 @@ def stand_in_calibrate(election, *, model, method, seed, budget, priors, params,
         f"prior_{name}": (["prior_draw", *dims], rng.uniform(low, high, (1000, *sizes))),
     }
     attrs = {"method": method, "simulations": budget, "acceptance_rate": 10 / budget, "tolerance": 1.0}
-    return draws.assign(extra).assign_attrs(attrs)
+    attrs |= {"model": model, "options": "{}", "fixed_parameters": "{}"}
+    return conform(draws.drop_attrs(deep=False).assign(extra).assign_attrs(attrs), CALIBRATION)
 
 
 @pytest.fixture
@@ -90,8 +97,8 @@ def here(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("ELECTJAX_CACHE", "off")
     monkeypatch.delenv("ELECTJAX_TRACEBACK", raising=False)
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
-    monkeypatch.setitem(vars(electjax), "simulate", stand_in_simulate)
-    monkeypatch.setitem(vars(electjax), "calibrate", stand_in_calibrate)
+    monkeypatch.setattr(electjax.districts, "simulate", stand_in_simulate)
+    monkeypatch.setattr(electjax.districts, "calibrate", stand_in_calibrate)
     return tmp_path
 
 
@@ -169,7 +176,7 @@ def test_simulate_has_no_optimal_row_and_report_can_be_left_out(here, monkeypatc
 
 
 def test_large_votes_stay_out_of_the_result_and_leave_their_geography(here, monkeypatch):
-    monkeypatch.setattr("electjax.run.result.SMALL", 100)
+    monkeypatch.setattr("electjax.districts.task.SMALL", 100)
     assert run(monkeypatch, "model=dm", "task=simulate", "hydra.run.dir=one", *SMALL) == 0
     with xr.open_datatree(here / "one" / "result.nc", engine="h5netcdf") as tree:
         assert "votes" in tree["observed"]
@@ -208,7 +215,7 @@ def test_two_runs_never_share_a_folder(here, monkeypatch):
     ("overrides", "code", "says"),
     [
         (["rums=3"], 2, "rums: no such key"),
-        (["runs=0"], 2, "runs: expected at least 1"),
+        (["runs=0"], 2, "runs: expected a whole number of at least 1"),
         (["data=csv"], 2, "data.path: missing"),
         (["seed=1,2"], 2, "--multirun"),
         (["runs"], 2, "runs"),
@@ -237,7 +244,7 @@ def test_a_traceback_can_be_asked_for(here, monkeypatch, capsys, variable):
 
 
 def test_a_defect_shows_its_traceback(here, monkeypatch, capsys):
-    monkeypatch.setattr(electjax, "simulate", lambda *_, **__: {}["absent"])
+    monkeypatch.setattr(electjax.districts, "simulate", lambda *_, **__: {}["absent"])
     assert run(monkeypatch, "model=dpm", *SMALL) == 1
     error = capsys.readouterr().err
     assert "Traceback" in error
@@ -245,12 +252,12 @@ def test_a_defect_shows_its_traceback(here, monkeypatch, capsys):
     assert not list(here.iterdir())
 
 
-@pytest.mark.parametrize("moment", ["simulate", "write_report"])
+@pytest.mark.parametrize("moment", [(electjax.districts, "simulate"), (electjax.report.report, "write_report")])
 def test_an_interrupt_is_one_line_and_leaves_nothing(here, monkeypatch, capsys, moment):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(electjax if moment == "simulate" else electjax.report, moment, interrupt)
+    monkeypatch.setattr(*moment, interrupt)
     assert run(monkeypatch, "model=dpm", "runs=2", "optimal_runs=2", "budget=10") == 130
     assert capsys.readouterr().err.splitlines()[-1].startswith("electjax: interrupted")
     assert not list(here.iterdir())
@@ -265,11 +272,55 @@ def test_help_explains_tasks_groups_keys_and_outputs(here, monkeypatch, capsys):
         "task=simulate",
         "report.html",
         "+sweep=gamma",
-        "budget: 20000",
+        "budget=20000",
+        "inference.quantile=0.4            the next tolerance: this quantile of the accepted distances (a number",
     ):
         assert word in said
     assert max(len(line) for line in said.splitlines()) < 120
     assert not list(here.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key"),
+    [
+        (["task=voter_types", "voter_types.restarts=7"], "voter_types.restarts=7"),
+        (["task=calm", "data=madipur", "calm=recommended"], "calm.model=recommended"),
+        (["task=ecological", "data=ecological"], "ecological.context=0.6"),
+    ],
+)
+def test_help_of_a_task_has_its_keys_with_meaning_default_and_range(here, monkeypatch, capsys, overrides, key):
+    assert run(monkeypatch, *overrides, "--help") == 0
+    said = " ".join(capsys.readouterr().out.partition("KEYS, FOR")[2].partition("OUTPUTS")[0].split())
+    section = key.partition(".")[0]
+    task = tasks()[section]
+    for item in fields(task.options):
+        assert (f"{section}.{item.name}=" in said) == (item.name not in task.hidden), item.name
+    assert f"{key} " in said
+    assert "budget=" not in said
+    assert "data." in said
+    if "restarts" in key:
+        assert "(a whole number of at least 1; default 100)" in said
+
+
+@pytest.mark.parametrize("module", ["electjax", "electjax.run"])
+def test_without_arguments_there_is_a_short_help_and_the_version_is_ours(tmp_path, module):
+    environment = os.environ | {"PYTHONPATH": str(Path(electjax.__file__).parents[1])}
+    for arguments in ([], ["--version"]):
+        done = subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        lines = done.stdout.splitlines()
+        if arguments:
+            assert lines == [f"electjax {electjax.__version__}"]
+        else:
+            assert len(lines) < 30
+            assert all(f"task={name} " in done.stdout for name in tasks())
+    assert not list(tmp_path.iterdir())
 
 
 # ------------------------------------------------------------------------------------ sweeps
@@ -362,7 +413,7 @@ def test_an_interrupted_sweep_is_summarised_as_far_as_it_went(here, monkeypatch)
             raise KeyboardInterrupt
         return stand_in_simulate(*args, seed=seed, **options)
 
-    monkeypatch.setattr(electjax, "simulate", until_seed_2)
+    monkeypatch.setattr(electjax.districts, "simulate", until_seed_2)
     assert run(monkeypatch, "-m", "task=simulate", "seed=0,1,2", *SMALL) == 130
     folder = only_folder(here / "multirun" / "delhi2020")
     assert list(pd.read_csv(folder / "sweep.csv")["seed"]) == [0, 1]
@@ -517,7 +568,7 @@ def test_the_real_job_at_small_size_from_an_empty_folder(tmp_path):
     command = [
         sys.executable,
         "-m",
-        "electjax.run.main",
+        "electjax",
         "+experiment=delhi2020",
         "model=[dm,sim]",
         "runs=4",

@@ -46,9 +46,7 @@ def mistake(*overrides: str) -> str:
     raise AssertionError(f"{overrides} was accepted")
 
 
-FILES = [
-    file for folder in conf_folders() for file in sorted(folder.glob("*/*.yaml")) if file.parent.name not in ("hydra",)
-]
+FILES = [file for folder in conf_folders() for file in sorted(folder.glob("*/*.yaml"))]
 OPTIONS = [
     f"{'+' if file.parent.name in ('experiment', 'sweep') else ''}{file.parent.name}={file.stem}" for file in FILES
 ]
@@ -172,7 +170,8 @@ def test_schemas_are_found_by_name_in_other_processes():
 
 
 def test_every_option_is_in_the_help_with_a_description():
-    lines = {line.split()[0]: line.split()[1:] for line in describe_groups().splitlines() if line}
+    told = re.split(r"\n+ {2}(?=\S)", describe_groups().removeprefix("  "))
+    lines = {entry.split()[0]: entry.split()[1:] for entry in told}
     assert set(lines) == set(OPTIONS)
     assert all(lines.values()), lines
 
