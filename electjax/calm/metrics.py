@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from electjax.calm.options import read_options
 from electjax.data.axes import axes_of
-from electjax.report.metrics import Metrics, plain, single_numbers
+from electjax.report.tables import Metrics, plain, single_numbers
 
 PLANTED = ("eta", "xi", "beta_T", "beta_P")  # parameters whose true values generated booths have
 

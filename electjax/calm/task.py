@@ -22,10 +22,9 @@ from electjax.calm.verbs.madipur import madipur_table
 from electjax.data.axes import axes_of
 from electjax.data.options import option, options
 from electjax.data.progress import Stages
-from electjax.report.metrics import Metrics
 from electjax.report.result import Result, Source, Sweep, Task, given, path_from, taken_by
 from electjax.report.sweep import loss_surface, sweep_figure
-from electjax.report.tables import markdown_table
+from electjax.report.tables import Metrics, markdown_table
 
 EVERYWHERE = "everywhere"  # stands for every constituency among other candidates
 LOSS = "validation"

@@ -16,7 +16,7 @@ from electjax.districts.abc import distance, target
 from electjax.districts.codec import observed_statistics
 from electjax.districts.kernels.polling import largest_remainder
 from electjax.districts.results import parameter_names
-from electjax.report.metrics import Metrics, plain
+from electjax.report.tables import Metrics, plain
 
 LOW, HIGH = 0.05, 0.95  # quantiles of the seats under scenarios
 

@@ -31,9 +31,9 @@ from electjax.districts.options import (
 from electjax.districts.results import parameter_names
 from electjax.districts.scenario import KEYS
 from electjax.districts.verbs.counterfactual import check_scenarios
-from electjax.report.metrics import Metrics
 from electjax.report.result import Result, Source, Sweep, Task, given, path_from, write_result, write_tree
 from electjax.report.sweep import sweep_figure
+from electjax.report.tables import Metrics
 
 SMALL = 2_000_000  # votes of more values than this are left out of result.nc
 PRIORS = ("dirichlet", "around", "levels")

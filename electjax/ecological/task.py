@@ -4,7 +4,8 @@ import json
 import re
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,9 @@ from electjax.data.options import option, options
 from electjax.data.progress import Stages
 from electjax.ecological.options import EstimateOptions, ReadOptions, SimulateOptions, TaskOptions
 from electjax.ecological.report.tables import context_table, coverage_table
-from electjax.report.metrics import Metrics, plain
 from electjax.report.result import Result, Source, Sweep, Task, given, path_from, taken_by, write_tree
 from electjax.report.sweep import sweep_figure
+from electjax.report.tables import Metrics, plain
 
 ERROR = "mean_ei"
 _CANDIDATE = "own_candidate"  # share of the votes in cells of a party's voters and its candidate
@@ -46,12 +47,13 @@ def read(data: UnitsData, folder: Path, settings: TaskOptions) -> xr.Dataset:
         message = str(error)
         paths = {"path": path, **files}
         key = next((key for key, file in paths.items() if message.startswith(f"{file}: ")), None)
-        raise electjax.ElectionDataError(f"data.{key}: {message}" if key else in_keys(message, list(values))) from None
+        raise electjax.ElectionDataError(f"data.{key}: {message}" if key else in_keys(message, values)) from None
 
 
-def in_keys(message: str, keys: Sequence[str]) -> str:
+def in_keys(message: str, keys: Collection[str]) -> str:
     """A message about arguments as one about keys: `units.csv, contest: ...` begins with `data.contest`."""
-    said = re.sub(rf"(?<![\w.])({'|'.join(keys)})=", r"data.\1=", message)
+    options = "|".join(item.name for item in fields(UnitsData))
+    said = re.sub(rf"(?<![\w.])({options})=", r"data.\1=", message)
     said = re.sub(r"^ecological\.\w+\((?:data\.)?(\w+)=\)", r"data.\1", said)
     place = said.partition(": ")[0]
     key = place.rpartition(", ")[2]

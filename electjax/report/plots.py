@@ -30,7 +30,7 @@ def plotted(plots: Mapping[str, Plot], result: Any, kind: str | None, *, where: 
     if name in known:
         return plots[name].draw(result)
     expected = f"one of {', '.join(known)}" if known else "a result that has figures"
-    if kind in plots:
+    if kind is not None and kind in plots:
         needs = ", ".join(plots[kind].needs)
         problem, mend = f"{kind!r} needs {needs}, which are not in this result", "pass another result or kind"
     else:

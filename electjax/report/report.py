@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 from rich.console import RenderableType
 
-from electjax.report.style import save_figure
+from electjax.report.draw import save_figure
 from electjax.report.tables import Rows
 
 _SIGNATURES = {b"\x89PNG": "image/png", b"<svg": "image/svg+xml", b"<?xm": "image/svg+xml"}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import xarray as xr
 
 from electjax.data.progress import Stages
-from electjax.report.metrics import Metrics
+from electjax.report.tables import Metrics
 
 if TYPE_CHECKING:
     import pandas as pd

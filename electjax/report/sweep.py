@@ -6,8 +6,18 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from electjax.report.draw import cell_text, heatmap, legend, stroke
-from electjax.report.style import MARKERS, VERMILION, look, new_figure, party_colours, whole_numbers
+from electjax.report.draw import (
+    MARKERS,
+    VERMILION,
+    cell_text,
+    heatmap,
+    legend,
+    look,
+    new_figure,
+    party_colours,
+    stroke,
+    whole_numbers,
+)
 
 
 def sweep_figure(

@@ -1,21 +1,38 @@
-"""Tables as rows of text, for a terminal and for the page, and how numbers read in them.
+"""Numbers of a run as metrics.json has them, tables as rows of text, and how numbers read in them.
 
 Rows have the same keys, the table's columns; the first one names the row. A line break begins a smaller line.
 """
 
 import json
+import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+Metrics = dict[str, Any]
 Rows = Sequence[Mapping[str, str]]
 
 _LONG_VECTOR, _LONG_MATRIX = 6, 16  # more values than these are told by their range
 _NARROW = 0.03  # an interval of shares that is no wider has a decimal
+
+
+def plain(value: Any) -> Any:
+    """A JSON value: scalars and arrays become numbers and lists, NaN and infinities None."""
+    array = np.asarray(value)
+    if array.ndim:
+        return [plain(item) for item in array]
+    item = array.item()
+    return None if isinstance(item, float) and not math.isfinite(item) else item
+
+
+def single_numbers(dataset: xr.Dataset) -> Metrics:
+    """The variables of a Dataset that have one value."""
+    return {str(name): plain(value) for name, value in dataset.data_vars.items() if not value.ndim}
 
 
 def terminal_table(

@@ -16,8 +16,8 @@ from matplotlib.image import imread, imsave
 from omegaconf import OmegaConf
 
 from electjax.data.files import atomic_path
+from electjax.report.draw import png_bytes
 from electjax.report.result import Sweep
-from electjax.report.style import png_bytes
 from electjax.report.tables import markdown_table
 from electjax.run.tasks import tasks
 

@@ -16,9 +16,9 @@ from scipy.optimize import linear_sum_assignment
 import electjax
 from electjax.data.options import option, options
 from electjax.data.progress import Stages
-from electjax.report.metrics import Metrics, plain, single_numbers
 from electjax.report.result import Result, Source, Sweep, Task, path_from, taken_by
 from electjax.report.sweep import sweep_figure
+from electjax.report.tables import Metrics, plain, single_numbers
 from electjax.voter_types.options import (
     NOT_ON_THE_COMMAND_LINE,
     Criterion,

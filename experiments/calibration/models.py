@@ -16,7 +16,7 @@ from rich.console import Console
 
 import electjax
 from electjax.districts.report.posterior import model_probabilities
-from electjax.report.style import save_figure
+from electjax.report.draw import save_figure
 from electjax.run.folder import atomic_path
 from electjax.run.main import use_compilation_cache
 

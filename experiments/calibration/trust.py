@@ -20,7 +20,7 @@ from rich.table import Table
 
 import electjax
 from electjax.districts.report.posterior import coverage_curve, rank_histogram
-from electjax.report.style import save_figure
+from electjax.report.draw import save_figure
 from electjax.run.folder import atomic_path
 from electjax.run.main import use_compilation_cache
 

@@ -24,8 +24,8 @@ from electjax.ecological.report.page import notable, report
 from electjax.ecological.report.tables import check_table, context_table, coverage_table, method_table, summary
 from electjax.ecological.report.truth import error_strip, truth_scatter
 from electjax.ecological.verbs.table import contest_table, contests_of, keys_of, pooled_table
+from electjax.report.draw import png_bytes
 from electjax.report.report import render_page, write_report
-from electjax.report.style import png_bytes
 from tests.ecological.by_hand import estimate_by_hand
 
 PARTIES = ["Red", "Blue", "Green & <Free>", "Grey", "OTHER"]

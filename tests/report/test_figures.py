@@ -9,9 +9,19 @@ import pytest
 import xarray as xr
 
 from electjax.data.errors import ElectionDataError
-from electjax.report.draw import dot, heatmap, legend, panels
+from electjax.report.draw import (
+    dot,
+    heatmap,
+    legend,
+    look,
+    new_figure,
+    panels,
+    sample_bins,
+    save_figure,
+    seat_bins,
+    weighted_quantiles,
+)
 from electjax.report.plots import Plot, plotted
-from electjax.report.style import look, new_figure, sample_bins, save_figure, seat_bins, weighted_quantiles
 from electjax.report.sweep import loss_surface, sweep_figure
 
 

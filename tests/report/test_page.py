@@ -6,8 +6,8 @@ import sys
 import pytest
 from rich.console import Console
 
+from electjax.report.draw import new_figure
 from electjax.report.report import Report, ReportFigure, ResultTable, RowsSection, render_page, write_report
-from electjax.report.style import new_figure
 from electjax.report.tables import interval_text, number, terminal_table, value_text, with_error, with_interval
 from tests.report.page import Page
 

@@ -9,22 +9,30 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from electjax.report.draw import (
+    BLUE,
+    GREY,
+    INK,
+    VERMILION,
     cell_text,
     heatmap,
     histogram,
     legend,
     line,
+    look,
     named_rows,
+    new_figure,
     observed_line,
     panels,
     patch,
+    percent,
+    sample_bins,
     scatter_axes,
     stroke,
     truth_mark,
     truths,
+    whole_numbers,
 )
 from electjax.report.report import ReportFigure
-from electjax.report.style import BLUE, GREY, INK, VERMILION, look, new_figure, percent, sample_bins, whole_numbers
 from electjax.report.tables import level_text
 
 _MOST_DOTS = 1500  # booths beyond which a scatter is drawn as hexagons

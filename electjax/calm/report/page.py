@@ -19,8 +19,8 @@ from electjax.calm.report.tables import (
     swaps_of,
     truth_rows,
 )
-from electjax.report.metrics import Metrics
 from electjax.report.report import Report, ReportFigure, ResultTable, RowsSection, source_text
+from electjax.report.tables import Metrics
 
 _CAPTION = "Effect of a candidate like the cell, by axis, with its standard error."
 _NOTE = (

@@ -6,8 +6,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from electjax.report.metrics import Metrics
-from electjax.report.tables import Rows, number, terminal_table, with_error, with_interval
+from electjax.report.tables import Metrics, Rows, number, terminal_table, with_error, with_interval
 
 _HEADINGS = {
     "eta": "η per SD",

@@ -15,15 +15,22 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from electjax.districts.report.tables import chances_text
-from electjax.report.draw import fraction_axis, histogram, legend, line, observed_line, patch, seat_axis, stroke
-from electjax.report.style import (
+from electjax.report.draw import (
     INK,
+    fraction_axis,
+    histogram,
+    legend,
+    line,
     look,
     new_figure,
+    observed_line,
     party_colours,
+    patch,
     percent,
     sample_bins,
+    seat_axis,
     seat_bins,
+    stroke,
     whole_numbers,
 )
 

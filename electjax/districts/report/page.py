@@ -29,9 +29,8 @@ from electjax.districts.report.tables import (
     seat_vector,
     summary,
 )
-from electjax.report.metrics import Metrics
 from electjax.report.report import Report, ReportFigure, ResultTable, RowsSection, source_text
-from electjax.report.tables import enumeration
+from electjax.report.tables import Metrics, enumeration
 
 _SEATS = "Seat distributions"
 _GEOGRAPHY = "Geography"

@@ -16,18 +16,23 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from electjax.districts.report.tables import GREEK
 from electjax.districts.results import parameter_names
-from electjax.report.draw import histogram, legend, line, observed_line, patch, stroke
-from electjax.report.style import (
+from electjax.report.draw import (
     BLUE,
     GREY,
     INK,
     MARKERS,
     PARTY_COLOURS,
     VERMILION,
+    histogram,
+    legend,
+    line,
     look,
     new_figure,
+    observed_line,
+    patch,
     percent,
     sample_bins,
+    stroke,
     weighted_quantiles,
     whole_numbers,
 )

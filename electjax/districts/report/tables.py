@@ -11,8 +11,7 @@ from rich.table import Table
 
 from electjax.districts.results import parameter_names
 from electjax.districts.verbs.trust import identifiability
-from electjax.report.metrics import Metrics
-from electjax.report.tables import chance_text, number, terminal_table, value_text
+from electjax.report.tables import Metrics, chance_text, number, terminal_table, value_text
 
 GREEK = {
     "alpha": "α",

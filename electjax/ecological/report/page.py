@@ -22,8 +22,8 @@ from electjax.ecological.report.tables import (
 from electjax.ecological.report.truth import error_strip, truth_scatter
 from electjax.ecological.schema import ESTIMATE
 from electjax.ecological.verbs.table import contest_table, contests_of, method_name, pooled_table
-from electjax.report.metrics import Metrics
 from electjax.report.report import Report, ReportFigure, ResultTable, RowsSection, source_text
+from electjax.report.tables import Metrics
 
 _MOST_NOTABLE = 3  # contests with figures of their own, by votes and by error
 _MOST_CONTESTS = 150  # rows of the table of contests

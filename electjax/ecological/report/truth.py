@@ -21,8 +21,24 @@ from electjax.ecological.verbs.table import (
     own_party,
     true_shares,
 )
-from electjax.report.draw import areas, dot, legend, line, scatter_axes, short, stroke
-from electjax.report.style import BLUE, GREY, INK, MARKERS, PARTY_COLOURS, VERMILION, look, new_figure, percent
+from electjax.report.draw import (
+    BLUE,
+    GREY,
+    INK,
+    MARKERS,
+    PARTY_COLOURS,
+    VERMILION,
+    areas,
+    dot,
+    legend,
+    line,
+    look,
+    new_figure,
+    percent,
+    scatter_axes,
+    short,
+    stroke,
+)
 from electjax.report.tables import level_text
 
 _MOST_NAMED = 30  # contests beyond which they have no names in a figure

@@ -8,17 +8,23 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from electjax.report.draw import cell_text, heatmap, legend, named_rows, stroke, truth_mark, truths
-from electjax.report.style import (
+from electjax.report.draw import (
     BLUE,
     GREY,
     INK,
     MARKERS,
     PARTY_COLOURS,
     VERMILION,
+    cell_text,
+    heatmap,
+    legend,
     look,
+    named_rows,
     new_figure,
     percent,
+    stroke,
+    truth_mark,
+    truths,
     whole_numbers,
 )
 from electjax.report.tables import level_text

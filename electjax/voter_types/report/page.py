@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from electjax.report.metrics import Metrics
 from electjax.report.report import Report, ReportFigure, ResultTable, RowsSection, source_text
+from electjax.report.tables import Metrics
 from electjax.voter_types.report.figures import (
     bivariate_residuals,
     local_maxima,

@@ -2,8 +2,7 @@
 
 from rich.console import Group
 
-from electjax.report.metrics import Metrics
-from electjax.report.tables import Rows, terminal_table, with_error
+from electjax.report.tables import Metrics, Rows, terminal_table, with_error
 
 CRITERIA = {"bic": "BIC", "aic": "AIC", "sabic": "SABIC", "caic": "CAIC", "icl": "ICL"}
 _MOST_OFFICES = 60
