@@ -24,7 +24,7 @@ import electjax.report.report
 from electjax.data.schema import conform
 from electjax.districts.metrics import most_frequent, simulation_metrics
 from electjax.districts.results import CALIBRATION, SIMULATION
-from electjax.report.metrics import plain
+from electjax.report.tables import plain
 from electjax.run import folder as folders
 from electjax.run.main import use_compilation_cache
 from electjax.run.progress import show_progress

@@ -12,13 +12,13 @@ import pytest
 import xarray as xr
 
 import electjax
+from electjax.report.draw import png_bytes
 from electjax.report.report import Report, ResultTable, render_page
-from electjax.report.style import png_bytes
 from electjax.voter_types.codec import voter_covariates
 from electjax.voter_types.report import figures, tables
 from electjax.voter_types.report.figures import propensities
 from electjax.voter_types.task import selection_of
-from electjax.voter_types.verbs import yuma_like as generate
+from electjax.voter_types.verbs import simulate as generate
 from tests.command_line import run
 
 pytestmark = pytest.mark.filterwarnings("ignore:Office X was on the ballot of nobody")
