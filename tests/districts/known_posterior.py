@@ -3,7 +3,7 @@
 import numpy as np
 
 import electjax
-from electjax.districts.schema import election_dataset
+from electjax.districts import dataset
 
 COUNTED = {"reading": "count", "bookkeeping": "none"}  # DPM with a likelihood
 OPEN = {"reading": "count", "districts": "open"}  # PCM with one
@@ -17,7 +17,7 @@ def simulated_election(model, params, options, *, seed=5, shares=(0.5, 0.35, 0.1
     base = electjax.districts.uniform(popularity, districts=districts, electors=electors)
     run = electjax.districts.simulate(base, model, params, runs=1, seed=seed, options=options).isel(run=0)
     names = [str(name) for name in run["district"].values]
-    return election_dataset(run["votes"].values, districts=names, parties=parties, attrs={"name": "known"})
+    return dataset(run["votes"].values, districts=names, parties=parties, attrs={"name": "known"})
 
 
 def weighted_summary(values, weight):

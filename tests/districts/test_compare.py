@@ -9,12 +9,12 @@ import pytest
 from scipy import stats
 
 import electjax
+from electjax.districts import dataset
+from electjax.districts.abc.generation import permitted_draws
 from electjax.districts.abc.problem import evaluate
-from electjax.districts.abc.rejection import permitted_draws
 from electjax.districts.abc.scores import crps, energy_score, evidence, log_score, probabilities
 from electjax.districts.problem import make_problem
 from electjax.districts.report.posterior import model_probabilities
-from electjax.districts.schema import election_dataset
 from electjax.districts.verbs.compare import compare
 from electjax.districts.verbs.recover import _observing, _table
 
@@ -113,7 +113,7 @@ def held(model, params, *, seed=3, name="known", options=None):
     """One simulated election of known model and parameters."""
     base = electjax.districts.uniform({"A": 0.5, "B": 0.3, "C": 0.2}, districts=30, electors=60_000)
     run = electjax.districts.simulate(base, model, params, runs=1, seed=seed, options=options).isel(run=0)
-    return election_dataset(
+    return dataset(
         run["votes"].values, districts=list(run["district"].values), parties=list("ABC"), attrs={"name": name}
     )
 

@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 from electjax.districts.task.counterfactual import counterfactual
 from electjax.districts.task.simulate import split_values
+from electjax.run.settings import ModelSettings, Settings
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hypothesis import given, settings
@@ -26,7 +27,6 @@ from electjax.districts.verbs.counterfactual import check_scenarios, seat_statis
 from electjax.districts.verbs.predict import posterior_basis
 from electjax.report.report import write_report
 from electjax.run.config import CHANGES, ConfigError, conf_dir, restore, to_settings
-from electjax.run.settings import ModelSettings, Settings
 from tests.districts.test_predict import OPEN, made_posterior
 
 RUNS = 300
@@ -38,7 +38,7 @@ def small():
     rng = np.random.default_rng(4)
     sizes = rng.integers(500, 4000, 20)
     votes = np.array([[size // 2, size // 3, size - size // 2 - size // 3] for size in sizes])
-    return electjax.districts.election_dataset(
+    return electjax.districts.dataset(
         votes, districts=[f"d{i}" for i in range(20)], parties=list("ABC"), attrs={"name": "small"}
     )
 

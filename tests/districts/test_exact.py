@@ -10,13 +10,23 @@ import pytest
 from scipy import integrate, stats
 
 from electjax.districts.abc.distance import Measure, target
-from electjax.districts.abc.exact import _Data, _grid, _log_prior_and_params, _Model, _nuts, _to_unit, exact, r_hat
 from electjax.districts.abc.grid import adaptive_grid, grid_draws
+from electjax.districts.abc.methods.exact import (
+    ExactOptions,
+    _Data,
+    _grid,
+    _log_prior_and_params,
+    _Model,
+    _nuts,
+    _to_unit,
+    exact,
+    r_hat,
+)
 from electjax.districts.abc.prior import Axis, Space, make_space, unit_to_params
 from electjax.districts.abc.problem import Problem, Setting
 from electjax.districts.kernels.dirichlet_multinomial import dirichlet_multinomial_log, multinomial_log
 from electjax.districts.models import get_simulator
-from electjax.districts.models.base import check_options, make_plan
+from electjax.districts.models.base import check_options, filled, make_plan
 from electjax.numerics.host import double_precision
 from tests.districts.enumeration import law, polya_urn
 from tests.districts.runs import STANDARD_ERRORS, contest, outcomes
@@ -371,7 +381,6 @@ SMALL = np.array([[30, 20], [10, 40], [25, 25]])
         ({"model": "ecm"}, {}, "model ecm .* has no likelihood"),
         ({"model": "dm", "priors": {"concentration": {"levels": [1.0, 2.0]}}}, {}, "intervals and simplexes"),
         ({"model": "pcm", "options": OPEN, "priors": {"popularity": {"dirichlet": 1.0}}}, {}, "totals are fixed"),
-        ({"model": "dm"}, {"sampler": "gibbs"}, "sampler='gibbs' is not one of auto | grid | nuts"),
         ({"model": "dm"}, {"accept": 0}, "accept=0"),
         ({"model": "dm"}, {"votes": SMALL + 1}, "probability zero"),
     ],
@@ -384,4 +393,10 @@ def test_what_cannot_be_done_is_said_in_a_line(setting, change, said):
 def test_without_blackjax_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "blackjax", None)
     with pytest.raises(ValueError, match=r"chains need blackjax: pip install 'electjax\[mcmc\]'"):
-        exact(jax.random.key(0), problem("dm", SMALL), votes=SMALL, accept=10, sampler="nuts")
+        exact(
+            jax.random.key(0),
+            problem("dm", SMALL),
+            votes=SMALL,
+            accept=10,
+            options=filled(ExactOptions, sampler="nuts"),
+        )

@@ -7,7 +7,8 @@ import pytest
 import xarray as xr
 
 import electjax
-from electjax.run.result import Result, write_result
+from electjax.districts.task import write
+from electjax.report.result import Result
 
 PARTIES = ["AAP", "BJP", "INC", "others"]
 DRAWS = 400
@@ -23,13 +24,13 @@ def made_up_posterior(weight: np.ndarray, *, seed: int = 3) -> xr.Dataset:
     rng, number = np.random.default_rng(0), len(weight)
     return xr.Dataset(
         {
-            "gamma": ("draw", rng.normal(0.8, 0.05, number), {"symbol": "gamma"}),
-            "eta": (("draw", "party"), rng.uniform(size=(number, 4))),
-            "unadjusted_gamma": ("draw", rng.normal(0.8, 0.05, number)),
-            "optimal_gamma": 0.8,
-            "optimal_eta": ("party", np.full(4, 0.5)),
-            "prior_gamma": ("prior_draw", rng.uniform(size=1000)),
-            "prior_eta": (("prior_draw", "party"), rng.uniform(size=(1000, 4))),
+            "concentration": ("draw", rng.normal(0.8, 0.05, number), {"symbol": "a"}),
+            "sigma": (("draw", "party"), rng.uniform(0.1, 1.0, size=(number, 4))),
+            "unadjusted_concentration": ("draw", rng.normal(0.8, 0.05, number)),
+            "optimal_concentration": 0.8,
+            "optimal_sigma": ("party", np.full(4, 0.5)),
+            "prior_concentration": ("prior_draw", rng.uniform(size=1000)),
+            "prior_sigma": (("prior_draw", "party"), rng.uniform(size=(1000, 4))),
             "weight": ("draw", weight / weight.sum()),
             "distance": ("draw", np.sort(rng.gamma(3.0, size=number))),
             "seats": (("draw", "party"), rng.multinomial(70, [0.8, 0.2, 0, 0], number)),
@@ -39,7 +40,14 @@ def made_up_posterior(weight: np.ndarray, *, seed: int = 3) -> xr.Dataset:
             "observed_swm": 0.062,
         },
         coords={"draw": np.arange(number), "party": PARTIES},
-        attrs={"model": "dpm", "seed": seed, "method": "smc", "simulations": 9000},
+        attrs={
+            "model": "sim",
+            "options": "{}",
+            "fixed_parameters": "{}",
+            "seed": seed,
+            "method": "smc",
+            "simulations": 9000,
+        },
     )
 
 
@@ -49,7 +57,7 @@ def made_up_prediction(runs: int = 50) -> xr.Dataset:
         {
             "seats": (("run", "party"), rng.multinomial(70, [0.8, 0.2, 0, 0], runs)),
             "mwm": ("run", rng.uniform(size=runs)),
-            "gamma": ("run", rng.uniform(size=runs)),
+            "concentration": ("run", rng.uniform(size=runs)),
             "draw": ("run", np.arange(runs)),
         },
         coords={"run": np.arange(runs), "party": PARTIES},
@@ -57,7 +65,9 @@ def made_up_prediction(runs: int = 50) -> xr.Dataset:
 
 
 def test_groups_dimensions_and_attributes_are_those_of_the_schema(delhi):
-    tree = electjax.districts.to_inference_data(made_up_posterior(np.ones(DRAWS)), made_up_prediction(), delhi)
+    tree = electjax.districts.to_inference_data(
+        made_up_posterior(np.ones(DRAWS)), prediction=made_up_prediction(), election=delhi
+    )
     sizes = {name: dict(node.sizes) for name, node in tree.children.items()}
     assert sizes == {
         "posterior": {"chain": 1, "draw": DRAWS, "party": 4},
@@ -67,16 +77,16 @@ def test_groups_dimensions_and_attributes_are_those_of_the_schema(delhi):
         "observed_data": {"party": 4, "district": 70},
         "constant_data": {"party": 4, "district": 70},
     }
-    assert set(tree["posterior"].data_vars) == set(tree["prior"].data_vars) == {"gamma", "eta"}
+    assert set(tree["posterior"].data_vars) == set(tree["prior"].data_vars) == {"concentration", "sigma"}
     assert set(tree["posterior_predictive"].data_vars) == {"seats", "mwm"}
     assert set(tree["observed_data"].data_vars) == {"seats", "vote_fraction", "mwm", "swm", "votes"}
-    assert tree["posterior/eta"].dims == ("chain", "draw", "party")
+    assert tree["posterior/sigma"].dims == ("chain", "draw", "party")
     assert int(tree["constant_data/electors"].sum()) == int(delhi["votes"].sum())
     for node in tree.children.values():
         assert node.attrs["creation_library"] == node.attrs["inference_library"] == "electjax"
         assert node.attrs["inference_library_version"] == electjax.__version__
         assert "T" in node.attrs["created_at"]
-    assert tree["posterior"].attrs["model"] == "dpm"
+    assert tree["posterior"].attrs["model"] == "sim"
 
 
 def test_what_is_not_given_is_left_out():
@@ -91,7 +101,7 @@ def test_equal_weights_keep_every_draw_once():
     place = tree["sample_stats/accepted_draw"].values[0]
     assert sorted(place) == list(range(DRAWS))
     assert list(place) != sorted(place)
-    np.testing.assert_array_equal(tree["posterior/gamma"].values[0], posterior["gamma"].values[place])
+    np.testing.assert_array_equal(tree["posterior/concentration"].values[0], posterior["concentration"].values[place])
     assert tree["posterior"].attrs["kish_ess"] == pytest.approx(DRAWS)
 
 
@@ -107,10 +117,12 @@ def test_a_draw_comes_about_as_often_as_its_weight_says():
     np.testing.assert_allclose(tree["sample_stats/distance"].values[0], posterior["distance"].values[place])
     assert tree["posterior"].attrs["kish_ess"] == pytest.approx(1 / np.square(share).sum())
     # neighbours are independent: copies of one draw do not lie side by side
-    series = tree["posterior/gamma"].values[0]
+    series = tree["posterior/concentration"].values[0]
     assert abs(np.corrcoef(series[1:], series[:-1])[0, 1]) < 4 / np.sqrt(DRAWS)
     # and the sum of copies over the order in which the draws stand has no trend
-    assert np.mean(series) == pytest.approx(float((posterior["gamma"] * share).sum()), abs=4 * 0.05 / np.sqrt(DRAWS))
+    assert np.mean(series) == pytest.approx(
+        float((posterior["concentration"] * share).sum()), abs=4 * 0.05 / np.sqrt(DRAWS)
+    )
 
 
 def test_the_same_seed_gives_the_same_resampling():
@@ -124,7 +136,7 @@ def test_the_same_seed_gives_the_same_resampling():
 
 
 def test_a_calibration_without_draws_is_refused():
-    with pytest.raises(ValueError, match="no draw"):
+    with pytest.raises(ValueError, match="no accepted draws"):
         electjax.districts.to_inference_data(made_up_posterior(np.ones(5)).isel(draw=slice(0, 0)))
 
 
@@ -134,17 +146,17 @@ def test_arviz_opens_and_summarises_the_file_of_a_run(tmp_path: Path, delhi):
     weight = np.random.default_rng(5).gamma(2.0, size=DRAWS)
     posterior = made_up_posterior(weight)
     nodes = {"/observed": delhi, "/dpm/posterior": posterior, "/dpm/prediction": made_up_prediction()}
-    write_result(tmp_path, Result(xr.DataTree.from_dict(nodes), {}), config="")
+    write(tmp_path, Result(xr.DataTree.from_dict(nodes), {}))
     assert {path.name for path in tmp_path.iterdir()} >= {"result.nc", "posterior_dpm.nc"}
     with xr.open_datatree(tmp_path / "posterior_dpm.nc", engine="h5netcdf") as tree:
         table = stats.summary(tree, round_to="none")
-        assert list(table.index) == ["gamma", *(f"eta[{party}]" for party in PARTIES)]
+        assert list(table.index) == ["concentration", *(f"sigma[{party}]" for party in PARTIES)]
         share = posterior["weight"].values
-        mean = float((posterior["gamma"] * share).sum())
-        sd = float(np.sqrt((np.square(posterior["gamma"] - mean) * share).sum()))
-        assert table.loc["gamma", "mean"] == pytest.approx(mean, abs=4 * sd / np.sqrt(DRAWS))
-        assert table.loc["gamma", "sd"] == pytest.approx(sd, rel=4 / np.sqrt(DRAWS))
-        assert 0.5 * DRAWS < float(diagnostics.ess(tree)["gamma"]) < 2 * DRAWS
+        mean = float((posterior["concentration"] * share).sum())
+        sd = float(np.sqrt((np.square(posterior["concentration"] - mean) * share).sum()))
+        assert table.loc["concentration", "mean"] == pytest.approx(mean, abs=4 * sd / np.sqrt(DRAWS))
+        assert table.loc["concentration", "sd"] == pytest.approx(sd, rel=4 / np.sqrt(DRAWS))
+        assert 0.5 * DRAWS < float(diagnostics.ess(tree)["concentration"]) < 2 * DRAWS
         assert base.extract(tree).sizes["sample"] == DRAWS
         assert base.extract(tree, group="prior").sizes["sample"] == 1000
         assert base.extract(tree, group="posterior_predictive")["seats"].sizes["sample"] == 50

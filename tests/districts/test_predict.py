@@ -21,7 +21,9 @@ def made_posterior(election, model, drawn, *, weight=None, fixed=None, options=N
     settings = check_options(simulator, options)
     number = len(next(iter(drawn.values())))
     weight = np.full(number, 1 / number) if weight is None else np.asarray(weight)
-    posterior = xr.Dataset({"weight": ("draw", weight)}, coords={"draw": np.arange(number)})
+    posterior = xr.Dataset(
+        {"weight": ("draw", weight), "distance": ("draw", np.zeros(number))}, coords={"draw": np.arange(number)}
+    )
     for name, listed in drawn.items():
         values = np.asarray(listed)
         dims = simulator.parameter(name).each.split() if values.ndim > 1 else []
@@ -150,9 +152,9 @@ def test_defaults_that_only_fit_other_options_pass(small):
 def test_a_posterior_of_calibrate_predicts_what_was_observed():
     base = electjax.districts.uniform({"A": 0.5, "B": 0.35, "C": 0.15}, districts=40, electors=200_000)
     run = electjax.districts.simulate(base, "dpm", {"gamma": 0.85}, runs=1, seed=5).isel(run=0)
-    from electjax.districts.schema import election_dataset
+    from electjax.districts import dataset
 
-    known = election_dataset(
+    known = dataset(
         run["votes"].values, districts=list(run["district"].values), parties=list("ABC"), attrs={"name": "known"}
     )
     posterior = electjax.districts.calibrate(known, "dpm", method="rejection", seed=1, budget=4096, accept=100)
@@ -181,8 +183,8 @@ def test_what_is_no_posterior_is_refused(small):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"runs": 0}, "runs=0"),
-        ({"seed": -1}, "seed=-1"),
+        ({"runs": 0}, r"predict\(runs=\): found 0"),
+        ({"seed": -1}, r"seed=\): found -1"),
         ({"params": {"eta": 1.5}}, "parameter eta would be 1.5; expected 0 to 1"),
         ({"params": {"etas": 0.5}}, "model pcm has no parameter 'etas'; did you mean eta"),
         ({"params": {"eta": [0.1, 0.2]}}, r"shape \(2,\); expected \(3,\) or one number"),

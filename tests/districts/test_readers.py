@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import electjax
+from electjax.districts import dataset
 from electjax.districts.readers import READERS
 from electjax.districts.readers.base import Header
-from electjax.districts.schema import election_dataset
 from tests.data_paths import shared
 
 LOKDHABA = [
@@ -221,7 +221,7 @@ def test_tidy_csv_gives_back_every_vote(tmp_path, data, seed, delimiter):
 @given(data=returns(), top=st.integers(1, 5), may_win=st.booleans())
 def test_netcdf_round_trip_is_identical(tmp_path, data, top, may_win):
     districts, parties, votes = data
-    election = election_dataset(
+    election = dataset(
         votes,
         districts=districts,
         parties=parties,
@@ -247,7 +247,7 @@ def test_catalogue_survives_netcdf(tmp_path, name):
 @given(data=returns(), top=st.integers(1, 5))
 def test_pooling_keeps_all_votes_seats_and_shares(data, top):
     districts, parties, votes = data
-    election = election_dataset(votes, districts=districts, parties=parties)
+    election = dataset(votes, districts=districts, parties=parties)
     pooled = electjax.districts.pool_parties(election, top)
     assert pooled.sizes["party"] == min(top, len(parties)) + (top < len(parties))
     np.testing.assert_array_equal(pooled["votes"].sum("party"), election["votes"].sum("party"))
@@ -691,8 +691,9 @@ def test_missing_rows_show_in_the_total_of_the_district(tmp_path):
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (lambda ds: ds.drop_vars("seats"), "no variable or coordinate 'seats'"),
-        (lambda ds: ds.transpose("party", "district", ...), "votes has dims ('party', 'district')"),
+        (lambda ds: ds.drop_vars("seats"), "no 'seats'; expected seats(party)"),
+        (lambda ds: ds.assign(votes=ds["votes"].rename(party="list")), "votes has dims ('district', 'list')"),
+        (lambda ds: ds.drop_vars("winner"), "no 'winner'"),
         (lambda ds: ds.assign_coords(party=["others", "B", "C", "A"]), "'others' is at place 1 of 4"),
         (lambda ds: ds.assign_coords(party=["A", "A", "C", "others"]), "repeated label 'A'"),
         (lambda ds: ds.assign_coords(party=["A", " ", "C", "others"]), "a blank label"),
@@ -714,17 +715,26 @@ def test_validation_names_variable_and_coordinate(fault, words):
     assert "\n" not in str(caught.value)
 
 
+def test_validation_arranges_dims_and_leaves_its_argument_alone():
+    election = electjax.districts.load("delhi2020")
+    turned = election.transpose("party", "district", ...)
+    xr.testing.assert_identical(electjax.districts.validate(turned), election)
+    assert turned["votes"].dims == ("party", "district")
+
+
 def test_builder_checks_shape_and_ties():
     with pytest.raises(electjax.ElectionDataError, match=r"shape \(2, 2\).*\(1, 2\)"):
-        election_dataset(np.ones((2, 2), int), districts=["X"], parties=["A", "B"])
+        dataset(np.ones((2, 2), int), districts=["X"], parties=["A", "B"])
     with pytest.warns(electjax.ElectionDataWarning, match=r"1 tied district.*'X'.*'A'"):
-        election = election_dataset(np.array([[3, 3]]), districts=["X"], parties=["A", "B"])
+        election = dataset(np.array([[3, 3]]), districts=["X"], parties=["A", "B"])
     assert election["seats"].values.tolist() == [1, 0]
 
 
 def test_a_netcdf_file_that_is_no_election_is_one_line(tmp_path):
     xr.Dataset({"a": ("x", [1.0])}).to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
-    with pytest.raises(electjax.ElectionDataError, match="no variable or coordinate 'party'"):
+    with pytest.raises(
+        electjax.ElectionDataError, match=r"a.nc: election '': no 'popularity'; expected popularity\(party\)"
+    ):
         electjax.districts.read(tmp_path / "a.nc")
     (tmp_path / "b.nc").write_bytes(b"\x89HDF\r\n\x1a\n broken")
     assert "cannot be opened" in error_line(tmp_path / "b.nc")

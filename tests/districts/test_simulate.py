@@ -39,7 +39,7 @@ def test_summaries_follow_from_the_votes(simulated, delhi):
     share = votes / votes.sum(axis=2, keepdims=True)
     np.testing.assert_allclose(simulated["vote_fraction"], share.mean(axis=1), atol=1e-6)
     winner = votes.argmax(axis=2)
-    np.testing.assert_array_equal(simulated["winner"], winner)
+    np.testing.assert_array_equal(simulated["winner"], delhi["party"].values[winner])
     np.testing.assert_array_equal(simulated["seats"], (winner[..., None] == np.arange(4)).sum(axis=1))
     np.testing.assert_allclose(simulated["mwm"], share.max(axis=2).mean(axis=1), atol=1e-6)
     np.testing.assert_allclose(simulated["swm"], share.max(axis=2).std(axis=1), atol=1e-6)
@@ -80,8 +80,8 @@ def test_a_sweep_of_gamma_compiles_once(delhi):
 def test_gamma_may_differ_by_district(delhi):
     gamma = np.where(np.arange(70) < 35, 0.0, 1.0)
     out = electjax.districts.simulate(delhi, "dpm", {"gamma": gamma}, runs=20, options={"bookkeeping": "none"})
-    assert (out["winner"][:, :35] == 0).all()
-    assert not (out["winner"][:, 35:] == 0).all()
+    assert (out["winner"][:, :35] == "AAP").all()
+    assert not (out["winner"][:, 35:] == "AAP").all()
 
 
 def test_others_may_be_barred_from_winning():
@@ -94,10 +94,10 @@ def test_others_may_be_barred_from_winning():
 
 @pytest.mark.slow
 def test_none_of_the_above_never_wins():
-    from electjax.districts import election_dataset
+    from electjax.districts import dataset
 
     votes = np.array([[400, 500], [300, 200]])
-    election = election_dataset(votes, districts=["N", "S"], parties=["A", "NOTA"], winner=["A", "A"])
+    election = dataset(votes, districts=["N", "S"], parties=["A", "NOTA"], winner=["A", "A"])
     runs = electjax.districts.simulate(election, "dm", {"concentration": 1.0}, runs=20)
     assert (runs["seats"].sel(party="A") == 2).all()
 
@@ -133,10 +133,10 @@ def test_a_uniform_election_mirrors_the_nation():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"runs": 0}, "runs=0"),
-        ({"seed": -1}, "seed=-1"),
+        ({"runs": 0}, r"simulate\(runs=\): found 0; expected a whole number of at least 1"),
+        ({"seed": -1}, r"seed=\): found -1; expected a whole number from 0 to 2\^32 - 1"),
         ({"options": {"growth": 0.0}}, "growth=0.0"),
-        ({"engine": "warp"}, "engine='warp' is not one of leap"),
+        ({"engine": "warp"}, "found 'warp'; expected one of leap, agent"),
         ({"params": {"gama": 0.5}}, "unknown parameter 'gama'; it has gamma, prior_mass"),
         ({"params": {"gamma": 1.5}}, r"gamma=1.5 lies outside its range \[0, 1\]"),
         ({"params": {"gamma": [0.5, 0.5]}}, "70 values, one per district"),
@@ -167,9 +167,9 @@ def test_the_swing_curve_passes_through_the_result(delhi):
     assert float(now["seat_share"]) == pytest.approx(8 / 70)
     assert float(now["vote_share"]) == pytest.approx(float(delhi["popularity"].sel(party="BJP")), abs=1e-6)
     assert (np.diff(curve["seat_share"]) >= 0).all()
-    with pytest.raises(ValueError, match="'CPI' is not in the election"):
+    with pytest.raises(ValueError, match="no party 'CPI'; expected one of AAP, BJP"):
         electjax.districts.swing_curve(delhi, "CPI")
-    with pytest.raises(ValueError, match="summary only"):
+    with pytest.raises(ValueError, match="no votes, only a summary"):
         electjax.districts.outcomes(electjax.districts.load("odisha2019_loksabha"))
 
 
@@ -187,19 +187,20 @@ def test_the_geography_of_returns_and_of_simulations_by_hand(delhi, simulated):
 
 
 def test_the_geography_leaves_out_districts_without_votes():
-    votes = (("district", "party"), np.array([[0, 0], [3, 1], [1, 0]]))
-    found = electjax.districts.geography(xr.Dataset({"votes": votes}, coords={"party": ["A", "B"]}), bins=2)
+    votes = (("run", "district", "party"), np.array([[[0, 0], [3, 1], [1, 0]]]))
+    one = xr.Dataset({"votes": votes, "seats": (("run", "party"), [[2, 0]])}, coords={"run": [0], "party": ["A", "B"]})
+    found = electjax.districts.geography(one, bins=2)
     np.testing.assert_allclose(found["density"], [[0.0, 2.0], [2.0, 0.0]])
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"party": "CPI"}, "'CPI' is not in"), ({"bins": 0}, "bins=0"), ({"bins": [0.5, 0.2]}, "ascending")],
+    [({"party": "CPI"}, "no party 'CPI'"), ({"bins": 0}, r"bins=\): found 0"), ({"bins": [0.5, 0.2]}, "ascending")],
 )
 def test_bad_questions_about_geography_are_named(delhi, change, said):
     with pytest.raises(ValueError, match=said):
         electjax.districts.geography(delhi, **change)
-    with pytest.raises(ValueError, match="summary only"):
+    with pytest.raises(ValueError, match="no votes, only a summary"):
         electjax.districts.geography(electjax.districts.load("odisha2019_loksabha"))
 
 

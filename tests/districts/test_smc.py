@@ -9,11 +9,12 @@ import pytest
 from scipy import stats
 
 import electjax
-from electjax.districts.abc import smc
 from electjax.districts.abc.generation import permitted
+from electjax.districts.abc.methods.rejection import rejection
+from electjax.districts.abc.methods.smc import SMCOptions, effective_size, next_tolerance, pack, smc, unpack
 from electjax.districts.abc.problem import _evaluate
 from electjax.districts.abc.proposal import fit_proposal, log_prior_ratio, prior_points, propose, split
-from electjax.districts.abc.smc import effective_size, next_tolerance, pack, unpack
+from electjax.districts.models.base import filled
 from electjax.districts.problem import make_problem
 from electjax.numerics import parallel
 from tests.districts.known_posterior import COUNTED, OPEN, PRIOR, simulated_election, weighted_summary, z_scores
@@ -81,8 +82,10 @@ def test_two_parameters_take_a_fifth_of_the_simulations_of_rejection():
 @pytest.mark.parametrize("move", ["importance", "mcmc"])
 def test_the_evidence_is_that_of_brute_force(known, move):
     problem, _ = make_problem(known, "dpm", options=COUNTED, priors=PRIOR)
-    found = smc(jax.random.key(3), problem, budget=20_000, accept=400, tolerance=0.7, move=move)
-    far = electjax.districts.abc.rejection(jax.random.key(4), problem, budget=30_720, accept=10**6, tolerance=3.0)
+    found = smc(
+        jax.random.key(3), problem, budget=20_000, accept=400, tolerance=0.7, options=filled(SMCOptions, move=move)
+    )
+    far = rejection(jax.random.key(4), problem, budget=30_720, accept=10**6, tolerance=3.0)
     for row, log_weight in zip(found.trace["distance"], found.trace["log_weight"], strict=True):
         eps = np.median(row[np.isfinite(row)])
         weight = np.exp(log_weight[row <= eps])
@@ -230,7 +233,11 @@ def test_learned_summaries_see_what_the_papers_statistics_hold(known, exact):
 @pytest.mark.parametrize("move", ["importance", pytest.param("mcmc", marks=pytest.mark.slow)])
 def test_every_rule_stops_the_search_and_says_so(known, rule, stopped, move):
     problem, _ = make_problem(known, "dpm", options=COUNTED, priors=PRIOR)
-    found = smc(jax.random.key(1), problem, **({"budget": 30_000, "accept": 300, "move": move} | rule))
+    search = {
+        name: rule.get(name, default) for name, default in (("budget", 30_000), ("accept", 300), ("tolerance", 0))
+    }
+    options = filled(SMCOptions, move=move, **{name: value for name, value in rule.items() if name not in search})
+    found = smc(jax.random.key(1), problem, options=options, **search)
     assert found.stopped == stopped
     assert found.simulations <= rule.get("budget", 30_000)
     assert found.simulations >= found.trace["simulations"].sum()
@@ -255,7 +262,7 @@ class Memory:
 @pytest.mark.parametrize("how", [{}, {"move": "mcmc"}, {"scaling": "mad"}], ids=["importance", "mcmc", "mad"])
 def test_a_search_that_continues_gives_what_it_would_have_given(known, how):
     problem, _ = make_problem(known, "dpm", options=COUNTED, priors=PRIOR)
-    search = {"budget": 8000, "accept": 300, "tolerance": 0.3, **how}
+    search = {"budget": 8000, "accept": 300, "tolerance": 0.3, "options": filled(SMCOptions, **how)}
     whole = Memory()
     found = smc(jax.random.key(1), problem, checkpoint=whole, **search)
     assert len(whole.states) >= 3
@@ -298,22 +305,22 @@ def test_threads_and_settings_change_neither_result_nor_program(known, monkeypat
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"quantile": 0.0}, "quantile=0.0"),
-        ({"defensive": 1.0}, "defensive=1.0"),
-        ({"move": "gibbs"}, "move='gibbs' is not one of importance"),
-        ({"schedule": "linear"}, "schedule='linear'"),
+        ({"quantile": 0.0}, r"calibrate\(quantile=\): found 0.0; expected a number between 0 and 1"),
+        ({"defensive": 1.0}, r"defensive=\): found 1.0"),
+        ({"move": "gibbs"}, "found 'gibbs'; expected one of importance, mcmc"),
+        ({"schedule": "linear"}, "found 'linear'; expected one of quantile, ess"),
         ({"accept": 5}, "accept=5: expected at least 10"),
         ({"budget": 30}, "budget=30: expected at least 40"),
-        ({"wall_time": 0.0}, "wall_time=0.0"),
-        ({"tolerance": 0.0}, "tolerance=0"),
-        ({"adjust": "cubic"}, "adjust='cubic'"),
+        ({"wall_time": 0.0}, r"wall_time=\): found 0.0; expected a number above 0"),
+        ({"tolerance": 0.0}, r"tolerance=\): found 0.0; expected a number above 0"),
+        ({"adjust": "cubic"}, "found 'cubic'; expected one of linear, heteroscedastic, none"),
         ({"summaries": "learned", "pilot": 50}, "pilot=50"),
         ({"priors": {"gamma": {"levels": [0.1]}}}, "two levels"),
         ({"priors": {"gamma": {"around": 3}}}, "no components"),
         ({"priors": {"popularity": (0, 1)}}, "dirichlet"),
         ({"priors": {"gamma": 3}}, "expected .low, high."),
-        ({"scaling": "mad", "move": "mcmc"}, "no target for move=mcmc"),
-        ({"summaries": "learned", "scaling": "mad"}, "scales of its own"),
+        ({"scaling": "mad", "move": "mcmc"}, r"scaling=\): found 'mad'; expected tolerance where move is mcmc"),
+        ({"summaries": "learned", "scaling": "mad"}, "scales of their own"),
         ({"priors": {"popularity": {"dirichlet": [1.0, -1.0, 2.0]}}}, "positive"),
         ({"priors": {"gamma": {"uniform": 1}}}, r"expected \[low, high\]"),
     ],

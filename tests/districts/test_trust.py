@@ -6,6 +6,7 @@ import xarray as xr
 from scipy import stats
 
 import electjax
+from electjax import ElectionDataError
 from electjax.districts.abc import trust
 from electjax.districts.report.posterior import coverage_curve, rank_histogram, tarp_curve
 from electjax.districts.verbs.trust import coverage, identifiability, sbc, scalars, tarp
@@ -182,10 +183,14 @@ def test_few_replicates_have_no_chi_square_test_and_padding_changes_nothing():
 
 def test_what_is_no_recovery_is_said_to_be_none():
     recovery = conjugate(replicates=5)
-    with pytest.raises(ValueError, match="no recovery"):
+    with pytest.raises(ElectionDataError, match=r"recovery '': no 'weight'; expected weight\(replicate, draw\)"):
         sbc(recovery.drop_vars("weight"))
-    with pytest.raises(ValueError, match=r"levels=\[0.5, 1.0\]"):
-        coverage(recovery, [0.5, 1.0])
+    with pytest.raises(ElectionDataError, match="no truth_<parameter>"):
+        sbc(recovery.drop_vars(["truth_a", "truth_b"]))
+    with pytest.raises(ElectionDataError, match="'electjax election'; expected one of: recovery"):
+        sbc(electjax.districts.load("us2020"))
+    with pytest.raises(ElectionDataError, match=r"levels=\): found \[0.5, 1.0\]; expected numbers between 0 and 1"):
+        coverage(recovery, levels=[0.5, 1.0])
 
 
 def test_figures_show_what_the_checks_found():
@@ -201,31 +206,31 @@ def test_figures_show_what_the_checks_found():
 
 
 def posterior(*, sd=0.1, slope=0.0, draws=400, seed=0):
-    """Draws whose mean moves with the distance by `slope`, under a uniform prior; eta of party Y is not identified."""
+    """Draws whose mean moves with the distance by `slope`, under a uniform prior; sigma of Y is not identified."""
     rng = np.random.default_rng(seed)
     far = np.sort(rng.random(draws))
-    eta = np.stack([0.5 + slope * far + sd * rng.standard_normal(draws), rng.random(draws)], axis=1)
+    sigma = 5.0 + np.stack([0.5 + slope * far + sd * rng.standard_normal(draws), rng.random(draws)], axis=1)
     return xr.Dataset(
         {
-            "eta": (("draw", "party"), eta),
-            "optimal_eta": ("party", [0.5, 0.5]),
-            "prior_eta": (("prior_draw", "party"), rng.random((2000, 2))),
+            "sigma": (("draw", "party"), sigma),
+            "optimal_sigma": ("party", [5.5, 5.5]),
+            "prior_sigma": (("prior_draw", "party"), 5.0 + rng.random((2000, 2))),
             "weight": ("draw", np.full(draws, 1 / draws)),
             "distance": ("draw", far),
         },
         coords={"party": ["X", "Y"]},
-        attrs={"model": "pcm", "election": "made up"},
+        attrs={"model": "sim", "election": "made up", "options": "{}", "fixed_parameters": "{}"},
     )
 
 
 def test_identifiability_names_what_was_not_learnt():
     found = identifiability(posterior())
     assert list(found["identified"].values) == [True, False]
-    assert float(found["contraction"].sel(parameter="eta X")) == pytest.approx(1 - 12 * 0.01, abs=0.03)
-    assert abs(float(found["contraction"].sel(parameter="eta Y"))) < 0.1
-    assert str(found["said"].values[1]).startswith("eta Y: not identified, contraction")
-    given = posterior().assign(contraction_eta=("party", [0.03, 0.5]))
-    assert str(identifiability(given)["said"].values[0]) == "eta X: not identified, contraction 3 %"
+    assert float(found["contraction"].sel(parameter="sigma X")) == pytest.approx(1 - 12 * 0.01, abs=0.03)
+    assert abs(float(found["contraction"].sel(parameter="sigma Y"))) < 0.1
+    assert str(found["said"].values[1]).startswith("sigma Y: not identified, contraction")
+    given = posterior().assign(contraction_sigma=("party", [0.03, 0.5]))
+    assert str(identifiability(given)["said"].values[0]) == "sigma X: not identified, contraction 3 %"
 
 
 def test_tolerance_sensitivity_sees_a_posterior_that_still_moves():
@@ -233,27 +238,27 @@ def test_tolerance_sensitivity_sees_a_posterior_that_still_moves():
     assert (np.diff(still["epsilon"]) < 0).all()
     np.testing.assert_allclose(still["share"], [1.0, 0.75, 0.5, 0.35, 0.25, 0.15, 0.1], atol=0.005)
     tight = int(still["draws"][-1])
-    assert abs(float(still["drift"].sel(parameter="eta X"))) < 4 / np.sqrt(tight)
+    assert abs(float(still["drift"].sel(parameter="sigma X"))) < 4 / np.sqrt(tight)
     # from 1/2 to 1/20 of the way on average
-    gap = moving["mean"].sel(parameter="eta X")
+    gap = moving["mean"].sel(parameter="sigma X")
     assert float(gap[-1] - gap[0]) == pytest.approx(-0.45, abs=4 * 0.1 / np.sqrt(tight))
-    assert float(moving["drift"].sel(parameter="eta X")) < -3
+    assert float(moving["drift"].sel(parameter="sigma X")) < -3
     few = electjax.districts.sensitivity(posterior(draws=40))
     assert float(few["ess"].min()) >= 20
 
 
 def test_tolerance_sensitivity_shows_both_sides_of_an_adjustment():
     raw = posterior(slope=1.0)
-    adjusted = raw.assign(unadjusted_eta=raw["eta"], eta=raw["eta"] - raw["distance"])
+    adjusted = raw.assign(unadjusted_sigma=raw["sigma"], sigma=raw["sigma"] - raw["distance"])
     found = electjax.districts.sensitivity(adjusted)
-    assert abs(float(found["drift"].sel(parameter="eta X"))) < 1
-    gap = found["unadjusted_mean"].sel(parameter="eta X")
+    assert abs(float(found["drift"].sel(parameter="sigma X"))) < 1
+    gap = found["unadjusted_mean"].sel(parameter="sigma X")
     assert float(gap[-1] - gap[0]) < -0.3
 
 
 def test_scalars_are_labelled_by_their_coordinates():
-    labels, values = scalars(posterior(), ["eta"], ("draw",))
-    assert labels == ["eta X", "eta Y"]
+    labels, values = scalars(posterior(), ["sigma"], ("draw",))
+    assert labels == ["sigma X", "sigma Y"]
     assert values.shape == (400, 2)
 
 
@@ -280,7 +285,7 @@ def test_adjusted_rejection_recovers_known_parameters(table):
     assert (ranks["p_chi2"] > 0.01).all()
     assert (ranks["p_ks"] > 0.01).all()
     assert float(tarp(table)["p_ks"]) > 0.01
-    held = coverage(table, [0.9])
+    held = coverage(table, levels=[0.9])
     assert abs(held["coverage"].item() - 0.9) < 3 * np.sqrt(0.09 / 300)
     assert held["width"].item() < 0.5  # and something was learnt
     assert stats.kstest(table["truth_concentration"].values, _prior_cdf).pvalue > 1e-3
@@ -298,7 +303,7 @@ def test_a_wide_tolerance_without_adjustment_is_caught(base):
     settings = {"replicates": 300, "seed": 1, "method": "rejection", "budget": 8192, "priors": CONCENTRATION}
     loose = electjax.districts.recover(base, "dm", accept=4096, tolerance=50.0, adjust="none", **settings)
     assert (sbc(loose)["p_chi2"] < 1e-4).all()
-    held = coverage(loose, [0.5])
+    held = coverage(loose, levels=[0.5])
     assert held["coverage"].item() > held["high"].item()  # posteriors are too wide
 
 
@@ -341,13 +346,13 @@ def test_vectors_and_exact_posteriors_can_be_checked(base):
     )
     assert (sbc(exact)["p_ks"] > 0.01).all()
     assert exact.sizes["draw"] == 100
-    held = coverage(exact, [0.9])
+    held = coverage(exact, levels=[0.9])
     assert abs(held["coverage"].item() - 0.9) < 3 * np.sqrt(0.09 / 100)
     # no method knows more than the likelihood
     rejected = electjax.districts.recover(
         base, "dm", replicates=100, seed=3, method="rejection", budget=16_384, accept=300, priors=CONCENTRATION
     )
-    assert held["width"].item() < coverage(rejected, [0.9])["width"].item()
+    assert held["width"].item() < coverage(rejected, levels=[0.9])["width"].item()
 
 
 @pytest.mark.slow
@@ -363,12 +368,12 @@ def test_a_statistic_of_ones_own_is_recovered_on(base):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"method": "abc"}, "method='abc' is not one of"),
-        ({"replicates": 1}, "replicates=1"),
-        ({"adjust": "cubic"}, "adjust='cubic'"),
+        ({"method": "abc"}, "found 'abc'; expected one of exact, explore_exploit, rejection, smc"),
+        ({"replicates": 1}, "found 1; expected a whole number of at least 2"),
+        ({"adjust": "cubic"}, "found 'cubic'; expected one of linear, heteroscedastic, none"),
         ({"method": "rejection", "summaries": "learned"}, "share_table=False"),
-        ({"method": "rejection", "quantile": 0.5}, "quantile"),
-        ({"statistics": "seat"}, "statistics='seat'"),
+        ({"method": "rejection", "quantile": 0.5}, r"recover\(quantile=\): found 0.5; expected one of the options"),
+        ({"statistics": "seat"}, "found 'seat'; expected paper, log_votes, or a function"),
     ],
 )
 def test_bad_settings_of_a_recovery_are_named(base, change, said):
@@ -379,11 +384,11 @@ def test_bad_settings_of_a_recovery_are_named(base, change, said):
 @pytest.mark.slow
 def test_a_posterior_check_passes_the_right_model_and_fails_the_wrong_one(base):
     run = electjax.districts.simulate(base, "dm", {"concentration": 3.0}, runs=1, seed=3).isel(run=0)
-    election = electjax.districts.election_dataset(
+    election = electjax.districts.dataset(
         run["votes"].values, districts=list(run["district"].values), parties=list("ABC"), attrs={"name": "known"}
     )
     posterior = electjax.districts.calibrate(election, "dm", method="rejection", budget=8192, accept=200, tolerance=1.5)
-    right = electjax.districts.check(election, posterior, runs=400)
+    right = electjax.districts.check(posterior, election, runs=400)
     assert (right["p_two_sided"] > 0.01).all()
     assert right["fitted"].sel(statistic="seats A")
     assert not right["fitted"].sel(statistic="gallagher")
@@ -392,7 +397,7 @@ def test_a_posterior_check_passes_the_right_model_and_fails_the_wrong_one(base):
     assert float(right["observed"].sel(statistic="gallagher")) == pytest.approx(float(observed["gallagher"]))
     # a model that makes all districts alike
     alike = electjax.districts.simulate(election, "dm", {"concentration": 1000.0}, runs=400, seed=1)
-    wrong = electjax.districts.check(election, posterior, alike)
+    wrong = electjax.districts.check(posterior, election, prediction=alike)
     assert float(wrong["p_two_sided"].sel(statistic="swm")) < 0.01
     assert float(wrong["p"].sel(statistic="mwm")) == 0.0
     fields = identifiability(posterior)
