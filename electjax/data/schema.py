@@ -13,7 +13,7 @@ import xarray as xr
 import electjax
 from electjax.data.errors import ElectionDataError, data_error
 
-Kind = Literal["count", "whole", "number", "share", "label", "flag"]
+Kind = Literal["count", "whole", "number", "share", "label", "key", "flag"]
 _WORDS = {
     "count": "a whole number, 0 or more",
     "whole": "a whole number",
@@ -29,7 +29,8 @@ class Variable(NamedTuple):
 
     Attributes:
         dims: its dims in order; or several such tuples where the model decides.
-        kind: count (whole, 0 or more), whole, number, share (0 to 1), label (text) or flag (true or false).
+        kind: count (whole, 0 or more), whole, number, share (0 to 1), label (text), key (text or numbers that only
+            tell groups apart) or flag (true or false).
         meaning: one line; its long_name.
         units: of the values.
         required: whether a Dataset without it is refused.
@@ -139,6 +140,8 @@ def schema_of(dataset: xr.Dataset, schemas: Sequence[Schema]) -> Schema | None:
 def check_values(ds: xr.Dataset, name: str, variable: Variable, where: str) -> None:
     """The values of a variable are of its kind."""
     values = ds[name].values
+    if variable.kind == "key":
+        return
     if variable.kind == "label":
         if values.dtype.kind not in "OTSU":
             refuse(ds, name, np.ones(values.shape, bool), where, expected=_WORDS["label"])

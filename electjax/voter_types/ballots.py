@@ -78,6 +78,10 @@ def normalised(ds: xr.Dataset, where: str) -> xr.Dataset:
     for dim in ("voter", "office"):
         if not ds.sizes[dim]:
             raise data_error(f"no {dim}", where=where, expected=f"at least one {dim}", mend="check the selection")
+    wanted = ("menu_kind", "option") if "menu" in ds else ("voter", "office", "option")
+    if "available" in ds and ds["available"].dims != wanted:
+        found = f"available has dims {ds['available'].dims}"
+        raise data_error(found, where=where, expected=f"{wanted}", mend="number the menus in menu(voter, office)")
     for name in ("choice", "menu"):
         if name in ds:
             ds[name] = _whole_numbers(ds, name, where)
@@ -85,7 +89,8 @@ def normalised(ds: xr.Dataset, where: str) -> xr.Dataset:
         if name in ds and ds[name].dtype.kind == "b":
             ds[name] = ds[name].astype(np.float64)
     for name in ("office", "cluster", "option_label", "option_party"):
-        if name in ds.variables and ds[name].dtype.kind not in "TSU":
+        text = "O" if name == "cluster" else "Oiufb"  # numbers of clusters stay numbers
+        if name in ds.variables and ds[name].dtype.kind in text:
             ds[name] = ds[name].copy(data=strings_like(ds[name].values))
     return ds
 

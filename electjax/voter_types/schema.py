@@ -31,7 +31,7 @@ BALLOTS = Schema(
             (("menu_kind", "option"), ("voter", "office", "option")), "flag", "whether the option can be chosen"
         ),
         "weight": Variable(("voter",), "number", "survey weight or count of the voter", "voters"),
-        "cluster": Variable(("voter",), "label", "sampling cluster", "cluster label"),
+        "cluster": Variable(("voter",), "key", "sampling cluster", "cluster label"),
         "covariate": Variable(("voter", "term"), "number", "covariate of the voter, no intercept", "of the term"),
         "candidate_covariate": Variable(
             (("office", "option", "feature"), ("voter", "office", "option", "feature")),

@@ -1,5 +1,6 @@
 """Ballots and results in netCDF files and Zarr folders, written whole or not at all, and checked when they are read."""
 
+import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from electjax.data.schema import schema_of
 from electjax.data.store import is_zarr, loaded, need_zarr
 from electjax.voter_types.schema import BALLOTS, SCHEMAS, checked
 
-STORED = [name for name, variable in BALLOTS.variables.items() if not variable.coord]
+_COORDS = "coordinates_of_ballots"
 _ROWS_PER_FILE = 1 << 16  # a chunk of `voter_types.stream` is four of them
 
 
@@ -90,8 +91,10 @@ def opened(path: Path) -> Iterator[xr.Dataset]:
     """Open ballots in a netCDF file or Zarr folder; variables are read when they are used."""
     mend = "save the ballots again, or convert the file to netCDF 4"
     with store.opened(path, expected="ballots as voter_types.save writes them", mend=mend) as ds:
-        # Appending to a Zarr folder forgets which of its variables are coordinates.
-        yield ds.set_coords([name for name in ds.data_vars if name not in STORED])
+        # appending to a Zarr folder forgets which of its variables are coordinates
+        named = ds.attrs.pop(_COORDS, None)
+        coords = json.loads(named) if named else list(ds.coords)
+        yield ds.set_coords([name for name in coords if name in ds.data_vars])
 
 
 def slices(path: Path, size: int) -> Iterator[xr.Dataset]:
@@ -109,6 +112,7 @@ def dataset_slices(ds: xr.Dataset, size: int) -> Iterator[xr.Dataset]:
 def _append(ds: xr.Dataset, folder: Path, *, first: bool) -> None:
     """Write the first chunk, or its voters after those already there; text of any length, so that later chunks fit."""
     ds = ds.copy()
+    ds.attrs[_COORDS] = json.dumps(list(map(str, ds.coords)))
     for name in chain(ds.data_vars, ds.coords):
         if ds[name].dtype.kind == "U":
             ds[name] = ds[name].astype(object)

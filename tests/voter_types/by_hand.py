@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from electjax.voter_types.em.mixture import Types
-from electjax.voter_types.em.profiles import Profiles, collapse
+from electjax.voter_types.em.rows import Profiles, collapse
 
 
 class Ballots(NamedTuple):

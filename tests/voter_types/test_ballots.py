@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import electjax
 from electjax.data.errors import ElectionDataError, ElectionDataWarning
 from electjax.data.labels import unique_names
-from electjax.voter_types.schema import ticket_menus
+from electjax.voter_types.ballots import ticket_menus
 from tests.data_paths import shared
 
 CODED = """precinct,top,y_Senate,y_House,y_House,m_Senate,m_House,m_House,party,age,w

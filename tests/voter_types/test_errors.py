@@ -14,8 +14,7 @@ from electjax.numerics.covariance import interval, unidentified
 from electjax.voter_types.em.bootstrap import draw_weights, nonparametric_bootstrap, parametric_bootstrap, spread
 from electjax.voter_types.em.diagnose import check_design, diagnose
 from electjax.voter_types.em.em_map import begin, em_cycle, penalty, score
-from electjax.voter_types.em.mixture import LOG_ZERO, Types, log_likelihood, row_log_likelihood
-from electjax.voter_types.em.mixture import find_free, pack, unpack
+from electjax.voter_types.em.mixture import LOG_ZERO, Types, find_free, log_likelihood, pack, row_log_likelihood, unpack
 from electjax.voter_types.em.rows import Profiles, collapse, lay_out
 from electjax.voter_types.em.simulate import simulate_choices
 from electjax.voter_types.em.uncertainty import (

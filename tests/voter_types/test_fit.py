@@ -75,7 +75,7 @@ def test_covariance_of_theta_is_that_of_the_standard_errors():
 
 def test_a_fit_is_a_start_and_a_reference(best):
     ballots = ballots_of(drawn()[0])
-    again = fit(ballots, 3, start=best)
+    again = fit(ballots, 3, initial=best)
     assert again.attrs["log_likelihood"] == pytest.approx(best.attrs["log_likelihood"], abs=1e-8)
     assert again.sizes["start"] == 1
     turned = best.isel(type=[2, 0, 1])
@@ -111,7 +111,7 @@ def test_an_argument_out_of_range_is_one_line(how, word):
 
 def test_a_start_of_another_size_is_refused(best):
     with pytest.raises(electjax.ElectionDataError, match="a fit of 3 types"):
-        fit(ballots_of(drawn()[0]), 2, start=best)
+        fit(ballots_of(drawn()[0]), 2, initial=best)
 
 
 def test_clusters_of_a_file_count_as_those_of_a_dataset(tmp_path):

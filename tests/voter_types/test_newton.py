@@ -5,13 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from electjax.voter_types.em import restarts
+from electjax.voter_types.em import runs as queue
+from electjax.voter_types.em.em_map import objective_of
 from electjax.voter_types.em.mixture import Types
 from electjax.voter_types.em.newton import Space, polish_all
-from electjax.voter_types.em.objective import objective_of
-from electjax.voter_types.em.profiles import collapse
-from electjax.voter_types.em.restarts import Way, random_starts, run_starts
-from electjax.voter_types.em.rows import lay_out
+from electjax.voter_types.em.rows import collapse, lay_out
+from electjax.voter_types.em.runs import Way, random_starts, run_starts
 
 TYPES, RIDGE = 3, 0.3
 
@@ -88,10 +87,10 @@ def test_newton_climbs_to_a_point_without_slope_one_solution_as_many(layout):
 def test_the_number_of_cores_changes_nothing(monkeypatch):
     _, rows = problem(1, 0, "dense")
     starts = jax.tree.map(jnp.asarray, random_starts(jax.random.key(1), rows, types=2, restarts=70))
-    monkeypatch.setattr(restarts, "LANES", 16)
+    monkeypatch.setattr(queue, "LANES", 16)
     found = []
     for cores in (1, 3):
-        monkeypatch.setattr(restarts, "host_workers", lambda own=cores: own)
+        monkeypatch.setattr(queue, "host_workers", lambda own=cores: own)
         found.append(run_starts(starts, rows, Way(), number=61))
     one, three = found
     assert len(one.objective) == len(three.objective) == 61

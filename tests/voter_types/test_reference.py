@@ -16,12 +16,10 @@ from jax import lax
 
 import electjax
 from electjax.numerics.host import double_precision
-from electjax.voter_types.em.acceleration import begin, em_map, squarem_cycle
-from electjax.voter_types.em.membership import maximise_shares, penalty
-from electjax.voter_types.em.menus import maximise_choice
+from electjax.voter_types.em.em_map import begin, em_map, maximise_choice, maximise_shares, penalty, squarem_cycle
 from electjax.voter_types.em.mixture import LOG_ZERO, Types, expect, log_likelihood, row_log_likelihood, row_posterior
-from electjax.voter_types.em.restarts import run_all
 from electjax.voter_types.em.rows import lay_out
+from electjax.voter_types.em.runs import run_all
 from electjax.voter_types.em.simulate import simulate_choices
 from tests.voter_types import by_hand
 

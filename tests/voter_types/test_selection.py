@@ -19,6 +19,9 @@ from electjax.voter_types.em.em_map import objective_of
 from electjax.voter_types.em.mixture import (
     LOG_ZERO,
     Types,
+    count_parameters,
+    criteria,
+    disorder,
     log_likelihood,
     match_types,
     order_by_share,
@@ -26,7 +29,6 @@ from electjax.voter_types.em.mixture import (
     row_posterior,
     sample_shares,
 )
-from electjax.voter_types.em.mixture import count_parameters, criteria, disorder
 from electjax.voter_types.em.residuals import bootstrap_fit, bootstrap_p, pair_fit, table_fit
 from electjax.voter_types.em.rows import NOTHING, Profiles, collapse, lay_out
 from electjax.voter_types.em.runs import best_fits, random_types
@@ -507,7 +509,7 @@ def test_residuals_types_labels_what_the_arrays_say(chosen):
 @pytest.mark.parametrize("kind", ["parametric", "nonparametric"])
 def test_bootstrap_types_spreads_as_the_information_says(chosen, kind):
     ballots, _, found = chosen
-    drawn = electjax.voter_types.bootstrap(found, ballots, kind, replicates=60, seed=2)
+    drawn = electjax.voter_types.bootstrap(found, ballots, kind=kind, replicates=60, seed=2)
     assert drawn.attrs["replicates_converged"] == 60
     assert drawn["mu"].dims == ("replicate", "type", "office", "option")
     for name in ("pi", "mu"):
@@ -528,7 +530,7 @@ def test_the_verbs_say_what_is_wrong(chosen):
         (lambda: electjax.voter_types.select(ballots, [1, 2], blrt=-1), "blrt="),
         (lambda: electjax.voter_types.residuals(found, ballots, replicates=-1), "replicates="),
         (lambda: electjax.voter_types.bootstrap(found, ballots, replicates=1), "replicates="),
-        (lambda: electjax.voter_types.bootstrap(found, ballots, "jackknife"), "kind="),
+        (lambda: electjax.voter_types.bootstrap(found, ballots, kind="jackknife"), "kind="),
     ):
         with pytest.raises(ElectionDataError, match=word) as caught:
             call()

@@ -41,7 +41,7 @@ def fit(ballots: Ballots, types: int = 3, *, progress: Progress | None = None, o
         >>> ballots = voter_types.yuma_like(voters=200).isel(office=[0, 3, 11])
         >>> fit = voter_types.fit(ballots, types=1, restarts=1, covariates=False)
         >>> fit["mu"].sel(type=1, office="US Senate").round(2).values.tolist()
-        [0.0, 0.0, 0.0]
+        [0.03, 0.07, 0.91]
     """
     if isinstance(types, bool) or not isinstance(types, int | np.integer) or types < 1:
         raise data_error(
