@@ -68,7 +68,7 @@ def voter_types(ballots: xr.Dataset, settings: TaskOptions, stage: Stages) -> Re
         chosen = counts[0] if selection is None else choose(selection, settings.choose)
         said = stage(f"{chosen} type{'s' if chosen > 1 else ''}")
         fit = electjax.voter_types.fit(ballots, types=chosen, progress=said, **taken_by(FitOptions, settings))
-    nodes = {"/fit": fit, "/selection": selectiontaken_by(fit) if selection is None else selection}
+    nodes = {"/fit": fit, "/selection": selection_of(fit) if selection is None else selection}
     nodes["/residuals"] = electjax.voter_types.residuals(fit, ballots)
     if settings.bootstrap:
         nodes["/bootstrap"] = electjax.voter_types.bootstrap(
@@ -97,7 +97,7 @@ def voter_types(ballots: xr.Dataset, settings: TaskOptions, stage: Stages) -> Re
     return Result(xr.DataTree.from_dict(nodes), metrics)
 
 
-def selectiontaken_by(fit: xr.Dataset) -> xr.Dataset:
+def selection_of(fit: xr.Dataset) -> xr.Dataset:
     """What `voter_types.select` says of a single fit."""
     names = ("log_likelihood", "parameters", *get_args(Criterion), "entropy")
     values = {name: ("types", [fit.attrs[name]]) for name in names}

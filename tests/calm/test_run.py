@@ -4,6 +4,7 @@ Runs of the command line use small stand-ins for data and estimation; the last t
 """
 
 import dataclasses
+import inspect
 import json
 from pathlib import Path
 
@@ -11,15 +12,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from electjax.calm.task.calm import everywhere
-from electjax.calm.task.metrics import calm_metrics, coefficients, recovery, swap_metrics
 
 import electjax
+from electjax.calm import task
 from electjax.calm.fitted_margins import fitted_margins
-from electjax.calm.options import JOINT, Options
+from electjax.calm.metrics import calm_metrics, coefficients, recovery, swap_metrics
+from electjax.calm.options import JOINT, FitOptions
 from electjax.calm.report import tables
 from electjax.calm.report.figures import booth_scatter, category_heatmap, coefficient_forest
-from electjax.calm.task import sweep as sweep_calm
+from electjax.calm.task import everywhere
+from electjax.data.options import default_of
 from electjax.report.report import Report, ResultTable, render_page
 from tests.command_line import run
 
@@ -32,6 +34,7 @@ SPEC = {
     "caste": {"categories": ["X"], "kernel": "match"},
 }
 ETA = np.array([0.2, 0.4])
+FIT = electjax.calm.fit  # as it is
 
 
 def pretend_booths(**given) -> xr.Dataset:
@@ -62,19 +65,27 @@ def pretend_booths(**given) -> xr.Dataset:
             "party": PARTIES,
             "axis": AXES,
         },
-        attrs={"name": "made", "axes": json.dumps(SPEC), "truth": json.dumps({"rho": {"age": 0.5}})},
+        attrs={"name": "made", "axes": json.dumps(SPEC), "truth": json.dumps({"proximity": {"age": 0.5}})},
     )
 
 
-def pretend_fit(booths, *, rho_age=None, lambda_eta=0.01, holdout=0.0, seed=0, level=0.95, errors="laplace", **options):
-    """A fit as `calm.fit` gives it: eta a little off, the smallest validation loss at rho .5 and lambda .01."""
+def pretend_simulate(scale, **given) -> xr.Dataset:
+    """The same, of whatever size."""
+    return pretend_booths(**given)
+
+
+def pretend_fit(
+    booths, *, proximity=None, lambda_eta=0.01, holdout=0.0, seed=0, level=0.95, errors="laplace", **options
+):
+    """A fit as `calm.fit` gives it: eta a little off, the smallest validation loss at proximity .5 and lambda .01."""
     told = options.pop("progress", None)
     told and told(1, 1, "")
     rng = np.random.default_rng(seed)
     error = {} if errors == "none" else {"eta_se": ("axis", [0.05, 0.1]), "gamma_se": ("party", [0.1] * 3)}
     share = (booths["votes"] / booths["polled"]).transpose("booth", "party")
     turnout = booths["polled"] / booths["electors"]
-    validation = 0.5 + 0.1 * ((rho_age or 0.5) - 0.5) ** 2 + 1e-4 * np.log10(lambda_eta / 0.01) ** 2 + 0.01 * seed
+    off = (proximity or {}).get("age", 0.5) - 0.5
+    validation = 0.5 + 0.1 * off**2 + 1e-4 * np.log10(lambda_eta / 0.01) ** 2 + 0.01 * seed
     kept = {"turnout": validation - 0.3, "party": 0.3, "total": validation + 1e-6 * rng.normal()}
     return xr.Dataset(
         {
@@ -143,12 +154,18 @@ def pretend_placebo(booths, **options) -> xr.Dataset:
 
 def pretend_curve(booths, **options) -> xr.Dataset:
     """A proximity of .5 is best."""
-    rho = np.linspace(0, 1, 5)
-    lost = (rho - 0.5) ** 2
+    near = np.linspace(0, 1, 5)
+    lost = (near - 0.5) ** 2
     return xr.Dataset(
-        {"excess": ("rho", lost), "excess_se": ("rho", lost), "objective": ("rho", lost), "best": 0.5, "refined": 0.5},
-        coords={"rho": rho},
-        attrs={"verdict": "All is well with rho.", "curve_axis": "age"},
+        {
+            "excess": ("proximity", lost),
+            "excess_se": ("proximity", lost),
+            "objective": ("proximity", lost),
+            "best": 0.5,
+            "refined": 0.5,
+        },
+        coords={"proximity": near},
+        attrs={"verdict": "All is well with the proximity.", "curve_axis": "age"},
     )
 
 
@@ -196,19 +213,19 @@ def here(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ELECTJAX_CACHE", "off")
     stand_ins = {
-        "calm.fit": pretend_fit,
-        "calm.simulate": pretend_booths,
+        "fit": pretend_fit,
+        "simulate": pretend_simulate,
         "madipur": pretend_booths,
-        "calm.holdout": pretend_holdout,
-        "calm.mobilisation": pretend_holdout,
-        "calm.placebo": pretend_placebo,
-        "calm.rho_curve": pretend_curve,
-        "calm.stability": pretend_stability,
-        "calm.collinearity": pretend_collinearity,
+        "holdout": pretend_holdout,
+        "mobilisation": pretend_holdout,
+        "placebo": pretend_placebo,
+        "rho_curve": pretend_curve,
+        "stability": pretend_stability,
+        "collinearity": pretend_collinearity,
         "counterfactual": pretend_swap,
     }
     for name, pretend in stand_ins.items():
-        monkeypatch.setitem(vars(electjax), name, pretend)
+        monkeypatch.setattr(electjax.calm, name, pretend)
     return tmp_path
 
 
@@ -227,7 +244,7 @@ def test_the_experiment_leaves_one_complete_folder(here, monkeypatch, capsys):
     assert "+10 (+9 to +11)" in printed.out  # one constituency: in the other, B does not stand
     assert "All is well with the placebo." in printed.out
     found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    drawn = {"coefficients", "categories", "booths", "placebo", "rho", "stability", "holdout"}
+    drawn = {"coefficients", "categories", "booths", "placebo", "rho_curve", "stability", "holdout"}
     assert found == {
         *("config.yaml", "metrics.json", "result.nc", "report.html"),
         *(f"figures/{name}.png" for name in drawn),
@@ -236,7 +253,14 @@ def test_the_experiment_leaves_one_complete_folder(here, monkeypatch, capsys):
     assert metrics["booths"] == 6
     assert metrics["coefficients"]["age"]["eta"] == pytest.approx(0.25)
     assert metrics["coefficients"]["age"]["low"] == pytest.approx(0.25 - 1.959964 * 0.05)
-    assert list(metrics["diagnostics"]) == ["holdout", "placebo", "rho", "mobilisation", "stability", "collinearity"]
+    assert list(metrics["diagnostics"]) == [
+        "holdout",
+        "placebo",
+        "rho_curve",
+        "mobilisation",
+        "stability",
+        "collinearity",
+    ]
     assert metrics["diagnostics"]["placebo"]["p_value"] == pytest.approx(1 / 21)
     assert metrics["diagnostics"]["holdout"]["KL"]["gain_z"] == 5.0
     assert list(metrics["counterfactual"]["places"]) == ["north"]
@@ -258,17 +282,17 @@ def test_the_experiment_leaves_one_complete_folder(here, monkeypatch, capsys):
 
 
 def test_a_sweep_is_quick_and_finds_what_was_planted(here, monkeypatch, capsys):
-    arguments = ("data.scale=small", "calm.rho_age=0.3,0.5", "seed=0,1")
+    arguments = ("data.scale=small", "calm.proximity.age=0.3,0.5", "seed=0,1")
     assert run(monkeypatch, "-m", "+experiment=calm_delhi", *arguments) == 0
     (folder,) = (here / "multirun" / "calm_delhi").iterdir()
     table = pd.read_csv(folder / "sweep.csv")
     assert len(table) == 4
-    assert {"calm.rho_age", "seed", "validation", "eta_age"} <= set(table.columns)
+    assert {"calm.proximity.age", "seed", "validation", "eta_age"} <= set(table.columns)
     assert (folder / "sweep.png").read_bytes().startswith(b"\x89PNG")
     said = (folder / "sweep.md").read_text("utf-8")
-    assert "Best: calm.rho_age=0.5, with a validation loss of 0.505" in said
+    assert "Best: calm.proximity.age=0.5, with a validation loss of 0.505" in said
     assert "(mean over 2 seeds)" in said
-    assert "The best with another calm.rho_age, 0.3, loses 4.0e-03" in said
+    assert "The best with another calm.proximity.age, 0.3, loses 4.0e-03" in said
     for number in range(4):
         job = folder / str(number)
         assert not (job / "report.html").exists()
@@ -282,7 +306,9 @@ def test_a_sweep_is_quick_and_finds_what_was_planted(here, monkeypatch, capsys):
 
 def test_the_seed_draws_new_data_unless_they_have_their_own(here, monkeypatch):
     seeds = []
-    monkeypatch.setattr(electjax, "calm.simulate", lambda **given: seeds.append(given["seed"]) or pretend_booths())
+    monkeypatch.setattr(
+        electjax.calm, "simulate", lambda scale, **given: seeds.append(given["seed"]) or pretend_booths()
+    )
     for arguments in (["seed=3"], ["seed=3", "data.seed=1"]):
         assert (
             run(
@@ -300,42 +326,50 @@ def test_options_reach_the_fit_and_the_reader(here, monkeypatch):
         called.update(options)
         return pretend_fit(booths, **options)
 
-    monkeypatch.setattr(electjax, "calm.fit", fit)
+    monkeypatch.setattr(electjax.calm, "fit", fit)
     monkeypatch.setattr(
-        electjax, "calm.read", lambda path, **given: called.update(given, path=path) or pretend_booths()
+        electjax.calm, "read", lambda path, **given: called.update(given, path=path) or pretend_booths()
     )
-    arguments = ["task=calm", "data=booths", "data.path=mine", "calm.rho.school=0.2", "calm.affinity=party"]
+    arguments = ["task=calm", "data=booths", "data.path=mine", "calm.proximity.school=0.2", "calm.affinity=party"]
     arguments += ["calm.axes={caste:{categories:[X,Y],kernel:match}}", "calm.use_candidate_affinity=false"]
     assert run(monkeypatch, *arguments, "hydra.run.dir=one", "report=false", "seed=4") == 0
     assert called["path"] == here / "mine"
     assert called["axes"] == {"caste": {"categories": ["X", "Y"], "kernel": "match"}}
-    assert (called["rho"], called["affinity"], called["use_candidate_affinity"]) == ({"school": 0.2}, "party", False)
+    assert (called["proximity"], called["affinity"], called["use_candidate_affinity"]) == (
+        {"school": 0.2},
+        "party",
+        False,
+    )
     assert called["seed"] == 4
-    assert "tolerance" not in called  # left to calm.fit
+    assert called["tolerance"] == FitOptions().tolerance
     assert json.loads((here / "one" / "metrics.json").read_text("utf-8"))["data"] == "mine"
 
 
 @pytest.mark.parametrize(
     ("overrides", "code", "says"),
     [
-        (["+experiment=calm_delhi", "calm.rho_ages=1"], 2, "calm.rho_ages: no such key; did you mean rho_age?"),
-        (["+experiment=calm_delhi", "calm.rho_age=1.5"], 2, "calm.rho_age: expected a number between 0 and 1"),
-        (["+experiment=calm_delhi", "calm.rho.school=-1"], 2, "calm.rho.school: expected a number between 0 and 1"),
-        (["+experiment=calm_delhi", "calm.lambda_eta=-1"], 2, "calm.lambda_eta: expected at least 0"),
+        (["+experiment=calm_delhi", "calm.proximities=1"], 2, "calm.proximities: no such key; did you mean proximity?"),
+        (["+experiment=calm_delhi", "calm.proximity.age=1.5"], 2, "calm.proximity: expected a number from 0 to 1"),
+        (["+experiment=calm_delhi", "calm.proximity.school=-1"], 2, "calm.proximity: expected a number from 0 to 1"),
+        (["+experiment=calm_delhi", "calm.lambda_eta=-1"], 2, "calm.lambda_eta: expected a number of at least 0"),
         (["+experiment=calm_delhi", "calm.lambda_eta=much"], 2, "calm.lambda_eta"),
         (["+experiment=calm_delhi", "calm.affinity=many"], 2, "calm.affinity"),
         (["+experiment=calm_delhi", "calm.level=95"], 2, "calm.level: expected a number between 0 and 1"),
-        (["+experiment=calm_delhi", "calm.holdout=1"], 2, "calm.holdout: expected a share from 0 to 0.9"),
-        (["+experiment=calm_delhi", "calm.diagnostics=[placebos]"], 2, "calm.diagnostics: expected a list of some of"),
-        (["+experiment=calm_delhi", "calm.diagnostics=placebo"], 2, "calm.diagnostics: expected a list of some of"),
+        (["+experiment=calm_delhi", "calm.holdout=1"], 2, "calm.holdout: expected a number from 0 to 0.9"),
+        (["+experiment=calm_delhi", "calm.diagnostics=[placebos]"], 2, "calm.diagnostics: expected some of"),
+        (["+experiment=calm_delhi", "calm.diagnostics=placebo"], 2, "calm.diagnostics: expected a list"),
         (["+experiment=calm_delhi", "calm.draws=1"], 2, "calm.draws: expected at least 2, or 0"),
         (["+experiment=madipur"], 1, "no constituency 'Madipur'"),
         (["+experiment=calm_delhi"], 1, "no party 'BJP'"),
         (["+experiment=calm_delhi", "data.path=x"], 2, "data.path: this data has no file; data=csv"),
         (["task=calm"], 2, "data: expected booths for task=calm, as in data=booths"),
         (["task=calm", "data=ballots", "data.path=x"], 2, "data: expected booths for task=calm"),
-        (["task=types", "data=madipur"], 2, "data: expected ballots for task=types"),
-        (["data=madipur"], 2, "data: expected returns for task=calibrate; booths are for task=calm"),
+        (["task=voter_types", "data=madipur"], 2, "data: expected ballots for task=voter_types"),
+        (
+            ["data=madipur"],
+            2,
+            "data: expected returns for task=calibrate, as in data=csv data.path=my.csv; booths are for task=calm",
+        ),
         (["task=calm", "data=booths"], 2, "data.path: missing"),
         (["task=calm", "data=booths", "data.path=absent"], 1, "absent"),
     ],
@@ -351,15 +385,14 @@ def test_a_mistake_is_one_line_and_leaves_nothing(here, monkeypatch, capsys, ove
 def test_the_configuration_has_the_defaults_of_the_library():
     from hydra import compose, initialize_config_dir
 
-    from electjax.run.config import conf_dir, to_settings
+    from electjax.run.config import conf_dir, job_of
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        options = to_settings(compose("config", ["task=calm", "data=madipur"])).calm.options
-    known = {field.name: field.default for field in dataclasses.fields(Options)}
-    assert set(options) <= set(known)
-    assert {name: known[name] for name in options} == options
-    left = set(known) - set(options) - {name for name, value in known.items() if value is None}
-    assert left == {"seed", "tolerance", "max_steps", "chunk", "batch", "learning_rate"}  # left to the library
+        options = job_of(compose("config", ["task=calm", "data=madipur"])).options
+    assert options == task.Settings()
+    shown = inspect.signature(FIT).parameters
+    for item in dataclasses.fields(FitOptions):
+        assert shown[item.name].default == default_of(item)
 
 
 # ------------------------------------------------------------------------------------ numbers
@@ -392,7 +425,7 @@ def test_the_truth_is_compared_by_label():
     assert truth["parameters"]["eta[caste]"]["z"] == pytest.approx(-1.5)
     assert (truth["compared"], truth["within"]) == (2, 1.0)
     assert truth["choice_error"] == pytest.approx(np.mean(np.abs(np.array([0.5, 0.3, 0.2]) - 1 / 3)))
-    assert truth["rho_age"] == 0.5
+    assert truth["proximity"] == {"age": 0.5}
     turned = booths.isel(axis=[1, 0])
     assert recovery(pretend_fit(booths), turned)["parameters"]["eta[age]"] == truth["parameters"]["eta[age]"]
     assert recovery(pretend_fit(booths), booths.drop_vars("true_eta")) is None
@@ -401,13 +434,13 @@ def test_the_truth_is_compared_by_label():
 def test_the_truth_is_compared_where_it_is_the_same_quantity():
     booths = pretend_booths().assign(true_xi=0.3)
     said = {
-        "rho": {"age": 0.5, "caste": 0.0},
+        "proximity": {"age": 0.5, "caste": 0.0},
         "g_sd": {"age": 0.2, "caste": 0.45},
         "axis_weight": {"age": 1.0, "caste": 0.0},
     }
     booths.attrs["truth"] = json.dumps(said)
     fit = pretend_fit(booths).assign(
-        rho=("axis", [0.5, 0.0]), axis_weight=("axis", [1.0, 0.0]), xi=0.2, xi_se=0.1, g_sd=("axis", [0.4, 0.45])
+        proximity=("axis", [0.5, 0.0]), axis_weight=("axis", [1.0, 0.0]), xi=0.2, xi_se=0.1, g_sd=("axis", [0.4, 0.45])
     )
 
     def compared(found=fit, **options):
@@ -415,7 +448,7 @@ def test_the_truth_is_compared_where_it_is_the_same_quantity():
 
     assert compared()["eta[age]"]["truth"] == pytest.approx(0.4)  # per SD of a g that varies twice as much
     assert compared()["eta[caste]"]["truth"] == pytest.approx(0.4)
-    assert list(compared(fit.assign(rho=("axis", [0.2, 0.0])))) == ["eta[caste]"]
+    assert list(compared(fit.assign(proximity=("axis", [0.2, 0.0])))) == ["eta[caste]"]
     assert compared(tower=1) == {}
     alike = fit.assign(g_sd=("axis", [0.2, 0.45]))
     assert "xi" in compared(alike, mobilisation="previous")
@@ -436,8 +469,8 @@ def test_the_truth_is_compared_where_it_is_the_same_quantity():
 
 def test_what_the_document_has_by_design_is_told_without_a_warning(here, monkeypatch, recwarn):
     made = pretend_fit(pretend_booths()).assign_attrs(warnings=json.dumps([JOINT]))
-    monkeypatch.setattr(electjax, "calm.fit", lambda booths, **options: made)
-    monkeypatch.setattr(electjax, "calm.read", lambda path, **given: pretend_booths())
+    monkeypatch.setattr(electjax.calm, "fit", lambda booths, **options: made)
+    monkeypatch.setattr(electjax.calm, "read", lambda path, **given: pretend_booths())
     assert run(monkeypatch, "task=calm", "data=booths", "data.path=mine", "hydra.run.dir=one") == 0
     assert "integrate=True takes the bias off" in (here / "one" / "report.html").read_text("utf-8")
     assert not [warning for warning in recwarn if JOINT in str(warning.message)]
@@ -460,7 +493,7 @@ def test_a_sweep_is_drawn_over_rho_and_the_other_setting():
         {
             "job": 0,
             "calm.lambda_eta": eta,
-            "calm.rho_age": rho,
+            "calm.proximity.age": rho,
             "seed": seed,
             "validation": seed + (rho - 0.4) ** 2 + eta,
         }
@@ -468,16 +501,16 @@ def test_a_sweep_is_drawn_over_rho_and_the_other_setting():
         for rho in (0.3, 0.4, 0.6)
         for eta in (0.01, 0.1)
     ]
-    keys = ["calm.lambda_eta", "calm.rho_age", "seed"]
-    left, right = sweep_calm.calm_figure(pd.DataFrame(rows), keys, 0.4).axes
-    assert (left.get_xlabel(), left.get_ylabel()) == ("calm.rho_age", "calm.lambda_eta")
+    keys = ["calm.lambda_eta", "calm.proximity.age", "seed"]
+    left, right = task.sweep_figures(pd.DataFrame(rows), keys, [{"truth": {"proximity": {"age": 0.4}}}])[0].axes
+    assert (left.get_xlabel(), left.get_ylabel()) == ("calm.proximity.age", "calm.lambda_eta")
     assert [text.get_text() for text in left.texts] == ["0.10", "best", "0.40", "1.00", "0.90", "1.30"]
     assert right.lines[-1].get_xdata() == [0.4, 0.4]
-    said = sweep_calm.best_said(pd.DataFrame(rows), keys)
-    assert said.startswith("Best: calm.lambda_eta=0.01 calm.rho_age=0.4, with")
+    said = task.best_said(pd.DataFrame(rows), keys)
+    assert said.startswith("Best: calm.lambda_eta=0.01 calm.proximity.age=0.4, with")
     assert "another calm.lambda_eta, 0.1, loses 9.0e-02" in said
     only = pd.DataFrame(rows[:1])
-    assert sweep_calm.calm_figure(only.assign(eta_age=0.2), ["seed"], None).axes[0].get_ylabel() == "η per SD"
+    assert task.sweep_figures(only.assign(eta_age=0.2), ["seed"], [])[0].axes[0].get_ylabel() == "η per SD"
 
 
 def test_everywhere_is_where_the_party_stands():
@@ -500,18 +533,22 @@ def test_swaps_are_told_in_words():
 
 def test_the_best_setting_is_a_mean_of_differences_within_seeds():
     rows = [
-        {"calm.rho_age": rho, "seed": seed, "validation": 1.0 + 10 * seed + (0.2 if rho == 0.3 else 0.0) * (1 + seed)}
+        {
+            "calm.proximity.age": rho,
+            "seed": seed,
+            "validation": 1.0 + 10 * seed + (0.2 if rho == 0.3 else 0.0) * (1 + seed),
+        }
         for seed in (0, 1)
         for rho in (0.3, 0.5)
     ]
-    keys = ["calm.rho_age", "seed"]
-    best, other = sweep_calm.ranking(pd.DataFrame(rows), keys)
+    keys = ["calm.proximity.age", "seed"]
+    best, other = task.ranking(pd.DataFrame(rows), keys)
     assert best.values == (0.5,)
     assert best.loss == pytest.approx(6.0)
     assert other.excess == pytest.approx(0.3)
     assert other.error == pytest.approx(0.1)  # differences .2 and .4
-    assert sweep_calm.ranking(pd.DataFrame(rows).assign(validation=np.nan), keys) == []
-    assert sweep_calm.best_said(pd.DataFrame(rows[:1]), keys) == ""
+    assert task.ranking(pd.DataFrame(rows).assign(validation=np.nan), keys) == []
+    assert task.best_said(pd.DataFrame(rows[:1]), keys) == ""
 
 
 # ------------------------------------------------------------------------------------ figures and tables
@@ -563,7 +600,7 @@ def test_the_documents_example_has_its_vectors_and_says_what_it_cannot_tell(tmp_
     monkeypatch.chdir(tmp_path)
     quick = ("calm.errors=none", "calm.max_steps=3", "calm.diagnostics=[]", "calm.draws=0", "report=false")
     with pytest.warns(UserWarning, match=r"eta\[income\] are chosen by the penalty alone, not by the data"):
-        assert run(monkeypatch, "+experiment=madipur", "calm.rho_age=0.25", *quick, "hydra.run.dir=one") == 0
+        assert run(monkeypatch, "+experiment=madipur", "calm.proximity.age=0.25", *quick, "hydra.run.dir=one") == 0
     printed = capsys.readouterr().out
     assert "affinity g with BJP: 46-60 Hindu OBC Middle" in printed
     found = json.loads((tmp_path / "one" / "metrics.json").read_text("utf-8"))
@@ -598,7 +635,7 @@ def test_the_generated_booths_are_fitted_examined_and_reported(tmp_path, monkeyp
 @pytest.mark.slow
 def test_a_real_sweep_finds_the_planted_proximity(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    arguments = ("data.scale=small", "calm.rho_age=0,0.5,1", "seed=0,1,2")
+    arguments = ("data.scale=small", "calm.proximity.age=0,0.5,1", "seed=0,1,2")
     assert run(monkeypatch, "-m", "+experiment=calm_delhi", *arguments) == 0
     (folder,) = (tmp_path / "multirun" / "calm_delhi").iterdir()
-    assert "Best: calm.rho_age=0.5, " in (folder / "sweep.md").read_text("utf-8")
+    assert "Best: calm.proximity.age=0.5, " in (folder / "sweep.md").read_text("utf-8")

@@ -20,9 +20,10 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 import electjax
+import electjax.report.result
 from electjax.districts.checkpoint import Checkpoint, identify
 from electjax.run import folder as folders
-from electjax.run.config import ConfigError, conf_dir, restore, to_settings
+from electjax.run.config import ConfigError, conf_dir, job_of, restore
 from tests.command_line import run
 
 # a small election, a model that compiles quickly, few draws, and a tolerance that takes several generations
@@ -175,7 +176,7 @@ def test_a_block_that_fails_after_a_checkpoint_says_how_to_go_on(tmp_path, monke
     monkeypatch.chdir(tmp_path)
     with pytest.raises(KeyError) as failed:
         fail_in(tmp_path / "run", after_checkpoint=True)
-    assert failed.value.__notes__ == ["python -m electjax.run.main resume=run continues it"]
+    assert failed.value.__notes__ == ["python -m electjax.run resume=run continues it"]
     assert {"run/config.yaml", "run/checkpoints/dpm/state.npz"} <= files(tmp_path)
 
 
@@ -242,21 +243,20 @@ def test_a_configuration_is_restored_from_its_text(hydra_at_conf, overrides):
     text = OmegaConf.to_yaml(cfg, resolve=True)
     again = restore(text)
     assert OmegaConf.to_yaml(again, resolve=True) == text
-    assert to_settings(again) == to_settings(cfg)
+    assert job_of(again) == job_of(cfg)
     assert again.task is cfg.task
 
 
 def test_a_users_statistic_is_found_from_the_configuration(hydra_at_conf, here, monkeypatch):
     (here / "mine.py").write_text("def shares(votes, winner):\n    return votes.sum(0)\n\nnumber = 3\n")
     monkeypatch.syspath_prepend(str(here))
-    found = to_settings(compose("config", ["inference.statistics=mine:shares"])).method_options["statistics"]
+    found = job_of(compose("config", ["inference.statistics=mine:shares"])).options.inference.statistics
     assert found(jnp.ones((2, 3)), None).shape == (3,)
-    assert (
-        to_settings(compose("config", ["inference.statistics=log_votes"])).method_options["statistics"] == "log_votes"
-    )
+    options = job_of(compose("config", ["inference.statistics=log_votes"])).options
+    assert options.inference.statistics == "log_votes"
     for wrong, says in (("mine:absent", "a function called absent"), ("mine:number", "function"), ("no.such:f", "No")):
         with pytest.raises(ConfigError, match=rf"inference.statistics: .*{says}"):
-            to_settings(compose("config", [f"inference.statistics={wrong}"]))
+            job_of(compose("config", [f"inference.statistics={wrong}"]))
 
 
 # ------------------------------------------------------------------------------------ runs
@@ -272,7 +272,7 @@ def test_an_interrupted_run_goes_on_to_the_same_result(here, monkeypatch, capsys
     assert interrupted(monkeypatch, *job, after=len_of_trace(here / "whole", "dpm") + 2) == 130
     assert capsys.readouterr().err.splitlines()[-2:] == [
         "electjax: interrupted",
-        "electjax: python -m electjax.run.main resume=out continues it",
+        "electjax: python -m electjax.run resume=out continues it",
     ]
     assert {"config.yaml", "checkpoints/dm/state.npz", "checkpoints/dpm/state.npz"} <= files(here / "out")
     assert not (here / "out" / "metrics.json").exists()
@@ -363,10 +363,10 @@ def test_an_error_after_a_checkpoint_says_how_to_go_on(here, monkeypatch, capsys
         raise OSError("disk full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(electjax.run.result, "write_result", fail)
+        patch.setattr(electjax.report.result, "write_json", fail)
         assert run(monkeypatch, *JOB) == 1
     said = capsys.readouterr().err.splitlines()
-    assert said[-2:] == ["electjax: error: disk full", "electjax: python -m electjax.run.main resume=out continues it"]
+    assert said[-2:] == ["electjax: error: disk full", "electjax: python -m electjax.run resume=out continues it"]
     assert run(monkeypatch, "resume=out") == 0
     assert "checkpoints" not in {path.name for path in (here / "out").iterdir()}
 

@@ -14,12 +14,12 @@ import pytest
 import xarray as xr
 
 import electjax
-from electjax.ecological.check import with_checks
-from electjax.ecological.schema import OTHER
-from electjax.ecological.settings import Settings
-from electjax.ecological.task import data as cells_data
-from electjax.ecological.task import sweep as sweep_cells
-from electjax.ecological.task.metrics import method_metrics
+from electjax.data.schema import conform
+from electjax.ecological import task
+from electjax.ecological.codec import with_checks
+from electjax.ecological.options import EstimateOptions, TaskOptions
+from electjax.ecological.schema import ESTIMATE, OTHER
+from electjax.ecological.task import method_metrics
 from tests.command_line import run
 
 SMALL = ("data.contests=3", "data.units=8", "data.rows=3", "data.parties=3")
@@ -27,11 +27,14 @@ BASELINES = ["goodman", "least_squares", "em", "independence"]
 TABLE = ("contest", "row", "column")
 
 
+estimate = electjax.ecological.estimate  # as it is
+
+
 def pretend_estimate(units, *, seed=0, progress=None, **options) -> xr.Dataset:
     """The table of independence as an estimate with intervals; nearer to the truth the nearer the context is to .6."""
     if options.get("method", "context") != "context":
-        return electjax.ecological.estimate(units, **options)
-    result = electjax.ecological.estimate(units, method="independence")
+        return estimate(units, **options)
+    result = estimate(units, method="independence")
     context, total = options["context"], result["cells"].sum("column")
     toward = {beta: 1 - abs(beta - 0.6) for beta in sorted({context, *options["contexts"]})}
     truth = result["truth"] if "truth" in result else result["cells"]
@@ -50,7 +53,7 @@ def pretend_estimate(units, *, seed=0, progress=None, **options) -> xr.Dataset:
     result.attrs |= {"method": "context", "context": context, "context_sd": 0.15, "steps": 7, "converged": 1}
     result.attrs["called"] = json.dumps(options)
     progress(3, 3, "done")
-    return with_checks(result)
+    return conform(with_checks(result), ESTIMATE)
 
 
 @pytest.fixture
@@ -58,7 +61,7 @@ def here(tmp_path, monkeypatch) -> Path:
     """An empty working folder, with the stand-in in place and no compilation cache."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ELECTJAX_CACHE", "off")
-    monkeypatch.setitem(vars(electjax), "ecological.estimate", pretend_estimate)
+    monkeypatch.setattr(electjax.ecological, "estimate", pretend_estimate)
     return tmp_path
 
 
@@ -150,8 +153,8 @@ def test_those_who_do_not_vote_are_a_column_and_traits_are_shared():
         ({"rows": 2.5}, "rows=): found 2.5"),
         ({"context": -0.1}, "context=): found -0.1; expected an exponent"),
         ({"correlation": 1.0}, "correlation=): found 1.0"),
-        ({"tau": (0.1, 0.2)}, "tau=): found (0.1, 0.2); expected 3 numbers: own party, cross, other"),
-        ({"traits": 9}, "traits=): found 9; expected at most 6"),
+        ({"tau": (0.1, 0.2)}, "tau=): found (0.1, 0.2); expected 3 numbers of at least 0: own party, cross, other"),
+        ({"traits": 9}, "traits=): found 9; expected a whole number from 0 to 6"),
         ({"kind": "people"}, "kind"),
     ],
 )
@@ -255,8 +258,8 @@ def test_a_sweep_over_tau_and_one_that_knows_no_truth(here, monkeypatch):
     called = [json.loads(electjax.ecological.load(folder / job / "estimate.nc").attrs["called"])["tau"] for job in "01"]
     assert called == [[0.1, 0.1, 0.3], [0.2, 0.2, 0.2]]
     table = pd.DataFrame({"ecological.context": [0.3, 0.6], "mean_ei": [np.nan] * 2, "own_candidate": [0.4, 0.5]})
-    assert sweep_cells.least_error(table, ["ecological.context"]) == ""
-    figure = sweep_cells.cells_figure(table, ["ecological.context"])
+    assert task.least_error(table, ["ecological.context"]) == ""
+    (figure,) = task.sweep_figures(table, ["ecological.context"], [])
     assert figure.axes[0].get_ylabel() == "own candidates' share of the votes"
 
 
@@ -264,28 +267,28 @@ def test_settings_are_compared_on_the_seeds_that_all_have():
     rows = [(0.3, 0, 5.0), (0.6, 0, 4.0), (0.3, 1, 3.0), (0.6, 1, 2.5), (0.3, 2, 0.1)]
     table = pd.DataFrame(rows, columns=["ecological.context", "seed", "mean_ei"])
     keys = ["ecological.context", "seed"]
-    said = sweep_cells.least_error(table, keys)
+    said = task.least_error(table, keys)
     assert said.startswith("Least error: ecological.context=0.6, with a mean EI of 3.25 % (mean over 2 data sets);")
     assert "next ecological.context=0.3 with 4.00 %" in said
     other = table.assign(seed=0, **{"data.context": table["seed"]})[:4]
-    figure = sweep_cells.cells_figure(other, [*keys, "data.context"])
+    (figure,) = task.sweep_figures(other, [*keys, "data.context"], [])
     lines = {line.get_label(): list(line.get_ydata()) for line in figure.axes[0].lines}
     assert lines["data.context=0"] == [5.0, 4.0]
     assert lines["data.context=1"] == [3.0, 2.5]
-    assert sweep_cells.least_error(table[:1], keys) == ""
-    assert sweep_cells.least_error(table, ["seed"]) == ""
+    assert task.least_error(table[:1], keys) == ""
+    assert task.least_error(table, ["seed"]) == ""
 
 
 @pytest.mark.parametrize(
     ("overrides", "code", "says"),
     [
         (["ecological.contex=1"], 2, "ecological.contex: no such key; did you mean context?"),
-        (["ecological.context=3"], 2, "ecological.context: expected an exponent between 0 (no context) and 2"),
-        (["ecological.contexts=0.3"], 2, "ecological.contexts: expected a list"),
-        (["ecological.tau=[1,2]"], 2, "ecological.tau: expected a number above 0, or three"),
+        (["ecological.context=3"], 2, "ecological.context: expected an exponent between 0 (no context) and 2, got 3"),
+        (["ecological.contexts=[0.3,3]"], 2, "ecological.contexts: expected exponents between 0 and 2"),
+        (["ecological.tau=[1,2]"], 2, "ecological.tau: expected 3 numbers above 0"),
         (["ecological.inflation=0"], 2, "ecological.inflation: expected a number above 0"),
-        (["ecological.baselines=[ols]"], 2, "ecological.baselines: expected a list of some of goodman"),
-        (["data.context=-1"], 1, "data.context: found -1"),
+        (["ecological.baselines=[ols]"], 2, "ecological.baselines: expected a list of some of em, goodman"),
+        (["data.context=-1"], 2, "data.context: expected an exponent between 0 (no context) and 2, got -1"),
         (["data.path=x"], 2, "data.path: this data has no file; data=csv"),
         (["data=madipur"], 2, "data: expected units for task=ecological, as in data=units data.path=my.csv"),
         (["data=units", "data.path=absent.csv"], 1, "data.path: "),
@@ -294,14 +297,14 @@ def test_settings_are_compared_on_the_seeds_that_all_have():
         (["data=units", "data.path=odd.csv", "data.rows=[a,b]", "data.columns=[c,d]"], 1, "data.rescale=True"),
         (["data=units", "data.path=my.csv.gz", "data.truth=none.csv"], 1, "data.truth: "),
         (["data=units", "data.path=my.csv.gz", "data.contest=place"], 1, "data.contest: my.csv.gz: no column 'place'"),
-        (["data=units", "data.path=my.csv.gz", "data.merge_below=2"], 1, "data.merge_below: found 2"),
+        (["data=units", "data.path=my.csv.gz", "data.merge_below=2"], 2, "data.merge_below: expected a number of at"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(here, monkeypatch, capsys, overrides, code, says):
     write_tables(here, electjax.ecological.simulate(contests=1, units=1, rows=2, parties=2, seed=6))
     pd.DataFrame({"a": [1, 2], "b": [3, 4], "c": [2, 2], "d": [1, 1]}).to_csv(here / "odd.csv", index=False)
     before = files(here)
-    monkeypatch.setitem(vars(electjax), "ecological.estimate", None)  # nothing gets so far
+    monkeypatch.setattr(electjax.ecological, "estimate", None)  # nothing gets so far
     assert run(monkeypatch, "+experiment=ecological", *overrides) == code
     printed = capsys.readouterr()
     assert len(printed.err.splitlines()) == 1
@@ -314,7 +317,7 @@ def test_an_interrupt_leaves_nothing(here, monkeypatch, capsys):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(vars(electjax), "ecological.save_estimate", interrupted)
+    monkeypatch.setattr(electjax.ecological, "save", interrupted)
     assert run(monkeypatch, "+experiment=ecological", *SMALL, "ecological.baselines=[]", "report=false") == 130
     assert "interrupted" in capsys.readouterr().err
     assert files(here) == set()
@@ -326,26 +329,24 @@ def test_an_interrupt_leaves_nothing(here, monkeypatch, capsys):
 def test_the_configuration_has_the_defaults_of_the_library():
     from hydra import compose, initialize_config_dir
 
-    from electjax.run.config import conf_dir, data_settings, to_settings
+    from electjax.run.config import conf_dir, job_of
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        cfg = compose("config", ["+experiment=ecological"])
-    own = to_settings(cfg).ecological
-    known = {field.name: field.default for field in dataclasses.fields(Settings)}
-    assert {name: known[name] for name in own.options} == own.options | {"contexts": tuple(own.options["contexts"])}
-    assert set(known) - set(own.options) == {"seed", "context_sd", "feature_sd", "inflation", "tolerance", "max_steps"}
-    assert own.baselines == tuple(BASELINES)
-    given = data_settings(cfg)
+        job = job_of(compose("config", ["+experiment=ecological"]))
+    assert job.options == TaskOptions(baselines=job.options.baselines)
+    assert list(job.options.baselines) == BASELINES
+    shown = inspect.signature(electjax.ecological.estimate).parameters
+    for item in dataclasses.fields(EstimateOptions):
+        assert shown[item.name].default == item.default
     defaults = {name: one.default for name, one in inspect.signature(electjax.ecological.simulate).parameters.items()}
-    assert given.pop("name") == "ecological"
-    assert given | {"tau": tuple(given["tau"]), "level": None} == {n: v for n, v in defaults.items() if n != "name"}
+    assert {**vars(job.data), "name": "", "tau": tuple(job.data.tau)} == {**defaults, "name": ""}
 
 
 def test_messages_about_arguments_name_keys():
     keys = {"contest": None, "rows": None, "context": None}
-    assert cells_data.in_keys("my.csv, contest: no column", keys) == "data.contest: my.csv: no column"
-    assert cells_data.in_keys("ecological.simulate(context=): found -1", keys) == "data.context: found -1"
-    assert cells_data.in_keys("my.csv, row 3: pass rescale=True", keys) == "my.csv, row 3: pass data.rescale=True"
+    assert task.in_keys("my.csv, contest: no column", keys) == "data.contest: my.csv: no column"
+    assert task.in_keys("ecological.simulate(context=): found -1", keys) == "data.context: found -1"
+    assert task.in_keys("my.csv, row 3: pass rescale=True", keys) == "my.csv, row 3: pass data.rescale=True"
 
 
 def test_errors_are_summed_up_over_contests_whose_table_was_counted():

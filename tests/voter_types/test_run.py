@@ -1,4 +1,4 @@
-"""Task `types`: its configuration, what it prints and leaves behind, its figures, and prediction from a fit.
+"""Task `voter_types`: its configuration, what it prints and leaves behind, its figures, and prediction from a fit.
 
 Runs of the command line use a small stand-in for the estimation; the last tests fit for real.
 """
@@ -101,12 +101,12 @@ def here(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ELECTJAX_CACHE", "off")
     for name, pretend in {
-        "voter_types.fit": pretend_fit,
-        "voter_types.select": pretend_selection,
-        "voter_types.residuals": pretend_residuals,
-        "voter_types.predict": pretend_predict,
+        "fit": pretend_fit,
+        "select": pretend_selection,
+        "residuals": pretend_residuals,
+        "predict": pretend_predict,
     }.items():
-        monkeypatch.setitem(vars(electjax), name, pretend)
+        monkeypatch.setattr(electjax.voter_types, name, pretend)
     return tmp_path
 
 
@@ -150,7 +150,7 @@ def test_the_experiment_leaves_one_complete_folder(here, monkeypatch, capsys):
 
 
 def test_a_number_chooses_itself_and_the_truth_is_held_against_it(here, monkeypatch):
-    arguments = ("types.types=[2,4]", "types.choose=4", "data.voters=300", "hydra.run.dir=one")
+    arguments = ("voter_types.types=[2,4]", "voter_types.choose=4", "data.voters=300", "hydra.run.dir=one")
     assert run(monkeypatch, "+experiment=yuma_like", *arguments) == 0
     metrics = json.loads((here / "one" / "metrics.json").read_text("utf-8"))
     assert (metrics["fit"]["types"], metrics["fit"]["chosen_by"]) == (4, 4)
@@ -166,7 +166,7 @@ def test_a_number_chooses_itself_and_the_truth_is_held_against_it(here, monkeypa
 
 
 def test_one_type_has_a_report_without_what_needs_two(here, monkeypatch):
-    assert run(monkeypatch, "+experiment=yuma_like", "types.types=1", "data.voters=50", "hydra.run.dir=one") == 0
+    assert run(monkeypatch, "+experiment=yuma_like", "voter_types.types=1", "data.voters=50", "hydra.run.dir=one") == 0
     drawn = {path.name for path in (here / "one" / "figures").iterdir()}
     assert drawn == {"propensities.png", "shares.png", "residuals.png"}
 
@@ -178,12 +178,14 @@ def test_a_users_file_takes_the_place_of_the_generated_one(here, monkeypatch, ca
     table = table.join(pd.DataFrame(ballots["menu"].values, columns=[f"m_{name}" for name in names]))
     table.astype("Int64").to_csv("my.csv", index=False)
     truth = ballots["true_mu"]
-    for name, pretend in {"voter_types.fit": pretend_fit, "voter_types.select": pretend_selection}.items():
-        monkeypatch.setattr(electjax, name, lambda read, do=pretend, **rest: do(read.assign(true_mu=truth), **rest))
+    for name, pretend in {"fit": pretend_fit, "select": pretend_selection}.items():
+        monkeypatch.setattr(
+            electjax.voter_types, name, lambda read, do=pretend, **rest: do(read.assign(true_mu=truth), **rest)
+        )
     assert run(monkeypatch, "+experiment=yuma_like", "data.path=my.csv", "report=false") == 0
     one = here / capsys.readouterr().out.rstrip().splitlines()[-1]
     assert one.parent == here / "outputs" / "my"
-    arguments = ("task=types", "data=ballots", "data.path=my.csv", "report=false", "hydra.run.dir=two")
+    arguments = ("task=voter_types", "data=ballots", "data.path=my.csv", "report=false", "hydra.run.dir=two")
     assert run(monkeypatch, *arguments) == 0
     metrics = [json.loads((folder / "metrics.json").read_text("utf-8")) for folder in (one, here / "two")]
     assert [found["ballots"] for found in metrics] == ["my", "my"]
@@ -194,23 +196,31 @@ def test_a_users_file_takes_the_place_of_the_generated_one(here, monkeypatch, ca
 @pytest.mark.parametrize(
     ("overrides", "code", "says"),
     [
-        (["+experiment=yuma_like", "types.typs=3"], 2, "types.typs: no such key; did you mean types?"),
-        (["+experiment=yuma_like", "+types.speed=3"], 2, "types.speed: expected one of"),
-        (["+experiment=yuma_like", "types.types=0"], 2, "types.types: expected a whole number of at least 1"),
-        (["+experiment=yuma_like", "types.types=[]"], 2, "types.types: expected a whole number"),
-        (["+experiment=yuma_like", "types.types=many"], 2, "types.types: expected a whole number"),
-        (["+experiment=yuma_like", "types.choose=bci"], 2, "types.choose: expected one of aic, bic"),
-        (["+experiment=yuma_like", "types.choose=7"], 2, "types.choose: expected one of"),
-        (["+experiment=yuma_like", "types.errors=bootstrap"], 2, "types.errors"),
-        (["+experiment=yuma_like", "types.restarts=0"], 2, "types.restarts: expected at least 1"),
-        (["+experiment=yuma_like", "types.level=95"], 2, "types.level: expected a number between 0 and 1"),
-        (["+experiment=yuma_like", "types.covariates=age"], 2, "types.covariates: expected a list"),
+        (["+experiment=yuma_like", "voter_types.typs=3"], 2, "voter_types.typs: no such key; did you mean types?"),
+        (["+experiment=yuma_like", "+voter_types.speed=3"], 2, "voter_types.speed: expected one of"),
+        (
+            ["+experiment=yuma_like", "voter_types.types=0"],
+            2,
+            "voter_types.types: expected a whole number of at least 1",
+        ),
+        (["+experiment=yuma_like", "voter_types.types=[]"], 2, "voter_types.types: expected a whole number"),
+        (["+experiment=yuma_like", "voter_types.types=many"], 2, "voter_types.types: expected a whole number"),
+        (["+experiment=yuma_like", "voter_types.choose=bci"], 2, "voter_types.choose: expected one of aic, bic"),
+        (["+experiment=yuma_like", "voter_types.choose=7"], 2, "voter_types.choose: expected one of"),
+        (["+experiment=yuma_like", "voter_types.errors=bootstrap"], 2, "voter_types.errors"),
+        (
+            ["+experiment=yuma_like", "voter_types.restarts=0"],
+            2,
+            "voter_types.restarts: expected a whole number of",
+        ),
+        (["+experiment=yuma_like", "voter_types.level=95"], 2, "voter_types.level: expected a number between 0 and 1"),
+        (["+experiment=yuma_like", "voter_types.covariates=age"], 2, "voter_types.covariates: expected a list"),
         (["+experiment=yuma_like", "data.nota=drop"], 2, "data.nota: no such key"),
-        (["task=types"], 2, "data: expected ballots"),
-        (["task=types", "data.path=my.csv"], 2, "data=ballots (ballots) or data=units (units) takes one"),
-        (["task=types", "data=ballots"], 2, "data.path: missing"),
+        (["task=voter_types"], 2, "data: expected ballots"),
+        (["task=voter_types", "data.path=my.csv"], 2, "data=ballots (ballots) or data=units (units) takes one"),
+        (["task=voter_types", "data=ballots"], 2, "data.path: missing"),
         (["data=ballots", "data.path=my.csv"], 2, "data: expected returns"),
-        (["task=types", "data=ballots", "data.path=absent.csv"], 1, "absent.csv"),
+        (["task=voter_types", "data=ballots", "data.path=absent.csv"], 1, "absent.csv"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(here, monkeypatch, capsys, overrides, code, says):
@@ -222,11 +232,11 @@ def test_a_mistake_is_one_line_and_leaves_nothing(here, monkeypatch, capsys, ove
 
 
 def test_a_sweep_over_numbers_and_seeds_has_its_summary(here, monkeypatch):
-    arguments = ("types.types=2,3", "seed=0,1", "report=false", "data.voters=60")
+    arguments = ("voter_types.types=2,3", "seed=0,1", "report=false", "data.voters=60")
     assert run(monkeypatch, "-m", "+experiment=yuma_like", *arguments) == 0
     (folder,) = (here / "multirun" / "yuma_like").iterdir()
     table = pd.read_csv(folder / "sweep.csv")
-    assert list(table["types.types"]) == [2, 2, 3, 3]
+    assert list(table["voter_types.types"]) == [2, 2, 3, 3]
     assert list(table["types"]) == [2, 2, 3, 3]
     assert table["share_3"].isna().tolist() == [True, True, False, False]
     assert (folder / "sweep.png").read_bytes().startswith(b"\x89PNG")
@@ -532,7 +542,7 @@ def test_what_a_fit_cannot_simulate_is_said(truth):
 @pytest.mark.slow
 def test_the_real_experiment_recovers_its_truth(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    arguments = ("types.types=[3,4]", "types.restarts=16", "types.bootstrap=20", "hydra.run.dir=one")
+    arguments = ("voter_types.types=[3,4]", "voter_types.restarts=16", "voter_types.bootstrap=20", "hydra.run.dir=one")
     assert run(monkeypatch, "+experiment=yuma_like", *arguments) == 0
     metrics = json.loads((tmp_path / "one" / "metrics.json").read_text("utf-8"))
     assert metrics["fit"]["types"] == 4
