@@ -28,13 +28,12 @@ from rich.table import Table
 from scipy.special import logit
 
 import electjax
+from electjax.numerics.covariance import interval
 from electjax.numerics.host import double_precision
 from electjax.run.folder import atomic_path
 from electjax.run.main import use_compilation_cache
-from electjax.voter_types.em.matching import match_types
-from electjax.voter_types.em.mixture import Types
+from electjax.voter_types.em.mixture import Types, match_types
 from electjax.voter_types.em.simulate import simulate_choices
-from electjax.voter_types.em.uncertainty import interval
 
 HERE = Path(__file__).resolve().parent
 SHARED = Path(os.environ.get("ELECTJAX_SHARED", HERE.parents[2] / "shared"))

@@ -6,9 +6,9 @@ and the candidates' parties. Marks are 0 and 1, blank where the contest is not o
 column per candidate and rank; the first rank is the vote. Where a ballot has several cards each card is a row.
 
 JSON is CvrExport*.json beside its manifests, in a folder or zip. A session is one scanned ballot (or card); of its
-records Original and Modified the one flagged IsCurrent counts, the adjudicated one if there is one. A contest that is
-listed without marks was on the ballot and got no vote. A mark counts where IsVote is true and, in ranked contests,
-where Rank is 1. Parties are those of PartyManifest, by the candidate's or the mark's PartyId.
+records the one flagged IsCurrent counts, the adjudicated one if there is one. A contest that is listed without marks
+got no vote. A mark counts where IsVote is true and, in ranked contests, where Rank is 1. Parties are those of
+PartyManifest, by the candidate's or the mark's PartyId.
 """
 
 import json
@@ -159,8 +159,7 @@ def _part(
     )
     table = flat.reshape(len(ballots), len(layout.names))
     choice = np.empty((len(ballots), len(chosen)), dtype=np.int16)
-    overvoted = np.zeros(choice.shape, dtype=bool)
-    spoilt = np.zeros(choice.shape, dtype=bool)
+    overvoted, spoilt = np.zeros((2, *choice.shape), dtype=bool)
     for k, j in enumerate(chosen):
         start, stop = layout.spans[j]
         block = table[:, start:stop]
@@ -181,8 +180,7 @@ def _part(
                 expected="0, 1, or a blank where the contest is not on the ballot",
                 mend="correct the cell, or pass invalid='missing'",
             )
-    cast = Cast(choice, overvoted, spoilt)
-    return _Part(at, number_cells(ballots, texts), cast, len(rows) - len(ballots))
+    return _Part(at, number_cells(ballots, texts), Cast(choice, overvoted, spoilt), len(rows) - len(ballots))
 
 
 def _joined(parts: list[_Part], file: str) -> _Part:
@@ -271,7 +269,7 @@ def read_cvr_json(source: Source, options: TextOptions) -> xr.Dataset:
     codes = [array("i") for _ in _LEADING]
     for number, (session, record) in enumerate(_sessions(files), start=1):
         votes, over = [-1] * len(chosen), [0] * len(chosen)
-        for contest in _listed(record):
+        for contest in chain.from_iterable(card.get("Contests", []) for card in record.get("Cards", [record])):
             k = place.get(contest["Id"])
             if k is None:
                 continue
@@ -385,11 +383,6 @@ def _sessions(files: _Files) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
             current = [record for record in versions if record.get("IsCurrent", True)] or versions
             if current:
                 yield session, current[0]
-
-
-def _listed(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for card in record.get("Cards", [record]):
-        yield from card.get("Contests", [])
 
 
 def _spoken(files: _Files, manifest: str | None, numbers: Labels) -> list[str]:

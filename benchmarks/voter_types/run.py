@@ -1,7 +1,7 @@
 # ruff: noqa: E402 (the process is pinned before jax is imported)
 """Voter types beside StepMix: cost per EM step, whole fits, many restarts, a county's ballots, ten million ballots.
 
-    python benchmarks/voter_types.py [--small] [--part NAME] [--out benchmarks/results/voter_types.json]
+    python benchmarks/voter_types/run.py [--small] [--part NAME] [--out benchmarks/results/voter_types.json]
 
 Every part runs in a process of its own, both sides on the same two cores, warm and in turn, with one tolerance
 (relative change of the observed log-likelihood, 1e-9). StepMix has its best settings: votes handed over as a 0/1
@@ -18,7 +18,9 @@ the truth. The parts on real ballots are left out where these are not at hand (E
 import json
 import subprocess
 import sys
+from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import common
 
 PARTS = ("iteration", "covariates", "end_to_end", "restarts", "evaluations", "yuma", "large")
@@ -33,7 +35,6 @@ import time
 import warnings
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -45,14 +46,13 @@ from rich.table import Table
 
 import electjax
 from electjax.numerics.host import double_precision
-from electjax.voter_types.em.acceleration import em_map
+from electjax.voter_types.em.em_map import em_map
 from electjax.voter_types.em.mixture import Types, log_likelihood
-from electjax.voter_types.em.profiles import collapse
-from electjax.voter_types.em.restarts import random_starts
-from electjax.voter_types.em.rows import lay_out
+from electjax.voter_types.em.rows import collapse, lay_out
+from electjax.voter_types.em.runs import random_starts
 from electjax.voter_types.em.simulate import simulate_choices
 
-BALLOTS = Path(os.environ.get("ELECTJAX_SHARED", Path(__file__).resolve().parents[2] / "shared")) / "data" / "ballots"
+BALLOTS = Path(os.environ.get("ELECTJAX_SHARED", Path(__file__).resolve().parents[3] / "shared")) / "data" / "ballots"
 REAL = ("restarts", "evaluations", "yuma")
 TOLERANCE = 1e-9
 OPTIONS = 3
