@@ -14,7 +14,7 @@ import electjax
 from tests.data_paths import shared
 from tests.districts.runs import STANDARD_ERRORS
 
-EXPERIMENT = runpy.run_path(str(Path(__file__).parents[2] / "experiments" / "synthetic_tables" / "run.py"))
+EXPERIMENT = runpy.run_path(str(Path(__file__).parents[2] / "experiments" / "districts" / "synthetic_tables" / "run.py"))
 RUNS, QUICK = 1000, 200
 BOUNDS = {"dm": 1.3, "dpm": 1.3, "ecm": 3.3, "pcm": 1.0, "sim": 1.0}  # mean absolute error in seats
 CLOSE, CLOSER = (0.4, 0.35, 0.25), (0.37, 0.33, 0.3)

@@ -1,6 +1,6 @@
 """Tables 1, 2, 3 and the rows with three communities of Table 4 beside ours, and the robustness of section 8.
 
-    python experiments/synthetic_tables/run.py [--runs 1000] [--tables 1 2 3 4]
+    python experiments/districts/synthetic_tables/run.py [--runs 1000] [--tables 1 2 3 4]
 
 100 districts and 1,000,000 electors, as in the paper; fixed seeds. Prints mean seats of both, the mean absolute error
 of the default readings and of others, the error out of sample of what was fitted on these tables, and the spread over

@@ -1,7 +1,7 @@
 # ruff: noqa: E402 (the process is pinned before jax is imported)
 """Cost per run as electorates grow, India at full size, and a district of 17 million electors.
 
-    python benchmarks/scaling.py [--small] [--out benchmarks/results/scaling.json]
+    python benchmarks/districts/scaling.py [--small] [--out benchmarks/results/districts_scaling.json]
 
 Every part runs in a process of its own. Electors: 70 districts x 4 parties with 10^6 to 10^9 electors together, on one
 core, the sizes timed in turn; a ratio is the median of the ratios of neighbouring timings. India: 1,000 elections of
@@ -12,7 +12,9 @@ two cores; the first call compiles. United States 2020: 56 districts, California
 import json
 import subprocess
 import sys
+from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import common
 
 INDIA = {
@@ -36,10 +38,10 @@ from rich.console import Console
 from rich.table import Table
 
 import electjax
+from electjax.districts import dataset
 from electjax.districts.kernels.polling import largest_remainder
 from electjax.districts.models import get_simulator
 from electjax.districts.models.base import Contest, check_options, make_plan, simulate_runs
-from electjax.districts.schema import election_dataset
 
 SIZES = (10**6, 10**7, 10**8, 10**9)
 DISTRICTS, POPULARITY = 70, (0.54, 0.38, 0.05, 0.03)
@@ -105,7 +107,7 @@ def india(model, params, small):
     """Wall time and memory of elections with all electors of India."""
     sizes = largest_remainder(np.geomspace(8.0, 1.0, 543), INDIAN_ELECTORS)
     votes = np.stack([largest_remainder(np.array(INDIAN_POPULARITY), int(size)) for size in sizes])
-    election = election_dataset(
+    election = dataset(
         votes,
         districts=[f"district {s + 1}" for s in range(len(sizes))],
         parties=list("ABCDE"),

@@ -1,6 +1,6 @@
 """The five models beside each other on Delhi 2020, and PCM's posterior under checks; writes models.json.
 
-    python experiments/calibration/models.py [--budget 20000] [--out experiments/calibration/models.json]
+    python experiments/districts/calibration/models.py [--budget 20000] [--out PATH]
 
 Posterior probabilities over tolerances, scores of 1,000 predicted elections a model, and for PCM which parameters are
 identified, how the posterior moves with the tolerance, and what the predictions miss.
@@ -15,9 +15,9 @@ import numpy as np
 from rich.console import Console
 
 import electjax
+from electjax.data.files import atomic_path
 from electjax.districts.report.posterior import model_probabilities
 from electjax.report.draw import save_figure
-from electjax.run.folder import atomic_path
 from electjax.run.main import use_compilation_cache
 
 MODELS = {
@@ -57,7 +57,7 @@ def main():
     pcm = fits["pcm"]
     known = electjax.districts.identifiability(pcm)
     sensitivity = electjax.districts.sensitivity(pcm)
-    check = electjax.districts.check(delhi, pcm, seed=args.seed)
+    check = electjax.districts.check(pcm, delhi, seed=args.seed)
     columns = ["observed", "mean", "sd", "p_two_sided"]
     console.print(
         "PCM",

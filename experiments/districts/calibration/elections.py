@@ -1,6 +1,6 @@
 """PCM and SIM calibrated to the elections of the paper (its Tables 5 to 9); writes elections.json.
 
-    python experiments/calibration/elections.py [NAME ...] [--out experiments/calibration/elections.json]
+    python experiments/districts/calibration/elections.py [NAME ...] [--out PATH]
 
 PCM by sequential Monte Carlo with default settings, one eta per party (the 56 units of the United States: supporters
 go where they follow nobody in proportion to electorates). SIM with five communities, whose attitudes to the parties
@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 import electjax
-from electjax.districts.posterior import parameter_names
-from electjax.run.folder import atomic_path
+from electjax.data.files import atomic_path
+from electjax.districts.results import parameter_names
 from electjax.run.main import use_compilation_cache
 
 ELECTIONS = (

@@ -1,13 +1,17 @@
 # ruff: noqa: E402, I001 (the process is pinned before jax is imported)
 """Simulated electors per second at Delhi 2020 size, against loops over electors in Numba.
 
-    python benchmarks/simulators.py [--small] [--cores N] [--out benchmarks/results/simulators.json]
+    python benchmarks/districts/simulators.py [--small] [--cores N] [--out benchmarks/results/districts_simulators.json]
 
 References of a row: the tuned Numba loop of the same model with the same book-keeping, and where there is one
 the plain loop, the equation as it stands. Both sides are warm and pinned to the same cores, and timed in turn; a
 ratio is the median of the ratios of neighbouring timings.
 """
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import common
 
 ARGS = common.arguments(__doc__.splitlines()[0])

@@ -1,6 +1,6 @@
 """Calibrate Delhi 2020 for several seeds and tabulate what the runs left in their folders.
 
-python experiments/delhi2020/seeds.py [--seeds 10] [--sweep multirun/delhi2020/<date>_<time>]
+python experiments/districts/delhi2020/seeds.py [--seeds 10] [--sweep multirun/delhi2020/<date>_<time>]
 """
 
 import argparse
@@ -16,7 +16,7 @@ OBSERVED = {"AAP": 62, "BJP": 8, "INC": 0, "others": 0}
 
 def run_sweep(seeds: int) -> Path:
     """Run the experiment for seeds 0, 1, ... as one sweep and return its folder."""
-    command = ["electjax.run.main", "-m", "+experiment=delhi2020", f"seed=range({seeds})", "report=false"]
+    command = ["electjax.run", "-m", "+experiment=delhi2020", f"seed=range({seeds})", "report=false"]
     subprocess.run([sys.executable, "-m", *command], check=True)
     return max(Path("multirun/delhi2020").iterdir(), key=lambda folder: folder.stat().st_mtime)
 

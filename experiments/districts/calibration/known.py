@@ -1,6 +1,6 @@
 """Methods beside exact posteriors: how far off, and for how many simulations; writes known.json.
 
-    python experiments/calibration/known.py [--out experiments/calibration/known.json]
+    python experiments/districts/calibration/known.py [--out experiments/districts/calibration/known.json]
 
 Two elections simulated from known parameters under readings that have a likelihood: DPM by counts (gamma = .05, 40
 districts) and PCM by counts without limits (eta = .05 and .02, 30 districts, two parties). z: gap of mean, sd and of
@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 import electjax
-from electjax.districts.schema import election_dataset
-from electjax.run.folder import atomic_path
+from electjax.data.files import atomic_path
+from electjax.districts import dataset
 from electjax.run.main import use_compilation_cache
 
 DPM = {
@@ -64,7 +64,7 @@ def elections():
         votes = run["votes"].isel(run=0).values
         yield (
             problem,
-            election_dataset(votes, districts=names, parties=list(problem["shares"]), attrs={"name": "known"}),
+            dataset(votes, districts=names, parties=list(problem["shares"]), attrs={"name": "known"}),
         )
 
 

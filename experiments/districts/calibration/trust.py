@@ -1,6 +1,6 @@
 """Are the posteriors to be trusted? Simulation-based calibration, coverage and sharpness; writes trust.json.
 
-    python experiments/calibration/trust.py [--small] [--out experiments/calibration/trust.json]
+    python experiments/districts/calibration/trust.py [--small] [--out experiments/districts/calibration/trust.json]
 
 Elections are simulated on Delhi 2020's districts from parameters drawn from the prior and calibrated again: 500 each,
 by regression-adjusted rejection of the closest 500 of 65,536 simulations, which were fixed before the first look.
@@ -19,9 +19,9 @@ from rich.console import Console
 from rich.table import Table
 
 import electjax
+from electjax.data.files import atomic_path
 from electjax.districts.report.posterior import coverage_curve, rank_histogram
 from electjax.report.draw import save_figure
-from electjax.run.folder import atomic_path
 from electjax.run.main import use_compilation_cache
 
 COUNTED = {"reading": "count", "bookkeeping": "none"}
@@ -88,7 +88,7 @@ def study(label, election, small):
     seconds = time.perf_counter() - began
     ranks, cover, tarp = (
         electjax.districts.sbc(recovery),
-        electjax.districts.coverage(recovery, LEVELS),
+        electjax.districts.coverage(recovery, levels=LEVELS),
         electjax.districts.tarp(recovery),
     )
     result = {

@@ -1,7 +1,7 @@
 # ruff: noqa: E402, I001 (the process is pinned before jax is imported)
 """ABC on Delhi 2020: simulations per second beside pyABC driving the same simulator, and what a calibration adds.
 
-    python benchmarks/abc_inference.py [--small] [--out benchmarks/results/abc_inference.json]
+    python benchmarks/districts/abc_inference.py [--small] [--out benchmarks/results/districts_abc_inference.json]
 
 Rates: every model with its prior, the paper's summary statistics, distance in tolerances. Every simulation is accepted
 on all sides, so that what is timed is simulating, summarising, comparing and collecting. pyABC has its best settings
@@ -12,6 +12,10 @@ Overhead: `districts.calibrate` by sequential Monte Carlo, regression adjustment
 its time that is not spent in the compiled simulations.
 """
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import common
 
 ARGS = common.arguments(__doc__.splitlines()[0])
