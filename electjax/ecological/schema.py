@@ -9,6 +9,7 @@ is its party. The units of a contest stand together. Estimates are NaN in paddin
 """
 
 import json
+import os
 from collections import Counter
 from typing import Any, get_args
 
@@ -19,6 +20,7 @@ from electjax.data.axes import axes_of, axis_names, codes_of
 from electjax.data.errors import data_error
 from electjax.data.labels import strings, strings_like
 from electjax.data.schema import Schema, Variable, conform, refuse
+from electjax.data.store import load
 from electjax.ecological.options import RowKind
 
 OTHER = "OTHER"
@@ -52,7 +54,7 @@ def validate(units: Any) -> xr.Dataset:
     names of units (their labels), notes (none). The argument itself stays as it is.
 
     Args:
-        units: a Dataset of units.
+        units: a Dataset of units, or its file.
 
     Raises:
         ElectionDataError: one line that names the variable, the coordinate, what was found, what was expected and how
@@ -66,6 +68,8 @@ def validate(units: Any) -> xr.Dataset:
         ...
         electjax.data.errors.ElectionDataError: ecological.simulate, seed 0: contest 'district 2' has no units; ...
     """
+    if isinstance(units, str | os.PathLike):
+        return load(units, [UNITS])
     if isinstance(units, xr.Dataset):  # labels may be numbers
         texts = [name for name in _OPTIONS if name in units.variables]
         units = units.assign({name: (units[name].dims, strings_like(units[name].values)) for name in texts})

@@ -22,6 +22,7 @@ from electjax.ecological.options import BASELINES, LEVELS, EstimateOptions
 from electjax.ecological.schema import DID_NOT_VOTE, OTHER, TABLE, contest_index
 from tests.ecological.by_hand import assert_consistent, drawn_units
 
+CI = pytest.mark.ci  # a repeat
 CONTESTS, ROWS, COLUMNS = 12, 4, 5  # of all that is drawn, so that programs are compiled once
 AXES = {"creed": {"categories": ["c0", "c1", "c2"], "kernel": "match"}}
 PROGRAMS = (es._pose, es._first, es._search, es._logits, es.curvature, es.unit_tables, es.noise, dr.draw_tables)

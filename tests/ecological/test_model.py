@@ -6,26 +6,27 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import stats
-from scipy.special import expit, softmax
 
 from electjax.calm.model import heads
 from electjax.calm.model.design import Booths, Design, Hyper, Shared
 from electjax.ecological.model import data as model_data
-from electjax.ecological.model import draws as dr
 from electjax.ecological.model import estimate as es
 from electjax.ecological.model import problem as pb
-from electjax.ecological.model.balance import contest_bounds, unit_bounds
-from electjax.ecological.model.data import KINDS, Assumed, Contests, block_places, in_blocks
+from electjax.ecological.model.data import Assumed, Contests, block_places
 from electjax.ecological.model.generate import draw_tables as draw_unit_tables
 from electjax.numerics.arrow import Point
 from electjax.numerics.host import double_precision
-
-UNITS = (5, 7, 3)  # of the contests
-ROWS, COLUMNS, PAIRS, FEATURES = 3, 4, 6, 2
-FIRST = len(KINDS)  # of the pairs among the shared parameters
-ASSUMED = Assumed(
-    context=0.6, tau=(0.2, 0.3, 0.5), pair_sd=0.5, feature_sd=0.5, level=(1.5, 0.2, -0.1), level_sd=1.5, rho_sd=2.0
+from tests.ecological.three_contests import (
+    ASSUMED,
+    COLUMNS,
+    PAIRS,
+    ROWS,
+    dense,
+    logits_by_hand,
+    point_of,
+    posed,
+    shares_by_hand,
+    value_by_hand,
 )
 
 value = jax.jit(pb.value)
@@ -36,101 +37,6 @@ slope = jax.jit(jax.grad(pb.value))
 def _double():
     with double_precision():
         yield
-
-
-@pytest.fixture(scope="module")
-def made():
-    """Units of three contests: one lacks a row and another a column, one unit has a voter, one lacks a row's voters."""
-    rng = np.random.default_rng(3)
-    of = np.repeat(np.arange(3), UNITS)
-    row_here, column_here = np.ones((3, ROWS), bool), np.ones((3, COLUMNS), bool)
-    row_here[1, 2] = column_here[2, 3] = False
-    eta = np.where(column_here[:, None, :], rng.normal(size=(3, ROWS, COLUMNS)), -np.inf)
-    weight = rng.dirichlet(np.ones(ROWS), of.size) * row_here[of]
-    size = rng.integers(80, 900, of.size)
-    size[1], weight[3, 1] = 1, 0.0
-    rows = rng.multinomial(size, weight / weight.sum(axis=1, keepdims=True)).astype(float)
-    columns = rng.multinomial(rows.astype(int), softmax(eta, axis=2)[of]).sum(axis=1).astype(float)
-    mix = np.stack([rows[of == d].sum(axis=0) for d in range(3)])
-    shape = (3, ROWS, COLUMNS)
-    pair, kind = rng.integers(PAIRS, size=shape), rng.integers(len(KINDS), size=shape)
-    features = rng.normal(size=(*shape, FEATURES))
-    contests = Contests(row_here, column_here, mix / mix.sum(axis=1, keepdims=True), pair, kind, features)
-    return SimpleNamespace(rows=rows, columns=columns, of=of, contests=contests)
-
-
-def posed(made, assumed=ASSUMED, *, size=4):
-    """The problem of these units."""
-    pairs = getattr(made, "pairs", PAIRS)
-    return es.posed(in_blocks(made.rows, made.columns, made.of, size=size), made.contests, assumed, pairs=pairs)
-
-
-@pytest.fixture(scope="module")
-def problem(made):
-    with double_precision():
-        return posed(made)
-
-
-def point_of(problem, seed):
-    """Parameters at random; the correlations are small, as they are."""
-    rng = np.random.default_rng(seed)
-    groups = 0.7 * rng.normal(size=(len(problem.contests.mix), problem.own.shape[2]))
-    shared = 0.7 * rng.normal(size=problem.shared.shape[2])
-    shared[-1] -= 4.0
-    return Point(jnp.asarray(shared), jnp.asarray(groups))
-
-
-@pytest.fixture(scope="module")
-def found(problem):
-    with double_precision():
-        return es.mode(problem, tolerance=1e-12, max_steps=200)
-
-
-# ------------------------------------------------------------------------------------ by hand
-
-
-def logits_by_hand(point, contests, assumed=ASSUMED):
-    """g_c + level_kind + delta_pair + features' phi + tau_kind z_rc of each cell, and the logit of rho."""
-    shared, groups = np.asarray(point.shared), np.asarray(point.groups)
-    level, delta = shared[:FIRST], shared[FIRST : FIRST + PAIRS]
-    phi, rho = shared[FIRST + PAIRS : -1], shared[-1] + groups[:, -1]
-    z = groups[:, COLUMNS:-1].reshape(contests.pair.shape)
-    eta = groups[:, None, :COLUMNS] + level[contests.kind] + delta[contests.pair] + contests.features @ phi
-    return eta + np.asarray(assumed.tau)[contests.kind] * z, rho
-
-
-def shares_by_hand(eta, rows, mix, here, beta):
-    """Shares of a unit's cells, only of the columns that are there."""
-    theta = softmax(eta[:, here], axis=1)
-    near, far = rows @ theta / rows.sum(), mix @ theta
-    raised = theta * ((near + 1e-4) / (far + 1e-4)) ** beta
-    return raised / raised.sum(axis=1, keepdims=True)
-
-
-def spread_by_hand(shares, rows, rho):
-    """Covariance of the cells of each row of a unit, [r, c, c]."""
-    v = rows * (1 + np.maximum(rows - 1, 0) * rho)
-    return np.stack([v_r * (np.diag(s) - np.outer(s, s)) for v_r, s in zip(v, shares, strict=True)])
-
-
-def value_by_hand(point, made, assumed=ASSUMED):
-    """Minus the log posterior: normal counts of all columns but one, normal priors."""
-    own, total = made.contests, 0.0
-    eta, rho = logits_by_hand(point, own, assumed)
-    for rows, columns, d in zip(made.rows, made.columns, made.of, strict=True):
-        here = own.column_here[d]
-        shares = shares_by_hand(eta[d], rows, own.mix[d], here, assumed.context)
-        number = here.sum()
-        # rounding adds as many votes to some columns as it takes from others
-        rounding = 0.25 * (np.eye(number) - 1 / number)
-        covariance = spread_by_hand(shares, rows, expit(rho[d])).sum(axis=0) + rounding
-        total -= stats.multivariate_normal.logpdf(columns[here][1:], (rows @ shares)[1:], covariance[1:, 1:])
-    shared, groups = np.asarray(point.shared), np.asarray(point.groups)
-    sizes = (FIRST, PAIRS, FEATURES, 1)
-    mean = np.concatenate([assumed.level, np.zeros(PAIRS + FEATURES), [assumed.rho]])
-    sd = np.repeat([assumed.level_sd, assumed.pair_sd, assumed.feature_sd, assumed.rho_sd], sizes)
-    own_sd = np.repeat([assumed.column_sd, 1.0, assumed.rho_spread], (COLUMNS, ROWS * COLUMNS, 1))
-    return total - stats.norm.logpdf(shared, mean, sd).sum() - stats.norm.logpdf(groups, 0.0, own_sd).sum()
 
 
 # ------------------------------------------------------------------------------------ a unit
@@ -247,18 +153,6 @@ def test_gradient_of_the_arrow_is_that_of_the_value(problem):
         np.testing.assert_allclose(arrow.group_gradient, want.groups, rtol=1e-8, atol=1e-9 * scale)
         assert abs(want.shared[-1]) > 0.1  # of rho
         assert (np.abs(want.groups[:, -1]) > 1e-3).all()
-
-
-def dense(arrow):
-    """The whole matrix of an arrow: shared parameters, then those of one group after the other."""
-    p, (g, q) = arrow.shared.shape[0], arrow.group_gradient.shape
-    matrix = np.zeros((p + g * q, p + g * q))
-    matrix[:p, :p] = arrow.shared
-    for d in range(g):
-        own = slice(p + d * q, p + (d + 1) * q)
-        matrix[own, own], matrix[own, :p] = arrow.groups[d], arrow.border[d]
-        matrix[:p, own] = matrix[own, :p].T
-    return matrix
 
 
 def test_information_is_the_sum_over_units(made, problem):
@@ -395,129 +289,3 @@ def test_other_assumptions_do_not_compile_again(made, problem, found):
     es.curvature(new.point, new.problem), es.unit_tables(new.eta, 0.3, new.problem)
     assert [program._cache_size() for program in programs] == before
     assert np.abs(new.eta - found.eta).max() > 0.05
-
-
-# ------------------------------------------------------------------------------------ tables and draws
-
-
-def of_units(made, tables, size=4):
-    place, block, _ = block_places(made.of, size=size)
-    return np.asarray(tables)[block, place]
-
-
-def test_tables_have_the_margins_of_units_and_the_odds_of_the_model(made, problem, found):
-    tables = es.unit_tables(found.eta, 0.6, problem)
-    own = of_units(made, tables)
-    assert np.abs(own.sum(axis=2) - made.rows).max() < 1e-6
-    assert np.abs(own.sum(axis=1) - made.columns).max() < 1e-6
-    low, high = unit_bounds(made.rows, made.columns)
-    assert (own >= low - 1e-6).all()
-    assert (own <= high + 1e-6).all()
-    assert np.asarray(tables).sum() == pytest.approx(made.rows.sum())  # nothing is in padding
-    contest = es.in_contests(tables, problem)
-    np.testing.assert_allclose(contest, [own[made.of == d].sum(axis=0) for d in range(3)], rtol=1e-12)
-    # odds ratios of a unit where every margin is positive are those of the logits, which context leaves alone
-    full = [u for u in range(len(own)) if made.of[u] == 0 and (own[u] > 1e-6).all()]
-    assert full
-    eta = np.asarray(found.eta)[0]
-    want = eta[1:, 1:] - eta[:1, 1:] - eta[1:, :1] + eta[:1, :1]
-    for u in full:
-        log = np.log(own[u])
-        np.testing.assert_allclose(log[1:, 1:] - log[:1, 1:] - log[1:, :1] + log[:1, :1], want, atol=1e-5)
-
-
-def test_noise_is_that_of_normal_tables_given_their_columns(made, problem):
-    """Residuals of a regression of drawn cells on drawn columns know nothing of the formula."""
-    point, draws, d = point_of(problem, 8), 40_000, 0
-    eta, rho = pb.logits(point, problem)
-    got = np.asarray(es.noise(eta, rho, 0.6, problem))[d]
-    rng, total = np.random.default_rng(9), np.zeros((draws, ROWS * COLUMNS))
-    here = np.ones(COLUMNS, bool)
-    for rows in made.rows[made.of == d]:
-        shares = shares_by_hand(np.asarray(eta)[d], rows, made.contests.mix[d], here, 0.6)
-        spread = spread_by_hand(shares, rows, expit(float(rho[d])))
-        cells = np.stack([rng.multivariate_normal(np.zeros(COLUMNS), s, draws) for s in spread], axis=1)
-        seen = cells.sum(axis=1) + 0.5 * rng.normal(size=(draws, COLUMNS))
-        flat = cells.reshape(draws, -1)
-        total += flat - seen @ np.linalg.lstsq(seen, flat)[0]
-    products = total[:, :, None] * total[:, None, :]
-    error = products.std(axis=0) / np.sqrt(draws)
-    # what the regression takes away beyond the truth is about 4 coefficients of 40,000 draws: below the error
-    assert (np.abs(products.mean(axis=0) - got) < 5 * error + 1e-6).all()
-    assert np.linalg.eigvalsh(got).min() > -1e-8 * got.max()
-    # rows have their margins, columns nearly
-    by_row = got.reshape(ROWS, COLUMNS, -1).sum(axis=1)
-    assert np.abs(by_row).max() < 1e-8 * got.max()
-
-
-@pytest.fixture(scope="module")
-def known(made, problem, found):
-    """What draws are made from, with hardly any uncertainty but that of votes; the estimate and its bounds."""
-    with double_precision():
-        still = jax.tree.map(jnp.zeros_like, found.point)
-        known = dr.posterior(found, still, context_sd=0.0, inflation=1e-12)
-        centre = es.in_contests(es.unit_tables(found.eta, 0.6, problem), problem)
-        bounds = tuple(es.in_contests(x, problem) for x in unit_bounds(problem.blocks.rows, problem.blocks.columns))
-        return SimpleNamespace(known=known, centre=centre, bounds=bounds)
-
-
-def test_draws_have_margins_and_bounds_whatever_is_drawn(made, problem, known):
-    wild = known.known._replace(context_sd=jnp.asarray(1.0), votes=5.0 * known.known.votes)
-    keys = jax.random.split(jax.random.key(1), 400)
-    tables = np.asarray(dr.draw_tables(keys, wild, problem, known.centre, known.bounds))
-    rows, columns = (np.stack([x[made.of == d].sum(axis=0) for d in range(3)]) for x in (made.rows, made.columns))
-    assert np.abs(tables.sum(axis=3) - rows).max() < 1e-5
-    assert np.abs(tables.sum(axis=2) - columns).max() < 1e-5
-    for d in range(3):
-        low, high = contest_bounds(made.rows[made.of == d], made.columns[made.of == d])
-        assert (tables[:, d] >= np.asarray(low) - 1e-5).all()
-        assert (tables[:, d] <= np.asarray(high) + 1e-5).all()
-    assert tables.std(axis=0).max() > 10.0
-
-
-def test_draws_vary_as_parameters_and_votes_do(made, problem, found, known):
-    """Votes alone: mean and covariance of the formula. Parameters alone: their spread grows with the inflation."""
-    keys = jax.random.split(jax.random.key(2), 400)
-    of = known.known
-    tables = np.asarray(dr.draw_tables(keys, of, problem, known.centre, known.bounds))
-    want = np.asarray(es.noise(found.eta, found.rho, 0.6, problem))
-    sd = np.sqrt(np.maximum(np.einsum("dkk->dk", want), 0)).reshape(3, ROWS, COLUMNS)
-    low, high = (np.asarray(x) for x in known.bounds)
-    centre = np.asarray(known.centre)
-    inside = (centre - 3 * sd > low) & (centre + 3 * sd < high) & (sd > 1)  # no bound is in the way
-    assert inside.sum() >= 6
-    assert (np.abs(tables.mean(axis=0) - centre)[inside] < 4.5 * sd[inside] / np.sqrt(400)).all()
-    # a standard deviation of 400 draws has an error of 1 / sqrt(800) of it
-    np.testing.assert_allclose(tables.std(axis=0)[inside], sd[inside], rtol=4.5 / np.sqrt(800) + 0.02)
-
-    silent = jnp.zeros_like(of.votes)
-    still = jax.tree.map(jnp.zeros_like, found.point)
-    wide = [dr.posterior(found, still, context_sd=0.0, inflation=k)._replace(votes=silent) for k in (0.01, 0.04)]
-    one, two = (np.asarray(dr.draw_tables(keys, x, problem, known.centre, known.bounds)).std(axis=0) for x in wide)
-    np.testing.assert_allclose(two[inside] / one[inside], 2.0, rtol=0.1)  # the same normals, twice as far
-
-
-def test_contexts_are_spread_evenly_over_a_student_t():
-    found = np.asarray(dr.spread_out(jax.random.key(5), 40))
-    ends = stats.t.ppf(np.linspace(0, 1, 41), 4)
-    ranked = np.sort(found)
-    assert ((ends[:-1] - 1e-9 <= ranked) & (ranked <= ends[1:] + 1e-9)).all()
-    assert not np.array_equal(ranked, found)
-    assert not np.array_equal(found, dr.spread_out(jax.random.key(6), 40))
-
-
-def test_parameters_are_drawn_with_the_inverse_of_the_information(problem, found):
-    still = jax.tree.map(jnp.zeros_like, found.point)
-    laplace = dr.posterior(found, still, context_sd=0.12, inflation=2.5).laplace
-    known = es.curvature(found.point, problem)
-    want = 2.5 * np.linalg.inv(dense(known))
-    root, ties, spread = (np.asarray(x) for x in (laplace.root, laplace.ties, laplace.spread))
-    p, q = root.shape[0], spread.shape[1]
-    np.testing.assert_allclose(root @ root.T, want[:p, :p], rtol=1e-6, atol=1e-9)
-    for d in range(3):
-        own = slice(p + d * q, p + (d + 1) * q)
-        moved = -ties[d] @ root
-        np.testing.assert_allclose(
-            moved @ moved.T + spread[d] @ spread[d].T, want[own, own], rtol=1e-6, atol=1e-6 * np.abs(want).max()
-        )
-        np.testing.assert_allclose(moved @ root.T, want[own, :p], rtol=1e-6, atol=1e-6 * np.abs(want).max())

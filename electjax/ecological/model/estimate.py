@@ -106,10 +106,10 @@ def expected_tables(eta: Float[Array, "d r c"], beta: Array | float, problem: Pr
     """A_ur theta_urc of every unit."""
 
     def of_block(block: Blocks) -> Array:
-        own = of_contest(problem.contests, block.contest)
+        contest = of_contest(problem.contests, block.contest)
         logits = eta[block.contest]
-        shares = jax.vmap(lambda rows: in_surroundings(logits, rows, own.mix, own.column_here, beta))(block.rows)
-        return block.rows[:, :, None] * shares
+        of_unit = jax.vmap(lambda rows: in_surroundings(logits, rows, contest.mix, contest.column_here, beta))
+        return block.rows[:, :, None] * of_unit(block.rows)
 
     return over_blocks(of_block, problem.blocks)
 
@@ -139,11 +139,11 @@ def noise(
     rows, columns = problem.contests.pair.shape[1:]
 
     def of_block(block: Blocks) -> Array:
-        own = of_contest(problem.contests, block.contest)
+        contest = of_contest(problem.contests, block.contest)
         logits, rate = eta[block.contest], jax.nn.sigmoid(rho[block.contest])
 
         def of_unit(margin: Array) -> Array:
-            shares = in_surroundings(logits, margin, own.mix, own.column_here, beta)
+            shares = in_surroundings(logits, margin, contest.mix, contest.column_here, beta)
             spread = jax.vmap(lambda v, s: within_rows(v[None], s[None]))(row_variance(margin, rate), shares)
             inverse, _ = inverse_and_log_determinant(regular(spread.sum(axis=0), margin))
             edge = spread.transpose(1, 0, 2).reshape(columns, rows * columns)

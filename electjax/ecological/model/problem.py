@@ -185,15 +185,16 @@ def value(point: Point, problem: Problem) -> Float[Array, ""]:
     eta, rho = logits(point, problem)
 
     def of_block(block: Blocks) -> Array:
-        own, rate = of_contest(problem.contests, block.contest), jax.nn.sigmoid(rho[block.contest])
+        contest, rate = of_contest(problem.contests, block.contest), jax.nn.sigmoid(rho[block.contest])
 
         def of_unit(rows: Array, columns: Array) -> Array:
-            shares = in_surroundings(eta[block.contest], rows, own.mix, own.column_here, problem.assumed.context)
+            beta = problem.assumed.context
+            shares = in_surroundings(eta[block.contest], rows, contest.mix, contest.column_here, beta)
             return _misfit(expected(shares, rows, rate), columns).loss
 
         return jax.vmap(of_unit)(block.rows, block.columns).sum()
 
-    return over_blocks(of_block, problem.blocks).sum() + _held(point, problem)[0]
+    return over_blocks(of_block, problem.blocks).sum() + _of_prior(point, problem)[0]
 
 
 def arrow(point: Point, problem: Problem) -> Arrow:
@@ -201,14 +202,14 @@ def arrow(point: Point, problem: Problem) -> Arrow:
     eta, rho = logits(point, problem)
 
     def of_block(block: Blocks) -> Parts:
-        own = of_contest(problem.contests, block.contest)
-        return _parts(eta[block.contest], rho[block.contest], block, own, problem.assumed.context)
+        contest = of_contest(problem.contests, block.contest)
+        return _parts(eta[block.contest], rho[block.contest], block, contest, problem.assumed.context)
 
     parts = over_blocks(of_block, problem.blocks)
     number = problem.contests.mix.shape[0]
     sums = jax.tree.map(lambda x: jax.ops.segment_sum(x, problem.blocks.contest, num_segments=number), parts)
 
-    held, slope, own_slope, precision, own_precision = _held(point, problem)
+    of_prior, slope, own_slope, precision, own_precision = _of_prior(point, problem)
     heavy = sums.bend @ problem.shared
     shared = jnp.einsum("dkp,dkr->pr", problem.shared, heavy) + jnp.diag(precision)
     border = jnp.einsum("dkq,dkp->dqp", problem.own, heavy)
@@ -220,7 +221,7 @@ def arrow(point: Point, problem: Problem) -> Arrow:
     gradient = jnp.einsum("dkp,dk->p", problem.shared, sums.slope) + slope
     own_gradient = jnp.einsum("dkq,dk->dq", problem.own, sums.slope) + own_slope
     return Arrow(
-        sums.loss.sum() + held,
+        sums.loss.sum() + of_prior,
         gradient.at[last].add(sums.rho_slope.sum()),
         own_gradient.at[:, last].add(sums.rho_slope),
         shared,
@@ -234,7 +235,7 @@ def of_contest(contests: Contests, contest: Array) -> Contests:
     return jax.tree.map(lambda x: x[contest], contests)
 
 
-def _held(point: Point, problem: Problem) -> tuple[Array, Array, Array, Array, Array]:
+def _of_prior(point: Point, problem: Problem) -> tuple[Array, Array, Array, Array, Array]:
     """The prior's value, slopes and precisions."""
     mean, precision, own = prior(problem)
     slope, own_slope = precision * (point.shared - mean), own * point.groups
@@ -256,12 +257,12 @@ def _misfit(moments: Expected, columns: Float[Array, " c"]) -> Misfit:
     return Misfit(0.5 * ((columns - moments.mean) @ pulled + log_determinant), inverse, pulled)
 
 
-def _parts(eta: Array, rho: Array, block: Blocks, own: Contests, beta: Array) -> Parts:
+def _parts(eta: Array, rho: Array, block: Blocks, contest: Contests, beta: Array) -> Parts:
     """The sums over the units of a block."""
 
     def of_unit(rows: Array, columns: Array) -> tuple[Array, ...]:
         def moments(eta: Array, rho: Array) -> tuple[Expected, Array]:
-            shares = in_surroundings(eta, rows, own.mix, own.column_here, beta)
+            shares = in_surroundings(eta, rows, contest.mix, contest.column_here, beta)
             return expected(shares, rows, jax.nn.sigmoid(rho)), shares
 
         found, back, shares = jax.vjp(moments, eta, rho, has_aux=True)
@@ -270,7 +271,7 @@ def _parts(eta: Array, rho: Array, block: Blocks, own: Contests, beta: Array) ->
         rate = jax.nn.sigmoid(rho)
         extra = (row_variance(rows, rate) - rows) * (1.0 - rate)  # slope of the rows' variance in the logit of rho
         turned = inverse @ within_rows(extra, shares)
-        jacobian = slope_of_means(eta, rows, own.mix, own.column_here, beta)
+        jacobian = slope_of_means(eta, rows, contest.mix, contest.column_here, beta)
         return loss, slope, rho_slope, 0.5 * (turned * turned.T).sum(), jacobian, inverse @ jacobian
 
     loss, slope, rho_slope, rho_bend, jacobian, heavy = jax.vmap(of_unit)(block.rows, block.columns)

@@ -11,7 +11,6 @@ from electjax.data.errors import data_error, suggest
 from electjax.data.labels import strings, strings_like, unique_names
 from electjax.data.options import with_options
 from electjax.data.schema import place_of
-from electjax.data.store import load
 from electjax.ecological.options import DatasetOptions
 from electjax.ecological.schema import TABLE, UNITS, validate
 
@@ -90,7 +89,7 @@ def select_contests(units: xr.Dataset | str | os.PathLike[str], contests: Sequen
         >>> electjax.ecological.select_contests(units, ["district 3"]).sizes["unit"]
         5
     """
-    units = load(units, [UNITS]) if isinstance(units, str | os.PathLike) else validate(units)
+    units = validate(units)
     known = [str(label) for label in units["contest"].values]
     for label in contests:
         if label not in known:

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import fields
 from typing import Any
 
 import jax
@@ -85,13 +86,13 @@ def estimate(
 
 def units_of(units: Source, truth: Any, reading: TableOptions) -> xr.Dataset:
     """Units as they are, or as they are read."""
-    given = {name: getattr(reading, name) for name in reading.__dataclass_fields__}  # type: ignore[attr-defined]
+    given = {each.name: getattr(reading, each.name) for each in fields(reading)}
     return read(units, options=ReadOptions(**given, truth=truth))
 
 
 def assumed_of(options: ModelOptions, context: float) -> Assumed:
     """What the model assumes."""
-    assumed = Assumed(context, tuple(options.tau), pair_sd=options.pair_sd, feature_sd=options.feature_sd)  # type: ignore[arg-type]
+    assumed = Assumed(context, np.asarray(options.tau), pair_sd=options.pair_sd, feature_sd=options.feature_sd)
     if not options.pooled:  # the loyalty of a party's voters stays what the prior says, nothing else is expected
         assumed = assumed._replace(tau=(1.0,) * len(KINDS), pair_sd=APART, level_sd=APART)
     if not options.overdispersed:
