@@ -1,9 +1,9 @@
 """Cast-vote records as Dominion systems export them, to CSV or to JSON.
 
 CSV has one row per card and one column per contest and candidate. Line 1 holds the election and the version, then come
-a row of contests, a row of candidates and a row with the names of the leading columns (CvrNumber, TabulatorNum, ...)
-and the candidates' parties. Marks are 0 and 1, blank where the contest is not on the ballot. A ranked contest has a
-column per candidate and rank; the first rank is the vote. Where a ballot has several cards each card is a row.
+contests, candidates, and the names of the leading columns (CvrNumber, TabulatorNum, ...) with the candidates' parties.
+Marks are 0 and 1, blank where the contest is not on the ballot. A ranked contest has a column per candidate and rank;
+the first rank is the vote. Where a ballot has several cards each is a row.
 
 JSON is CvrExport*.json beside its manifests, in a folder or zip. A session is one scanned ballot (or card); of its
 records the one flagged IsCurrent counts, the adjudicated one if there is one. A contest that is listed without marks
