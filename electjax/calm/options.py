@@ -6,7 +6,7 @@ What a diagnostic adds to the options of a fit is declared in its own file, in `
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
-from pathlib import Path
+from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, Literal
 
@@ -322,7 +322,7 @@ class TaskOptions:
 
 def diagnostic_names() -> list[str]:
     """The diagnostics there are: the files of `electjax/calm/diagnostics`."""
-    return sorted(found.name for found in iter_modules([str(Path(__file__).parent / "diagnostics")]))
+    return sorted(found.name for found in iter_modules(import_module("electjax.calm.diagnostics").__path__))
 
 
 def read_options(text: str) -> FitOptions:

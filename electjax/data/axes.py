@@ -15,7 +15,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, NamedTuple
 
@@ -108,7 +107,7 @@ def axis_names(axes: Sequence[Axis]) -> list[str]:
 
 def kernel_names() -> list[str]:
     """The kernels there are: the files of `electjax/data/kernels`."""
-    return sorted(found.name for found in iter_modules([str(Path(__file__).parent / "kernels")]))
+    return sorted(found.name for found in iter_modules(import_module("electjax.data.kernels").__path__))
 
 
 def kernel_of(name: str) -> Any:

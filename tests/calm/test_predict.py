@@ -33,7 +33,6 @@ AXES = {
     "caste": {"categories": ["General", "OBC"], "within": {"religion": "Hindu"}},
 }
 OPTIONS = {"coding": "reference", "lambda_beta": 1.0, "lambda_eta": 1.0, "mobilisation": "previous"}
-BINOMIAL = {"correlation_T": 0.0, "correlation_P": 0.0}
 DRAWS = 40
 
 
