@@ -423,6 +423,7 @@ def two_types(seed: int, voters: int, offices: int = 5) -> Profiles:
     return plain((rng.random((voters, offices)) < lean).astype(int))
 
 
+@pytest.mark.slow  # the verb's test below draws as many data sets
 def test_the_ratio_test_finds_a_second_type():
     profiles = two_types(5, 300)
     one, (two, high) = one_type(profiles), fit(profiles, 2)

@@ -381,8 +381,7 @@ def _sessions(files: _Files) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         for session in (files.load(name) or {}).get("Sessions", []):
             versions = [session[key] for key in ("Modified", "Original") if session.get(key)]
             current = [record for record in versions if record.get("IsCurrent", True)] or versions
-            if current:
-                yield session, current[0]
+            yield from ((session, record) for record in current[:1])
 
 
 def _spoken(files: _Files, manifest: str | None, numbers: Labels) -> list[str]:
