@@ -300,7 +300,9 @@ class TaskOptions(FitOptions, RatioTestOptions):
         return sorted(set(_counts(self.types)))
 
     def conflicts(self) -> Iterator[tuple[str, Any, str, str]]:
-        """A number that is chosen must be among those fitted."""
+        """A number that is chosen must be among those fitted, and covariates are a list."""
+        if isinstance(self.covariates, str):
+            yield "covariates", self.covariates, "a list, as in [age,party]", "put it into brackets"
         if isinstance(self.choose, int) and self.choose not in self.counts:
             yield "choose", self.choose, f"one of types={self.counts}", "add it to types, or choose by a criterion"
 

@@ -160,7 +160,7 @@ def test_a_number_chooses_itself_and_the_truth_is_held_against_it(here, monkeypa
     assert truth["fitted_shares"] == pytest.approx([0.4, 0.3, 0.2, 0.1])
     assert truth["compared"] == 4 * (16 * 3 - 1)
     assert truth["within"] > 0.5
-    ballots = electjax.voter_types.yuma_like(300)
+    ballots = electjax.voter_types.yuma_like(voters=300)
     assert truth["agreement"] == pytest.approx(float((ballots["true_type"] == 1).mean()))
     assert "Against the truth" in (here / "one" / "report.html").read_text("utf-8")
 
@@ -172,7 +172,7 @@ def test_one_type_has_a_report_without_what_needs_two(here, monkeypatch):
 
 
 def test_a_users_file_takes_the_place_of_the_generated_one(here, monkeypatch, capsys):
-    ballots = electjax.voter_types.yuma_like(40)
+    ballots = electjax.voter_types.yuma_like(voters=40)
     names = [str(name) for name in ballots["office"].values]
     table = pd.DataFrame(ballots["choice"].values, columns=[f"y_{name}" for name in names]).replace(-1, np.nan)
     table = table.join(pd.DataFrame(ballots["menu"].values, columns=[f"m_{name}" for name in names]))
@@ -217,7 +217,7 @@ def test_a_users_file_takes_the_place_of_the_generated_one(here, monkeypatch, ca
         (["+experiment=yuma_like", "voter_types.covariates=age"], 2, "voter_types.covariates: expected a list"),
         (["+experiment=yuma_like", "data.nota=drop"], 2, "data.nota: no such key"),
         (["task=voter_types"], 2, "data: expected ballots"),
-        (["task=voter_types", "data.path=my.csv"], 2, "data=ballots (ballots) or data=units (units) takes one"),
+        (["task=voter_types", "data.path=my.csv"], 2, "data=booths (booths) or data=units (units) takes one"),
         (["task=voter_types", "data=ballots"], 2, "data.path: missing"),
         (["data=ballots", "data.path=my.csv"], 2, "data: expected returns"),
         (["task=voter_types", "data=ballots", "data.path=absent.csv"], 1, "absent.csv"),
@@ -247,7 +247,7 @@ def test_a_sweep_over_numbers_and_seeds_has_its_summary(here, monkeypatch):
 
 
 def test_the_generated_county_is_what_it_says():
-    ballots = electjax.voter_types.yuma_like(20_000, seed=4)
+    ballots = electjax.voter_types.yuma_like(voters=20_000, seed=4)
     menu, choice, own = (ballots[name].values for name in ("menu", "choice", "true_type"))
     assert (menu == 0).mean() == pytest.approx(0.375, abs=0.001)  # six of sixteen offices are those of others
     assert set(np.unique(menu)) == {0, 1, 2, 3}
@@ -269,9 +269,9 @@ def test_the_generated_county_is_what_it_says():
 
 def test_the_generated_county_is_that_of_its_seed():
     one, again, other = (
-        electjax.voter_types.yuma_like(50),
-        electjax.voter_types.yuma_like(50),
-        electjax.voter_types.yuma_like(50, seed=1),
+        electjax.voter_types.yuma_like(voters=50),
+        electjax.voter_types.yuma_like(voters=50),
+        electjax.voter_types.yuma_like(voters=50, seed=1),
     )
     assert one.identical(again)
     assert not one["choice"].equals(other["choice"])
@@ -282,7 +282,7 @@ def test_the_generated_county_is_that_of_its_seed():
 
 @pytest.fixture(scope="module")
 def county() -> xr.Dataset:
-    return electjax.voter_types.yuma_like(300)
+    return electjax.voter_types.yuma_like(voters=300)
 
 
 def texts(figure) -> list[str]:
