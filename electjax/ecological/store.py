@@ -51,7 +51,7 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
         >>> electjax.ecological.load("nowhere.nc")
         Traceback (most recent call last):
         ...
-        electjax.data.errors.ElectionDataError: nowhere.nc: no such file; expected a file of units, ...; check the path
+        electjax.data.errors.ElectionDataError: nowhere.nc: no such file; expected a file of ...; check the path
     """
     return store.load(path, SCHEMAS)
 

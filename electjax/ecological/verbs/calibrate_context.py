@@ -46,7 +46,7 @@ def calibrate_context(
 
     Example:
         >>> import electjax
-        >>> units = electjax.ecological.simulate(contests=4, units=10, rows=3, parties=3, context=0.6, seed=1)
+        >>> units = electjax.ecological.simulate(contests=3, units=10, rows=3, parties=3, context=0.6, seed=3)
         >>> found = electjax.ecological.calibrate_context(units, contexts=[0.0, 0.5, 1.0])
         >>> found["mean_ei"].idxmin().item()
         0.5

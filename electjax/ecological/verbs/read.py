@@ -26,7 +26,7 @@ Source = str | os.PathLike[str] | pd.DataFrame | xr.Dataset
 
 
 @with_options
-def read(source: Source, *, options: ReadOptions) -> xr.Dataset:
+def read(path: Source, *, options: ReadOptions) -> xr.Dataset:
     """Read row and column margins of units into a units Dataset (see `electjax.ecological.schema`).
 
     Formats, told apart by their header:
@@ -42,7 +42,7 @@ def read(source: Source, *, options: ReadOptions) -> xr.Dataset:
     and empty units are left out; `notes` says so, and names contests whose truth has other margins.
 
     Args:
-        source: a path, a DataFrame or a Dataset.
+        path: of a table or of what was saved; or a DataFrame or a Dataset.
 
     Returns:
         row_margin(unit, row) and column_margin(unit, column), voters; truth(contest, row, column) and
@@ -59,11 +59,11 @@ def read(source: Source, *, options: ReadOptions) -> xr.Dataset:
         >>> table = pd.DataFrame({"old": [30, 10], "young": [20, 40], "dem": [25, 20], "rep": [25, 30]})
         >>> units = electjax.ecological.read(table, rows=["old", "young"], columns=["dem", "rep"])
         >>> units["column_margin"].values.tolist()
-        [[25, 20], [25, 30]]
+        [[25, 25], [20, 30]]
     """
-    if isinstance(source, xr.Dataset) or (not isinstance(source, pd.DataFrame) and _is_saved(Path(source))):
-        return _made(source, options)
-    batch, notes = read_source(source, options.encoding)
+    if isinstance(path, xr.Dataset) or (not isinstance(path, pd.DataFrame) and _is_saved(Path(path))):
+        return _made(path, options)
+    batch, notes = read_source(path, options.encoding)
     lacking = [(reader, reader.lacks(batch, options)) for reader in readers()]
     reader = next((reader for reader, lack in lacking if not lack), None)
     if reader is None:
@@ -91,7 +91,7 @@ def read(source: Source, *, options: ReadOptions) -> xr.Dataset:
         draft = replace(draft, notes=[*draft.notes, *row_notes, *column_notes])
         draft = join_traits(draft, of_rows, of_columns, options.axes, contest=options.contest, option=options.option)
     below = MERGE_BELOW if options.merge_below is None else options.merge_below
-    stem = "units" if isinstance(source, pd.DataFrame) else Path(source).name.split(".")[0]
+    stem = "units" if isinstance(path, pd.DataFrame) else Path(path).name.split(".")[0]
     return finished(draft, name=options.name or stem, merge_below=below)
 
 
