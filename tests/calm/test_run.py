@@ -189,6 +189,9 @@ def pretend_collinearity(booths, **options) -> xr.Dataset:
     return xr.Dataset({"rank_with": 5}, attrs={"verdict": "All is well with the rank."})
 
 
+pretend_collinearity.__signature__ = inspect.signature(electjax.calm.collinearity)
+
+
 def pretend_swap(fit, booths, candidates, *, draws, progress, **options) -> xr.Dataset:
     """B gains 10 votes and a seat where its candidate is another."""
     changed = np.array([["B" in candidates.get(place, {}) and party == "B" for party in PARTIES] for place in PLACES])

@@ -340,6 +340,7 @@ def true_fit(ballots: xr.Dataset) -> xr.Dataset:
         {
             "pi": ballots["true_pi"],
             "mu": ballots["true_mu"],
+            "on_menu": ballots["true_mu"].notnull().any("type"),
             "gamma": (("term", "type"), ballots["true_gamma"].values),
             "profile_choice": (("profile", "office"), choice.values),
             "profile_menu": (("profile", "office"), np.where(choice.values < 0, -1, menu.values)),
@@ -350,7 +351,7 @@ def true_fit(ballots: xr.Dataset) -> xr.Dataset:
             **{name: ballots[name] for name in ("type", "office", "option", "option_label")},
             "term": terms,
         },
-        attrs={"voters": float(ballots.sizes["voter"]), "scheme": "ticket", "name": "truth"},
+        attrs={"voters": float(ballots.sizes["voter"]), "scheme": "ticket", "name": "truth", "log_likelihood": 0.0},
     )
 
 
@@ -451,16 +452,25 @@ def test_mistaken_arguments_are_one_line(county, truth):
     numbered = electjax.voter_types.validate(few.drop_vars("term"))
     assert voter_covariates(numbered, [0])[0] == ("0",)
     for call, says in (
-        (lambda: electjax.voter_types.simulate(truth, few, voters=-1), "found -1; expected at least 1"),
-        (lambda: electjax.voter_types.simulate(truth, voters=0), "found 0; expected at least 1"),
+        (
+            lambda: electjax.voter_types.simulate(truth, few, voters=-1),
+            "found -1; expected a whole number of at least 1",
+        ),
+        (lambda: electjax.voter_types.simulate(truth, voters=0), "found 0; expected a whole number of at least 1"),
         (
             lambda: voter_covariates(numbered, few["covariate"].values),
             "found a ndarray; expected names of terms",
         ),
         (lambda: voter_covariates(numbered, 0.5), "found a float; expected names of terms"),
         (lambda: voter_covariates(numbered, [7]), "no covariate '7'"),
-        (lambda: electjax.voter_types.select(few, 2, level=0.9), "voter_types.select: no argument 'level'; expected"),
-        (lambda: electjax.voter_types.select(few, 2, tolerence=0.1), "no argument 'tolerence'; expected its own, or"),
+        (
+            lambda: electjax.voter_types.select(few, 2, level=0.9),
+            "voter_types.select(level=): found 0.9; expected one of its options; known: ",
+        ),
+        (
+            lambda: electjax.voter_types.select(few, 2, tolerence=0.1),
+            "select(tolerence=): found 0.1; expected one of its options; did you mean tolerance?",
+        ),
         (lambda: electjax.voter_types.fit(few["choice"].values, 2), "found ndarray; expected an xarray Dataset"),
         (lambda: electjax.voter_types.fit(None, 2), "found NoneType; expected an xarray Dataset"),
     ):
@@ -478,7 +488,8 @@ def test_prediction_refuses_what_the_fit_does_not_know(county, truth):
     mu = truth["mu"].copy()
     mu.loc[{"office": "Sheriff", "option": 1}] = np.nan
     with pytest.raises(electjax.ElectionDataError, match="column 'Sheriff': a vote for 'split', which was on no menu"):
-        electjax.voter_types.predict(truth.assign(mu=mu), few)
+        known = truth.assign(mu=mu, on_menu=mu.notnull().any("type"))
+        electjax.voter_types.predict(known, few)
     odd = few.assign_coords(option_label=("option", ["abstain", "straight", "split"]))
     with pytest.raises(electjax.ElectionDataError, match="labelled or numbered otherwise"):
         electjax.voter_types.predict(truth, odd)
