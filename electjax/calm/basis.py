@@ -11,7 +11,7 @@ import xarray as xr
 from electjax.calm.booths import BOOTHS
 from electjax.calm.codec import Encoded, Scale, encode_booths
 from electjax.calm.decode import free_effects, standard_of_fit, theta_labels
-from electjax.calm.model.design import Design, Frame
+from electjax.calm.model.design import Design
 from electjax.calm.model.estimate import first_weights
 from electjax.calm.model.heads import contrast, mobilisation_weights
 from electjax.calm.model.predict import Transfer, expected, tied, transfer
@@ -73,7 +73,7 @@ def basis_of(fit: xr.Dataset | str | os.PathLike[str], booths: xr.Dataset | str 
         checked=True,
     )
     areas = _place(encoded.labels.constituencies, _labels(fit, "constituency"))
-    encoded = replace_frame(encoded, encoded.frame._replace(electors=_electors(fit, encoded, areas)))
+    encoded = encoded._replace(frame=encoded.frame._replace(electors=_electors(fit, encoded, areas)))
     design = replace(options.design, cache="none")
     own = _place(encoded.labels.booths, _labels(fit, "booth"))
     problem = pose_basis(fit, encoded, options, design, own, areas)
@@ -101,11 +101,6 @@ def pose_basis(
     return pose(
         encoded.booths, encoded.frame, hyper, design, weights=weights, chunk=chunk, standard=standard_of_fit(fit)
     )
-
-
-def replace_frame(encoded: Encoded, frame: Frame) -> Encoded:
-    """The same booths with other candidates, or electors."""
-    return encoded._replace(frame=frame)
 
 
 def posterior_of(basis: Basis) -> tuple[Laplace, int]:

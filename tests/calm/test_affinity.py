@@ -218,38 +218,6 @@ def test_prediction_takes_the_saved_statistics(frame):
         assert np.abs(own.g - trained.g).max() > 0.1
 
 
-_ADD = jax.jit(af.add_moments)
-
-
-@given(
-    values=st.lists(st.tuples(st.floats(-10, 10), st.floats(-10, 10), st.integers(0, 3)), min_size=1, max_size=20),
-    data=st.data(),
-)
-@settings(max_examples=40, deadline=None)
-def test_streaming_equals_two_passes_in_any_order(values, data):
-    with double_precision():
-        order = data.draw(st.permutations(range(len(values))))
-        cuts = sorted(data.draw(st.lists(st.integers(0, len(values)), max_size=4)))
-        every = np.array(values)[order]
-        moments = af.no_moments(2)
-        for part in np.split(every, cuts):
-            chunk = np.pad(part, ((0, 20 - len(part)), (0, 0)))  # padding weighs nothing
-            moments = _ADD(moments, 1e3 + chunk[:, :2], chunk[:, 2])
-        found = af.standard_from(moments)
-        whole = np.repeat(1e3 + every[:, :2], every[:, 2].astype(int), axis=0)
-        if len(whole):
-            np.testing.assert_allclose(found.mean, whole.mean(axis=0), rtol=1e-12)
-            np.testing.assert_allclose(found.sd, whole.std(axis=0), atol=1e-9)
-        else:
-            assert moments.weight == 0
-
-
-def test_combining_is_symmetric():
-    one, other = (af.moments_of(np.random.default_rng(seed).normal(seed, 1, (50, 2)), np.ones(50)) for seed in range(2))
-    for left, right in zip(af.combine(one, other), af.combine(other, one), strict=True):
-        np.testing.assert_allclose(left, right, rtol=1e-13)
-
-
 # 8, 9, 10: what does not change the model
 
 

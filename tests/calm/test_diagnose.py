@@ -15,7 +15,8 @@ from electjax.calm.model.diagnose import eta_place
 from electjax.calm.model.estimate import information, names
 from electjax.calm.model.generate import Truth, expect
 from electjax.calm.model.penalties import LEAST, search_penalties
-from electjax.calm.model.problem import unpack
+from electjax.calm.model.problem import fitted, unpack
+from electjax.calm.model.unseen import folds_of, unseen_losses
 from electjax.data.errors import ElectionDataError
 from electjax.numerics.host import double_precision
 from tests.calm.by_hand import options_of
@@ -52,7 +53,7 @@ class Redraw:
     """Votes of the same booths drawn again, coefficients and booth effects as large as their penalties expect."""
 
     def __init__(self, booths, eta):
-        self.data, self.setting = booths, setting_of(booths, OPTIONS)
+        self.data, self.setting = booths, setting_of(booths, options_of(OPTIONS))
         arrays, self.frame = jax.tree.map(np.asarray, (self.setting.booths, self.setting.frame))
         self.arrays, self.eta = arrays, np.broadcast_to(eta, (len(self.frame.fielded), 4))
         self.g = np.asarray(self.setting.posed().traits.g)
@@ -90,7 +91,7 @@ class Redraw:
 @pytest.fixture(scope="module")
 def without_caste(planted):
     """Setting, problem, and the fit without caste."""
-    setting = setting_of(planted, OPTIONS | {"tolerance": 1e-14})
+    setting = setting_of(planted, options_of(OPTIONS | {"tolerance": 1e-14}))
     problem = setting.posed()
     return setting, problem, setting.solve(pl.without_axis(problem, CASTE))
 
@@ -212,7 +213,7 @@ def test_paired_difference_is_that_of_a_ratio_of_sums():
 
 def test_folds_hold_every_booth_out_once():
     area = np.array([0] * 7 + [1] * 4 + [2])
-    fold = dg.folds_of(area, 3, jax.random.key(0))
+    fold = folds_of(area, 3, jax.random.key(0))
     assert (fold[area < 2] >= 0).all()
     assert fold[-1] == -1
     counts = [np.bincount(fold[area == a], minlength=3) for a in (0, 1)]
@@ -220,7 +221,7 @@ def test_folds_hold_every_booth_out_once():
 
 
 def test_unseen_booths_get_the_mean_effect_of_their_constituency(planted):
-    setting = setting_of(planted, OPTIONS)
+    setting = setting_of(planted, options_of(OPTIONS))
     out = np.arange(48) % 8 == 0
     fit = setting.solve(setting.posed(out))
     assert np.abs(np.asarray(fit.point.groups)[out]).max() < 1e-8  # nothing but the penalty holds them
@@ -228,8 +229,8 @@ def test_unseen_booths_get_the_mean_effect_of_their_constituency(planted):
     for a in range(6):
         own = setting.area == a
         effects[own & out] = effects[own & ~out].mean(axis=0)
-    lost = dg.unseen_losses(fit.point, fit.problem, setting.design)
-    by_hand = dg.fitted(fit.point._replace(groups=jnp.asarray(effects)), fit.problem, setting.design)
+    lost = unseen_losses(fit.point, fit.problem, setting.design)
+    by_hand = fitted(fit.point._replace(groups=jnp.asarray(effects)), fit.problem, setting.design)
     votes, shares = np.asarray(setting.booths.votes), np.asarray(by_hand.shares)
     np.testing.assert_allclose(lost.party, (votes * np.log(votes / setting.votes[:, None] / shares)).sum(1), rtol=1e-6)
     observed, t = np.asarray(setting.booths.polled) / setting.electors, np.asarray(by_hand.turnout)
@@ -258,6 +259,7 @@ def test_held_out_booths_gain_by_planted_affinity_only(planted, null):
     assert np.isnan(once["booth_gain"].where(~once["held_out"], drop=True)).all()
 
 
+@pytest.mark.ci
 def test_held_out_booths_gain_by_planted_mobilisation_only(null):
     found = electjax.calm.mobilisation(simulated(xi=2.5), **OPTIONS, folds=4)
     assert found["gain_z"].sel(measure="BCE") > 2
@@ -376,6 +378,7 @@ def test_collinearity_is_told_in_words(planted):
     assert electjax.calm.collinearity(planted, affinity="party")["identified"].dims == ("party", "axis")
 
 
+@pytest.mark.ci
 def test_penalties_are_chosen_on_held_out_booths(planted):
     given = options_of({"lambda_beta": 1000.0, "lambda_eta": 50.0, "holdout": 0.125})
     chosen = choose_penalties(planted, given)
@@ -392,7 +395,7 @@ def test_penalties_are_chosen_on_held_out_booths(planted):
 
 
 def test_penalties_move_while_the_loss_falls(planted):
-    setting = setting_of(planted, {"lambda_beta": 0.5})
+    setting = setting_of(planted, options_of({"lambda_beta": 0.5}))
     out = (np.arange(48) % 8 < 2)[None]
     found = search_penalties(setting.booths, setting.frame, setting.hyper, setting.design, out, chunk=48)
     assert found.names == ("lambda_eta", "lambda_beta", "lambda_b")
@@ -408,13 +411,13 @@ def test_penalties_move_while_the_loss_falls(planted):
     assert not near.any()
     held = setting.posed(out[0])
     fit = setting.solve(held)
-    lost = dg.unseen_losses(fit.point, fit.problem, setting.design)
+    lost = unseen_losses(fit.point, fit.problem, setting.design)
     assert found.loss[0] == pytest.approx(float(np.asarray(lost.turnout + lost.party)[:48][out[0]].sum()), rel=1e-4)
 
 
 def test_fit_and_diagnostics_agree_on_eta(planted):
     """The errors of `eta_of` are those of the inverse information."""
-    setting = setting_of(planted, OPTIONS)
+    setting = setting_of(planted, options_of(OPTIONS))
     fit = setting.solve(setting.posed())
     eta, error = eta_of(fit, setting.design, setting)
     inverse = np.linalg.inv(information(fit.point, fit.problem, setting.design).shared)

@@ -18,15 +18,15 @@ from electjax.calm.electorate import _candidates, draw_electors
 from electjax.calm.model.affinity import build
 from electjax.calm.model.design import Design
 from electjax.calm.model.estimate import first_weights
-from electjax.calm.model.generate import Expected, draw_cell_votes, draw_totals, expect, parameters
+from electjax.calm.model.generate import Expected, draw_cell_votes, draw_totals, expect
 from electjax.calm.model.problem import fitted, pose
 from electjax.calm.model.sums import blocks
-from electjax.calm.verbs.simulate import truth_of
 from electjax.data.axes import axes_of, proximity_of
 from electjax.data.errors import ElectionDataError
 from electjax.numerics.arrow import Point
 from electjax.numerics.host import double_precision
 from tests.calm.by_hand import hyper_of
+from tests.calm.truth import parameters, truth_of
 
 EVERYTHING = {
     "xi": 0.4,
@@ -421,8 +421,8 @@ def test_tiled_booths_look_like_booths(odd):
         ({"eta": {"cast": 0.1}}, "did you mean caste"),
         ({"eta": [0.1, 0.2]}, "one for each of age, religion, caste, income"),
         ({"shares": [1, 0, 1, 1]}, "4 positive numbers"),
-        ({"correlation_T": 1.0}, "a number in"),
-        ({"weighting": "cells"}, "plain or size"),
+        ({"correlation_T": 1.0}, "a number of at least 0 and below 1"),
+        ({"weighting": "cells"}, "one of plain, size"),
     ],
 )
 def test_errors_say_which_argument(arguments, said):

@@ -153,7 +153,10 @@ def case(name):
     )
 
 
-each_case = pytest.mark.parametrize("name", CASES)
+QUICK = ("literal", "everything")  # the others repeat what these show
+each_case = pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.ci) for name in CASES]
+)
 
 
 # ------------------------------------------------------------------------------------ by hand
@@ -860,6 +863,7 @@ def test_eta_per_standard_deviation_is_the_raw_one_times_it_if_the_penalty_is_re
     assert np.abs(np.asarray(one.shared.eta - sd * other.shared.eta)).max() > 1e-3
 
 
+@pytest.mark.ci
 def test_many_values_of_rho_at_once():
     booths, frame = sample()
     values = np.array([0.2, 0.5])
@@ -880,6 +884,7 @@ def test_many_values_of_rho_at_once():
     assert abs(float(reached[0] - reached[1])) > 1e-3
 
 
+@pytest.mark.ci
 def test_projection_leaves_the_unpenalised_fit_as_it_is():
     bare = LIKELIHOOD._replace(lambda_beta=np.float64(0), lambda_eta=np.float64(0))
     design = CASES["literal"]
@@ -896,6 +901,7 @@ def test_projection_leaves_the_unpenalised_fit_as_it_is():
     np.testing.assert_allclose(*theta, atol=1e-5)
 
 
+@pytest.mark.ci
 def test_constituencies_share_eta_as_much_as_tau_says():
     design = replace(CASES["literal"], affinity="hierarchical")
     shared = fit(design, LIKELIHOOD._replace(lambda_tau=np.float64(1e10)))

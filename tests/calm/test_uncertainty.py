@@ -21,6 +21,7 @@ from electjax.calm.model.sums import blocks
 from electjax.calm.model.unseen import constituencies
 from electjax.numerics.arrow import Point
 from electjax.numerics.host import double_precision
+from electjax.numerics.laplace import draw
 from tests.calm.by_hand import hyper_of
 
 EXPERIMENT = Path(__file__).parents[2] / "experiments" / "calm" / "run.py"
@@ -247,7 +248,7 @@ def test_draws_have_the_covariance_of_the_posterior(world):
     posterior = un.laplace(point, known, un.laplace_covariance(known))
     number = 4000
     keys = jax.random.split(jax.random.key(3), number)
-    drawn = jax.jit(jax.vmap(lambda key: un.draw(key, posterior)))(keys)
+    drawn = jax.jit(jax.vmap(lambda key: draw(key, posterior)))(keys)
     flat = np.concatenate([drawn.shared, np.asarray(drawn.groups).reshape(number, -1)], axis=1)
     wanted = np.linalg.inv(dense(problem, point))
     scale = np.sqrt(np.diag(wanted))

@@ -119,11 +119,6 @@ def projection_of(g: Float[Tensor, "a c k d"], frame: Frame, weighting: Weightin
     return scale[:, :, None] * (inverse @ (scale[:, :, None] * moment))
 
 
-def project(g: Float[Tensor, "a c k d"], frame: Frame, weighting: Weighting = "plain") -> Float[Array, "a c k d"]:
-    """g without what the cell features explain of it, party by party."""
-    return _off(jnp.asarray(g), frame, projection_of(g, frame, weighting))
-
-
 def moments_of(g: Float[Tensor, "*more d"], weight: Float[Tensor, "*more"]) -> Moments:
     """Moments of one chunk; what has weight 0 does not matter, whatever it holds."""
     g, weight = jnp.asarray(g).reshape(-1, g.shape[-1]), jnp.asarray(weight).reshape(-1, 1)
@@ -134,24 +129,6 @@ def moments_of(g: Float[Tensor, "*more d"], weight: Float[Tensor, "*more"]) -> M
     largest = jnp.abs(g).max(axis=0, initial=0.0)
     rounding = count * (CONSTANT * jnp.finfo(g.dtype).eps * largest) ** 2
     return Moments(count, mean, jnp.where(m2 > rounding, m2, 0.0))
-
-
-def no_moments(axes: int) -> Moments:
-    """Moments of nothing."""
-    return Moments(jnp.zeros(()), jnp.zeros(axes), jnp.zeros(axes))
-
-
-def combine(one: Moments, other: Moments) -> Moments:
-    """Moments of two chunks together, in either order."""
-    count = one.weight + other.weight
-    part = other.weight / jnp.where(count > 0, count, 1.0)
-    gap = jnp.asarray(other.mean) - one.mean
-    return Moments(count, one.mean + part * gap, one.m2 + other.m2 + one.weight * part * gap**2)
-
-
-def add_moments(moments: Moments, g: Float[Tensor, "*more d"], weight: Float[Tensor, "*more"]) -> Moments:
-    """Moments with one more chunk."""
-    return combine(moments, moments_of(g, weight))
 
 
 def standard_from(moments: Moments) -> Standard:

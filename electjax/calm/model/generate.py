@@ -10,13 +10,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
-from scipy.special import expit, logit
+from jaxtyping import Bool, Float, Int
+from scipy.special import expit
 
-from electjax.calm.model.design import Booths, Design, Frame, Local, Shared
-from electjax.calm.model.heads import contrast
+from electjax.calm.model.design import Booths, Frame
 from electjax.numerics.choice import CONTEXT_FLOOR
 from electjax.numerics.host import host_generator
 
@@ -207,36 +205,6 @@ def draw_cell_votes(
             found[place.rows, :, k] = some
             left, rest = left - some, rest - theta[..., k]
     return found
-
-
-def parameters(truth: Truth, design: Design, constituency: Int[np.ndarray, " i"]) -> tuple[Shared, Local]:
-    """The truth as a model holds it: where a fit may start, or what it is compared with.
-
-    Without constituency effects these are part of the booth effects, which is the same but for a context.
-    """
-    basis = np.asarray(contrast(len(truth.gamma), design.identification))
-
-    def free(values: np.ndarray) -> Array:
-        return jnp.asarray((values - values[..., :1] if design.identification == "reference" else values) @ basis)
-
-    own = design.constituency_effects
-    effects = np.zeros_like(truth.b_T) if own else truth.effect_T[constituency]
-    party_effects = np.zeros_like(truth.b_P) if own else truth.effect_P[constituency]
-    eta = jnp.asarray(truth.eta.mean(axis=0))
-    rho = np.array([truth.rho_T, truth.rho_P])
-    shared = Shared(
-        alpha=jnp.asarray(truth.alpha),
-        beta_T=jnp.asarray(truth.beta_T),
-        gamma=free(truth.gamma),
-        beta_P=free(truth.beta_P),
-        eta=None if design.affinity == "none" else eta,
-        eta_constituency=jnp.asarray(truth.eta) - eta if design.affinity == "hierarchical" else None,
-        xi=None if design.mobilisation == "none" else jnp.asarray(truth.xi),
-        effect_T=jnp.asarray(truth.effect_T) if own else None,
-        effect_P=free(truth.effect_P) if own else None,
-        dispersion=jnp.asarray(logit(np.maximum(rho, 1e-9))) if design.overdispersed else None,
-    )
-    return shared, Local(jnp.asarray(truth.b_T + effects), free(truth.b_P + party_effects))
 
 
 class _Parts(NamedTuple):

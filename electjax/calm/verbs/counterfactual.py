@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from electjax.calm.basis import Basis, basis_of, pose_basis, posterior_of, replace_frame
+from electjax.calm.basis import Basis, basis_of, pose_basis, posterior_of
 from electjax.calm.model.predict import by_constituency, expected, simulate
 from electjax.calm.model.problem import Problem
 from electjax.calm.options import CounterfactualOptions, Effects
@@ -178,7 +178,7 @@ def _changed(basis: Basis, booths: xr.Dataset) -> Problem:
         candidate_gate=gate_of(codes, axes),
         fielded=booths["fielded"].transpose("constituency", "party").values.astype(bool),
     )
-    encoded = replace_frame(basis.encoded, frame)
+    encoded = basis.encoded._replace(frame=frame)
     return pose_basis(basis.fit, encoded, basis.options, basis.design, basis.own, basis.areas)
 
 

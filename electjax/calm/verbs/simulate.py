@@ -169,29 +169,6 @@ def simulate(scale: str = "small", *, options: SimulateOptions) -> xr.Dataset:
     return checked_booths(found)
 
 
-def truth_of(booths: xr.Dataset) -> Truth:
-    """The truth of generated booths as arrays: `electjax.calm.model.generate` draws more votes from it."""
-    scalars = json.loads(booths.attrs["truth"])
-    areas = booths.sizes["constituency"]
-    eta = booths["true_eta"].values
-    return Truth(
-        alpha=scalars["alpha"],
-        beta_T=booths["true_beta_T"].values,
-        gamma=booths["true_gamma"].values,
-        beta_P=booths["true_beta_P"].transpose("feature", "party").values,
-        eta=booths["true_eta_constituency"].values if "true_eta_constituency" in booths else np.tile(eta, (areas, 1)),
-        xi=scalars["xi"],
-        effect_T=booths["true_effect_T"].values,
-        effect_P=booths["true_effect_P"].values,
-        b_T=booths["true_b_T"].values,
-        b_P=booths["true_b_P"].values,
-        axis_weight=np.array([scalars["axis_weight"][name] for name in booths["axis"].values.tolist()]),
-        exponent=scalars["context"],
-        rho_T=scalars["correlation_T"],
-        rho_P=scalars["correlation_P"],
-    )
-
-
 def _scale(name: str, options: SimulateOptions) -> tuple[Scale, xr.Dataset | None]:
     if name not in SCALES:
         raise _fault(f"no scale {name!r}", "scale", " or ".join(SCALES), suggest(str(name), list(SCALES)))
