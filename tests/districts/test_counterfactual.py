@@ -4,29 +4,30 @@ import itertools
 import json
 import math
 import re
+from dataclasses import fields
 
 import numpy as np
 import pytest
 import xarray as xr
-from electjax.districts.task.counterfactual import counterfactual
-from electjax.districts.task.simulate import split_values
-from electjax.run.settings import ModelSettings, Settings
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from omegaconf import OmegaConf
 
 import electjax
+from electjax.data.options import made
+from electjax.data.progress import silent
 from electjax.districts.models.base import simulate_runs
+from electjax.districts.options import method_group, model_group, split_values
 from electjax.districts.report.figures import scenario_seats
 from electjax.districts.report.page import report
 from electjax.districts.report.tables import scenario_rows
-from electjax.districts.scenario import KEYS, change, move_popularity, resize
+from electjax.districts.scenario import change, move_popularity, resize
+from electjax.districts.task import TaskOptions, counterfactual
 from electjax.districts.verbs.counterfactual import check_scenarios, seat_statistics
 from electjax.districts.verbs.predict import posterior_basis
 from electjax.report.report import write_report
-from electjax.run.config import CHANGES, ConfigError, conf_dir, restore, to_settings
+from electjax.run.config import ConfigError, conf_dir, job_of, resolved, restore
 from tests.districts.test_predict import OPEN, made_posterior
 
 RUNS = 300
@@ -333,6 +334,15 @@ def test_popularity_cannot_be_set_where_it_is_an_outcome(small):
 # --------------------------------------------------------------------------------------------- task, report
 
 
+def asked(scenarios, *, eta=0.99, **more):
+    """What a configuration asks of the task."""
+    model = made(model_group("pcm"), {"eta": eta, **OPEN, "priors": {"eta": [0.0, 1.0]}}, where="model")
+    inference = made(method_group("smc"), {}, where="inference")
+    return made(
+        TaskOptions, {"models": {"pcm": model}, "inference": inference, "scenarios": scenarios, **more}, where="task"
+    )
+
+
 @pytest.fixture(scope="module")
 def result(small, posterior):
     """The task with a calibration that is already known."""
@@ -348,10 +358,9 @@ def result(small, posterior):
         observed_swm=0.01,
     ).assign_attrs(simulations=100, acceptance_rate=0.3, tolerance=1.0)
     scenarios = {"B plus 8": {"swing": {"B": 0.08}}, "more districts & <more>": {"districts": 40}}
-    model = ModelSettings(values={"eta": 0.9, **OPEN}, priors={"eta": (0.0, 1.0)})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(electjax, "calibrate", lambda *_, **__: found, raising=False)
-        return counterfactual(small, Settings({"pcm": model}, runs=10, optimal_runs=40, scenarios=scenarios))
+        patch.setattr(electjax.districts, "calibrate", lambda *_, **__: found, raising=False)
+        return counterfactual(small, asked(scenarios, runs=10, optimal_runs=40, eta=0.9), silent)
 
 
 def test_the_task_leaves_scenarios_beside_the_calibration(result):
@@ -369,10 +378,10 @@ def test_the_task_leaves_scenarios_beside_the_calibration(result):
 
 
 def test_a_scenario_is_refused_before_the_calibration(small, monkeypatch):
-    monkeypatch.setattr(electjax, "calibrate", lambda *_, **__: pytest.fail("calibrated"), raising=False)
-    bad = Settings({"pcm": ModelSettings(values=OPEN)}, scenarios={"x": {"swing": {"Z": 0.1}}})
+    monkeypatch.setattr(electjax.districts, "calibrate", lambda *_, **__: pytest.fail("calibrated"), raising=False)
+    bad = asked({"x": {"swing": {"Z": 0.1}}})
     with pytest.raises(ValueError, match="scenario 'x', swing: no party 'Z'"):
-        counterfactual(small, bad)
+        counterfactual(small, bad, silent)
 
 
 def test_the_report_tells_and_draws_the_scenarios(result, tmp_path):
@@ -409,11 +418,12 @@ def hydra_at_conf():
 def test_the_experiment_is_possible_and_takes_scenarios_of_the_command_line():
     set_here = ["scenarios.more.districts=90", "scenarios={swing back: {swing: {AAP: -0.1}}}"]
     cfg = compose("config", ["+experiment=delhi2020_counterfactual", *set_here])
-    found = to_settings(restore(OmegaConf.to_yaml(cfg, resolve=True)))
+    found = job_of(restore(resolved(cfg))).options
     assert found.scenarios["more"] == {"districts": 90}
     assert found.scenarios["swing back"] == {"swing": {"AAP": -0.1}}
     assert len(found.scenarios) > 4
-    params, options = split_values("pcm", found.models["pcm"].values)
+    values = {item.name: getattr(found.models["pcm"], item.name) for item in fields(found.models["pcm"])}
+    params, options = split_values("pcm", {name: value for name, value in values.items() if name != "priors"})
     election = electjax.districts.load("delhi2020")
     assert check_scenarios(election, "pcm", found.scenarios, params=params, options=options) is None
 
@@ -430,8 +440,4 @@ def test_the_experiment_is_possible_and_takes_scenarios_of_the_command_line():
 )
 def test_wrong_sections_are_named(overrides, said):
     with pytest.raises(ConfigError, match=re.escape(said)):
-        to_settings(compose("config", ["task=counterfactual", *overrides]))
-
-
-def test_the_configuration_knows_the_changes():
-    assert CHANGES == KEYS
+        job_of(compose("config", ["task=counterfactual", *overrides]))

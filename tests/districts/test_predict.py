@@ -172,7 +172,7 @@ def test_what_is_no_posterior_is_refused(small):
     cases = [
         (posterior.isel(draw=slice(0)), "no accepted draws"),
         (posterior.drop_attrs(), "no attribute 'model'"),
-        (posterior.assign(weight=posterior["weight"] * np.nan), "weights must be finite"),
+        (posterior.assign(weight=posterior["weight"] * np.nan), r"weight\(draw=.0.\): found nan; expected a number"),
         (posterior.assign_coords(party=list("ABD")), "eta has other labels along 'party'"),
     ]
     for bad, said in cases:
