@@ -8,9 +8,7 @@ from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float, Key
 
 from electjax.numerics.arrow import Point
-from electjax.numerics.covariance import Tensor as Tensor
-from electjax.numerics.covariance import inverse_root as inverse_root
-
+from electjax.numerics.covariance import Tensor
 
 
 class Laplace(NamedTuple):

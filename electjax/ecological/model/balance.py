@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Real
 
-from electjax.numerics.laplace import Tensor
+from electjax.numerics.covariance import Tensor
 
 FLOOR = 1e-12  # of the independent table: a cell of 0 that bounds may open
 FURTHEST = 1e100  # to keep a factor from 0 and infinity

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from electjax.numerics.laplace import Tensor
+from electjax.numerics.covariance import Tensor
 
 Found = TypeVar("Found")
 

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Real
 
 from electjax.ecological.model.balance import balance
-from electjax.numerics.laplace import Tensor
+from electjax.numerics.covariance import Tensor
 
 
 class Baseline(NamedTuple):

@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Float, Real
 
 from electjax.ecological.model.baselines import independence
 from electjax.ecological.model.data import Blocks, in_blocks
-from electjax.numerics.laplace import Tensor
+from electjax.numerics.covariance import Tensor
 
 TITLE = "multinomial EM"
 

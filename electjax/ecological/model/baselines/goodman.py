@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Real
 
-from electjax.numerics.laplace import Tensor
+from electjax.numerics.covariance import Tensor
 
 TITLE = "Goodman's regression"
 
