@@ -11,7 +11,8 @@ from electjax.ecological.model.balance import balance, within
 from electjax.ecological.model.estimate import Mode, curvature, expected_tables, in_contests, noise
 from electjax.ecological.model.problem import Problem, logits
 from electjax.numerics.arrow import Point, eliminate
-from electjax.numerics.laplace import Laplace, draw, given_shared, inverse_root
+from electjax.numerics.covariance import inverse_root
+from electjax.numerics.laplace import Laplace, draw, given_shared
 
 
 class Posterior(NamedTuple):
