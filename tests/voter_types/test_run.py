@@ -487,8 +487,8 @@ def test_prediction_refuses_what_the_fit_does_not_know(county, truth):
         electjax.voter_types.predict(truth, renamed)
     mu = truth["mu"].copy()
     mu.loc[{"office": "Sheriff", "option": 1}] = np.nan
+    known = truth.assign(mu=mu, on_menu=mu.notnull().any("type"))
     with pytest.raises(electjax.ElectionDataError, match="column 'Sheriff': a vote for 'split', which was on no menu"):
-        known = truth.assign(mu=mu, on_menu=mu.notnull().any("type"))
         electjax.voter_types.predict(known, few)
     odd = few.assign_coords(option_label=("option", ["abstain", "straight", "split"]))
     with pytest.raises(electjax.ElectionDataError, match="labelled or numbered otherwise"):
