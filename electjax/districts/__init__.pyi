@@ -19,11 +19,11 @@ from .verbs.plot import plot as plot
 from .verbs.predict import predict as predict
 from .verbs.read import read as read
 from .verbs.recover import recover as recover
+from .verbs.sbc import coverage as coverage
+from .verbs.sbc import sbc as sbc
+from .verbs.sbc import tarp as tarp
 from .verbs.simulate import simulate as simulate
 from .verbs.summary import summary as summary
 from .verbs.trust import check as check
-from .verbs.trust import coverage as coverage
 from .verbs.trust import identifiability as identifiability
-from .verbs.trust import sbc as sbc
 from .verbs.trust import sensitivity as sensitivity
-from .verbs.trust import tarp as tarp

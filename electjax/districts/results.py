@@ -1,6 +1,8 @@
 """Results of the wing's verbs, declared: what `save` writes and `load` checks, and the units of all variables."""
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -36,10 +38,32 @@ def parameter_names(fit: xr.Dataset) -> list[str]:
     return [str(name).removeprefix(prefix) for name in fit.data_vars if str(name).startswith(prefix)]
 
 
+def scalars(dataset: xr.Dataset, names: Sequence[str], lead: tuple[str, ...]) -> tuple[list[str], np.ndarray]:
+    """Every component of these variables, labelled such as "eta BJP", as one array over `lead` and component."""
+    labels: list[str] = []
+    columns = []
+    for name in names:
+        variable = dataset[name].transpose(*lead, ...)
+        own = variable.dims[len(lead) :]
+        for index in np.ndindex(*variable.shape[len(lead) :]):
+            which = [
+                str(variable[dim].values[i]) if dim in variable.coords else str(i)
+                for dim, i in zip(own, index, strict=True)
+            ]
+            labels.append(" ".join([name, *which]))
+        columns.append(variable.values.reshape((*variable.shape[: len(lead)], -1)))
+    return labels, np.concatenate(columns, axis=-1)
+
+
+def origin_of(result: xr.Dataset) -> dict[str, Any]:
+    """How a result came about, without what says which kind it is."""
+    return {str(key): value for key, value in result.attrs.items() if key != "conventions"}
+
+
 def _summaries(*lead: str) -> dict[str, Variable]:
     """The summary statistics of elections over some leading dims."""
     return {
-        "seats": Variable((*lead, "party"), "count", "seats won", "seats", required=True),
+        "seats": Variable((*lead, "party"), "count", "seats won", "seats"),
         "vote_fraction": Variable((*lead, "party"), "number", "mean over districts of the party's vote fraction"),
         "mwm": Variable(lead, "number", "mean winning margin"),
         "swm": Variable(lead, "number", "standard deviation of the winning margin"),
@@ -49,17 +73,18 @@ def _summaries(*lead: str) -> dict[str, Variable]:
 SIMULATION = Schema(
     name="simulated elections",
     variables={
-        "votes": Variable(_SIZES, "count", "votes polled", "votes", required=True),
-        "winner": Variable(("run", "district"), "label", "party that won the seat", "party label", required=True),
+        "votes": Variable(_SIZES, "count", "votes polled", "votes"),
+        "winner": Variable(("run", "district"), "label", "party that won the seat", "party label"),
         "margin": Variable(("run", "district"), "number", "winner's share of the votes polled"),
         **_summaries("run"),
-        "run": Variable(_RUN, "whole", "number of the simulated election", coord=True),
+        "seats": Variable(("run", "party"), "count", "seats won", "seats", required=True),
+        "run": Variable(_RUN, "whole", "number of the simulated election", coord=True, required=True),
         "draw": Variable(_RUN, "whole", "draw of the posterior", coord=True),
-        **_labels("district", "party"),
+        "district": Variable(("district",), "label", "district", "district label", coord=True),
+        **_labels("party"),
     },
     build="districts.simulate or districts.predict",
     attrs=_PROVENANCE | {"parameters": "values of the parameters that do not vary, JSON"},
-    needs=("model", "options"),
 )
 
 
@@ -142,7 +167,7 @@ CALIBRATION = Schema(
         ),
         "trace_log_evidence": Variable((), "number", "log probability of the votes given the model"),
         "draw": Variable(("draw",), "whole", "accepted draw, closest first", coord=True),
-        **_labels("party"),
+        "party": Variable(("party",), "label", "party", "party label", coord=True),
     },
     build="districts.calibrate",
     attrs=_PROVENANCE
@@ -184,6 +209,19 @@ COUNTERFACTUAL = Schema(
     attrs=_PROVENANCE | {"scenarios": "the scenarios, JSON"},
 )
 
+
+def _check_recovery(ds: xr.Dataset, where: str) -> xr.Dataset:
+    """The truths are there, and draws of the same parameters."""
+    prefix = "truth_"
+    names = [str(name).removeprefix(prefix) for name in ds.data_vars if str(name).startswith(prefix)]
+    lacking = [name for name in names if name not in ds or ds[name].dims[:2] != ("replicate", "draw")]
+    if not names or lacking:
+        problem = f"no draws of {lacking[0]!r}" if lacking else "no truth_<parameter>"
+        expected = "truth_<parameter>(replicate, ...) and <parameter>(replicate, draw, ...)"
+        raise data_error(problem, where=where, expected=expected, mend="run districts.recover")
+    return ds
+
+
 _EACH = ("replicate",)
 RECOVERY = Schema(
     name="recovery",
@@ -193,11 +231,11 @@ RECOVERY = Schema(
         "tolerance": Variable(_EACH, "number", "tolerance of the calibration", "tolerances"),
         "ess": Variable(_EACH, "number", "effective sample size", "draws"),
         "simulations": Variable(_EACH, "count", "simulations of the calibration"),
-        **_labels("party"),
+        "party": Variable(("party",), "label", "party", "party label", coord=True),
     },
     build="districts.recover",
     attrs=_PROVENANCE,
-    needs=("model", "method"),
+    check=_check_recovery,
 )
 
 OUTCOMES = Schema(
@@ -251,148 +289,4 @@ GEOGRAPHY = Schema(
     build="districts.geography",
 )
 
-_PARAMETER = ("parameter",)
-_P_VALUES = "p-value of a {} test that the ranks are uniform"
-SBC = Schema(
-    name="simulation-based calibration",
-    variables={
-        "fractional_rank": Variable(("replicate", "parameter"), "share", "weight of the draws below the truth"),
-        "rank": Variable(("replicate", "parameter"), "count", "rank of the truth among 100", required=True),
-        "count": Variable(("parameter", "bin"), "count", "replicates with a rank in the bin", required=True),
-        "count_low": Variable(("bin",), "count", "lower end of the band of the counts"),
-        "count_high": Variable(("bin",), "count", "upper end of the band of the counts"),
-        "ecdf": Variable(("parameter", "point"), "share", "share of the replicates with a rank up to the point"),
-        "ecdf_low": Variable(("point",), "share", "lower end of the band of the cumulative shares"),
-        "ecdf_high": Variable(("point",), "share", "upper end of the band of the cumulative shares"),
-        "p_chi2": Variable(_PARAMETER, "number", _P_VALUES.format("chi-square")),
-        "p_ks": Variable(_PARAMETER, "number", _P_VALUES.format("Kolmogorov-Smirnov")),
-        **_labels("parameter"),
-    },
-    build="districts.sbc",
-)
-COVERAGE = Schema(
-    name="coverage",
-    variables={
-        "coverage": Variable(
-            ("parameter", "level"), "share", "share of the replicates whose interval holds the truth", required=True
-        ),
-        "low": Variable(("level",), "share", "lower end of what 95 % of right methods show"),
-        "high": Variable(("level",), "share", "upper end of what 95 % of right methods show"),
-        "width": Variable(("parameter", "level"), "number", "mean width as a share of that of the prior's interval"),
-        "level": Variable(("level",), "share", "nominal probability", coord=True),
-        **_labels("parameter"),
-    },
-    build="districts.coverage",
-)
-TARP = Schema(
-    name="TARP",
-    variables={
-        "fractional_rank": Variable(_EACH, "share", "weight of the draws nearer to the reference than the truth"),
-        "coverage": Variable(("credibility",), "share", "expected coverage of balls", required=True),
-        "low": Variable(("credibility",), "share", "lower end of the band"),
-        "high": Variable(("credibility",), "share", "upper end of the band"),
-        "p_chi2": Variable((), "number", _P_VALUES.format("chi-square")),
-        "p_ks": Variable((), "number", _P_VALUES.format("Kolmogorov-Smirnov")),
-        "credibility": Variable(("credibility",), "share", "nominal probability", coord=True, required=True),
-    },
-    build="districts.tarp",
-)
-_STATISTIC = ("statistic",)
-CHECK = Schema(
-    name="predictive check",
-    variables={
-        "observed": Variable(_STATISTIC, "number", "observed value", required=True),
-        "mean": Variable(_STATISTIC, "number", "mean of the predictions"),
-        "sd": Variable(_STATISTIC, "number", "standard deviation of the predictions"),
-        "low": Variable(_STATISTIC, "number", "5 % quantile of the predictions"),
-        "high": Variable(_STATISTIC, "number", "95 % quantile of the predictions"),
-        "p": Variable(_STATISTIC, "number", "share of the predictions above the observed value, ties half"),
-        "p_two_sided": Variable(_STATISTIC, "number", "two-sided p-value"),
-        "fitted": Variable(_STATISTIC, "flag", "whether the calibration looked at the statistic", required=True),
-        **_labels("statistic"),
-    },
-    build="districts.check",
-)
-_CURVE = ("epsilon", "parameter")
-SENSITIVITY = Schema(
-    name="sensitivity",
-    variables={
-        **{
-            f"{prefix}{name}": Variable(_CURVE, "number", f"{meaning} of the posterior{said}", required=not prefix)
-            for prefix, said in (("", ""), ("unadjusted_", ", before regression adjustment"))
-            for name, meaning in (
-                ("mean", "mean"),
-                ("sd", "standard deviation"),
-                ("low", "5 % quantile"),
-                ("median", "median"),
-                ("high", "95 % quantile"),
-            )
-        },
-        "drift": Variable(
-            _PARAMETER, "number", "change of the mean over the range, in sds of the tightest posterior", required=True
-        ),
-        "share": Variable(("epsilon",), "number", "share of the accepted draws by weight"),
-        "ess": Variable(("epsilon",), "number", "effective sample size", "draws"),
-        "draws": Variable(("epsilon",), "count", "accepted draws", "draws"),
-        "epsilon": Variable(("epsilon",), "number", "tolerance", "tolerances", coord=True),
-        **_labels("parameter"),
-    },
-    build="districts.sensitivity",
-)
-IDENTIFIABILITY = Schema(
-    name="identifiability",
-    variables={
-        "contraction": Variable(_PARAMETER, "number", "1 - posterior over prior variance", required=True),
-        "identified": Variable(_PARAMETER, "flag", "whether the contraction is .25 or more", required=True),
-        "mean": Variable(_PARAMETER, "number", "mean of the posterior"),
-        "sd": Variable(_PARAMETER, "number", "standard deviation of the posterior"),
-        "low": Variable(_PARAMETER, "number", "5 % quantile of the posterior"),
-        "high": Variable(_PARAMETER, "number", "95 % quantile of the posterior"),
-        "prior_sd": Variable(_PARAMETER, "number", "standard deviation of the prior"),
-        "said": Variable(_PARAMETER, "label", "the same in words", "text"),
-        **_labels("parameter"),
-    },
-    build="districts.identifiability",
-)
-_MODEL, _MODELS = ("model",), ("model", "epsilon")
-COMPARISON = Schema(
-    name="comparison",
-    variables={
-        "probability": Variable(_MODELS, "number", "posterior probability of the model", required=True),
-        "probability_se": Variable(_MODELS, "number", "its standard error, by the delta method"),
-        "evidence": Variable(_MODELS, "number", "P(distance <= tolerance | model)", required=True),
-        "evidence_se": Variable(_MODELS, "number", "its standard error"),
-        "draws": Variable(_MODELS, "count", "simulations that carry the estimate"),
-        "prior_probability": Variable(_MODEL, "number", "prior probability of the model"),
-        "reached": Variable(_MODEL, "number", "smallest tolerance of the search", "tolerances"),
-        "simulations": Variable(_MODEL, "count", "simulations of the search"),
-        "crps_seats": Variable(("model", "party"), "number", "CRPS of the party's seats, lower is better", "seats"),
-        "crps_seats_se": Variable(("model", "party"), "number", "its Monte Carlo standard error", "seats"),
-        "energy_seats": Variable(_MODEL, "number", "energy score of the vector of seats", "seats"),
-        "energy_seats_se": Variable(_MODEL, "number", "its Monte Carlo standard error", "seats"),
-        "energy_statistics": Variable(_MODEL, "number", "energy score of the paper's statistics", "tolerances"),
-        "energy_statistics_se": Variable(_MODEL, "number", "its Monte Carlo standard error", "tolerances"),
-        "log_score": Variable(_MODEL, "number", "-log P(exactly these seats)", "nats"),
-        "log_score_se": Variable(_MODEL, "number", "its Monte Carlo standard error", "nats"),
-        "epsilon": Variable(("epsilon",), "number", "tolerance", "tolerances", coord=True),
-        **_labels("model"),
-    },
-    build="districts.compare",
-)
-
-RESULTS = (
-    SIMULATION,
-    CALIBRATION,
-    COUNTERFACTUAL,
-    RECOVERY,
-    OUTCOMES,
-    SWING_CURVE,
-    GEOGRAPHY,
-    SBC,
-    COVERAGE,
-    TARP,
-    CHECK,
-    SENSITIVITY,
-    IDENTIFIABILITY,
-    COMPARISON,
-)
+RESULTS = (SIMULATION, CALIBRATION, COUNTERFACTUAL, RECOVERY, OUTCOMES, SWING_CURVE, GEOGRAPHY)

@@ -10,11 +10,12 @@ from electjax.data.errors import data_error, suggest
 from electjax.data.schema import Schema, conform
 from electjax.districts.builders import award_seats
 from electjax.districts.catalogue import embedded
+from electjax.districts.checks import CHECKS
 from electjax.districts.results import CALIBRATION, RESULTS
 from electjax.districts.schema import ELECTION, validate
 
 Stored = xr.Dataset | str | os.PathLike[str]
-SCHEMAS = (ELECTION, *RESULTS)
+SCHEMAS = (ELECTION, *RESULTS, *CHECKS)
 
 
 def save(dataset: xr.Dataset, path: str | os.PathLike[str]) -> Path:
@@ -98,9 +99,12 @@ def fit_of(fit: Stored) -> xr.Dataset:
 
 def result_of(result: Stored, *schemas: Schema) -> xr.Dataset:
     """A result given as a Dataset or a path, of one of these kinds."""
-    if not isinstance(result, str | os.PathLike):
-        return store.checked_kind(result, "the Dataset", schemas)
-    return _loaded(result, *schemas)
+    if isinstance(result, str | os.PathLike):
+        return _loaded(result, *schemas)
+    told = result.attrs.get("conventions") if isinstance(result, xr.Dataset) else None
+    if len(schemas) == 1 and told in (None, schemas[0].conventions):
+        return conform(result, schemas[0])
+    return store.checked_kind(result, "the Dataset", schemas)
 
 
 def _loaded(source: str | os.PathLike[str], *schemas: Schema) -> xr.Dataset:

@@ -9,7 +9,9 @@ import electjax
 from electjax import ElectionDataError
 from electjax.districts.abc import trust
 from electjax.districts.report.posterior import coverage_curve, rank_histogram, tarp_curve
-from electjax.districts.verbs.trust import coverage, identifiability, sbc, scalars, tarp
+from electjax.districts.results import scalars
+from electjax.districts.verbs.sbc import coverage, sbc, tarp
+from electjax.districts.verbs.trust import identifiability
 
 REPLICATES, DRAWS = 600, 99
 RHO = 0.8  # of the two dimensions of the posterior

@@ -28,10 +28,10 @@ def option(
     default: Any,
     meaning: str,
     *,
-    low: float | None = None,
-    high: float | None = None,
-    above: float | None = None,
-    below: float | None = None,
+    low: float | int | None = None,
+    high: float | int | None = None,
+    above: float | int | None = None,
+    below: float | int | None = None,
 ) -> Any:
     """Declare an option of a model or of a method, in the terms of `electjax.data.options.option`."""
     facts = {"meaning": meaning, "low": low, "high": high, "above": above, "below": below, "good": None, "expected": ""}

@@ -278,11 +278,6 @@ def holds(options: SIMOptions) -> frozenset[str]:
     return frozenset()
 
 
-def one_by_one(options: Any) -> bool:
-    """Electors of all the nation are simulated together."""
-    return True
-
-
 SIM = Simulator(
     name="sim",
     title="Social Identity Model",
@@ -394,7 +389,7 @@ SIM = Simulator(
     poll_batch=poll_batch,
     schedule=schedule,
     holds=holds,
-    one_by_one=one_by_one,
+    one_by_one=lambda options: True,  # electors of all the nation are simulated together
     dims=dims,
     check=check,
     permits=permits,

@@ -15,9 +15,9 @@ from electjax.data.schema import conform
 from electjax.districts.abc.distance import target
 from electjax.districts.abc.prior import PriorSpec
 from electjax.districts.abc.scores import Evidence, crps, energy_score, evidence, log_score, probabilities
+from electjax.districts.checks import COMPARISON
 from electjax.districts.codec import observed_statistics
 from electjax.districts.options import CalibrateOptions, CompareOptions, MethodOptions
-from electjax.districts.results import COMPARISON
 from electjax.districts.store import Stored, election_of, fit_of
 from electjax.districts.verbs.calibrate import calibrate
 from electjax.districts.verbs.predict import predict

@@ -8,8 +8,7 @@ import xarray as xr
 
 import electjax
 from electjax.data.errors import data_error
-from electjax.districts.results import parameter_names
-from electjax.districts.verbs.trust import scalars
+from electjax.districts.results import parameter_names, scalars
 from electjax.report.draw import weighted_quantiles
 
 _LEVELS = [0.05, 0.5, 0.95]

@@ -1,228 +1,24 @@
-"""Is a posterior to be trusted? One verb per check.
+"""Is one calibration to be trusted? `check`, `sensitivity` and `identifiability`."""
 
-`sbc`, `coverage` and `tarp` judge a way of calibrating, by what `recover` finds on elections simulated from known
-parameters; `districts.check`, `districts.sensitivity` and `districts.identifiability` judge one calibration.
-"""
-
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from electjax.data.errors import data_error
 from electjax.data.options import with_options
 from electjax.data.schema import conform
-from electjax.districts import results
+from electjax.districts import checks, results
 from electjax.districts.abc import trust
 from electjax.districts.codec import observed_statistics
-from electjax.districts.options import BandOptions, CheckOptions, CoverageOptions, SensitivityOptions
-from electjax.districts.results import parameter_names
+from electjax.districts.options import CheckOptions, SensitivityOptions
+from electjax.districts.results import origin_of, parameter_names, scalars
 from electjax.districts.store import Stored, election_of, fit_of, result_of
 from electjax.districts.verbs.outcomes import outcomes
 from electjax.districts.verbs.predict import predict
 
-RANKS = 100
-POINTS = 50  # at which cumulative distributions are drawn
 LEARNT = 0.25  # contraction from which a parameter counts as identified; a few hundred draws leave it .1 unsure
 FEWEST_ESS = 20.0
-
-_TRUTH, _PRIOR = "truth_", "prior_"
-
-
-class Recovered(NamedTuple):
-    """A recovery as arrays, the scalars of all parameters side by side."""
-
-    labels: list[str]
-    draws: np.ndarray  # [R, N, D]
-    weight: np.ndarray  # [R, N]
-    truth: np.ndarray  # [R, D]
-
-
-def recovered(recovery: xr.Dataset) -> Recovered:
-    """The arrays of a recovery; ElectionDataError where it has no known parameters."""
-    names = _names(recovery, _TRUTH)
-    if not names:
-        raise data_error(
-            "no truth_<parameter>",
-            where="recovery",
-            expected="what districts.recover returned",
-            mend="run districts.recover",
-        )
-    labels, draws = scalars(recovery, names, ("replicate", "draw"))
-    _, truth = scalars(recovery, [_TRUTH + name for name in names], ("replicate",))
-    return Recovered(labels, draws, recovery["weight"].transpose("replicate", "draw").values, truth)
-
-
-def scalars(dataset: xr.Dataset, names: Sequence[str], lead: tuple[str, ...]) -> tuple[list[str], np.ndarray]:
-    """Every component of these variables, labelled such as "eta BJP", as one array over `lead` and component."""
-    labels: list[str] = []
-    columns = []
-    for name in names:
-        variable = dataset[name].transpose(*lead, ...)
-        own = variable.dims[len(lead) :]
-        for index in np.ndindex(*variable.shape[len(lead) :]):
-            which = [
-                str(variable[dim].values[i]) if dim in variable.coords else str(i)
-                for dim, i in zip(own, index, strict=True)
-            ]
-            labels.append(" ".join([name, *which]))
-        columns.append(variable.values.reshape((*variable.shape[: len(lead)], -1)))
-    return labels, np.concatenate(columns, axis=-1)
-
-
-@with_options
-def sbc(recovery: Stored, *, asked: BandOptions) -> xr.Dataset:
-    """Simulation-based calibration: the truth's rank among the posterior draws, uniform where posteriors are right.
-
-    Ranks are weighted: the share of the posterior's weight below the truth, ties broken at random, on a scale of 0 to
-    99; no draw is thinned away. A hump in the histogram says that posteriors are too wide, a trough that they are too
-    narrow, a slope that they lie to one side.
-
-    Args:
-        recovery: what `districts.recover` returned, or the path where it was saved.
-
-    Returns:
-        Dataset over `parameter` (every scalar): fractional_rank and rank(replicate), count(bin) with count_low and
-        count_high, ecdf(point) with ecdf_low and ecdf_high (simultaneous bands, also for count), p_chi2 (bins with 20
-        or more replicates expected) and p_ks. p-values are of one parameter each, not corrected for their number.
-
-    Raises:
-        ElectionDataError: no recovery.
-
-    Examples:
-        >>> import electjax
-        >>> election = electjax.districts.uniform({"A": 0.55, "B": 0.45}, districts=20, electors=20_000)
-        >>> how = {"method": "rejection", "budget": 256, "accept": 50, "seed": 1}
-        >>> recovery = electjax.districts.recover(election, "dm", replicates=10, **how)
-        >>> checked = electjax.districts.sbc(recovery)
-        >>> checked["rank"].dims, checked["parameter"].values.tolist()
-        (('replicate', 'parameter'), ['concentration'])
-    """
-    recovery = result_of(recovery, results.RECOVERY)
-    found = recovered(recovery)
-    rank = trust.fractional_ranks(found.draws, found.weight, found.truth, np.random.default_rng(asked.seed))
-    number, bins = len(rank), trust.bins_for(len(rank))
-    points = np.arange(1, POINTS) / POINTS
-    count_band = trust.histogram_band(number, bins, asked.level)
-    ecdf_band = trust.ecdf_band(number, points, asked.level)
-    tests = [trust.uniformity(column) for column in rank.T]
-    found_ranks = xr.Dataset(
-        {
-            "fractional_rank": (("replicate", "parameter"), rank),
-            "rank": (("replicate", "parameter"), np.minimum((rank * RANKS).astype(int), RANKS - 1)),
-            "count": (("parameter", "bin"), np.stack([np.histogram(c, bins, (0, 1))[0] for c in rank.T])),
-            "count_low": ("bin", count_band.low),
-            "count_high": ("bin", count_band.high),
-            "ecdf": (("parameter", "point"), (rank.T[..., None] <= points).mean(axis=1)),
-            "ecdf_low": ("point", ecdf_band.low / number),
-            "ecdf_high": ("point", ecdf_band.high / number),
-            "p_chi2": ("parameter", [test.chi2 for test in tests]),
-            "p_ks": ("parameter", [test.ks for test in tests]),
-        },
-        coords={"parameter": found.labels, "bin": (np.arange(bins) + 0.5) / bins, "point": points},
-        attrs=_origin(recovery) | {"check": "simulation-based calibration", "band_level": asked.level},
-    )
-    return conform(found_ranks, results.SBC)
-
-
-@with_options
-def coverage(recovery: Stored, *, asked: CoverageOptions) -> xr.Dataset:
-    """How often the central posterior intervals hold the truth.
-
-    Args:
-        recovery: what `districts.recover` returned, or the path where it was saved.
-
-    Returns:
-        Dataset over `parameter` and `level`: coverage, low and high (what 95 % of right methods would show, at each
-        level by itself) and width, the intervals' mean width as a share of that of the prior's interval.
-
-    Raises:
-        ElectionDataError: a level that is not between 0 and 1, or no recovery.
-
-    Examples:
-        >>> import electjax
-        >>> election = electjax.districts.uniform({"A": 0.55, "B": 0.45}, districts=20, electors=20_000)
-        >>> how = {"method": "rejection", "budget": 256, "accept": 50, "seed": 1}
-        >>> recovery = electjax.districts.recover(election, "dm", replicates=10, **how)
-        >>> checked = electjax.districts.coverage(recovery, levels=[0.5, 0.9])
-        >>> checked["coverage"].sizes["level"], bool((checked["low"] < checked["high"]).all())
-        (2, True)
-    """
-    recovery = result_of(recovery, results.RECOVERY)
-    nominal = np.asarray(asked.levels, float)
-    found = recovered(recovery)
-    low, high = trust.central_intervals(found.draws, found.weight, nominal)
-    covered = (low <= found.truth[..., None]) & (found.truth[..., None] <= high)
-    number = len(covered)
-    # the truths are draws from the prior
-    prior_low, prior_high = (a[0] for a in trust.central_intervals(found.truth[None], np.ones((1, number)), nominal))
-    expected = np.array([trust.binomial_interval(number, p) for p in nominal]) / number
-    shares = xr.Dataset(
-        {
-            "coverage": (("parameter", "level"), covered.mean(axis=0)),
-            "low": ("level", expected[:, 0]),
-            "high": ("level", expected[:, 1]),
-            "width": (("parameter", "level"), (high - low).mean(axis=0) / (prior_high - prior_low)),
-        },
-        coords={"parameter": found.labels, "level": nominal},
-        attrs=_origin(recovery) | {"check": "coverage of central intervals"},
-    )
-    return conform(shares, results.COVERAGE)
-
-
-@with_options
-def tarp(recovery: Stored, *, asked: BandOptions) -> xr.Dataset:
-    """Tests of accuracy with random points: expected coverage of balls, all parameters at once.
-
-    Every replicate has a reference point, the truth of another replicate; the ball around it that reaches the
-    replicate's own truth should hold any share of the posterior equally often. Distances are Euclidean on the prior's
-    quantile scale.
-
-    Args:
-        recovery: what `districts.recover` returned, or the path where it was saved.
-
-    Returns:
-        Dataset: fractional_rank(replicate); coverage(credibility), below the diagonal where posteriors are too
-        narrow, with low and high (a simultaneous band); p_chi2 and p_ks.
-
-    Raises:
-        ElectionDataError: no recovery.
-
-    Examples:
-        >>> import electjax
-        >>> election = electjax.districts.uniform({"A": 0.55, "B": 0.45}, districts=20, electors=20_000)
-        >>> how = {"method": "rejection", "budget": 256, "accept": 50, "seed": 1}
-        >>> recovery = electjax.districts.recover(election, "dm", replicates=10, **how)
-        >>> checked = electjax.districts.tarp(recovery)
-        >>> checked["coverage"].dims, bool(0 <= checked["p_ks"] <= 1)
-        (('credibility',), True)
-    """
-    recovery = result_of(recovery, results.RECOVERY)
-    found = recovered(recovery)
-    number = len(found.truth)
-    truth, draws = np.empty_like(found.truth), np.empty_like(found.draws)
-    for i, prior in enumerate(found.truth.T):
-        truth[:, i] = trust.prior_quantile(prior, prior)
-        draws[..., i] = trust.prior_quantile(found.draws[..., i].ravel(), prior).reshape(draws.shape[:-1])
-    rng = np.random.default_rng(asked.seed)
-    rank = trust.tarp_ranks(draws, found.weight, truth, np.roll(truth, 1, axis=0), rng)
-    points = np.arange(1, POINTS) / POINTS
-    band = trust.ecdf_band(number, points, asked.level)
-    test = trust.uniformity(rank)
-    balls = xr.Dataset(
-        {
-            "fractional_rank": ("replicate", rank),
-            "coverage": ("credibility", (rank[:, None] <= points).mean(axis=0)),
-            "low": ("credibility", band.low / number),
-            "high": ("credibility", band.high / number),
-            "p_chi2": test.chi2,
-            "p_ks": test.ks,
-        },
-        coords={"credibility": points},
-        attrs=_origin(recovery) | {"check": "TARP", "band_level": asked.level},
-    )
-    return conform(balls, results.TARP)
+_PRIOR = "prior_"
 
 
 @with_options
@@ -306,7 +102,7 @@ def check(
         attrs={key: fit.attrs[key] for key in ("election", "model", "method", "seed") if key in fit.attrs}
         | {"check": "posterior predictive", "runs": len(sample)},
     )
-    return conform(table, results.CHECK)
+    return conform(table, checks.CHECK)
 
 
 @with_options
@@ -362,9 +158,9 @@ def sensitivity(fit: Stored, *, asked: SensitivityOptions) -> xr.Dataset:
         "ess": ("epsilon", inside_sum**2 / np.square(inside).sum(axis=1)),
         "draws": ("epsilon", (inside > 0).sum(axis=1)),
     }
-    attrs = _origin(posterior) | {"check": "sensitivity to the tolerance"}
+    attrs = origin_of(posterior) | {"check": "sensitivity to the tolerance"}
     found = xr.Dataset(variables, coords={"epsilon": cuts, "parameter": labels}, attrs=attrs)
-    return conform(found, results.SENSITIVITY)
+    return conform(found, checks.SENSITIVITY)
 
 
 def _summaries(draws: np.ndarray, weights: np.ndarray, prefix: str) -> dict[str, tuple[tuple[str, str], np.ndarray]]:
@@ -431,16 +227,6 @@ def identifiability(fit: Stored) -> xr.Dataset:
             "said": (by, said),
         },
         coords={by: labels},
-        attrs=_origin(posterior) | {"check": "identifiability"},
+        attrs=origin_of(posterior) | {"check": "identifiability"},
     )
-    return conform(table, results.IDENTIFIABILITY)
-
-
-def _names(dataset: xr.Dataset, prefix: str) -> list[str]:
-    """The parameters that have a variable of this prefix."""
-    return [str(name).removeprefix(prefix) for name in dataset.data_vars if str(name).startswith(prefix)]
-
-
-def _origin(result: xr.Dataset) -> dict[str, Any]:
-    """How a result came about, without what says which kind it is."""
-    return {str(key): value for key, value in result.attrs.items() if key != "conventions"}
+    return conform(table, checks.IDENTIFIABILITY)
