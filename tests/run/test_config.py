@@ -321,6 +321,27 @@ def test_the_config_of_a_model_is_that_of_its_simulator(name):
     assert not accepted
 
 
+COIN = """
+import sys
+from hydra import compose, initialize_config_dir
+from electjax.districts.models import SIMULATORS
+SIMULATORS["coin"] = SIMULATORS["dm"]._replace(name="coin")
+from electjax.run.config import conf_dir, job_of
+with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+    chosen = ["model=coin", "models.coin.concentration=2", f"hydra.searchpath=[file://{sys.argv[1]}]"]
+    model = job_of(compose("config", chosen)).options.models["coin"]
+print(model.concentration, model.winner, model.priors)
+"""
+
+
+def test_a_new_simulator_needs_no_more_than_a_yaml(tmp_path: Path):
+    (tmp_path / "model").mkdir()
+    yaml = "# @package models.coin\ndefaults:\n  - /schema/model/coin@_here_\n"
+    (tmp_path / "model" / "coin.yaml").write_text(yaml)
+    done = subprocess.run([sys.executable, "-c", COIN, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.stdout == "2 votes {'concentration': [0.1, 200.0]}\n", done.stderr
+
+
 def test_a_word_chooses_the_option_and_a_number_the_parameter_of_one_name():
     cfg = composed("model=sim", "models.sim.kappa=beta", "models.sim.shares=[0.2,0.3,0.5]")
     params, options = split_values("sim", vars(job_of(cfg).options.models["sim"]))
