@@ -164,7 +164,11 @@ def elections(total: int, districts: int) -> dict[str, Contest]:
 
 @pytest.mark.parametrize(
     "case",
-    ["equal", "unequal, early", *(pytest.param(each, marks=pytest.mark.slow) for each in ("unequal", "equal, early"))],
+    [
+        "unequal, early",
+        pytest.param("equal", marks=pytest.mark.ci),
+        *(pytest.param(each, marks=pytest.mark.slow) for each in ("unequal", "equal, early")),
+    ],
 )
 @pytest.mark.parametrize("bookkeeping", ["interleaved", "by_district"])
 def test_bound_engines_agree(bookkeeping: str, case: str) -> None:

@@ -218,6 +218,7 @@ def test_scores_are_in_their_units_and_name_the_better_forecast(compared):
     assert gap > -2 * error  # pcm does not predict dm's election better
 
 
+@pytest.mark.ci
 def test_prior_weights_move_the_odds_as_bayes_says(of_dm, searched):
     odds = []
     for prior in (None, {"dm": 1, "pcm": 9}):
@@ -229,6 +230,7 @@ def test_prior_weights_move_the_odds_as_bayes_says(of_dm, searched):
     assert odds[0] / odds[1] == pytest.approx(9.0)
 
 
+@pytest.mark.ci
 def test_thin_evidence_is_said_to_be_thin(of_dm, searched):
     with pytest.warns(UserWarning, match="sufficient|carry") as said:
         compare(of_dm, searched, runs=0, at=0.05)
@@ -253,6 +255,7 @@ def test_the_figure_draws_every_model(compared):
     np.testing.assert_allclose(curves["DM"], compared["probability"].sel(model="dm"))
 
 
+@pytest.mark.ci
 def test_what_cannot_be_compared_is_said(of_dm, searched):
     posterior = searched["dm"]
     explored = electjax.districts.calibrate(of_dm, "dm", method="explore_exploit", budget=800, accept=50, tolerance=3.0)

@@ -331,6 +331,7 @@ def by_nuts(setting, votes, draws):
         return _nuts(jax.random.key(1), model, data, accept=draws, chains=4, warmup=400)
 
 
+@pytest.mark.ci
 def test_pcm_factorises_over_the_parties():
     """NUTS in three dimensions against one quadrature per party, the evidence included."""
     rng = np.random.default_rng(6)

@@ -14,7 +14,9 @@ import electjax
 from tests.data_paths import shared
 from tests.districts.runs import STANDARD_ERRORS
 
-EXPERIMENT = runpy.run_path(str(Path(__file__).parents[2] / "experiments" / "districts" / "synthetic_tables" / "run.py"))
+EXPERIMENT = runpy.run_path(
+    str(Path(__file__).parents[2] / "experiments" / "districts" / "synthetic_tables" / "run.py")
+)
 RUNS, QUICK = 1000, 200
 BOUNDS = {"dm": 1.3, "dpm": 1.3, "ecm": 3.3, "pcm": 1.0, "sim": 1.0}  # mean absolute error in seats
 CLOSE, CLOSER = (0.4, 0.35, 0.25), (0.37, 0.33, 0.3)
@@ -140,7 +142,7 @@ def pcm(theta: tuple[float, ...], *eta: float) -> np.ndarray:
     return seats("pcm", theta, "eta=" + "/".join(map(str, eta)))
 
 
-@pytest.mark.parametrize("theta", [CLOSE, CLOSER])
+@pytest.mark.parametrize("theta", [CLOSE, pytest.param(CLOSER, marks=pytest.mark.ci)])
 def test_a_concentrated_first_party_loses_to_a_diffuse_second(theta: tuple[float, ...]) -> None:
     won = pcm(theta, 0.99, 0.5, 0.5)
     assert exceeds(won[:, 1], won[:, 0])
@@ -195,6 +197,7 @@ def polarized(influence: str) -> xr.Dataset:
     return EXPERIMENT["simulated"](row, runs=QUICK, seed=0)
 
 
+@pytest.mark.ci
 def test_local_influence_hurts_the_centrist_party() -> None:
     alone, swayed = (polarized(influence)["votes"].sum("district").values for influence in ("none", "district"))
     assert exceeds(alone[:, 2], swayed[:, 2])

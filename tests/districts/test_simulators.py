@@ -135,7 +135,7 @@ def test_a_sweep_compiles_once(model: str) -> None:
     assert len(np.unique(np.concatenate(votes), axis=0)) > 8
 
 
-@pytest.mark.parametrize("bookkeeping", ["interleaved", "by_district"])
+@pytest.mark.parametrize("bookkeeping", ["interleaved", pytest.param("by_district", marks=pytest.mark.ci)])
 def test_blocks_do_not_depend_on_the_chunk(bookkeeping: str) -> None:
     """Runs of the fast engine, among other runs and in another order: bit by bit the same."""
     election = contest(unequal(MIDDLE_TOTAL, MIDDLE_DISTRICTS, 50.0), THETA)

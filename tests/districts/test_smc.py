@@ -79,7 +79,7 @@ def test_two_parameters_take_a_fifth_of_the_simulations_of_rejection():
     assert ess / evidence > 5 * int(found["trace_simulations"].sum())
 
 
-@pytest.mark.parametrize("move", ["importance", "mcmc"])
+@pytest.mark.parametrize("move", ["importance", pytest.param("mcmc", marks=pytest.mark.ci)])
 def test_the_evidence_is_that_of_brute_force(known, move):
     problem, _ = make_problem(known, "dpm", options=COUNTED, priors=PRIOR)
     found = smc(
@@ -259,7 +259,11 @@ class Memory:
         self.states.append({name: np.array(value) for name, value in state.items()})
 
 
-@pytest.mark.parametrize("how", [{}, {"move": "mcmc"}, {"scaling": "mad"}], ids=["importance", "mcmc", "mad"])
+@pytest.mark.parametrize(
+    "how",
+    [{}, pytest.param({"move": "mcmc"}, marks=pytest.mark.ci), pytest.param({"scaling": "mad"}, marks=pytest.mark.ci)],
+    ids=["importance", "mcmc", "mad"],
+)
 def test_a_search_that_continues_gives_what_it_would_have_given(known, how):
     problem, _ = make_problem(known, "dpm", options=COUNTED, priors=PRIOR)
     search = {"budget": 8000, "accept": 300, "tolerance": 0.3, "options": filled(SMCOptions, **how)}
