@@ -302,7 +302,7 @@ def test_help_of_a_task_has_its_keys_with_meaning_default_and_range(here, monkey
         assert "(a whole number of at least 1; default 100)" in said
 
 
-@pytest.mark.parametrize("module", ["electjax", "electjax.run"])
+@pytest.mark.parametrize("module", ["electjax", pytest.param("electjax.run", marks=pytest.mark.ci)])
 def test_without_arguments_there_is_a_short_help_and_the_version_is_ours(tmp_path, module):
     environment = os.environ | {"PYTHONPATH": str(Path(electjax.__file__).parents[1])}
     for arguments in ([], ["--version"]):
