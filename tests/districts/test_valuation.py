@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
-from electjax.districts.kernels import placement, valuation
+from electjax.districts.kernels import settling, valuation
 from electjax.numerics import random
 
 choices = jax.jit(valuation.choice_probabilities)
@@ -158,7 +158,7 @@ def test_settlement_is_dirichlet_multinomial() -> None:
     runs, base = 20_000, np.array([0.5, 1.0, 2.0, 0.0, 0.5])
     sizes = jnp.array([40, 3000], jnp.int32)
     keys = random.subkey(jax.random.key(5), jnp.arange(runs))
-    settle = jax.jit(jax.vmap(lambda key: placement.dirichlet_settlement(key, sizes, jnp.asarray(base, jnp.float32))))
+    settle = jax.jit(jax.vmap(lambda key: settling.dirichlet_settlement(key, sizes, jnp.asarray(base, jnp.float32))))
     counts = np.asarray(settle(keys), np.float64)
     assert np.all(counts.sum(axis=1) == np.asarray(sizes))
     assert np.all(counts[:, 3] == 0)

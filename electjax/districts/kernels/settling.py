@@ -223,3 +223,19 @@ def _first_in_turn(
 
     start = jnp.zeros((base.shape[0], groups, runs), jnp.int32)
     return jax.lax.scan(member, start, jnp.arange(plan.turns))[0]
+
+
+def dirichlet_settlement(key: Key[Array, ""], sizes: Int[Array, " C"], shape: Float[Array, " S"]) -> Int[Array, "S C"]:
+    """Members of every community in every district: Multinomial(n_c, P_c) with P_c ~ Dirichlet(shape).
+
+    How communities settle when nothing stops them (Mitra, section 4.5, eq. 6): a sequence of electors in which everyone
+    joins a district in proportion to its members plus a constant is, in the long run, a Dirichlet draw over districts;
+    given it, electors settle independently (de Finetti).
+    float32 holds n_c to one part in 2^24; the counts add up to n_c exactly.
+    """
+    key_law, key_counts = random.subkey(key, jnp.arange(2))
+    communities, districts = sizes.shape[0], shape.shape[0]
+    lane = jnp.arange(communities, dtype=jnp.int32)
+    bits = random.random_bits(key_law, lane, 4 * districts).reshape(4, districts, communities)
+    law = jax.nn.softmax(random.log_gamma(bits, jnp.broadcast_to(shape[:, None], bits.shape[1:])), axis=0)
+    return random.multinomial(random.random_bits(key_counts, lane, districts), sizes, law)

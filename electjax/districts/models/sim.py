@@ -29,8 +29,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from electjax.districts.kernels import urn, valuation, valuation_agent
-from electjax.districts.kernels.placement import dirichlet_settlement
-from electjax.districts.kernels.settling import Settling, settle, settling_plan
+from electjax.districts.kernels.settling import Settling, dirichlet_settlement, settle, settling_plan
 from electjax.districts.models.base import Contest, Parameter, Params, Plan, Polled, Simulator, option, options
 from electjax.districts.models.polls import capacities, run_poll, urn_poll
 from electjax.numerics import random
