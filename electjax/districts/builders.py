@@ -189,7 +189,7 @@ def award_seats(election: xr.Dataset, *, others_may_win: bool) -> xr.Dataset:
             expected="an election with votes(district, party)",
             mend="keep others_may_win=True",
         )
-    return election.assign_attrs(others_may_win=int(others_may_win))
+    return validate(election.assign_attrs(others_may_win=int(others_may_win)))
 
 
 def pool_parties(election: xr.Dataset, top_parties: int | str | Sequence[str]) -> xr.Dataset:

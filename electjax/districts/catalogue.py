@@ -7,7 +7,7 @@ candidate with most votes and `winner_votes` that candidate's votes.
 The paper: A. Mitra, "Agent-based Simulation of District-based Elections", Tables 5, 7, 8, 9.
 """
 
-from builtins import list as listed
+import builtins
 from typing import Any
 
 import numpy as np
@@ -19,15 +19,15 @@ from electjax.data.labels import strings
 from electjax.districts.builders import award_seats, dataset, summary_election
 
 
-def list() -> tuple[str, ...]:
+def list() -> "builtins.list[str]":
     """Names of the embedded elections, in the order of the catalogue.
 
     Examples:
         >>> import electjax
         >>> electjax.districts.list()[:3]
-        ('delhi2013', 'delhi2015', 'delhi2020')
+        ['delhi2013', 'delhi2015', 'delhi2020']
     """
-    return tuple(elections.index())
+    return builtins.list(elections.index())
 
 
 def describe() -> pd.DataFrame:
@@ -71,8 +71,8 @@ def embedded(name: str, *, others_may_win: bool = True) -> xr.Dataset:
         }
         election = dataset(
             returns["votes"].values,
-            districts=listed(returns["district"].values),
-            parties=listed(returns["party"].values),
+            districts=builtins.list(returns["district"].values),
+            parties=builtins.list(returns["party"].values),
             attrs=attrs,
             **known,
         )

@@ -44,8 +44,7 @@ def validate(election: xr.Dataset) -> xr.Dataset:
     bare = election.assign_attrs()
     bare.attrs = {key: value for key, value in election.attrs.items() if key != "source"}
     checked = conform(bare, ELECTION)
-    checked.attrs = {key: checked.attrs[key] for key in election.attrs if key in checked.attrs} | checked.attrs | source
-    return checked
+    return checked.assign_attrs(source)
 
 
 def where_of(election: xr.Dataset) -> str:

@@ -117,3 +117,8 @@ def _loaded(source: str | os.PathLike[str], *schemas: Schema) -> xr.Dataset:
             mend=f"give a file of {' or '.join(schema.build for schema in schemas)}",
         )
     return found
+
+
+def schemas() -> tuple[Schema, ...]:
+    """Every kind of Dataset of the wing."""
+    return SCHEMAS

@@ -21,7 +21,7 @@ shares      given, or drawn by stick-breaking; spread: sigma given, or drawn fro
 """
 
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
