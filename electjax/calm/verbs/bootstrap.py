@@ -49,7 +49,8 @@ def bootstrap(
     Example:
         >>> import electjax
         >>> booths = electjax.calm.simulate("tiny")
-        >>> fit = electjax.calm.fit(booths, model="recommended", context=0, errors="none")
+        >>> how = {"model": "recommended", "context": 0, "integrate": False, "errors": "none"}
+        >>> fit = electjax.calm.fit(booths, **how)
         >>> electjax.calm.bootstrap(fit, booths, replicates=4).eta.sizes["replicate"]
         4
     """
