@@ -3,13 +3,15 @@
 import os
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
-from electjax.data import store
-from electjax.data.schema import Schema
+from electjax.data.errors import data_error
+from electjax.data.store import is_netcdf, is_zarr, opened
 
-_WINGS = ("districts", "voter_types", "calm", "ecological")
+WINGS = ("districts", "voter_types", "calm", "ecological")
+_EXPECTED = "data or a result of a wing, as `save` writes them"
 
 
 def save(dataset: xr.Dataset, path: str | os.PathLike[str]) -> Path:
@@ -26,14 +28,15 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str]) -> Path:
         ElectionDataError: a Dataset of no kind that the package knows, or one that breaks its schema.
 
     Example:
-        >>> import tempfile
-        >>> from pathlib import Path
+        >>> import electjax, tempfile
         >>> delhi = electjax.districts.load("delhi2020")
-        >>> path = electjax.save(delhi, Path(tempfile.mkdtemp()) / "delhi.nc")
-        >>> electjax.load(path).identical(delhi)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = electjax.save(delhi, f"{folder}/delhi.nc")
+        ...     electjax.load(path).identical(delhi)
         True
     """
-    return store.save(dataset, path, schemas())
+    attrs = dataset.attrs if isinstance(dataset, xr.Dataset) else {}
+    return Path(_store_of(attrs, "the Dataset").save(dataset, path))
 
 
 def load(path: str | os.PathLike[str]) -> xr.Dataset:
@@ -49,16 +52,29 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
         ElectionDataError: no such file, one that is damaged, or content that breaks its schema.
 
     Example:
-        >>> import tempfile
-        >>> from pathlib import Path
+        >>> import electjax, tempfile
         >>> ballots = electjax.voter_types.yuma_like(voters=50)
-        >>> path = electjax.save(ballots, Path(tempfile.mkdtemp()) / "ballots.nc")
-        >>> electjax.load(path).sizes["voter"]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = electjax.save(ballots, f"{folder}/ballots.nc")
+        ...     electjax.load(path).sizes["voter"]
         50
     """
-    return store.load(path, schemas())
+    file = Path(path)
+    if not is_netcdf(file) and not is_zarr(file):
+        problem = "neither netCDF nor Zarr" if file.exists() else "no such file"
+        raise data_error(problem, where=str(path), expected=_EXPECTED, mend="check the path")
+    with opened(file, expected=_EXPECTED, mend="save it again", where=str(path)) as dataset:
+        attrs = dict(dataset.attrs)
+    return _store_of(attrs, str(path)).load(path)
 
 
-def schemas() -> tuple[Schema, ...]:
-    """The schemas of all wings."""
-    return tuple(schema for wing in _WINGS for schema in import_module(f"electjax.{wing}.schema").SCHEMAS)
+def _store_of(attrs: dict[Any, Any], where: str) -> Any:
+    """The module with the `save` and `load` of the wing that has this kind of Dataset."""
+    told = attrs.get("conventions")
+    for wing in WINGS:
+        found = import_module(f"electjax.{wing}.store")
+        if any(schema.conventions == told for schema in found.schemas()):
+            return found
+    raise data_error(
+        f"conventions {told!r}", where=where, expected=_EXPECTED, mend="save it with the wing that its data belong to"
+    )

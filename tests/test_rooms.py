@@ -1,4 +1,4 @@
-"""The rules of the house: which room may know which, how large a file may be, and what a path through the package loads."""
+"""The rules of the house: which room may know which, how long a file may be, what a path through the package loads."""
 
 import ast
 import subprocess
@@ -6,7 +6,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-import pytest
+import electjax
 
 PACKAGE = Path(__file__).parents[1] / "electjax"
 WINGS = ("districts", "voter_types", "calm", "ecological")
@@ -50,7 +50,7 @@ def imported(tree: ast.Module) -> set[str]:
 
 def room(module: str) -> str:
     """The wing or floor of a module: "calm" of electjax.calm.verbs.fit."""
-    return (module.split(".") + [""])[1]
+    return [*module.split("."), ""][1]
 
 
 def inside(module: str, package: str) -> bool:
@@ -130,3 +130,29 @@ def test_every_wing_has_the_same_rooms():
             assert (PACKAGE.parent / part / wing).is_dir(), f"{part}/{wing}"
 
 
+def loaded_by(code: str, folder: Path) -> set[str]:
+    """The modules of the package that a fresh process has loaded after this code; those without code do not count."""
+    code = f"import warnings\nwarnings.simplefilter('ignore')\nimport electjax\n{code}\nimport sys\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder, check=False)
+    assert done.returncode == 0, done.stderr
+    names = set(done.stdout.splitlines()[-1].split()) & set(sources())
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    return {name for name in names if any(isinstance(node, kinds) for node in ast.walk(sources()[name][1]))}
+
+
+def test_a_path_through_the_package_is_short(tmp_path):
+    """From a file to a fit and its report, what is loaded is what a newcomer has to read."""
+    electjax.calm.write(electjax.calm.simulate("tiny"), tmp_path / "booths")
+    ballots = electjax.voter_types.yuma_like(voters=60)
+    choice = ballots["choice"].isel(office=slice(0, 3))
+    choice.to_pandas().add_prefix("office ").rename_axis("voter").to_csv(tmp_path / "ballots.csv")
+    fitted = loaded_by(
+        "from electjax.calm.report import page\nfit = electjax.calm.fit(electjax.calm.read('booths'))", tmp_path
+    )
+    assert len(fitted) <= 55, sorted(fitted)
+    fitted = loaded_by(
+        "from electjax.voter_types.report import page\n"
+        "fit = electjax.voter_types.fit(electjax.voter_types.read('ballots.csv'), types=2, restarts=2)",
+        tmp_path,
+    )
+    assert len(fitted) <= 40, sorted(fitted)

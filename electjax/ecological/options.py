@@ -271,7 +271,7 @@ class SimulateOptions(_Tuples):
     affinity: float = option(0.5, "what a shared category adds to the logit")
     merge_below: float = option(MERGE_BELOW, "options below this share of a contest become OTHER", low=0, below=1)
     seed: int = option(0, "the same seed gives the same Dataset")
-    name: str = option("generated", "of the units")
+    name: str = option("generated", "what the units are called")
 
     @property
     def levels(self) -> tuple[float, ...]:

@@ -56,6 +56,9 @@ def validate(units: Any) -> xr.Dataset:
     Args:
         units: a Dataset of units, or its file.
 
+    Returns:
+        A checked copy.
+
     Raises:
         ElectionDataError: one line that names the variable, the coordinate, what was found, what was expected and how
             to mend it.

@@ -8,7 +8,7 @@ import xarray as xr
 
 from electjax.data import store
 from electjax.data.errors import data_error
-from electjax.data.schema import unknown_kind
+from electjax.data.schema import Schema, unknown_kind
 from electjax.ecological.schema import ESTIMATE, SCHEMAS
 
 
@@ -70,3 +70,8 @@ def estimate_of(fit: Any) -> xr.Dataset:
     if "cells" not in fit:
         unknown_kind(fit, "estimate", [ESTIMATE])
     return fit
+
+
+def schemas() -> tuple[Schema, ...]:
+    """Every kind of Dataset of the wing."""
+    return SCHEMAS

@@ -264,7 +264,7 @@ class YumaOptions:
     """Options of `voter_types.yuma_like`."""
 
     voters: int = option(5000, "number of voters; fewer are no part of more", low=1)
-    seed: int = option(0, "the same seed gives the same ballots", low=0)
+    seed: int = option(0, "the same seed gives the same county", low=0)
 
 
 # options of `fit` that a command line cannot give or does not ask for

@@ -12,7 +12,7 @@ import xarray as xr
 from electjax.data import store
 from electjax.data.errors import data_error
 from electjax.data.files import atomic_path, in_a_folder
-from electjax.data.schema import schema_of
+from electjax.data.schema import Schema, schema_of
 from electjax.data.store import is_zarr, loaded, need_zarr
 from electjax.voter_types.schema import BALLOTS, SCHEMAS, checked
 
@@ -132,3 +132,8 @@ def _append(ds: xr.Dataset, folder: Path, *, first: bool) -> None:
                 )
     voters = ds.drop_vars([name for name in ds.variables if "voter" not in ds[name].dims])
     voters.to_zarr(folder, append_dim="voter", consolidated=True)
+
+
+def schemas() -> tuple[Schema, ...]:
+    """Every kind of Dataset of the wing."""
+    return SCHEMAS

@@ -80,6 +80,9 @@ def stream(source: str | os.PathLike[str] | xr.Dataset, *, options: StreamOption
         source: a Dataset (also one that is read lazily), a Zarr folder or netCDF file by `voter_types.save`, a wide
             CSV, or cast-vote records in Dominion's CSV.
 
+    Returns:
+        An iterator over Datasets of ballots, in the order of the file.
+
     Raises:
         ElectionDataError: as `voter_types.read`, and for a format whose voters cannot be read in turn.
 
