@@ -45,9 +45,9 @@ def _proximity(of: str) -> Any:
     return option({}, meaning, **good)
 
 
-def _axis_weight() -> Any:
+def _axis_weight(of: str) -> Any:
     good = {"good": _numbers(0.0, 1e300), "expected": 'a number of at least 0 for some axes, as in {"age": 1}'}
-    return option({}, "w_A, w_R, ... of the axes in the mobilisation, scaled to add up to 1; {}: equal", **good)
+    return option({}, f"w_A, w_R, ... of the axes in the mobilisation{of}, scaled to add up to 1; {{}}: equal", **good)
 
 
 @options
@@ -72,7 +72,7 @@ class FitOptions:
     mobilisation: Literal["none", "previous", "model"] = option(
         "none", "xi m_ic in the turnout, weighted by previous shares or by the model's own (section 4)"
     )
-    axis_weight: Mapping[str, float] = _axis_weight()
+    axis_weight: Mapping[str, float] = _axis_weight("")
     raw_mobilisation: bool = option(False, "m_ic from g as it is, not standardised")
     booth_effects: bool | None = option(None, "random effects of booths in both heads; None: in the literal model")
     constituency_effects: bool | None = option(
@@ -128,7 +128,7 @@ class FitOptions:
     errors: Literal["laplace", "sandwich", "none"] = option(
         "laplace", "standard errors; sandwich: clustered by constituency"
     )
-    level: float = option(0.95, "of the intervals", above=0, below=1)
+    level: float = option(0.95, "of the parameters' intervals", above=0, below=1)
     seed: int = option(0, "of held-out booths and of the towers' start", low=0)
 
     @property
@@ -234,7 +234,7 @@ class PredictOptions:
 class CounterfactualOptions(PredictOptions):
     """Options of `calm.counterfactual`."""
 
-    draws: int = option(DRAWS, "of the parameters from the normal approximation, for intervals; 0 for none", low=0)
+    draws: int = option(DRAWS, "of the parameters, the same before and after; 0 for no intervals", low=0)
 
 
 @options
@@ -276,7 +276,7 @@ class SimulateOptions:
     eta_sd: float = option(0.0, "how much eta differs between constituencies", low=0)
     proximity: Mapping[str, float] = _proximity("as planted; {}: as the axes have it")
     xi: float = option(0.0, "mobilisation, weighted by previous shares")
-    axis_weight: Mapping[str, float] = _axis_weight()
+    axis_weight: Mapping[str, float] = _axis_weight(" as planted")
     turnout: float = option(0.63, "of an average cell, where totals are not real", above=0, below=1)
     shares: Sequence[float] | None = option(
         None, "of the parties in an average cell, where totals are not real; None: two large ones and a rest"

@@ -218,6 +218,9 @@ def validate(data: xr.Dataset) -> xr.Dataset:
     What follows from the rest is added to booths where it is missing: `electors` and `polled` as sums, `fielded`
     (everywhere), `candidate_value` (unknown), labels of cells, the default `axes`.
 
+    Args:
+        data: booths, or what a verb of `electjax.calm` returned.
+
     Returns:
         A copy with the schema's dims order, dtypes and units.
 

@@ -26,6 +26,10 @@ def save(data: xr.Dataset | xr.DataTree, path: str | os.PathLike[str]) -> Path:
 
     It is written beside the target and renamed, so the target is either as it was or wholly new.
 
+    Args:
+        data: booths, or what a verb of `electjax.calm` returned.
+        path: its parent folder must be there.
+
     Returns:
         The path; `calm.load` reads it back identically.
 
@@ -106,6 +110,13 @@ def write(booths: xr.Dataset, folder: str | os.PathLike[str]) -> Path:
 
     What comes back is the same but for the order of cells, parties and constituencies (see there), constituencies
     without booths, and a known truth, which has no place in these files; attributes other than `axes` are lost too.
+
+    Args:
+        booths: a booths Dataset.
+        folder: a new one, or one with booths only, which is replaced.
+
+    Returns:
+        The folder.
 
     Raises:
         ElectionDataError: booths that break the schema, no such parent folder, or a folder with other files in it.
