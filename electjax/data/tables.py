@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from electjax.data.axes import UNKNOWN, Axis
-from electjax.data.errors import ElectionDataError, data_error, suggest
+from electjax.data.errors import data_error, suggest
 from electjax.data.labels import unique_names
 from electjax.data.records import Batch, Column, Records, clean, number, open_text
 
+Said = str | Callable[[int], str]
 _LARGEST = 2**31  # sizes of cells are kept in 32 bits
 _QUOTED = re.compile(r'"[^"]*"')
 _DASHES = str.maketrans({"\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-", "\u2014": "-", " ": None})
@@ -92,17 +93,18 @@ def column_of(batch: Batch, name: str) -> Column:
     return batch.columns[batch.find(name, name)]
 
 
-def fault(batch: Batch, row: int, name: str, problem: str, *, expected: str, mend: str) -> ElectionDataError:
-    """The error for a row (counted from 0) and a column of the table."""
-    return batch.fault(problem, int(row), batch.find(name, name), expected=expected, mend=mend)
+def refuse(batch: Batch, bad: np.ndarray, name: str, problem: Said, expected: str, mend: Said) -> None:
+    """Refuse the first row that is bad, with the column of this name; what is said may depend on the row, from 0."""
+    if bad.any():
+        row = int(bad.argmax())
+        told, remedy = (said if isinstance(said, str) else said(row) for said in (problem, mend))
+        raise batch.fault(told, row, batch.find(name, name), expected=expected, mend=remedy)
 
 
 def labels_of(batch: Batch, name: str) -> Column:
     """A column that is never blank."""
     column = column_of(batch, name)
-    if column.blank.any():
-        row = int(column.blank.argmax())
-        raise fault(batch, row, name, "the cell is blank", expected=f"a {name}", mend="fill it in, or remove the row")
+    refuse(batch, column.blank, name, "the cell is blank", f"a {name}", "fill it in, or remove the row")
     return column
 
 
@@ -110,27 +112,19 @@ def counts_of(batch: Batch, name: str) -> np.ndarray:
     """A column of whole numbers of at least 0."""
     column = column_of(batch, name)
     problems = [_count_problem(text) for text in column.texts]
-    wrong = np.array([bool(problem) for problem in problems])[column.codes]
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise fault(
-            batch,
-            row,
-            name,
-            problems[column.codes[row]],
-            expected="a whole number, 0 or more",
-            mend="write digits only; where nobody is, 0",
-        )
-    return np.array([0 if problem else int(float(text)) for text, problem in zip(column.texts, problems, strict=True)])[
-        column.codes
-    ]
+    wrong, mend = (
+        np.array([bool(problem) for problem in problems])[column.codes],
+        "write digits only; where nobody is, 0",
+    )
+    refuse(batch, wrong, name, lambda row: problems[column.codes[row]], "a whole number, 0 or more", mend)
+    counts = [0 if problem else int(float(text)) for text, problem in zip(column.texts, problems, strict=True)]
+    return np.array(counts)[column.codes]
 
 
 def numbers_of(batch: Batch, name: str, what: str = "a number") -> np.ndarray:
     """A column of finite numbers, NaN where blank."""
     values = batch.numbers(batch.find(name, name), what)
-    if np.isinf(values).any():
-        raise fault(batch, int(np.isinf(values).argmax()), name, "infinite", expected=what, mend="correct the cell")
+    refuse(batch, np.isinf(values), name, "infinite", what, "correct the cell")
     return values
 
 
@@ -138,17 +132,14 @@ def look_up(batch: Batch, name: str, index: Mapping[str, int], what: str, source
     """Numbers of a column's labels; a label that is not in the index is refused."""
     column = labels_of(batch, name)
     found = np.array([index.get(text, -1) for text in column.texts])[column.codes]
-    if (found < 0).any():
-        row = int((found < 0).argmax())
-        label = column.texts[column.codes[row]]
-        raise fault(
-            batch,
-            row,
-            name,
-            f"unknown {what} {label!r}",
-            expected=f"a {what} of {source}",
-            mend=near(label, list(index)),
-        )
+    refuse(
+        batch,
+        found < 0,
+        name,
+        lambda row: f"unknown {what} {column.texts[column.codes[row]]!r}",
+        f"a {what} of {source}",
+        lambda row: near(column.texts[column.codes[row]], list(index)),
+    )
     return found
 
 
@@ -162,18 +153,14 @@ def category_codes(batch: Batch, name: str, column: Column, axis: Axis, rows: np
     """As `categories_of`, of some rows of a column that may hold several axes; -1 in other rows."""
     known = {_folded(label): code for code, label in enumerate(axis.categories)} | {"": UNKNOWN}
     codes = np.array([known.get(_folded(text), -2) for text in column.texts])[column.codes]
-    wrong = (codes == -2) & rows
-    if wrong.any():
-        row = int(wrong.argmax())
-        found = column.texts[column.codes[row]]
-        raise fault(
-            batch,
-            row,
-            name,
-            f"unknown category {found!r} of {axis.name}",
-            expected=f"one of {', '.join(axis.categories)}",
-            mend=near(found, axis.categories) + ", or change the axes",
-        )
+    refuse(
+        batch,
+        (codes == -2) & rows,
+        name,
+        lambda row: f"unknown category {column.texts[column.codes[row]]!r} of {axis.name}",
+        f"one of {', '.join(axis.categories)}",
+        lambda row: near(column.texts[column.codes[row]], axis.categories) + ", or change the axes",
+    )
     return np.where(rows, codes, UNKNOWN)
 
 
@@ -186,8 +173,8 @@ def no_repeats(batch: Batch, key: np.ndarray, name: str, said: Callable[[int], s
     repeats, firsts = order[1:][again], order[:-1][again]
     at = int(repeats.argmin())
     row = int(repeats[at])
-    before = int(batch.lines[firsts[at]])
-    raise fault(batch, row, name, f"{said(row)} again, as in row {before}", expected="one row for each", mend=mend)
+    problem = f"{said(row)} again, as in row {int(batch.lines[firsts[at]])}"
+    raise batch.fault(problem, row, batch.find(name, name), expected="one row for each", mend=mend)
 
 
 def near(name: str, known: Sequence[str] | Iterable[str]) -> str:

@@ -18,13 +18,13 @@ from electjax.data.tables import (
     category_codes,
     column_of,
     counts_of,
-    fault,
     has,
     look_up,
     need_columns,
     no_repeats,
     numbers_of,
     read_table,
+    refuse,
 )
 
 
@@ -61,18 +61,16 @@ def read_cells(batch: Batch, roll: Roll, axes: Sequence[Axis]) -> tuple[np.ndarr
     sizes = np.bincount(booth * count + cells.row_cell, weights=size, minlength=len(roll.labels) * count)
     sizes = np.rint(sizes).astype(np.int64).reshape(len(roll.labels), count)
     total = sizes.sum(axis=1)
-    if (total != roll.electors).any():
-        at = int((total != roll.electors).argmax())
+    off = total != roll.electors
+
+    def said(at: int) -> str:
         rows = batch.lines[booth == at]
         place = f"rows {rows.min()} to {rows.max()} of {batch.file}" if len(rows) else f"it has no row in {batch.file}"
-        raise roll.fault(
-            at,
-            "electors",
-            f"booth {roll.names[at]!r} has {roll.electors[at]} electors, its cells add up to {total[at]} ({place})"
-            + (f"; {int((total != roll.electors).sum())} such booths" if (total != roll.electors).sum() > 1 else ""),
-            expected="cells that add up to the electors",
-            mend="correct the electors or the cells",
-        )
+        found = f"booth {roll.names[at]!r} has {roll.electors[at]} electors, its cells add up to {total[at]} ({place})"
+        return found + (f"; {int(off.sum())} such booths" if off.sum() > 1 else "")
+
+    mend = "correct the electors or the cells"
+    refuse(roll.batch, off, "electors", said, "cells that add up to the electors", mend)
     return sizes, cells.codes
 
 
@@ -106,15 +104,9 @@ def table_cells(batch: Batch, axes: Sequence[Axis], groups: np.ndarray | None = 
     gate = gate_of(codes, axes)
     for d, axis in enumerate(axes):
         blank = gate[:, d] & (codes[:, d] == UNKNOWN) & bool(axis.categories)
-        if blank.any():
-            raise fault(
-                batch,
-                int(blank.argmax()),
-                axis.name,
-                "the cell is blank" + "".join(f", where {p} is {c}" for p, c in axis.within or ()),
-                expected=f"one of {', '.join(axis.categories)}",
-                mend="fill it in, or add a category such as 'Unknown' to the axis",
-            )
+        said = "the cell is blank" + "".join(f", where {p} is {c}" for p, c in axis.within or ())
+        mend = "fill it in, or add a category such as 'Unknown' to the axis"
+        refuse(batch, blank, axis.name, said, f"one of {', '.join(axis.categories)}", mend)
         idle = ~gate[:, d] & (codes[:, d] != UNKNOWN)
         if idle.any():
             inside = " and ".join(f"{p} {c}" for p, c in axis.within or ())
@@ -176,8 +168,8 @@ def read_margins(
     # A nested axis that does not apply has a category of its own here, the last.
     columns = np.where(codes < 0, [len(axis.categories) for axis in axes], codes)
     raked = rake(targets, columns, seed=seed, tolerance=1e-4)
-    if (raked.gap > _UNMET).any():
-        at = int(raked.gap.argmax())
+    at = int(raked.gap.argmax())
+    if raked.gap[at] > _UNMET:
         raise batch.fault(
             f"no cells have the margins of booth {roll.names[at]!r}: {raked.gap[at]:.4g} electors are left over",
             int(first[at]),
@@ -205,20 +197,13 @@ def _targets(
     booth, count = roll.rows_in(batch), counts_of(batch, "n")
     named = {axis.name: d for d, axis in enumerate(axes) if axis.categories}
     of = look_up(batch, "axis", named, "axis", "the configuration")
-    blank = column_of(batch, "category").blank
-    if blank.any():
-        raise fault(
-            batch,
-            int(blank.argmax()),
-            "category",
-            "the cell is blank",
-            expected="a category of the axis",
-            mend="remove the row: who has no category of a nested axis follows from the axis it is within",
-        )
+    column = column_of(batch, "category")
+    mend = "remove the row: who has no category of a nested axis follows from the axis it is within"
+    refuse(batch, column.blank, "category", "the cell is blank", "a category of the axis", mend)
     code = np.zeros(len(booth), np.int64)
     for d in named.values():
         rows = of == d
-        code[rows] = category_codes(batch, "category", column_of(batch, "category"), axes[d], rows)[rows]
+        code[rows] = category_codes(batch, "category", column, axes[d], rows)[rows]
     most = max(len(axis.categories) for axis in axes)
     no_repeats(
         batch,
@@ -278,11 +263,9 @@ def _seed(joint: Path | None, axes: Sequence[Axis], encoding: str) -> tuple[np.n
     batch = read_table(joint, encoding)
     need_columns(batch, *(axis.name for axis in axes if axis.categories), "n")
     weight = numbers_of(batch, "n", "a weight of at least 0")
-    bad = ~(weight >= 0)
-    if bad.any() or not weight.sum() > 0:
-        row = int(bad.argmax())
-        problem = f"found {weight[row]:g}" if bad.any() else "all weights are 0"
-        raise fault(batch, row, "n", problem, expected="weights of at least 0, not all 0", mend="correct the cell")
+    expected, mend = "weights of at least 0, not all 0", "correct the cell"
+    refuse(batch, ~(weight >= 0), "n", lambda row: f"found {weight[row]:g}", expected, mend)
+    refuse(batch, np.full(len(weight), not weight.sum() > 0), "n", "all weights are 0", expected, mend)
     cells = table_cells(batch, axes)
     return cells.codes, np.bincount(cells.row_cell, weights=weight, minlength=len(cells.codes))
 

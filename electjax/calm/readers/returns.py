@@ -14,7 +14,6 @@ from electjax.data.tables import (
     categories_of,
     column_of,
     counts_of,
-    fault,
     has,
     labels_of,
     look_up,
@@ -22,6 +21,7 @@ from electjax.data.tables import (
     need_columns,
     no_repeats,
     numbers_of,
+    refuse,
 )
 
 COLUMNS = "booth, constituency, electors, polled"
@@ -74,23 +74,17 @@ class Roll(NamedTuple):
         both = {(a, name): i for i, (a, name) in enumerate(zip(self.constituency.tolist(), self.names, strict=True))}
         keys = [(int(p) // len(booth.texts), booth.texts[int(p) % len(booth.texts)]) for p in pairs]
         found = np.array([both.get(key, -1) for key in keys])[inverse]
-        if (found < 0).any():
-            row = int((found < 0).argmax())
-            a, name = keys[inverse[row]]
-            own = [n for b, n in both if b == a]
-            raise fault(
-                batch,
-                row,
-                "booth",
-                f"unknown booth {name!r} in constituency {self.constituencies[a]!r}",
-                expected=f"a booth of {self.batch.file}",
-                mend=near(name, own),
-            )
-        return found
 
-    def fault(self, booth: int, column: str, problem: str, *, expected: str, mend: str) -> Exception:
-        """The error for a booth's row of booths.csv."""
-        return fault(self.batch, booth, column, problem, expected=expected, mend=mend)
+        def said(row: int) -> str:
+            a, name = keys[inverse[row]]
+            return f"unknown booth {name!r} in constituency {self.constituencies[a]!r}"
+
+        def mend(row: int) -> str:
+            a, name = keys[inverse[row]]
+            return near(name, [other for area, other in both if area == a])
+
+        refuse(batch, found < 0, "booth", said, f"a booth of {self.batch.file}", mend)
+        return found
 
 
 def read_roll(batch: Batch, *, need_polled: bool) -> Roll:
@@ -112,25 +106,18 @@ def read_roll(batch: Batch, *, need_polled: bool) -> Roll:
     )
     electors = counts_of(batch, "electors")
     polled = counts_of(batch, "polled") if has(batch, "polled") else None
-    roll = Roll(batch, labels, names, of, constituencies, electors, polled, {}, {}, {})
-    if (electors == 0).any():
-        raise roll.fault(
-            int((electors == 0).argmax()),
-            "electors",
-            "no electors",
-            expected="at least one",
-            mend="leave the booth out",
-        )
-    if polled is not None and (polled > electors).any():
-        at = int((polled > electors).argmax())
-        raise roll.fault(
-            at,
+    refuse(batch, electors == 0, "electors", "no electors", "at least one", "leave the booth out")
+    if polled is not None:
+        given = polled
+        refuse(
+            batch,
+            given > electors,
             "polled",
-            f"{polled[at]} votes polled by {electors[at]} electors",
-            expected="at most as many as electors",
-            mend="correct one of the two",
+            lambda row: f"{given[row]} votes polled by {electors[row]} electors",
+            "at most as many as electors",
+            "correct one of the two",
         )
-    return _with_more(roll)
+    return _with_more(Roll(batch, labels, names, of, constituencies, electors, polled, {}, {}, {}))
 
 
 def _with_more(roll: Roll) -> Roll:
@@ -143,44 +130,30 @@ def _with_more(roll: Roll) -> Roll:
             roll.previous[name[len(PREVIOUS) :]] = _shares(batch, name)
         elif _numeric(batch, name):
             values = numbers_of(batch, name)
-            if np.isnan(values).any():
-                raise roll.fault(
-                    int(np.isnan(values).argmax()),
-                    name,
-                    f"blank in {int(np.isnan(values).sum())} row(s)",
-                    expected="a number for every booth, since the column is a covariate",
-                    mend="fill it in, or remove the column",
-                )
+            said = f"blank in {int(np.isnan(values).sum())} row(s)"
+            expected = "a number for every booth, since the column is a covariate"
+            refuse(batch, np.isnan(values), name, said, expected, "fill it in, or remove the column")
             roll.covariates[name] = values
         else:
             roll.notes[name] = column_of(batch, name).cells()
     if roll.previous:
         total = np.nansum(list(roll.previous.values()), axis=0)
-        if (total > 1 + 1e-6).any():
-            at = int((total > 1 + 1e-6).argmax())
-            raise roll.fault(
-                at,
-                f"{PREVIOUS}{next(iter(roll.previous))}",
-                f"previous shares add up to {total[at]:.6g}",
-                expected="shares that add up to at most 1",
-                mend="divide by all votes of that election",
-            )
+        refuse(
+            batch,
+            total > 1 + 1e-6,
+            f"{PREVIOUS}{next(iter(roll.previous))}",
+            lambda at: f"previous shares add up to {total[at]:.6g}",
+            "shares that add up to at most 1",
+            "divide by all votes of that election",
+        )
     return roll
 
 
 def _shares(batch: Batch, name: str) -> np.ndarray:
-    values = numbers_of(batch, name, "a share in [0, 1], or a blank")
+    what = "a share in [0, 1], or a blank"
+    values = numbers_of(batch, name, what)
     wrong = (values < 0) | (values > 1)
-    if wrong.any():
-        at = int(wrong.argmax())
-        raise fault(
-            batch,
-            at,
-            name,
-            f"found {values[at]:g}",
-            expected="a share in [0, 1], or a blank",
-            mend="divide percentages by 100",
-        )
+    refuse(batch, wrong, name, lambda row: f"found {values[row]:g}", what, "divide percentages by 100")
     return values
 
 
@@ -249,38 +222,36 @@ def read_votes(batch: Batch, roll: Roll, candidates: Candidates, rest: Rest) -> 
     candidates = _with_parties(candidates, sorted(known, key=lambda name: name == OTHERS))
     index = {name: k for k, name in enumerate(candidates.parties)}
     party = np.array([index.get(name, -1) for name in labels])[label]
-    for row in np.flatnonzero(party < 0)[:1]:
-        name = labels[label[row]]
-        raise fault(
-            batch,
-            row,
-            "party",
-            f"party {name!r} has no candidate anywhere",
-            expected="a party of candidates.csv",
-            mend=near(name, candidates.parties) + "; or add its candidates, traits blank where unknown",
-        )
+    parties = candidates.parties
+    refuse(
+        batch,
+        party < 0,
+        "party",
+        lambda row: f"party {labels[label[row]]!r} has no candidate anywhere",
+        "a party of candidates.csv",
+        lambda row: near(labels[label[row]], parties) + "; or add its candidates, traits blank where unknown",
+    )
     no_repeats(
         batch,
         booth * len(index) + party,
         "party",
-        lambda row: f"party {candidates.parties[party[row]]!r} in booth {roll.names[booth[row]]!r}",
+        lambda row: f"party {parties[party[row]]!r} in booth {roll.names[booth[row]]!r}",
         "add the rows up",
     )
     votes = np.zeros((len(roll.labels), len(index)), np.int64)
     votes[booth, party] = count
-    pool = np.isin(candidates.parties, POOLS)
-    lacking = (count > 0) & ~(candidates.fielded[roll.constituency[booth], party] | pool[party])
-    if lacking.any():
-        row = int(lacking.argmax())
-        where = roll.constituencies[roll.constituency[booth[row]]]
-        raise fault(
-            batch,
-            row,
-            "party",
-            f"{count[row]} votes for {candidates.parties[party[row]]!r}, which has no candidate row in {where!r}",
-            expected="a row in candidates.csv for every party with votes in the constituency",
-            mend="add the row (traits blank where unknown), or count the votes for 'others'",
-        )
+    area = roll.constituency[booth]
+    refuse(
+        batch,
+        (count > 0) & ~(candidates.fielded[area, party] | np.isin(parties, POOLS)[party]),
+        "party",
+        lambda row: (
+            f"{count[row]} votes for {parties[party[row]]!r}, which has no candidate row in"
+            f" {roll.constituencies[area[row]]!r}"
+        ),
+        "a row in candidates.csv for every party with votes in the constituency",
+        "add the row (traits blank where unknown), or count the votes for 'others'",
+    )
     voted = np.zeros(len(roll.labels), bool)
     voted[booth] = True
     result, candidates = _complete(votes, voted, roll, candidates, rest)
@@ -301,13 +272,13 @@ def _complete(
     short = roll.polled - total
     for booth in np.flatnonzero((short < 0) | ((short > 0) & (~voted | (rest == "error"))))[:1]:
         found = f"its votes in votes.csv add up to {total[booth]}" if voted[booth] else "it has no row in votes.csv"
-        raise roll.fault(
-            int(booth),
-            "polled",
+        more = "; rest='others' gives the remainder to others" if rest == "error" and short[booth] > 0 else ""
+        raise roll.batch.fault(
             f"{roll.polled[booth]} votes polled in booth {roll.names[booth]!r}, {found}",
+            int(booth),
+            roll.batch.find("polled", "polled"),
             expected="votes that add up to the votes polled" if rest == "error" else "at most the votes polled",
-            mend="correct one of the two"
-            + ("; rest='others' gives the remainder to others" if rest == "error" and short[booth] > 0 else ""),
+            mend=f"correct one of the two{more}",
         )
     if rest == "drop":
         return Votes(votes, total, int(short.sum())), candidates
