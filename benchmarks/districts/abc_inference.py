@@ -34,7 +34,8 @@ from rich.console import Console
 from rich.table import Table
 
 import electjax
-from electjax.districts.abc import problem, unit_to_params
+from electjax.districts.abc import problem
+from electjax.districts.abc.prior import unit_to_params
 from electjax.districts.abc.distance import flatten_summary
 from electjax.districts.problem import make_problem
 from electjax.districts.models.base import simulate_runs

@@ -268,14 +268,16 @@ def winning_margin(election: xr.Dataset) -> xr.DataArray:
     )
 
 
-def votes_of(elections: xr.Dataset, wanted: str) -> xr.DataArray:
+def votes_of(
+    elections: xr.Dataset, wanted: str, mend: str = "use an election with returns by district"
+) -> xr.DataArray:
     """Votes over ..., district, party; ElectionDataError where only a summary is known, which names what needs them."""
     if "votes" not in elections:
         raise data_error(
             "no votes, only a summary",
             where=where_of(elections),
             expected=f"votes(district, party), which {wanted} needs",
-            mend="use an election with returns by district",
+            mend=mend,
         )
     return elections["votes"].transpose(..., "district", "party")
 

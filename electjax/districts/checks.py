@@ -1,15 +1,9 @@
 """Results of checks and comparisons of calibrations, declared."""
 
 from electjax.data.schema import Schema, Variable
+from electjax.districts.results import labels
 
 _EACH = ("replicate",)
-
-
-def _labels(dim: str) -> dict[str, Variable]:
-    """The coordinate of this dim, which holds text."""
-    return {dim: Variable((dim,), "label", dim, f"{dim} label", coord=True, required=True)}
-
-
 _PARAMETER = ("parameter",)
 _P_VALUES = "p-value of a {} test that the ranks are uniform"
 SBC = Schema(
@@ -25,7 +19,7 @@ SBC = Schema(
         "ecdf_high": Variable(("point",), "share", "upper end of the band of the cumulative shares"),
         "p_chi2": Variable(_PARAMETER, "number", _P_VALUES.format("chi-square")),
         "p_ks": Variable(_PARAMETER, "number", _P_VALUES.format("Kolmogorov-Smirnov")),
-        **_labels("parameter"),
+        **labels("parameter"),
     },
     build="districts.sbc",
 )
@@ -39,7 +33,7 @@ COVERAGE = Schema(
         "high": Variable(("level",), "share", "upper end of what 95 % of right methods show"),
         "width": Variable(("parameter", "level"), "number", "mean width as a share of that of the prior's interval"),
         "level": Variable(("level",), "share", "nominal probability", coord=True),
-        **_labels("parameter"),
+        **labels("parameter"),
     },
     build="districts.coverage",
 )
@@ -68,7 +62,7 @@ CHECK = Schema(
         "p": Variable(_STATISTIC, "number", "share of the predictions above the observed value, ties half"),
         "p_two_sided": Variable(_STATISTIC, "number", "two-sided p-value"),
         "fitted": Variable(_STATISTIC, "flag", "whether the calibration looked at the statistic", required=True),
-        **_labels("statistic"),
+        **labels("statistic"),
     },
     build="districts.check",
 )
@@ -94,7 +88,7 @@ SENSITIVITY = Schema(
         "ess": Variable(("epsilon",), "number", "effective sample size", "draws"),
         "draws": Variable(("epsilon",), "count", "accepted draws", "draws"),
         "epsilon": Variable(("epsilon",), "number", "tolerance", "tolerances", coord=True),
-        **_labels("parameter"),
+        **labels("parameter"),
     },
     build="districts.sensitivity",
 )
@@ -109,7 +103,7 @@ IDENTIFIABILITY = Schema(
         "high": Variable(_PARAMETER, "number", "95 % quantile of the posterior"),
         "prior_sd": Variable(_PARAMETER, "number", "standard deviation of the prior"),
         "said": Variable(_PARAMETER, "label", "the same in words", "text"),
-        **_labels("parameter"),
+        **labels("parameter"),
     },
     build="districts.identifiability",
 )
@@ -134,7 +128,7 @@ COMPARISON = Schema(
         "log_score": Variable(_MODEL, "number", "-log P(exactly these seats)", "nats"),
         "log_score_se": Variable(_MODEL, "number", "its Monte Carlo standard error", "nats"),
         "epsilon": Variable(("epsilon",), "number", "tolerance", "tolerances", coord=True),
-        **_labels("model"),
+        **labels("model"),
     },
     build="districts.compare",
 )

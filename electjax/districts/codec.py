@@ -135,21 +135,13 @@ def observed_statistics(election: xr.Dataset) -> dict[str, np.ndarray]:
     """The summary statistics of the returns; NaN for margins of an election known by its summary only."""
     seats = election["seats"].values.astype(np.float64)
     if "votes" not in election:
-        paper = [float(election[name]) if name in election else np.nan for name in ("paper_mwm", "paper_swm")]
-        return {
-            "seats": seats,
-            "vote_fraction": election["popularity"].values,
-            "mwm": np.asarray(paper[0]),
-            "swm": np.asarray(paper[1]),
-        }
-    margin = winning_margin(election).values
-    fraction = np.asarray(vote_fractions(election["votes"].values), np.float64)
-    return {
-        "seats": seats,
-        "vote_fraction": fraction,
-        "mwm": np.asarray(margin.mean()),
-        "swm": np.asarray(margin.std()),
-    }
+        fraction = election["popularity"].values
+        mwm, swm = (float(election[name]) if name in election else np.nan for name in ("paper_mwm", "paper_swm"))
+    else:
+        margin = winning_margin(election).values
+        fraction = np.asarray(vote_fractions(election["votes"].values), np.float64)
+        mwm, swm = margin.mean(), margin.std()
+    return {"seats": seats, "vote_fraction": fraction, "mwm": np.asarray(mwm), "swm": np.asarray(swm)}
 
 
 def provenance(election: xr.Dataset, simulator: Simulator, options: Any, seed: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from electjax.districts.abc import distance, target
+from electjax.districts.abc.distance import distance, target
 from electjax.districts.codec import observed_statistics
 from electjax.districts.kernels.polling import largest_remainder
 from electjax.districts.results import parameter_names

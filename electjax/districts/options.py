@@ -9,7 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from electjax.data.options import default_of, kind_of, made, option, options
-from electjax.districts.abc import METHODS, SEAT_TOLERANCE, SHARE_TOLERANCE, STATISTICS
+from electjax.districts.abc.distance import SEAT_TOLERANCE, SHARE_TOLERANCE
+from electjax.districts.abc.methods import METHODS
+from electjax.districts.abc.statistics import STATISTICS
 from electjax.districts.models import get_simulator
 
 Engine = Literal["leap", "agent"]
@@ -160,11 +162,6 @@ class CoverageOptions:
         good=lambda levels: len(levels) > 0 and all(0 < level < 1 for level in levels),
         expected="numbers between 0 and 1",
     )
-
-
-@options
-class CheckOptions(PredictOptions):
-    """The prediction that a check makes where none is given."""
 
 
 @options

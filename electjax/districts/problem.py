@@ -12,18 +12,20 @@ from jaxtyping import Array
 import electjax
 from electjax.data.errors import data_error
 from electjax.data.options import made
-from electjax.districts.abc import METHODS, STATISTICS, Method
 from electjax.districts.abc.distance import Measure, Target, target
 from electjax.districts.abc.generation import permitted
 from electjax.districts.abc.learned import learn_measure
+from electjax.districts.abc.methods import METHODS
 from electjax.districts.abc.prior import PriorSpec, make_space
-from electjax.districts.abc.problem import Problem, Setting, Summarise, chunk_size, evaluate
+from electjax.districts.abc.problem import Method, Problem, Setting, Summarise, chunk_size, evaluate
 from electjax.districts.abc.proposal import prior_points
+from electjax.districts.abc.statistics import STATISTICS
+from electjax.districts.builders import votes_of
 from electjax.districts.codec import Encoded, dim_labels, encode, encode_params, observed_statistics
 from electjax.districts.models import get_simulator
 from electjax.districts.models.base import check_options, make_plan
 from electjax.districts.options import CalibrateOptions, chosen_options
-from electjax.districts.schema import seat_index, where_of
+from electjax.districts.schema import seat_index
 from electjax.numerics.host import host_generator
 
 
@@ -142,14 +144,8 @@ def with_own_measure(key: Array, problem: Problem, *, summaries: str, pilot: int
 
 def returns(election: xr.Dataset, wanted: str) -> tuple[np.ndarray, np.ndarray]:
     """votes[S, K] and winner[S] of the returns; ElectionDataError where only a summary is known."""
-    if "votes" not in election:
-        raise data_error(
-            "no votes, only a summary",
-            where=where_of(election),
-            expected=f"votes(district, party), which {wanted} needs",
-            mend="use the paper's statistics and method=smc",
-        )
-    return election["votes"].transpose("district", "party").to_numpy(), seat_index(election).to_numpy()
+    votes = votes_of(election, wanted, mend="use the paper's statistics and method=smc")
+    return votes.to_numpy(), seat_index(election).to_numpy()
 
 
 def _observed_features(election: xr.Dataset, statistic: Summarise, name: str) -> np.ndarray:

@@ -22,7 +22,7 @@ _PROVENANCE = {
 }
 
 
-def _labels(*dims: str) -> dict[str, Variable]:
+def labels(*dims: str) -> dict[str, Variable]:
     """Coordinates of these dims that hold text."""
     return {dim: Variable((dim,), "label", dim, f"{dim} label", coord=True, required=True) for dim in dims}
 
@@ -81,7 +81,7 @@ SIMULATION = Schema(
         "run": Variable(_RUN, "whole", "number of the simulated election", coord=True, required=True),
         "draw": Variable(_RUN, "whole", "draw of the posterior", coord=True),
         "district": Variable(("district",), "label", "district", "district label", coord=True),
-        **_labels("party"),
+        **labels("party"),
     },
     build="districts.simulate or districts.predict",
     attrs=_PROVENANCE | {"parameters": "values of the parameters that do not vary, JSON"},
@@ -203,7 +203,7 @@ COUNTERFACTUAL = Schema(
         ),
         "seat_share_change_se": Variable(_WORLDS, "number", "its Monte Carlo standard error"),
         "draw": Variable(_RUN, "whole", "draw of the posterior", coord=True),
-        **_labels("scenario", "party"),
+        **labels("scenario", "party"),
     },
     build="districts.counterfactual",
     attrs=_PROVENANCE | {"scenarios": "the scenarios, JSON"},
@@ -259,7 +259,7 @@ OUTCOMES = Schema(
         "parties_seats": Variable(
             _either(), "number", "effective number of parties by seats (Laakso and Taagepera 1979)", "parties"
         ),
-        **_labels("district", "party"),
+        **labels("district", "party"),
     },
     build="districts.outcomes",
 )

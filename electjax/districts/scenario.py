@@ -79,9 +79,6 @@ def _number(value: object) -> bool:
     return isinstance(value, int | float | np.number) and not isinstance(value, bool) and bool(np.isfinite(value))
 
 
-# -------------------------------------------------------------------------------------------- popularity
-
-
 def _with_popularity(basis: Basis, shares: Mapping[str, float], *, where: str, swing: bool) -> Basis:
     model = basis.simulator
     if not model.takes_popularity:
@@ -157,9 +154,6 @@ def _with_contest(encoded: Encoded, electors: np.ndarray, popularity: np.ndarray
     return encoded._replace(contest=contest, electors=electors)
 
 
-# --------------------------------------------------------------------------------------------- districts
-
-
 def resize(electors: Int[np.ndarray, " S"], districts: int) -> Int[np.ndarray, " D"]:
     """The same electors in another number of districts, whose sizes follow the quantiles of the old ones.
 
@@ -193,9 +187,6 @@ def _with_districts(basis: Basis, districts: object, *, where: str) -> Basis:
             )
     encoded = _with_contest(basis.encoded, electors, basis.popularity)
     return basis._replace(encoded=encoded._replace(districts=[f"district {s + 1}" for s in range(int(districts))]))
-
-
-# -------------------------------------------------------------------------------------------- parameters
 
 
 def _dims(parameter: Parameter, shape: tuple[int, ...], labels: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ import electjax
 from electjax.data.errors import suggest
 from electjax.data.options import option, options
 from electjax.data.progress import Stages
-from electjax.districts.abc import METHODS
+from electjax.districts.abc.methods import METHODS
 from electjax.districts.metrics import best_draw, election_metrics, scenario_metrics, simulation_metrics
 from electjax.districts.models import get_simulator, list_models
 from electjax.districts.models.base import POPULARITY
@@ -38,9 +38,6 @@ from electjax.report.tables import Metrics
 SMALL = 2_000_000  # votes of more values than this are left out of result.nc
 PRIORS = ("dirichlet", "around", "levels")
 MEASURE = {"seat_tolerance": "seat_tolerance", "share_tolerance": "share_tolerance", "distance": "norm"}
-
-
-# ------------------------------------------------------------------------------------ options and data
 
 
 @options
@@ -131,9 +128,6 @@ def load(data: CatalogueData, folder: Path, settings: TaskOptions) -> xr.Dataset
 def read(data: CsvData, folder: Path, settings: TaskOptions) -> xr.Dataset:
     """The returns of a user's file."""
     return electjax.districts.read(path_from(folder, data.path), **given(data, "path"))
-
-
-# ------------------------------------------------------------------------------------ the tasks
 
 
 def simulate(election: xr.Dataset, settings: TaskOptions, stage: Stages) -> Result:
@@ -273,9 +267,6 @@ def write(folder: Path, result: Result) -> None:
             fit = node["posterior"].to_dataset()
             inference = electjax.districts.to_inference_data(fit, prediction=prediction, election=election)
             write_tree(folder / f"posterior_{model}.nc", inference)
-
-
-# ------------------------------------------------------------------------------------ sweeps
 
 
 def sweep_rows(metrics: Metrics) -> list[tuple[Metrics, Metrics]]:

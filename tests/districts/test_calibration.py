@@ -13,9 +13,8 @@ from scipy import stats
 
 import electjax
 from electjax.districts import abc, dataset
-from electjax.districts.abc import make_space, unit_to_params
 from electjax.districts.abc.methods.explore_exploit import exploit_draws
-from electjax.districts.abc.prior import reflect
+from electjax.districts.abc.prior import make_space, reflect, unit_to_params
 from electjax.districts.abc.problem import CHUNK, Draws, _evaluate, select
 from electjax.districts.kernels.outcome import Summary
 from electjax.districts.models.dm import DM

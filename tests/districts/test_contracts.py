@@ -13,9 +13,11 @@ import pytest
 import electjax
 from electjax.data.options import default_of, kind_of, made, rows_of
 from electjax.districts import kernels, readers
-from electjax.districts.abc import METHODS, STATISTICS, Method, Statistic
 from electjax.districts.abc import methods as method_folder
 from electjax.districts.abc import statistics as statistic_folder
+from electjax.districts.abc.methods import METHODS
+from electjax.districts.abc.problem import Method, Statistic
+from electjax.districts.abc.statistics import STATISTICS
 from electjax.districts.models import SIMULATORS, Simulator
 from electjax.districts.models import __path__ as model_path
 from electjax.districts.models.base import DISTRICTS, PARTIES, make_plan

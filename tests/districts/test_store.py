@@ -96,9 +96,7 @@ def test_a_path_or_a_name_stands_for_a_dataset(election, fit, tmp_path):
 
 def test_a_result_of_another_kind_is_named(election, fit, tmp_path):
     data = electjax.districts.save(election, tmp_path / "election.nc")
-    with pytest.raises(
-        ElectionDataError, match="this is 'electjax election'; expected calibration; give"
-    ):
+    with pytest.raises(ElectionDataError, match="this is 'electjax election'; expected calibration; give"):
         electjax.districts.predict(data, election)
     file = electjax.districts.save(fit, tmp_path / "fit.nc")
     with pytest.raises(ElectionDataError, match="this is 'electjax calibration'; expected election"):

@@ -20,7 +20,6 @@ from jaxtyping import Bool, Float, Int, Num, PRNGKeyArray
 from electjax.numerics import random
 
 Array = jax.Array | np.ndarray
-Scalar = float | int | jax.Array
 
 # A count below 2^31 is high * 2^SPLIT + low; each half adds up exactly in int32 over a million districts.
 _SPLIT = 11
@@ -50,17 +49,9 @@ def winners(
 ) -> Int[jax.Array, "*batch district"]:
     """Index of the winning party of each district, ``W_s = argmax_k V_sk`` (Mitra, section 3).
 
-    Parameters
-    ----------
-    votes
-        Votes polled, non-negative counts; or any float strength, for models whose winner is not the party
-        with most sampled votes.  Both are compared as they are: integers are never turned into floats.
-    key
-        Ties are broken uniformly at random among the tied parties with this key.  Without a key the first
-        tied party wins.
-    may_win
-        One flag per party; a party with ``False`` never wins (a pooled "others", say).  At least one must
-        be ``True``.  A district without votes is a tie of all the parties that may win.
+    votes: counts, or any float strength, for models whose winner is not the party with most sampled votes; integers
+    are never turned into floats. key: breaks ties uniformly at random; without it the first tied party wins. may_win:
+    one flag per party, at least one ``True``. A district without votes is a tie of all the parties that may win.
     """
     votes = jnp.asarray(votes)
     if may_win is not None:
@@ -140,21 +131,11 @@ def sd_margin(margin: Float[Array, "*batch district"]) -> Float[jax.Array, "*bat
 
 
 def summaries(
-    votes: Num[Array, "*batch district party"],
-    *,
-    key: PRNGKeyArray | None = None,
-    may_win: Bool[Array, "party"] | tuple[bool, ...] | None = None,
-    strength: Float[Array, "*batch district party"] | None = None,
-    winner: Int[Array, "*batch district"] | None = None,
+    votes: Num[Array, "*batch district party"], *, winner: Int[Array, "*batch district"] | None = None
 ) -> Summary:
-    """Seats, mean vote fractions, MWM and SWM of an election (Mitra, section 6).
-
-    The winner is the party with most ``votes``, or with most ``strength`` where given, with the tie rule of
-    `winners`; an official ``winner`` per district overrides both (returns that pool small parties cannot
-    tell who won).  Margins are always fractions of ``votes``.
-    """
+    """Seats, mean vote fractions, MWM and SWM of an election (Mitra, section 6); by default most votes win."""
     if winner is None:
-        winner = winners(votes if strength is None else strength, key=key, may_win=may_win)
+        winner = winners(votes)
     margin = margins(votes, winner)
     return Summary(
         seats=seats(winner, votes.shape[-1]),
@@ -182,16 +163,6 @@ def effective_parties(weights: Num[Array, "*batch party"]) -> Float[jax.Array, "
     with application to West Europe", Comparative Political Studies 12 (1979).
     """
     return 1.0 / (_normalised(weights) ** 2).sum(axis=-1)
-
-
-def rounded_seats(popularity: Num[Array, "*batch party"], districts: Scalar) -> Int[jax.Array, "*batch party"]:
-    """Popularity times districts, each party rounded by itself, halves up: the paper's row "proportional".
-
-    The seats need not sum to ``districts``, and the popularity is used as it is, without normalising.  With
-    the popularity as printed this gives all the paper's Delhi and US rows (Tables 5 and 9) but one cell:
-    0.54 x 70 = 37.8 is printed as 37 for 2020 and as 38 for 2015.
-    """
-    return jnp.floor(jnp.asarray(popularity) * districts + 0.5).astype(jnp.int32)
 
 
 def swing_curve(
@@ -225,56 +196,6 @@ def swing_curve(
         return _weighted_mean(moved, size), _weighted_mean(winner == party, size > 0)
 
     return SwingCurve(*jax.lax.map(at, jnp.asarray(swings, dtype=jnp.float32)))
-
-
-def partisan_bias(
-    votes: Num[Array, "*batch district party"],
-    party: int,
-    *,
-    may_win: Bool[Array, "party"] | tuple[bool, ...] | None = None,
-) -> Float[jax.Array, "*batch"]:
-    """Share of the seats above one half that a party would win with half of the national vote.
-
-    The seats-votes curve at the uniform swing 1/2 - v; positive is in the party's favour.  Meant for contests
-    of two parties: G. King and R. Browning, "Democratic representation and partisan bias in congressional
-    elections", American Political Science Review 81 (1987).
-    """
-    return _at_vote_share(votes, party, 0.5, may_win) - 0.5
-
-
-def responsiveness(
-    votes: Num[Array, "*batch district party"],
-    party: int,
-    *,
-    width: float = 0.02,
-    may_win: Bool[Array, "party"] | tuple[bool, ...] | None = None,
-) -> Float[jax.Array, "*batch"]:
-    """Seat share gained per vote share gained, around the observed result.
-
-    The slope of the seats-votes curve between swings of -width and +width (the curve is a staircase, so the
-    width matters: one seat in S moves the slope by 1 / (2 S width)).  A. Gelman and G. King, "A unified
-    method of evaluating electoral systems and redistricting plans", American Journal of Political Science
-    38 (1994).
-    """
-    curve = swing_curve(votes, party, jnp.array([-width, width]), may_win=may_win)
-    return (curve.seat_share[1] - curve.seat_share[0]) / (2 * width)
-
-
-def _at_vote_share(
-    votes: Num[Array, "*batch district party"],
-    party: int,
-    share: float,
-    may_win: Bool[Array, "party"] | tuple[bool, ...] | None,
-) -> Float[jax.Array, "*batch"]:
-    """Seat share of the party where uniform swing takes it to a national vote share."""
-    votes = jnp.asarray(votes)
-
-    def one(election: jax.Array) -> jax.Array:
-        swing = share - national_shares(election)[party]
-        return swing_curve(election, party, swing[None], may_win=may_win).seat_share[0]
-
-    flat = votes.reshape((-1, *votes.shape[-2:]))
-    return jax.lax.map(one, flat).reshape(votes.shape[:-2])
 
 
 def _ratio(part: jax.Array, whole: jax.Array) -> jax.Array:

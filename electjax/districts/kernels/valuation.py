@@ -25,9 +25,6 @@ KAPPA_NODES = 20
 MOST_COMMUNITIES = 7  # 3^7 attitudes of a party are looked through one by one
 
 
-# ---------------------------------------------------------------- choice
-
-
 def _normal_law(z: Array) -> tuple[Array, Array]:
     """Standard normal distribution function and density from one exponential.
 
@@ -178,9 +175,6 @@ def kappa_nodes(a: Float[Array, ""], b: Float[Array, ""]) -> tuple[Float[Array, 
     tails = jnp.exp(-drop(peak + ends)) / jnp.stack([a, b])
     weights = weights.at[jnp.array([0, -1])].add(tails)
     return jax.nn.sigmoid(t), weights / jnp.sum(weights)
-
-
-# ---------------------------------------------------------------- attitudes
 
 
 def party_attitudes(communities: int) -> np.ndarray:

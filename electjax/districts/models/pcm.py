@@ -162,11 +162,7 @@ PCM = Simulator(
             meaning="pseudo-supporters of each party in each district (fraction reading)",
         ),
         Parameter(
-            name="capacity",
-            symbol="L",
-            default=1.5,
-            support=(1.0, float("inf")),
-            meaning="electors that a district takes, as a multiple of its own",
+            "capacity", "L", 1.5, (1.0, float("inf")), "electors that a district takes, as a multiple of its own"
         ),
     ),
     options=PCMOptions,

@@ -331,34 +331,12 @@ SIM = Simulator(
             per=("party",),
             each="party",
         ),
+        Parameter("sigma_shape", "c", 4.0, (0.01, 1e6), "shape of the gamma law of sigma (spread=drawn)"),
         Parameter(
-            name="sigma_shape",
-            symbol="c",
-            default=4.0,
-            support=(0.01, 1e6),
-            meaning="shape of the gamma law of sigma (spread=drawn)",
+            "kappa", "κ", 0.5, (0.0, 1.0), "what electors keep of their own valuation under influence (kappa=fixed)"
         ),
-        Parameter(
-            name="kappa",
-            symbol="κ",
-            default=0.5,
-            support=(0.0, 1.0),
-            meaning="what electors keep of their own valuation under influence (kappa=fixed)",
-        ),
-        Parameter(
-            name="kappa_a",
-            symbol="a",
-            default=2.0,
-            support=(0.5, 200.0),
-            meaning="first parameter of the beta law of kappa (kappa=beta)",
-        ),
-        Parameter(
-            name="kappa_b",
-            symbol="b",
-            default=2.0,
-            support=(0.5, 200.0),
-            meaning="second parameter of the beta law of kappa (kappa=beta)",
-        ),
+        Parameter("kappa_a", "a", 2.0, (0.5, 200.0), "first parameter of the beta law of kappa (kappa=beta)"),
+        Parameter("kappa_b", "b", 2.0, (0.5, 200.0), "second parameter of the beta law of kappa (kappa=beta)"),
         Parameter(
             name="stick",
             symbol="γ",

@@ -32,12 +32,7 @@ from electjax.districts.report.tables import (
 from electjax.report.report import Report, ReportFigure, ResultTable, RowsSection, source_text
 from electjax.report.tables import Metrics, enumeration
 
-_SEATS = "Seat distributions"
-_GEOGRAPHY = "Geography"
 _POSTERIOR = "Posterior of the parameters"
-_PREDICTIVE = "Posterior predictive"
-_TRACE = "Course of the calibration"
-_WORLDS = "Scenarios"
 _CAPTION = (
     "{}: seats by party (mean over runs, range below), most likely seat vector, mean and standard deviation of the"
     " winning margin (MWM, SWM), probability of the observed seats, distance (in tolerances; of the mean over runs, for"
@@ -137,7 +132,7 @@ def figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
         runs = sorted({data.sizes["run"] for kinds in simulations.values() for data in kinds.values()})
         yield ReportFigure(
             "seats.png",
-            _SEATS,
+            "Seat distributions",
             "How often each party wins so many seats over "
             f"{' or '.join(f'{n:,}' for n in runs)} simulated elections per setting. "
             "The dashed line marks the seats it won.",
@@ -148,7 +143,7 @@ def figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
             worlds = node["counterfactual"].to_dataset()
             yield ReportFigure(
                 f"scenarios_{name}.png",
-                _WORLDS,
+                "Scenarios",
                 f"{name.upper()}: seats under each scenario, {worlds.sizes['run']:,} elections each, with parameters"
                 " drawn from the posterior. Dot: mean; thick and thin bar: the intervals that hold 50 and 90 % of them."
                 " All scenarios share their draws and their random numbers. Parties that win nothing are left out.",
@@ -179,7 +174,7 @@ def figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
         fresh = "" if optimal is None else f" The outline shows {optimal.sizes['run']:,} fresh elections at ψ_OPT."
         yield ReportFigure(
             f"predictive_{name}.png",
-            _PREDICTIVE,
+            "Posterior predictive",
             f"{name.upper()}: every summary statistic in the accepted simulations, with the value observed. "
             f"Accepted simulations were chosen for being close, so they must look good.{fresh}",
             posterior_predictive(posterior, optimal),
@@ -193,7 +188,7 @@ def _trace(posteriors: Mapping[str, xr.Dataset]) -> Iterator[ReportFigure]:
     if traced:
         yield ReportFigure(
             "trace.png",
-            _TRACE,
+            "Course of the calibration",
             "Generation by generation: the tolerance, the share of the simulations that came within it, and how many"
             " independent draws the weighted ones are worth. A tolerance that no longer falls while the acceptance rate"
             " does has found what the model can reach.",
@@ -217,7 +212,7 @@ def _geography(tree: xr.DataTree, simulations: Mapping[str, Mapping[str, xr.Data
     outline = "" if observed is None else " Dashed: the returns, one election, so more ragged than a mean over many."
     yield ReportFigure(
         "geography.png",
-        _GEOGRAPHY,
+        "Geography",
         f"In how many of the districts a party has which share of the votes ({drawn}), over all runs of a model."
         " A narrow hump is a party as strong everywhere as in the nation, which wins nearly all districts or none;"
         f" a wide or double one is a party with strongholds.{outline}",

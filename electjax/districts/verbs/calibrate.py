@@ -11,8 +11,9 @@ import xarray as xr
 from electjax.data.errors import data_error
 from electjax.data.options import as_json, with_options
 from electjax.data.schema import conform
-from electjax.districts.abc import Sample, adjust_sample, best_on_average
+from electjax.districts.abc.adjust import adjust_sample
 from electjax.districts.abc.prior import PriorSpec
+from electjax.districts.abc.problem import Sample, best_on_average
 from electjax.districts.checkpoint import Checkpoint, identify
 from electjax.districts.codec import observed_statistics, plain_params, provenance, seed_key
 from electjax.districts.options import CalibrateOptions, MethodOptions

@@ -12,11 +12,19 @@ from jaxtyping import Array, Float, Int
 from electjax.data.errors import data_error
 from electjax.data.options import as_json, with_options
 from electjax.data.schema import conform
-from electjax.districts.abc import Draws, Problem, Sample, adjust_sample, unit_to_params
-from electjax.districts.abc.adjust import Adjusted
+from electjax.districts.abc.adjust import Adjusted, adjust_sample
 from electjax.districts.abc.generation import permitted_draws
-from electjax.districts.abc.prior import PriorSpec
-from electjax.districts.abc.problem import chunk_size, equally_weighted, evaluate, join, point_params
+from electjax.districts.abc.prior import PriorSpec, unit_to_params
+from electjax.districts.abc.problem import (
+    Draws,
+    Problem,
+    Sample,
+    chunk_size,
+    equally_weighted,
+    evaluate,
+    join,
+    point_params,
+)
 from electjax.districts.codec import dim_labels, plain_params, provenance, seed_key
 from electjax.districts.models.base import simulate_runs
 from electjax.districts.options import MethodOptions, RecoverOptions

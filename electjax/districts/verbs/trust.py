@@ -10,7 +10,7 @@ from electjax.data.schema import conform
 from electjax.districts import checks, results
 from electjax.districts.abc import trust
 from electjax.districts.codec import observed_statistics
-from electjax.districts.options import CheckOptions, SensitivityOptions
+from electjax.districts.options import PredictOptions, SensitivityOptions
 from electjax.districts.results import origin_of, parameter_names, scalars
 from electjax.districts.store import Stored, election_of, fit_of, result_of
 from electjax.districts.verbs.outcomes import outcomes
@@ -22,13 +22,7 @@ _PRIOR = "prior_"
 
 
 @with_options
-def check(
-    fit: Stored,
-    election: Stored,
-    *,
-    prediction: Stored | None = None,
-    asked: CheckOptions,
-) -> xr.Dataset:
+def check(fit: Stored, election: Stored, *, prediction: Stored | None = None, asked: PredictOptions) -> xr.Dataset:
     """Posterior predictive check: does the calibrated model give elections that look like the observed one?
 
     Args:

@@ -153,9 +153,6 @@ def _log_likelihoods(params: Params, data: _Data, *, model: _Model) -> Float[Arr
     return jax.lax.map(lambda own: _log_likelihood(own, model, data), params, batch_size=64)
 
 
-# ------------------------------------------------------------------------------------------------- grid
-
-
 def _grid(key: Array, model: _Model, data: _Data, *, accept: int) -> Posterior:
     block = 1024
 
@@ -169,9 +166,6 @@ def _grid(key: Array, model: _Model, data: _Data, *, accept: int) -> Posterior:
         raise ValueError(IMPOSSIBLE)
     rng = host_generator(key)
     return Posterior(grid_draws(grid, rng, accept), grid.log_evidence, {})
-
-
-# ------------------------------------------------------------------------------------------------- NUTS
 
 
 class Frame(NamedTuple):
