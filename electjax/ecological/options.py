@@ -1,17 +1,16 @@
 """The options of ecological inference, each declared once: name, type, default, range and meaning."""
 
 import math
-import pkgutil
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from numbers import Real
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from electjax.data.axes import Axis
 from electjax.data.options import option, options
+from electjax.numerics.registry import names_in
 
 RowKind = Literal["votes", "groups"]
 
@@ -24,9 +23,7 @@ LEVELS = (0.8, 0.95)
 LARGE = 0.03  # share of a contest's votes above which the shares of a row count in checks of intervals
 GRID = tuple(np.round(np.arange(0.0, 1.25, 0.1), 1).tolist())
 TRAITS = 6  # categories that `simulate` can give on its axis
-BASELINES = tuple(
-    sorted(found.name for found in pkgutil.iter_modules([str(Path(__file__).parent / "model" / "baselines")]))
-)
+BASELINES = tuple(names_in("electjax.ecological.model.baselines"))
 METHODS = ("context", *BASELINES)
 
 _EXPONENT = "an exponent between 0 (no context) and 2"

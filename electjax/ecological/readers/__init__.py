@@ -3,8 +3,6 @@
 A format is one file here with a `READER`; its place among others is its `order`. Modules without one help the readers.
 """
 
-import importlib
-import pkgutil
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
@@ -12,6 +10,7 @@ from typing import Any, NamedTuple
 from electjax.data.records import Batch
 from electjax.ecological.options import ReadOptions
 from electjax.ecological.readers.draft import Draft
+from electjax.numerics.registry import declared_in
 
 
 class Reader(NamedTuple):
@@ -37,6 +36,4 @@ class Reader(NamedTuple):
 @cache
 def readers() -> tuple[Reader, ...]:
     """All readers: those of the modules in this folder."""
-    names = sorted(found.name for found in pkgutil.iter_modules(__path__))
-    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
-    return tuple(sorted((m.READER for m in modules if hasattr(m, "READER")), key=lambda reader: reader.order))
+    return tuple(sorted(declared_in(__name__, Reader).values(), key=lambda reader: reader.order))

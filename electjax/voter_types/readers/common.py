@@ -6,9 +6,7 @@ A reader is a file of this folder that declares READERS; `voter_types.read` find
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +15,7 @@ import xarray as xr
 from electjax.data.errors import data_error, suggest
 from electjax.data.labels import strings, unique_names
 from electjax.data.records import Batch, Records, number
+from electjax.numerics.registry import modules_in
 from electjax.voter_types.ballots import MISSING, menu_kinds
 from electjax.voter_types.options import Incomplete, ReadOptions, TextOptions
 from electjax.voter_types.schema import checked
@@ -59,8 +58,7 @@ class Reader(NamedTuple):
 
 def known_readers() -> list[Reader]:
     """The readers of this folder, in the order in which they are asked."""
-    folder = __name__.rpartition(".")[0]
-    modules = [import_module(f"{folder}.{found.name}") for found in iter_modules([str(Path(__file__).parent)])]
+    modules = modules_in(__name__.rpartition(".")[0]).values()
     readers = [reader for module in modules for reader in getattr(module, "READERS", ())]
     return sorted(readers, key=lambda reader: reader.order)
 

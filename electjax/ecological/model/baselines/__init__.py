@@ -5,8 +5,6 @@ to one shape (row margins [d, u, r], column margins [d, u, c], empty units, whic
 theta [d, r, c], 0 in padding.
 """
 
-import importlib
-import pkgutil
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
@@ -17,6 +15,7 @@ from jaxtyping import Array, Float, Real
 
 from electjax.ecological.model.balance import balance
 from electjax.numerics.covariance import Tensor
+from electjax.numerics.registry import modules_in
 
 
 class Baseline(NamedTuple):
@@ -29,9 +28,7 @@ class Baseline(NamedTuple):
 @cache
 def baselines() -> dict[str, Baseline]:
     """The methods by name: every module of this folder is one."""
-    names = sorted(found.name for found in pkgutil.iter_modules(__path__))
-    modules = {name: importlib.import_module(f"{__name__}.{name}") for name in names}
-    return {name: Baseline(module.TITLE, module.shares) for name, module in modules.items()}
+    return {name: Baseline(module.TITLE, module.shares) for name, module in modules_in(__name__).items()}
 
 
 @jax.jit
