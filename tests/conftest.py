@@ -1,4 +1,4 @@
-"""While the tests run, every annotated array shape and type of the core and the simulators is checked.
+"""While the tests run, every annotated array shape and type of the arrays rooms is checked.
 
 Programs are compiled with few optimisations, which takes half the time and makes none of the small runs here slow;
 set XLA_FLAGS, to nothing for instance, to test them as users compile them. With ELECTJAX_CACHE set, compiled programs

@@ -15,7 +15,7 @@ fields. A field may be None where its type says so.
 import inspect
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import wraps
 from types import NoneType, UnionType
@@ -198,9 +198,16 @@ def with_options(verb: Callable[..., Result]) -> Callable[..., Result]:
     own = [p for name, p in signature.parameters.items() if name not in groups]
     where = f"{verb.__module__.split('.')[1]}.{verb.__name__}"
     known = [*homes, *(p.name for p in own if p.kind is p.KEYWORD_ONLY)]
+    places = [p.name for p in own if p.kind is not p.KEYWORD_ONLY]
 
     @wraps(verb)
     def call(*args: Any, **given: Any) -> Result:
+        if len(args) > len(places):
+            raise TypeError(f"{where} takes {', '.join(places)} by position; options are given by name")
+        twice = set(places[: len(args)]) & set(given)
+        if twice:
+            raise TypeError(f"{where} got {min(twice)} twice: by position and by name")
+        given |= dict(zip(places, args, strict=False))
         values = {name: given.pop(name) for name in list(given) if name in homes}
         for name, value in given.items():
             if name not in signature.parameters:
@@ -214,7 +221,7 @@ def with_options(verb: Callable[..., Result]) -> Callable[..., Result]:
             if name not in given:
                 names = {item.name for item in fields(group)}
                 given[name] = made(group, {key: value for key, value in values.items() if key in names}, where=where)
-        return verb(*args, **given)
+        return verb(**given)
 
     kinds = inspect.Parameter
     shown = [
@@ -306,10 +313,3 @@ def _mend(item: "Field[Any]") -> str:
 def _type_text(annotation: Any) -> str:
     kind = kind_of(annotation)
     return " | ".join(map(repr, kind.words)) if kind.words else inspect.formatannotation(annotation)
-
-
-def each_option(groups: Sequence[type]) -> Iterator[tuple[type, Row]]:
-    """Every option of several groups, with its group."""
-    for group in groups:
-        for row in rows_of(group):
-            yield group, row

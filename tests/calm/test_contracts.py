@@ -15,7 +15,7 @@ from electjax.calm.model.affinity import raw
 from electjax.data import axes as ax
 from electjax.data import kernels
 from electjax.data.errors import ElectionDataError
-from electjax.data.options import each_option
+from electjax.data.options import rows_of
 
 HOW = {"model": "recommended", "context": 0}
 QUICK = {"placebo": {"permutations": 9}, "rho_curve": {"values": (0.3, 0.6)}, "stability": {"refit": False}}
@@ -112,8 +112,8 @@ def _kept(found):
 def test_an_option_has_a_meaning_and_one_default():
     groups = [getattr(options, name) for name in dir(options) if name.endswith("Options")]
     assert len(groups) > 7
-    for group, row in each_option(groups):
-        assert row.meaning, (group, row.name)
+    for group in groups:
+        assert all(row.meaning for row in rows_of(group)), group
     shown = inspect.signature(electjax.calm.fit).parameters
     assert shown["lambda_b"].default == options.FitOptions.lambda_b == 8.0
 
