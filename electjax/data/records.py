@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -202,7 +203,7 @@ class Records:
                     first, start = text.readline(), start + 1
                 delimiter = max(",;\t", key=first.count)
                 offset = start - 1
-                reader = csv.reader(_again(first, text), delimiter=delimiter, strict=True)
+                reader = csv.reader(chain([first], text), delimiter=delimiter, strict=True)
                 for cells in reader:
                     if cells:
                         yield start, cells
@@ -242,10 +243,7 @@ def open_text(path: Path, encoding: str) -> Iterator[IO[str]]:
             yield text
     except LookupError:
         raise data_error(
-            f"no encoding {encoding!r}",
-            where=path.name,
-            expected="a Python codec name",
-            mend="pass encoding='utf-8'",
+            f"no encoding {encoding!r}", where=path.name, expected="a Python codec name", mend="pass encoding='utf-8'"
         ) from None
     except (OSError, EOFError, zipfile.BadZipFile) as error:
         raise data_error(
@@ -286,11 +284,6 @@ def _only_csv(path: Path, archive: zipfile.ZipFile) -> str:
             mend="unpack it and name the file",
         )
     return names[0]
-
-
-def _again(first: str, rest: IO[str]) -> Iterator[str]:
-    yield first
-    yield from rest
 
 
 def number_cells(rows: list[list[str]], texts: Sequence[Labels]) -> list[np.ndarray]:

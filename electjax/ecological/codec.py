@@ -201,8 +201,8 @@ def decode_estimate(tables: Tables, units: xr.Dataset, code: Encoded, options: E
         where = ", ".join(f"{beta:g}" for beta in tables.stopped)
         notes.append(f"the search ended before it converged, at context {where}; raise max_steps or check the units")
     result = _begun(tables.contests, tables.bounds, units, code, options, notes)
-    own = np.asarray(tables.units)[code.block, code.place]
-    result["unit_cells"] = (("unit", "row", "column"), np.where(here[_of(code)], own, np.nan))
+    of, own = np.asarray(code.blocks.contest)[code.block], np.asarray(tables.units)[code.block, code.place]
+    result["unit_cells"] = (("unit", "row", "column"), np.where(here[of], own, np.nan))
     contexts = sorted({options.context, *tables.others})
     every = np.stack([tables.contests if b == options.context else tables.others[b] for b in contexts])
     result = result.assign_coords(context=contexts)
@@ -291,10 +291,6 @@ def _with_pooled(result: xr.Dataset, tables: Tables, code: Encoded, options: Est
 
 def _here(code: Encoded) -> np.ndarray:
     return np.asarray(code.contests.row_here)[:, :, None] & np.asarray(code.contests.column_here)[:, None, :]
-
-
-def _of(code: Encoded) -> np.ndarray:
-    return np.asarray(code.blocks.contest)[code.block]
 
 
 def error_index(cells: np.ndarray, truth: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Real
 
 from electjax.numerics.covariance import Tensor
 
@@ -18,11 +18,15 @@ Found = TypeVar("Found")
 
 SLAB = 512  # blocks worked off at a time
 ROOM = 2**25  # numbers that a slab may need to hold
-KINDS = (
-    "own party",
-    "cross",
-    "other",
-)  # what a cell joins: a party's voters and its candidate, two parties, or neither
+# what a cell joins: a party's voters and its candidate, two parties, or neither
+KINDS = ("own party", "cross", "other")
+
+# of contests padded to one shape: margins of units, which options are there, and shares of cells
+UnitRows = Real[Tensor, "d u r"]
+UnitColumns = Real[Tensor, "d u c"]
+RowHere = Bool[Tensor, "d r"]
+ColumnHere = Bool[Tensor, "d c"]
+Shares = Float[Array, "d r c"]
 
 
 class Blocks(NamedTuple):

@@ -100,23 +100,18 @@ def draw_units(
 
     Args:
         key: contests, units and votes depend on it alone.
-        contests, units, rows, parties: numbers: of units per contest at most, of rows, of parties with candidates.
-            A row and a party of one number are one party; without a shared meaning set level to zeros.
+        rows, parties: how many. A row and a party of one number are one party; without a shared meaning set level to
+            zeros. What is not named here is as in `SimulateOptions`.
         fewest_units: units of a contest are a share of `units` drawn evenly between this and 1.
-        fielded: chance that a party beyond the first two has a candidate in a contest.
         other: the last row and the last party are what smaller ones were merged into, OTHER; it always stands.
         voters, voters_sd: median size of a unit, and standard deviation of its logarithm.
         strength_sd, contest_sd: standard deviation of the log strength of a row in all, and its deviation by contest;
             of a candidate g_dc likewise.
         unit_sd, near: the same by unit, and the share of this variance that is smooth in space.
-        level, tau: by kind of cell: own party, cross, involving OTHER.
-        pair_sd: standard deviation of the pooled logits.
         beta: exponent of the context; 0 for none.
         rho, rho_spread: typical correlation within a row of a unit, and standard deviation of its logit by contest.
         abstention, abstention_sd: share of a row that does not vote, as the last column, and standard deviation of its
             logit by row and contest; 0 for no such column. Row margins then are electors.
-        traits, affinity: number of categories of an axis that rows and candidates are given, and what a shared one
-            adds to the logit.
     """
     rng = host_generator(key)
     numbers = np.arange(rows), np.arange(parties)

@@ -117,11 +117,6 @@ def amounts(batch: Batch, name: str, what: str = "votes") -> np.ndarray:
     return np.asarray(values[column.codes])
 
 
-def like_contests(names: Sequence[str]) -> list[str]:
-    """The columns that look as if they named contests."""
-    return [name for name in names if any(word in name.casefold() for word in _LIKE_CONTESTS)]
-
-
 def column_of(batch: Batch, given: str | None, usual: tuple[str, ...], what: str) -> str:
     """The column that the caller names, else one of the usual names."""
     return chosen(batch, given, what) if given is not None else need(batch, usual, f"the {what}")
@@ -142,7 +137,7 @@ def theirs(batch: Batch, contest: str | None) -> str | None:
 def one_contest(batch: Batch, used: list[str]) -> str:
     """A sentence on units without contests, and on the columns that may name some."""
     free = [name for name in batch.names if name.casefold() not in {own.casefold() for own in used}]
-    like = like_contests(free)
+    like = [name for name in free if any(word in name.casefold() for word in _LIKE_CONTESTS)]
     return "all units are one contest" + (f"; contest= if {' or '.join(like[:3])} names theirs" if like else "")
 
 

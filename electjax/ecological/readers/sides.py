@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from electjax.data.errors import ElectionDataError, data_error
+from electjax.data.errors import data_error
 from electjax.ecological.keys import tidy
 from electjax.ecological.options import RowKind
 from electjax.ecological.readers.draft import Draft, Side
@@ -262,12 +262,10 @@ def _plus(draft: Draft, side: Side, votes: np.ndarray) -> Side:
 def _refuse(
     draft: Draft, bad: np.ndarray, one: np.ndarray, other: np.ndarray, said: str, than: str, expected: str
 ) -> None:
-    if bad.any():
-        raise _fault(draft, bad, f"{said} {one[bad.argmax()]:g}, {than} {other[bad.argmax()]:g}", expected)
-
-
-def _fault(draft: Draft, bad: np.ndarray, problem: str, expected: str) -> ElectionDataError:
+    if not bad.any():
+        return
     i = int(bad.argmax())
     more = f"; {int(bad.sum())} such units" if bad.sum() > 1 else ""
     where = f"{draft.where}, row {draft.lines[i]}, {draft.unit(i)}"
-    return data_error(problem, where=where, expected=expected, mend=f"correct the unit{more}")
+    problem = f"{said} {one[i]:g}, {than} {other[i]:g}"
+    raise data_error(problem, where=where, expected=expected, mend=f"correct the unit{more}")

@@ -85,7 +85,8 @@ def tomography(result: xr.Dataset, contest: str | None = None) -> Figure:
             ax.scatter(shares[:, 0], shares[:, 1], s=areas(total), color=BLUE, alpha=max(shade, 0.25), lw=0)
             handles.append(dot(BLUE, "unit, estimated"))
         if "draws" in result:
-            drawn = _draws(result, table)[:_MOST_DRAWS, :, 0] / table.row_votes
+            at = contests_of(result).index(table.name)
+            drawn = cells_of(result, "draws", "draw")[:_MOST_DRAWS, at, :2, 0] / table.row_votes
             ax.plot(drawn[:, 0], drawn[:, 1], "o", color=ORANGE, ms=2.2, mew=0, alpha=0.5, zorder=4)
             handles.append(dot(ORANGE, "contest, draws"))
         ax.plot(*table.share[:, 0], "o", color=INK, ms=7, mec="white", zorder=5)
@@ -268,11 +269,6 @@ def _possible(rows: np.ndarray, votes: np.ndarray) -> tuple[np.ndarray, np.ndarr
         least = np.maximum(votes[:, None] - rows[:, ::-1], 0) / rows
         most = np.minimum(votes[:, None], rows) / rows
     return np.where(rows > 0, least, 0.0), np.where(rows > 0, most, 1.0)
-
-
-def _draws(result: xr.Dataset, table: TransitionTable) -> np.ndarray:
-    d = contests_of(result).index(table.name)
-    return cells_of(result, "draws", "draw")[:, d, : len(table.rows), : len(table.columns)]
 
 
 def _shares(ax: Axes, share: np.ndarray, columns: Sequence[str]) -> None:

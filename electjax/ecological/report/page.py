@@ -55,6 +55,13 @@ _DOTS = (
     "A row's share of the voters of each unit against a column's share of its votes, for the largest rows and the"
     " column that most of each chose; with the share that the contest's estimate leads to there."
 )
+_WENT, _BRACKETS = "Where the voters went", "Brackets: the row's share of the votes."
+_ROWS = "Shares of each row's voters with their intervals; grey what the margins of the units leave possible."
+_TRUTH = (
+    "Cells in rows with over 3 % of their contest's votes. Right: the share of the intervals that hold the truth, by"
+    " the estimated share, with two standard errors of a calibrated one; dashed what was promised."
+)
+_ERRORS = "EI by contest: the per cent of its votes that stand in another cell than they should."
 
 
 def figures(tree: xr.DataTree) -> Iterator[ReportFigure]:
@@ -64,27 +71,12 @@ def figures(tree: xr.DataTree) -> Iterator[ReportFigure]:
         yield from _contest_figures(result, contests_of(result)[0])
         yield from _context(result)
         return
-    yield ReportFigure(
-        "all.png",
-        "Where the voters went",
-        f"All {result.sizes['contest']:,} contests added up by party. Brackets: the row's share of the votes.",
-        transition_heatmap(pooled_table(result)),
-    )
+    said = f"All {result.sizes['contest']:,} contests added up by party. {_BRACKETS}"
+    yield ReportFigure("all.png", _WENT, said, transition_heatmap(pooled_table(result)))
     yield from _context(result)
     if "error" in result and np.isfinite(result["error"].values).any():
-        yield ReportFigure(
-            "truth.png",
-            "Against the truth",
-            "Cells in rows with over 3 % of their contest's votes. Right: the share of the intervals that hold the"
-            " truth, by the estimated share, with two standard errors of a calibrated one; dashed what was promised.",
-            truth_scatter(result),
-        )
-        yield ReportFigure(
-            "errors.png",
-            "Against the truth",
-            "EI by contest: the per cent of its votes that stand in another cell than they should.",
-            error_strip(result, others_of(tree)),
-        )
+        yield ReportFigure("truth.png", "Against the truth", _TRUTH, truth_scatter(result))
+        yield ReportFigure("errors.png", "Against the truth", _ERRORS, error_strip(result, others_of(tree)))
     largest, worst = notable(result)
     for i, contest in enumerate(largest):
         yield from _contest_figures(result, contest, "The contests with most votes", f"votes_{i + 1}_", units=i == 0)
@@ -100,18 +92,8 @@ def _contest_figures(
     """Those of one contest; without a title of its own each is a section."""
     table = contest_table(result, contest)
     of = f"{contest}{_error(result, contest)}. " if title else ""
-    yield ReportFigure(
-        f"{prefix}table.png",
-        title or "Where the voters went",
-        f"{of}Brackets: the row's share of the votes.",
-        transition_heatmap(table),
-    )
-    yield ReportFigure(
-        f"{prefix}rows.png",
-        title or "Row by row",
-        f"{of}Shares of each row's voters with their intervals; grey what the margins of the units leave possible.",
-        row_forest(table),
-    )
+    yield ReportFigure(f"{prefix}table.png", title or _WENT, of + _BRACKETS, transition_heatmap(table))
+    yield ReportFigure(f"{prefix}rows.png", title or "Row by row", of + _ROWS, row_forest(table))
     if not units:
         return
     said = _LINES if table.votes.shape == (2, 2) else _DOTS
@@ -122,12 +104,8 @@ def _context(result: xr.Dataset) -> Iterator[ReportFigure]:
     if "cells_by_context" not in result or result.sizes["context"] < 2:
         return
     together = "" if result.sizes["contest"] == 1 else " All contests added up."
-    yield ReportFigure(
-        "context.png",
-        "What rests on the assumption",
-        f"Shares of each row over the context exponent, which is assumed and which margins cannot tell.{together}",
-        context_lines(result),
-    )
+    said = f"Shares of each row over the context exponent, which is assumed and which margins cannot tell.{together}"
+    yield ReportFigure("context.png", "What rests on the assumption", said, context_lines(result))
 
 
 def notable(result: xr.Dataset, most: int = _MOST_NOTABLE) -> tuple[list[str], list[str]]:

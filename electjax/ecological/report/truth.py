@@ -85,10 +85,7 @@ def error_strip(result: xr.Dataset, others: Mapping[str, xr.Dataset] | None = No
         ax.bar(at, error[order], width=0.8, color=BLUE, alpha=0.55)
         mean = error[order].mean() if len(order) else np.nan
         ax.axhline(mean, color=VERMILION, lw=1.6, ls=(0, (5, 2)))
-        handles: list[Any] = [
-            Patch(facecolor=(BLUE, 0.55), label=method_name(result)),
-            line(f"its mean, {mean:.2f} %"),
-        ]
+        handles: list[Any] = [Patch(facecolor=(BLUE, 0.55), label=method_name(result)), line(f"its mean, {mean:.2f} %")]
         for n, (name, other) in enumerate((others or {}).items()):
             if "error" in other:
                 style: dict[str, Any] = {

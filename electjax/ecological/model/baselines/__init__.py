@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Real
+from jaxtyping import Float
 
 from electjax.ecological.model.balance import balance
+from electjax.ecological.model.data import Shares, UnitColumns, UnitRows
 from electjax.numerics.covariance import Tensor
 from electjax.numerics.registry import modules_in
 
@@ -32,9 +33,7 @@ def baselines() -> dict[str, Baseline]:
 
 
 @jax.jit
-def table_of(
-    theta: Float[Tensor, "d r c"], rows: Real[Tensor, "d u r"], columns: Real[Tensor, "d u c"]
-) -> Float[Array, "d r c"]:
+def table_of(theta: Float[Tensor, "d r c"], rows: UnitRows, columns: UnitColumns) -> Shares:
     """Counts of a contest's cells: shares, those below 0 as 0, times the voters of the row, balanced to the margins."""
     of_rows, of_columns = (jnp.asarray(x, float).sum(1) for x in (rows, columns))
     return balance(jnp.maximum(theta, 0.0) * of_rows[:, :, None], of_rows, of_columns)

@@ -3,24 +3,23 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Real
+from jaxtyping import Array, Float
 
 from electjax.ecological.model.baselines import independence
-from electjax.ecological.model.data import Blocks, in_blocks
-from electjax.numerics.covariance import Tensor
+from electjax.ecological.model.data import Blocks, ColumnHere, RowHere, Shares, UnitColumns, UnitRows, in_blocks
 
 TITLE = "multinomial EM"
 
 
 def shares(
-    rows: Real[Tensor, "d u r"],
-    columns: Real[Tensor, "d u c"],
-    row_here: Bool[Tensor, "d r"],
-    column_here: Bool[Tensor, "d c"],
+    rows: UnitRows,
+    columns: UnitColumns,
+    row_here: RowHere,
+    column_here: ColumnHere,
     *,
     steps: int = 20_000,
     tolerance: float = 0.1,
-) -> Float[Array, "d r c"]:
+) -> Shares:
     """Maximum likelihood, by EM: the votes of a column of a unit are shared out among its rows.
 
     A unit's votes are multinomial: the log-likelihood is sum_uc B_uc log sum_r (A_ur / n_u) theta_rc.
@@ -29,7 +28,6 @@ def shares(
     certainly raises the log-likelihood, which so never falls. It is concave: what is found is the maximum of all.
 
     Args:
-        rows, columns, row_here, column_here: as everywhere here, on the host.
         steps: evaluations of `em_step` at most.
         tolerance: stop where the maximum is certainly less than this far away, in units of log-likelihood.
     """

@@ -2,20 +2,15 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Real
+from jaxtyping import Array
 
-from electjax.numerics.covariance import Tensor
+from electjax.ecological.model.data import ColumnHere, RowHere, Shares, UnitColumns, UnitRows
 
 TITLE = "Goodman's regression"
 
 
 @jax.jit
-def shares(
-    rows: Real[Tensor, "d u r"],
-    columns: Real[Tensor, "d u c"],
-    row_here: Bool[Tensor, "d r"],
-    column_here: Bool[Tensor, "d c"],
-) -> Float[Array, "d r c"]:
+def shares(rows: UnitRows, columns: UnitColumns, row_here: RowHere, column_here: ColumnHere) -> Shares:
     """Least squares of the units' column shares on their row shares, weighted by voters (Goodman 1953).
 
     Nothing keeps theta between 0 and 1; its rows add up to 1 where the units tell all rows apart. Where they do not,

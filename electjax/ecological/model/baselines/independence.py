@@ -2,20 +2,14 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Real
 
-from electjax.numerics.covariance import Tensor
+from electjax.ecological.model.data import ColumnHere, RowHere, Shares, UnitColumns, UnitRows
 
 TITLE = "independence of rows and columns"
 
 
 @jax.jit
-def shares(
-    rows: Real[Tensor, "d u r"],
-    columns: Real[Tensor, "d u c"],
-    row_here: Bool[Tensor, "d r"],
-    column_here: Bool[Tensor, "d c"],
-) -> Float[Array, "d r c"]:
+def shares(rows: UnitRows, columns: UnitColumns, row_here: RowHere, column_here: ColumnHere) -> Shares:
     """Every row votes as the contest does."""
     votes = jnp.where(column_here, jnp.asarray(columns, float).sum(1), 0.0)
     of_all = votes / jnp.maximum(votes.sum(-1, keepdims=True), 1.0)

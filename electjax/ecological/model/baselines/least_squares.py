@@ -2,23 +2,23 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Real
+from jaxtyping import Array, Bool, Float
 
-from electjax.numerics.covariance import Tensor
+from electjax.ecological.model.data import ColumnHere, RowHere, Shares, UnitColumns, UnitRows
 
 TITLE = "constrained least squares"
 
 
 @jax.jit
 def shares(
-    rows: Real[Tensor, "d u r"],
-    columns: Real[Tensor, "d u c"],
-    row_here: Bool[Tensor, "d r"],
-    column_here: Bool[Tensor, "d c"],
+    rows: UnitRows,
+    columns: UnitColumns,
+    row_here: RowHere,
+    column_here: ColumnHere,
     *,
     steps: Array | int = 20_000,
     tolerance: Array | float = 1e-9,
-) -> Float[Array, "d r c"]:
+) -> Shares:
     """The least squares of `goodman` among shares: rows of theta are at least 0 and add up to 1.
 
     Accelerated projected gradient (Beck and Teboulle 2009) that restarts where it would go uphill (O'Donoghue and
@@ -26,7 +26,6 @@ def shares(
     rows s of a unit is A_ur, so that small rows move as fast as large ones.
 
     Args:
-        rows, columns, row_here, column_here: as everywhere here.
         steps: at most.
         tolerance: stop where no share would move by more in a step of the plain gradient.
     """
