@@ -140,10 +140,7 @@ def free_spread(errors: np.ndarray, form: np.ndarray) -> np.ndarray:
     """Root of the covariance in free directions of effects with given standard errors, [i, h, h] from [i, k].
 
     The parties' effects are taken as independent before they are made to add up to zero, with the variances that then
-    leave each its standard error; where none do, they come out wider.
-
-    Args:
-        form: [k, h] with orthonormal columns, from free directions to parties.
+    leave each its standard error; where none do, they come out wider. `form` is [k, h] with orthonormal columns.
     """
     before = errors**2 @ np.linalg.pinv((form @ form.T) ** 2, rtol=1e-10, hermitian=True)
     value, vector = np.linalg.eigh(np.einsum("kh,ik,kg->ihg", form, before, form))

@@ -70,6 +70,12 @@ def checked_booths(booths: Any) -> xr.Dataset:
     return conform(booths, BOOTHS)
 
 
+def areas_of(booths: xr.Dataset) -> np.ndarray:
+    """Place of each booth's constituency along the dim `constituency`, [booth]."""
+    index = {label: a for a, label in enumerate(strings(booths["constituency"].values).tolist())}
+    return np.array([index[label] for label in strings(booths["booth_constituency"].values).tolist()], dtype=np.int32)
+
+
 def dataset(
     *,
     cell_size: Any,
@@ -296,8 +302,7 @@ def _check_totals(ds: xr.Dataset, where: str) -> None:
                 expected=expected,
                 mend=f"{mend} the booth" + (f"; {int(bad.sum())} such booths" if bad.sum() > 1 else ""),
             )
-    index = {label: a for a, label in enumerate(ds["constituency"].values.tolist())}
-    of = np.array([index[label] for label in ds["booth_constituency"].values.tolist()])
+    of = areas_of(ds)
     lost = (ds["votes"].values > 0) & ~ds["fielded"].values[of]
     if lost.any():
         i, k = (int(n) for n in np.argwhere(lost)[0])

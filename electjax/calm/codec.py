@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from electjax.calm.booths import BOOTHS, checked_booths
+from electjax.calm.booths import BOOTHS, areas_of, checked_booths
 from electjax.calm.model.design import Booths, Design, Frame
 from electjax.data.axes import (
     Axis,
@@ -66,15 +66,11 @@ def encode_booths(
     scale: Scale | None = None,
     checked: bool = False,
 ) -> Encoded:
-    """Check booths and turn them into arrays.
+    """Check booths and turn them into arrays; `coding`, `covariates` and `axes` are options of `calm.fit`.
 
     Args:
-        coding: of the cell features: a column per category; all but an axis's first category; or columns that add up
-            to zero over the categories of an axis.
-        covariates: those of the booths to use; all by default. They are standardised over the training booths.
-        axes: other axes than those in the attributes of the booths (see `axes_of`).
         train: whether a booth counts, [booth]; all do by default. The others get weight 0 and enter no statistics.
-        scale: of an earlier fit, for the covariates.
+        scale: of an earlier fit, for the covariates; by default they are standardised over the training booths.
         checked: the booths passed `calm.validate` before.
 
     Raises:
@@ -84,9 +80,7 @@ def encode_booths(
     described = axes_of(data.attrs["axes"] if axes is None else axes)  # type: ignore[arg-type]
     number = data.sizes["booth"]
     weight = np.ones(number) if train is None else np.asarray(train, dtype=float)
-    constituencies = strings(data["constituency"].values)
-    index = {label: i for i, label in enumerate(constituencies)}
-    area = np.array([index[label] for label in strings(data["booth_constituency"].values)], dtype=np.int32)
+    constituencies, area = strings(data["constituency"].values), areas_of(data)
     sizes = data["cell_size"].transpose("booth", "cell").values.astype(float)
     codes, candidates = cell_codes(data, described), candidate_codes(data, described)
     features, names = cell_features(codes, described, coding)
@@ -186,11 +180,7 @@ def _summed(values: np.ndarray, area: np.ndarray, number: int) -> np.ndarray:
 
 
 def check_fittable(booths: xr.Dataset, design: Design) -> list[str]:
-    """Sentences about votes and previous shares that are there for some booths only.
-
-    Args:
-        booths: valid ones.
-        design: of the model that they are to be fitted by.
+    """Sentences about votes and previous shares that are there for some of the booths, valid ones, only.
 
     Raises:
         ElectionDataError: no booth has polled, or the mobilisation is weighted by previous shares that no booth has.
@@ -237,9 +227,7 @@ def known_previous(booths: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
     if "previous" not in booths:
         nothing = np.zeros(booths.sizes["booth"], bool)
         return nothing, nothing
-    index = {label: a for a, label in enumerate(strings(booths["constituency"].values).tolist())}
-    area = [index[label] for label in strings(booths["booth_constituency"].values).tolist()]
-    stands = booths["fielded"].transpose("constituency", "party").values.astype(bool)[area]
+    stands = booths["fielded"].transpose("constituency", "party").values.astype(bool)[areas_of(booths)]
     shares = booths["previous"].transpose("booth", "party").values.astype(float)
     known, missing = stands & (shares > 0), stands & np.isnan(shares)
     return np.any(known, axis=1), ~np.any(missing, axis=1)

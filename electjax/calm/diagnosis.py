@@ -1,6 +1,6 @@
 """What CALM's diagnostics share: booths as arrays, fits of some of them, and penalties chosen on held-out booths."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -19,11 +19,11 @@ from electjax.calm.model.unseen import folds_of, held_out
 from electjax.calm.options import FitOptions
 from electjax.calm.verbs.read import read_booths
 from electjax.data.errors import data_error, data_warning, suggest
+from electjax.data.progress import Progress
 from electjax.numerics.arrow import Point
 from electjax.numerics.host import double_precision
 
 Options = TypeVar("Options", bound=FitOptions)
-Progress = Callable[[int, int, str], None]
 GAIN = "nats per vote (KL) or per elector (BCE)"
 LOG_ODDS = "log-odds per standard deviation of g"
 SURE = 2.0  # standard errors from which a difference is spoken of
@@ -69,10 +69,10 @@ class Setting:
             chunk=min(self.options.chunk, len(self.area)),
         )
 
-    def solve(self, problem: Any, start: Point | None = None, design: Design | None = None) -> Fit:
+    def solve(self, problem: Any, start: Point | None = None) -> Fit:
         """Its fit."""
-        limits: dict[str, Any] = {"tolerance": self.options.tolerance, "max_steps": self.options.max_steps}
-        return solve(problem, design or self.design, start, **limits)
+        tolerance, max_steps = self.options.tolerance, self.options.max_steps
+        return solve(problem, self.design, start, tolerance=tolerance, max_steps=max_steps)
 
     def splits(self, share: float, folds: int | None, seed: int) -> Iterator[np.ndarray]:
         """Booths held out within their constituency: once a share, or every booth once in as many folds."""
@@ -147,10 +147,10 @@ def axis_index(setting: Setting, axis: str, verb: str) -> int:
     return names.index(axis)
 
 
-def eta_of(fit: Fit, design: Design, setting: Setting) -> tuple[np.ndarray, np.ndarray]:
+def eta_of(fit: Fit, setting: Setting) -> tuple[np.ndarray, np.ndarray]:
     """The shared eta of a fit and its standard errors, [d]."""
-    first, number = eta_place(fit.problem, design), len(setting.labels.axes)
-    inverse = np.asarray(inverse_of(information(fit.point, fit.problem, design).shared))
+    first, number = eta_place(fit.problem, setting.design), len(setting.labels.axes)
+    inverse = np.asarray(inverse_of(information(fit.point, fit.problem, setting.design).shared))
     own = slice(first, first + number)
     return np.asarray(fit.point.shared)[own], np.sqrt(np.diag(inverse)[own])
 
@@ -165,14 +165,10 @@ FEW = 500  # but where these would be fewer, each of them once in as many
 FOLDS = 5
 
 
-def choose_penalties(
-    booths: xr.Dataset, options: Options, *, progress: Callable[[int, int, str], None] | None = None
-) -> Options:
-    """The options with the penalties at which held-out booths are predicted best.
+def choose_penalties(booths: xr.Dataset, options: Options, *, progress: Progress | None = None) -> Options:
+    """The options with the penalties at which held-out booths are predicted best, from those given.
 
-    Args:
-        booths: valid booths.
-        options: with the penalties to begin with. Booths that `holdout` keeps out of the fit are not looked at.
+    Booths that the option `holdout` keeps out of the fit are not looked at.
 
     Raises:
         ElectionDataError: no constituency has booths enough to hold one out.

@@ -12,7 +12,7 @@ from electjax.calm.booths import dataset
 from electjax.data.axes import Axis, codes_of, every_cell, gate_of
 from electjax.numerics.host import host_generator
 
-ELECTORS = 1080  # of a booth, about
+ELECTORS, SPREAD = 1080, 230.0  # of a booth, about, with their sd
 PULL = 0.5  # how candidates follow the composition, see `_candidates`
 LEAN = 0.4  # sd of a party's log-odds for candidates of a category
 
@@ -50,8 +50,7 @@ def draw_electorate(
     Args:
         constituencies, booths: how many, and booths in each; by default one for some 1,080 electors.
         election: whose constituencies and electors they are, and whose parties stand where they got votes.
-        unknown: share of traits that nobody knows.
-        absent: share of candidates that do not stand, where there is no election; two always do.
+        unknown, absent: options of `calm.simulate`.
     """
     keys = iter(jax.random.split(key, 8 + 2 * len(axes)))
     if election is None:
@@ -173,12 +172,10 @@ def _covariates(key: jax.Array, riches: np.ndarray) -> dict[str, np.ndarray]:
     return {"land_rate": land, "mf_ratio": np.round(np.exp(rng.normal(np.log(1.2), 0.08, len(riches))), 3)}
 
 
-def draw_electors(
-    key: jax.Array, number: int, *, total: int | None = None, mean: float = 1080.0, sd: float = 230.0
-) -> Int[np.ndarray, " i"]:
+def draw_electors(key: jax.Array, number: int, *, total: int | None = None) -> Int[np.ndarray, " i"]:
     """Electors of the booths of a constituency, from 300 to 1,600, or a bit more or less to add up to `total`."""
-    least, most = ndtr((np.array([300.0, 1600.0]) - mean) / sd)
-    sizes = mean + sd * ndtri(host_generator(key).uniform(least, most, number))
+    least, most = ndtr((np.array([300.0, 1600.0]) - ELECTORS) / SPREAD)
+    sizes = ELECTORS + SPREAD * ndtri(host_generator(key).uniform(least, most, number))
     if total is None:
         return np.rint(sizes).astype(np.int64)
     bounds = np.rint(np.cumsum(sizes) * (total / sizes.sum())).astype(np.int64)

@@ -5,6 +5,7 @@ A diagnostic declares its result in its own file.
 
 import json
 from importlib import import_module
+from typing import Any
 
 import xarray as xr
 
@@ -34,60 +35,59 @@ def with_ends(variables: Variables) -> Variables:
     return variables | ends
 
 
+def _number(dims: Any, meaning: str, units: str = "1", *, required: bool = False, finite: bool = False) -> Variable:
+    return Variable(dims, "number", meaning, units, required, finite=finite)
+
+
 _ETA = (("axis",), ("party", "axis"))
 PARAMETERS: Variables = {
-    "alpha": Variable((), "number", "intercept of the turnout, alpha_0", LOGIT),
-    "beta_T": Variable(("feature",), "number", "coefficient in the turnout", LOGIT),
-    "gamma": Variable(("party",), "number", "party intercept", LOGIT),
-    "beta_P": Variable(("feature", "party"), "number", "coefficient in the party choice", LOGIT),
-    "eta": Variable(_ETA, "number", "candidate affinity, per standard deviation of g", LOGIT),
-    "eta_raw": Variable(_ETA, "number", "candidate affinity, per unit of g", LOGIT),
-    "eta_pp": Variable(
-        _ETA, "number", "average effect of one standard deviation of a party's g on its share", "percentage points"
+    "alpha": _number((), "intercept of the turnout, alpha_0", LOGIT),
+    "beta_T": _number(("feature",), "coefficient in the turnout", LOGIT),
+    "gamma": _number(("party",), "party intercept", LOGIT),
+    "beta_P": _number(("feature", "party"), "coefficient in the party choice", LOGIT),
+    "eta": _number(_ETA, "candidate affinity, per standard deviation of g", LOGIT),
+    "eta_raw": _number(_ETA, "candidate affinity, per unit of g", LOGIT),
+    "eta_pp": _number(
+        _ETA, "average effect of one standard deviation of a party's g on its share", "percentage points"
     ),
-    "boost": Variable(
-        _ETA, "number", "a full match on the standardised scale, eta (1 - mean) / sd if it has g = 1", LOGIT
+    "boost": _number(_ETA, "a full match on the standardised scale, eta (1 - mean) / sd if it has g = 1", LOGIT),
+    "eta_constituency": _number(
+        ("constituency", "axis"), "candidate affinity of the constituency, per standard deviation of g", LOGIT
     ),
-    "eta_constituency": Variable(
-        ("constituency", "axis"),
-        "number",
-        "candidate affinity of the constituency, per standard deviation of g",
-        LOGIT,
-    ),
-    "tower": Variable(("cell_feature", "trait"), "number", "U of the two-tower term x'Uz", LOGIT),
-    "xi": Variable((), "number", "mobilisation: effect of m_ic on the turnout", LOGIT),
-    "effect_T": Variable(("constituency",), "number", "constituency effect on the turnout", LOGIT),
-    "effect_P": Variable(("constituency", "party"), "number", "constituency effect on the party choice", LOGIT),
-    "rho_T": Variable((), "number", "correlation of two electors of a booth, turnout"),
-    "rho_P": Variable((), "number", "correlation of two voters of a booth, party choice"),
+    "tower": _number(("cell_feature", "trait"), "U of the two-tower term x'Uz", LOGIT),
+    "xi": _number((), "mobilisation: effect of m_ic on the turnout", LOGIT),
+    "effect_T": _number(("constituency",), "constituency effect on the turnout", LOGIT),
+    "effect_P": _number(("constituency", "party"), "constituency effect on the party choice", LOGIT),
+    "rho_T": _number((), "correlation of two electors of a booth, turnout"),
+    "rho_P": _number((), "correlation of two voters of a booth, party choice"),
 }
 EFFECTS: Variables = {
-    "b_T": Variable(("booth",), "number", "booth effect on the turnout", LOGIT, finite=True),
-    "b_P": Variable(("booth", "party"), "number", "booth effect on the party choice", LOGIT, finite=True),
+    "b_T": _number(("booth",), "booth effect on the turnout", LOGIT, finite=True),
+    "b_P": _number(("booth", "party"), "booth effect on the party choice", LOGIT, finite=True),
 }
 _CELL, _SHARE = ("constituency", "cell"), ("booth", "party")
 _FIT: Variables = {
-    "theta_value": Variable(("theta",), "number", "free shared parameters", required=True, finite=True),
-    "theta_covariance": Variable(("theta", "theta_"), "number", "covariance of theta_value", finite=True),
+    "theta_value": _number(("theta",), "free shared parameters", required=True, finite=True),
+    "theta_covariance": _number(("theta", "theta_"), "covariance of theta_value", finite=True),
     **with_errors(PARAMETERS | EFFECTS),
-    "turnout": Variable(_CELL, "number", "turnout of the cell, pi"),
-    "choice": Variable((*_CELL, "party"), "number", "choice of the cell, theta"),
-    "electors": Variable(_CELL, "number", "electors of the cell in the training booths", "electors"),
-    "fitted_turnout": Variable(("booth",), "number", "expected turnout of the booth"),
-    "fitted_share": Variable(_SHARE, "number", "expected share among the votes of the booth"),
-    "observed_turnout": Variable(("booth",), "number", "turnout of the booth"),
-    "observed_share": Variable(_SHARE, "number", "share of the votes of the booth"),
-    "booth_electors": Variable(("booth",), "number", "electors", "electors"),
+    "turnout": _number(_CELL, "turnout of the cell, pi"),
+    "choice": _number((*_CELL, "party"), "choice of the cell, theta"),
+    "electors": _number(_CELL, "electors of the cell in the training booths", "electors"),
+    "fitted_turnout": _number(("booth",), "expected turnout of the booth"),
+    "fitted_share": _number(_SHARE, "expected share among the votes of the booth"),
+    "observed_turnout": _number(("booth",), "turnout of the booth"),
+    "observed_share": _number(_SHARE, "share of the votes of the booth"),
+    "booth_electors": _number(("booth",), "electors", "electors"),
     "held_out": Variable(("booth",), "flag", "whether the booth was kept out of the fit"),
-    "mobilisation_weight": Variable(_SHARE, "number", "w_ik: weight of the party's candidate", finite=True),
-    "g_mean": Variable(("axis",), "number", "mean of g over the training set", finite=True),
-    "g_sd": Variable(("axis",), "number", "standard deviation of g over the training set", finite=True),
-    "g_projection": Variable(("party", "regressor", "axis"), "number", "coefficients of g on the features of cells"),
-    "proximity": Variable(("axis",), "number", "proximity of adjacent categories, rho_A", finite=True),
-    "axis_weight": Variable(("axis",), "number", "weight of the axis in the mobilisation", finite=True),
-    "covariate_mean": Variable(("covariate",), "number", "mean over the training booths", finite=True),
-    "covariate_sd": Variable(("covariate",), "number", "standard deviation over the training booths", finite=True),
-    "trace": Variable(("step",), "number", "objective after each step"),
+    "mobilisation_weight": _number(_SHARE, "w_ik: weight of the party's candidate", finite=True),
+    "g_mean": _number(("axis",), "mean of g over the training set", finite=True),
+    "g_sd": _number(("axis",), "standard deviation of g over the training set", finite=True),
+    "g_projection": _number(("party", "regressor", "axis"), "coefficients of g on the features of cells"),
+    "proximity": _number(("axis",), "proximity of adjacent categories, rho_A", finite=True),
+    "axis_weight": _number(("axis",), "weight of the axis in the mobilisation", finite=True),
+    "covariate_mean": _number(("covariate",), "mean over the training booths", finite=True),
+    "covariate_sd": _number(("covariate",), "standard deviation over the training booths", finite=True),
+    "trace": _number(("step",), "objective after each step"),
     "booth_constituency": Variable(("booth",), "label", "constituency of the booth", coord=True),
     "cell_category": Variable(("cell", "axis"), "label", "category of the cell", coord=True),
 }
@@ -151,10 +151,10 @@ BOOTSTRAP = Schema(
 )
 
 _EXPECTED: Variables = {
-    "turnout": Variable(("booth",), "number", "expected turnout"),
-    "share": Variable(_SHARE, "number", "expected share among the votes of the booth"),
-    "votes": Variable(_SHARE, "number", "expected votes", "votes"),
-    "constituency_votes": Variable(("constituency", "party"), "number", "expected votes", "votes"),
+    "turnout": _number(("booth",), "expected turnout"),
+    "share": _number(_SHARE, "expected share among the votes of the booth"),
+    "votes": _number(_SHARE, "expected votes", "votes"),
+    "constituency_votes": _number(("constituency", "party"), "expected votes", "votes"),
 }
 PREDICTION = Schema(
     "calm prediction",
@@ -167,12 +167,12 @@ PREDICTION = Schema(
 )
 
 _WORLD: Variables = {
-    "votes": Variable(("scenario", "party"), "number", "expected votes", "votes", required=True),
-    "seats": Variable(
-        ("scenario", "party"), "number", "constituencies in which the party is expected to have most votes", "seats"
+    "votes": _number(("scenario", "party"), "expected votes", "votes", required=True),
+    "seats": _number(
+        ("scenario", "party"), "constituencies in which the party is expected to have most votes", "seats"
     ),
-    "constituency_votes": Variable(("scenario", "constituency", "party"), "number", "expected votes", "votes"),
-    "constituency_share": Variable(("scenario", "constituency", "party"), "number", "expected share of the votes"),
+    "constituency_votes": _number(("scenario", "constituency", "party"), "expected votes", "votes"),
+    "constituency_share": _number(("scenario", "constituency", "party"), "expected share of the votes"),
 }
 _CHANGE = {
     f"{name}_change": Variable(v.shapes[0][1:], v.kind, f"{v.meaning}: after - before", v.units)
@@ -182,11 +182,9 @@ COUNTERFACTUAL = Schema(
     "calm counterfactual",
     with_ends(_WORLD | _CHANGE)
     | {
-        "seats_mean": Variable(("scenario", "party"), "number", "seats, mean over draws of the parameters", "seats"),
-        "p_win": Variable(
-            ("scenario", "constituency", "party"),
-            "number",
-            "share of draws in which the party is expected to have most votes",
+        "seats_mean": _number(("scenario", "party"), "seats, mean over draws of the parameters", "seats"),
+        "p_win": _number(
+            ("scenario", "constituency", "party"), "share of draws in which the party is expected to have most votes"
         ),
         "winner": Variable(("scenario", "constituency"), "label", "party with most expected votes", required=True),
         "changed": Variable(("constituency", "party"), "flag", "whether another candidate is given", required=True),

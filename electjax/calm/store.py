@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from electjax.calm.booths import checked_booths
+from electjax.calm.booths import areas_of, checked_booths
 from electjax.calm.schema import FIT, POSTERIOR, schemas
 from electjax.calm.verbs.read import AXES_FILE
 from electjax.data import store
@@ -188,16 +188,9 @@ def _cells(ds: xr.Dataset, axes: Sequence[Axis]) -> pd.DataFrame:
 
 def _votes(ds: xr.Dataset) -> pd.DataFrame:
     """Votes of the parties of the constituency; a booth without votes has rows too."""
-    index = {label: a for a, label in enumerate(ds["constituency"].values.tolist())}
-    of = np.array([index[label] for label in ds["booth_constituency"].values.tolist()])
-    booth, party = np.nonzero(ds["fielded"].values[of])
-    return pd.DataFrame(
-        {
-            "booth": ds["booth"].values[booth],
-            "party": ds["party"].values[party],
-            "votes": ds["votes"].values[booth, party],
-        }
-    )
+    booth, party = np.nonzero(ds["fielded"].values[areas_of(ds)])
+    labels = {"booth": ds["booth"].values[booth], "party": ds["party"].values[party]}
+    return pd.DataFrame(labels | {"votes": ds["votes"].values[booth, party]})
 
 
 def _traits(ds: xr.Dataset, axes: Sequence[Axis]) -> pd.DataFrame:

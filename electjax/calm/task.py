@@ -14,8 +14,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 import electjax
-from electjax.calm.fitted_margins import fitted_margins
-from electjax.calm.metrics import affinity_metrics, calm_metrics, diagnostic_metrics, swap_metrics
+from electjax.calm.metrics import affinity_metrics, calm_metrics, diagnostic_metrics, fitted_margins, swap_metrics
 from electjax.calm.options import JOINT, FitOptions, ReadOptions, SimulateOptions, TaskOptions
 from electjax.calm.verbs.counterfactual import changes_of, swap_candidates
 from electjax.calm.verbs.madipur import madipur_table

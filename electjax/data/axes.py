@@ -128,9 +128,7 @@ def kernel_arrays(axes: Sequence[Axis]) -> KernelArrays:
 def proximity_of(axes: Sequence[Axis], values: Mapping[str, float] | None = None) -> np.ndarray:
     """Proximity rho of adjacent categories of every axis, [d]: 0 unless the axis is ordinal.
 
-    Args:
-        axes: with the values to begin with; 0.5 where an ordinal axis has none.
-        values: by axis, instead of those.
+    It is that of `values`, by axis, else of the axis, else what its kernel begins with.
 
     Raises:
         ElectionDataError: no such ordinal axis, or a value outside [0, 1].

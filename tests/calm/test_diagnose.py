@@ -419,7 +419,7 @@ def test_fit_and_diagnostics_agree_on_eta(planted):
     """The errors of `eta_of` are those of the inverse information."""
     setting = setting_of(planted, options_of(OPTIONS))
     fit = setting.solve(setting.posed())
-    eta, error = eta_of(fit, setting.design, setting)
+    eta, error = eta_of(fit, setting)
     inverse = np.linalg.inv(information(fit.point, fit.problem, setting.design).shared)
     place = eta_place(fit.problem, setting.design)
     np.testing.assert_allclose(error, np.sqrt(np.diag(inverse))[place : place + 4], rtol=1e-6)

@@ -8,8 +8,7 @@ import xarray as xr
 from scipy.stats import norm
 
 import electjax
-from electjax.calm.fitted_margins import fitted_margins
-from electjax.calm.metrics import calm_metrics, diagnostic_metrics
+from electjax.calm.metrics import calm_metrics, diagnostic_metrics, fitted_margins
 from electjax.calm.options import FitOptions
 from electjax.calm.report.page import figures, report
 from electjax.calm.schema import FIT

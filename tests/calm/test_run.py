@@ -15,8 +15,7 @@ import xarray as xr
 
 import electjax
 from electjax.calm import task
-from electjax.calm.fitted_margins import fitted_margins
-from electjax.calm.metrics import calm_metrics, coefficients, recovery, swap_metrics
+from electjax.calm.metrics import calm_metrics, coefficients, fitted_margins, recovery, swap_metrics
 from electjax.calm.options import JOINT, FitOptions
 from electjax.calm.report import tables
 from electjax.calm.report.figures import booth_scatter, category_heatmap, coefficient_forest

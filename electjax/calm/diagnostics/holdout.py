@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from electjax.calm.diagnosis import GAIN, SURE, Progress, Setting, compared, need_affinity, need_pairs, setting_of
+from electjax.calm.diagnosis import GAIN, SURE, Setting, compared, need_affinity, need_pairs, setting_of
 from electjax.calm.model.diagnose import Fit, Paired, paired, without_affinity
 from electjax.calm.model.problem import Problem
 from electjax.calm.model.unseen import unseen_losses
 from electjax.calm.options import FitOptions
 from electjax.data.options import option, options, with_options
+from electjax.data.progress import Progress
 from electjax.data.schema import Schema, Variable, conform
 from electjax.numerics.host import double_precision
 
@@ -39,10 +40,7 @@ class HoldoutOptions(FitOptions):
 
 @with_options
 def holdout(
-    booths: xr.Dataset | str | os.PathLike[str],
-    options: HoldoutOptions,
-    *,
-    progress: Progress | None = None,
+    booths: xr.Dataset | str | os.PathLike[str], options: HoldoutOptions, *, progress: Progress | None = None
 ) -> xr.Dataset:
     """Predict held-out booths with and without what candidates add to the party choice (calm.md section 9).
 
@@ -78,10 +76,7 @@ def holdout(
 
 
 def compare(
-    setting: Setting,
-    leave_out: Callable[[Problem], Problem],
-    options: HoldoutOptions,
-    progress: Progress | None,
+    setting: Setting, leave_out: Callable[[Problem], Problem], options: HoldoutOptions, progress: Progress | None
 ) -> tuple[dict[str, tuple[np.ndarray, Paired]], np.ndarray, list[Fit]]:
     """Losses of held-out booths without and with something; which were held out; the fits, that of all booths first."""
     number = len(setting.area)

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from electjax.calm.codec import known_previous
-from electjax.calm.diagnosis import Progress, Setting, need_pairs, setting_of
+from electjax.calm.diagnosis import Setting, need_pairs, setting_of
 from electjax.calm.diagnostics.holdout import VARIABLES, HoldoutOptions, compare, decoded, split_attrs, told
 from electjax.calm.model.diagnose import Fit, inverse_of, without_mobilisation
 from electjax.calm.model.estimate import information, names
@@ -15,6 +15,7 @@ from electjax.calm.model.problem import unpack
 from electjax.calm.verbs.read import read_booths
 from electjax.data.errors import data_error
 from electjax.data.options import with_options
+from electjax.data.progress import Progress
 from electjax.data.schema import Schema, Variable, conform
 from electjax.numerics.host import double_precision
 
@@ -27,10 +28,7 @@ SCHEMA = Schema("calm mobilisation", VARIABLES | _XI, build="calm.mobilisation")
 
 @with_options
 def mobilisation(
-    booths: xr.Dataset | str | os.PathLike[str],
-    options: HoldoutOptions,
-    *,
-    progress: Progress | None = None,
+    booths: xr.Dataset | str | os.PathLike[str], options: HoldoutOptions, *, progress: Progress | None = None
 ) -> xr.Dataset:
     """Predict the turnout of held-out booths with and without the mobilisation xi m_ic (calm.md sections 4 and 9).
 

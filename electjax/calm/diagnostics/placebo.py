@@ -9,16 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from electjax.calm.diagnosis import (
-    LOG_ODDS,
-    Progress,
-    Setting,
-    axis_index,
-    eta_of,
-    need_affinity,
-    setting_of,
-    with_shared_eta,
-)
+from electjax.calm.diagnosis import LOG_ODDS, Setting, axis_index, eta_of, need_affinity, setting_of, with_shared_eta
 from electjax.calm.model.diagnose import Fit
 from electjax.calm.model.placebo import (
     Statistics,
@@ -34,6 +25,7 @@ from electjax.calm.model.placebo import (
 from electjax.calm.options import FitOptions
 from electjax.data.errors import data_error, suggest
 from electjax.data.options import option, options, with_options
+from electjax.data.progress import Progress
 from electjax.data.schema import Schema, Variable, conform
 from electjax.numerics.host import double_precision, host_generator
 
@@ -73,10 +65,7 @@ class PlaceboOptions(FitOptions):
 
 @with_options
 def placebo(
-    booths: xr.Dataset | str | os.PathLike[str],
-    options: PlaceboOptions,
-    *,
-    progress: Progress | None = None,
+    booths: xr.Dataset | str | os.PathLike[str], options: PlaceboOptions, *, progress: Progress | None = None
 ) -> xr.Dataset:
     """Shuffle a trait among candidates, and see whether its effect vanishes (calm.md section 9).
 
@@ -114,7 +103,7 @@ def placebo(
     order, moved = _orders(setting, place, within, permutations, options.seed)
     with double_precision():
         null, whole, statistics = _statistics(setting, place, order, options.refit, progress)
-        eta_fit, se_fit = (float(x[place]) for x in eta_of(whole, setting.design, setting))
+        eta_fit, se_fit = (float(x[place]) for x in eta_of(whole, setting))
     eta, z = np.asarray(statistics.eta), np.asarray(statistics.z)
     p = p_value(z[0], z[1:])
     mean, sd = float(eta[1:].mean()), float(eta[1:].std(ddof=1)) if permutations > 1 else np.nan

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from electjax.calm.diagnosis import LOG_ODDS, Progress, axis_index, need_affinity, need_pairs, setting_of
+from electjax.calm.diagnosis import LOG_ODDS, axis_index, need_affinity, need_pairs, setting_of
 from electjax.calm.model.diagnose import Fit, paired
 from electjax.calm.model.problem import unpack
 from electjax.calm.model.unseen import unseen_losses
@@ -16,6 +16,7 @@ from electjax.calm.options import FitOptions
 from electjax.data.axes import axes_of, kernel_of
 from electjax.data.errors import data_error
 from electjax.data.options import option, options, with_options
+from electjax.data.progress import Progress
 from electjax.data.schema import Schema, Variable, conform
 from electjax.numerics.host import double_precision
 
@@ -58,10 +59,7 @@ class CurveOptions(FitOptions):
 
 @with_options
 def rho_curve(
-    booths: xr.Dataset | str | os.PathLike[str],
-    options: CurveOptions,
-    *,
-    progress: Progress | None = None,
+    booths: xr.Dataset | str | os.PathLike[str], options: CurveOptions, *, progress: Progress | None = None
 ) -> xr.Dataset:
     """Fit at many proximities rho of adjacent categories and compare held-out booths, and the objective.
 

@@ -6,21 +6,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from electjax.calm.diagnosis import (
-    LOG_ODDS,
-    Progress,
-    Setting,
-    eta_of,
-    need_affinity,
-    setting_of,
-    with_shared_eta,
-)
+from electjax.calm.diagnosis import LOG_ODDS, Setting, eta_of, need_affinity, setting_of, with_shared_eta
 from electjax.calm.model.diagnose import Fit, Parts, eta_place, group_etas, left_out
 from electjax.calm.model.problem import in_rows
 from electjax.calm.model.rank import affinity_rank
 from electjax.calm.options import FitOptions
 from electjax.data.errors import data_error, suggest
 from electjax.data.options import option, options, with_options
+from electjax.data.progress import Progress
 from electjax.data.schema import Schema, Variable, conform
 from electjax.numerics.host import double_precision
 
@@ -66,10 +59,7 @@ class StabilityOptions(FitOptions):
 
 @with_options
 def stability(
-    booths: xr.Dataset | str | os.PathLike[str],
-    options: StabilityOptions,
-    *,
-    progress: Progress | None = None,
+    booths: xr.Dataset | str | os.PathLike[str], options: StabilityOptions, *, progress: Progress | None = None
 ) -> xr.Dataset:
     """Compare eta between groups of booths, and leave each group out (calm.md section 9).
 
@@ -106,7 +96,7 @@ def stability(
     again = len(labels) <= REFITS if options.refit is None else options.refit
     with double_precision():
         fit = setting.solve(setting.posed())
-        eta, error = eta_of(fit, setting.design, setting)
+        eta, error = eta_of(fit, setting)
         parts = group_etas(fit.point, fit.problem, setting.design, group, len(labels))
         fits, found = [fit], dict[str, np.ndarray]()
         if again:
@@ -123,20 +113,20 @@ def _refitted(
     setting: Setting, fit: Fit, group: np.ndarray, groups: int, progress: Progress | None
 ) -> tuple[list[Fit], dict[str, np.ndarray]]:
     """eta without each group and, if it has several constituencies, of each alone, on the scale of the common g."""
-    axes, design, standard = len(setting.labels.axes), setting.design, fit.problem.affinity.standard
+    axes, standard = len(setting.labels.axes), fit.problem.affinity.standard
     without, alone, alone_se = np.full((3, groups, axes), np.nan)
     fits = []
     for n in range(groups):
         inside = group == n
         one = setting.solve(setting.posed(inside, standard=standard), fit.point)
-        without[n], _ = eta_of(one, design, setting)
+        without[n], _ = eta_of(one, setting)
         fits.append(one)
         if len(np.unique(setting.area[inside])) > 1:
             problem = setting.posed(~inside, standard=standard)
             told = affinity_rank(problem.frame, problem.traits.g, booths=in_rows(problem.booths)).identified
             if told.any():
                 own = setting.solve(problem, fit.point)
-                value, error = eta_of(own, design, setting)
+                value, error = eta_of(own, setting)
                 alone[n], alone_se[n] = np.where(told, value, np.nan), np.where(told, error, np.nan)
                 fits.append(own)
         if progress is not None:

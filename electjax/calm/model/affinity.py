@@ -47,12 +47,9 @@ class Moments(NamedTuple):
 
 
 def build(frame: Frame, rho: Float[Tensor, " d"], design: Design, standard: Standard | None = None) -> Affinity:
-    """g of every candidate and cell, standardised over the training set.
+    """g of every candidate and cell, standardised over the training set, whose cells are the frame's.
 
     Args:
-        frame: its `presence` and `electors` are those of the training booths.
-        rho: proximity of adjacent categories of each axis.
-        design: for the weighting of the standardisation, and whether g is projected off the cell features.
         standard: of an earlier fit, for prediction; by default that of the frame.
     """
     found = raw(frame, rho)

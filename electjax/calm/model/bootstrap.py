@@ -24,6 +24,7 @@ from electjax.numerics.arrow import Point, begin
 from electjax.numerics.host import host_generator
 
 BATCH = 10  # fits between two reports of progress
+TOLERANCE, MAX_STEPS = 1e-8, 200  # of Newton's method; what is left is far less than replicates differ by
 
 
 class Replicates(NamedTuple):
@@ -31,7 +32,6 @@ class Replicates(NamedTuple):
 
     reported: Reported
     converged: Bool[np.ndarray, " r"]
-    steps: Int[np.ndarray, " r"]
 
 
 def draw_weights(key: Array, area: Int[np.ndarray, " i"], counts: Bool[np.ndarray, " i"]) -> Float[np.ndarray, " i"]:
@@ -52,18 +52,12 @@ def bootstrap(
     *,
     replicates: int,
     integrate: bool = False,
-    tolerance: float = 1e-8,
-    max_steps: int = 200,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Replicates:
-    """Fit the model to replicates; replicate r depends on the key and on r alone.
+    """Fit the model to replicates, each from the estimate `point`; replicate r depends on the key and on r alone.
 
-    Args:
-        point: the estimate, where every replicate starts.
-        problem: that it solves; booths of weight 0 are never drawn, and weights w_ik of the mobilisation stay.
-        replicates: how many.
-        integrate: whether each is integrated as the estimate was (`calm.integrate`).
-        tolerance, max_steps: of Newton's method; what is left is far less than replicates differ by.
+    Booths of weight 0 are never drawn, and weights w_ik of the mobilisation stay. With `integrate` each fit is
+    integrated, as the estimate was.
     """
     area, weight = (np.asarray(x).ravel() for x in (problem.booths.constituency, problem.booths.weight))
     parts = []
@@ -71,7 +65,7 @@ def bootstrap(
         numbers = range(start, start + BATCH)  # the last batch is cut below: one program serves all
         drawn = np.stack([draw_weights(jax.random.fold_in(key, n), area, weight > 0) for n in numbers])
         rows = jnp.asarray(drawn.reshape(BATCH, *problem.booths.weight.shape))
-        found = _fits(point, problem, rows, tolerance, max_steps, design=design, integrate=integrate)
+        found = _fits(point, problem, rows, TOLERANCE, MAX_STEPS, design=design, integrate=integrate)
         parts.append(jax.tree.map(lambda x, left=replicates - start: np.asarray(x)[:left], found))
         if progress:
             progress(min(start + BATCH, replicates), replicates, "bootstrap")
@@ -96,6 +90,6 @@ def _fits(
         if integrate:
             at = integrated(at, own, design, information(at, own, design))
         found = reported(at.shared, own, design, constituencies(at, own, design))
-        return Replicates(found, search.done, search.steps)
+        return Replicates(found, search.done)
 
     return jax.lax.map(one, weights)

@@ -30,6 +30,7 @@ from electjax.calm.model.problem import Chunk, Problem, blank, chunks_of, own_tr
 from electjax.numerics.arrow import Point, Search, begin
 from electjax.numerics.covariance import inverse_root
 
+LEAST = 1e-6  # of the information that a group has about an eta, the part that must not be explained by all else
 Perturb = Callable[[Shared, Traits, Array], tuple[Shared, Traits]]
 
 
@@ -48,14 +49,7 @@ class Directions(NamedTuple):
 
 
 def directions(
-    point: Point,
-    problem: Problem,
-    design: Design,
-    perturb: Perturb,
-    *,
-    size: int,
-    group: Int[Array, " i"],
-    groups: int,
+    point: Point, problem: Problem, design: Design, perturb: Perturb, *, size: int, group: Int[Array, " i"], groups: int
 ) -> Directions:
     """Score and information of what `perturb` changes, summed over groups of booths.
 
@@ -106,10 +100,8 @@ def inverse_of(matrix: Float[Array, "p p"]) -> Float[Array, "p p"]:
 
 def eta_place(problem: Problem, design: Design, axis: int = 0) -> int:
     """Where the shared eta of an axis stands among the shared parameters: after alpha, beta_T, gamma and beta_P."""
-    rows, free = (
-        problem.frame.features.shape[1] + problem.booths.covariates.shape[-1],
-        problem.frame.fielded.shape[1] - 1,
-    )
+    rows = problem.frame.features.shape[1] + problem.booths.covariates.shape[-1]
+    free = problem.frame.fielded.shape[1] - 1
     return 1 + rows + free + rows * free + axis
 
 
@@ -247,17 +239,10 @@ def _by_group(point: Point, problem: Problem, design: Design, group: Array, grou
     return directions(point, problem, design, more, size=axes, group=group, groups=groups)
 
 
-def group_etas(
-    point: Point, problem: Problem, design: Design, group: Int[np.ndarray, " i"], groups: int, *, least: float = 1e-6
-) -> Parts:
+def group_etas(point: Point, problem: Problem, design: Design, group: Int[np.ndarray, " i"], groups: int) -> Parts:
     """eta of each group of booths by one Newton step from a common eta, all other parameters shared and moving along.
 
     The groups' estimates hang together through what they share; Q takes their whole covariance.
-
-    Args:
-        point: a fit with an eta that the parties share.
-        group: of every booth.
-        least: of the information that a group has about an eta, the part that must not be explained by all else.
     """
     filling = problem.booths.weight.size - len(group)
     found = _by_group(point, problem, design, jnp.pad(jnp.asarray(group), (0, filling)), groups)
@@ -270,7 +255,7 @@ def group_etas(
     square[np.arange(groups), :, np.arange(groups)] = found.square
     square = square.reshape(groups * axes, -1)
     curve = square - border @ np.asarray(inverse_of(jnp.asarray(known[np.ix_(rest, rest)]))) @ border.T
-    told = _told(curve, np.diag(square), least)
+    told = _told(curve, np.diag(square))
     covariance = np.full_like(curve, np.nan)
     inside = np.ix_(told, told)
     covariance[inside] = np.linalg.inv(curve[inside])
@@ -285,15 +270,15 @@ def group_etas(
     return Parts(eta, se, mean, q, degrees, chi2.sf(q, np.maximum(degrees, 1)))
 
 
-def _told(curve: np.ndarray, own: np.ndarray, least: float) -> np.ndarray:
+def _told(curve: np.ndarray, own: np.ndarray) -> np.ndarray:
     """Which directions the data tell, the worst left out one by one."""
-    told = np.diag(curve) > least * np.maximum(own, 1e-300)
+    told = np.diag(curve) > LEAST * np.maximum(own, 1e-300)
     told &= own > 1e-10 * own.max(initial=0.0)
     while told.any():
         inside = np.flatnonzero(told)
         scale = np.sqrt(own[inside])
         value, vector = np.linalg.eigh(curve[np.ix_(inside, inside)] / np.outer(scale, scale))
-        if value[0] > least:
+        if value[0] > LEAST:
             break
         told[inside[np.abs(vector[:, 0]).argmax()]] = False
     return told

@@ -90,10 +90,7 @@ def estimate(
     Args:
         start, effects: where to begin; by default the shares of the whole, and no effect of anything.
         standard: statistics that standardise g; by default those of the training booths.
-        tolerance: stop when a step promises to lower the objective by less than this; it is a log-likelihood.
-        max_steps: most steps of the optimiser, in every epoch of the mobilisation.
-        chunk: booths worked off at a time.
-        progress: called with steps done and most steps.
+        max_steps: in every epoch of the mobilisation.
     """
     chunk = min(chunk, booths.polled.shape[0])
     weights = first_weights(booths, frame)
@@ -187,11 +184,7 @@ class Ended(NamedTuple):
 
 
 def in_epochs(run: Callable[[Problem, Point], Search], problem: Problem, point: Point, design: Design) -> Ended:
-    """Search in epochs until the weights of the mobilisation settle; once where they are not the model's own.
-
-    Args:
-        run: searches with the weights of a problem held constant, from a point.
-    """
+    """Search in epochs until the weights of the mobilisation settle; once where they are not the model's own."""
     steps = 0
     for left in reversed(range(EPOCHS)):
         search = run(problem, point)

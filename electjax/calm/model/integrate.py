@@ -36,16 +36,9 @@ from electjax.numerics.laplace import given_shared
 def integrated(point: Point, problem: Problem, design: Design, known: Information) -> Point:
     """The point with the shared parameters at the maximum of the integrated likelihood, and effects that go with them.
 
-    Effects of constituencies are parameters like others: only the dispersion is estimated with them integrated out. May
-    be compiled and mapped.
-
-    Args:
-        point: the joint minimum.
-        problem, design: that it solves.
-        known: the information there.
-
-    Returns:
-        The same point where the model has neither booth effects nor dispersion.
+    It begins at the joint minimum with the information there, and stays where the model has neither booth effects nor
+    dispersion. Effects of constituencies are parameters like others: only the dispersion is estimated with them
+    integrated out. May be compiled and mapped.
     """
     if not (design.booth_effects or design.overdispersed):
         return point

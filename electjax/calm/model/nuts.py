@@ -47,19 +47,12 @@ def sample(
     problem: Problem,
     design: Design,
     *,
-    draws: int = 1000,
-    chains: int = 2,
-    warmup: int = 500,
+    draws: int,
+    chains: int,
+    warmup: int,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Samples:
-    """Run chains from starts that are wider than the posterior.
-
-    Args:
-        posterior: the approximation that gives the coordinates; no direction of it may be flat.
-        problem, design: whose objective is minus the log density; mobilisation keeps its weights.
-        draws, chains, warmup: transitions kept, of how many chains, after so many to adapt.
-        progress: called with chains done, their number, and a line.
-    """
+    """Run chains from starts that are wider than the posterior; no direction of its approximation may be flat."""
     found = []
     for chain in range(chains):
         own = jax.random.fold_in(key, chain)

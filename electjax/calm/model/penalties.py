@@ -65,13 +65,11 @@ def search_penalties(
     chunk: int = 128,
     progress: Callable[[int, int], None] | None = None,
 ) -> Choice:
-    """Search the penalties of a design coordinate by coordinate. In double precision.
+    """Search the penalties of a design coordinate by coordinate, beginning with `hyper`. In double precision.
 
     Args:
         booths: those of weight 0 are neither fitted nor predicted.
-        hyper: where to begin.
         out: booths that each split holds out.
-        progress: called with fits done, and about how many there will be.
     """
     names = penalties_of(design, hyper)
     weight, chunk = np.asarray(booths.weight, float), min(chunk, len(booths.weight))

@@ -91,14 +91,7 @@ def with_traits(problem: Problem, z: Float[Array, "a k l"], axis: int, design: D
 
 @partial(jax.jit, static_argnames=("design", "axis"))
 def prepare(point: Point, problem: Problem, design: Design, axis: int) -> Placebo:
-    """Everything that permutations have in common.
-
-    Args:
-        point: the fit of `without_axis`.
-        problem: `without_axis`.
-        design: with an eta that the parties share.
-        axis: the one that is tested.
-    """
+    """What permutations have in common; point and problem are those `without_axis`, and the parties share eta."""
     frame = problem.frame
     h = nearness(frame, problem.hyper.rho, axis)
     areas, parties = frame.fielded.shape

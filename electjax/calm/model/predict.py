@@ -65,12 +65,9 @@ def transfer(
 def carried(
     point: Point, to: Transfer, problem: Problem, effects: Effects = "known", key: Key[Array, ""] | None = None
 ) -> Point:
-    """The parameters of a fit as those of other booths.
+    """The parameters of a fit as those of other booths, whose problem it is.
 
     Args:
-        point: parameters of the fit.
-        to: where these booths find them.
-        problem: of these booths.
         effects: the booths' own where they are known, else as said above; the mean of the constituency; or none.
         key: to draw a booth whose effects one that was not seen takes; None for the mean.
     """
@@ -160,7 +157,6 @@ def tied(
     """Ties and spread of the effects of a fit's booths (`Laplace`), from those that are here as they were there.
 
     Args:
-        point: parameters of the fit.
         same: whether the booth is one of the fit, with the same electors, votes and candidates.
         spread: what the others have, whose ties are 0.
     """

@@ -156,22 +156,6 @@ def booth_errors(information: Information, covariance: Covariance, design: Desig
 # ------------------------------------------------------------------------------------ delta method
 
 
-def delta_method(
-    function: Callable[[Array], Any], vector: Float[Array, " p"], covariance: Covariance, *, batch: int = 16
-) -> Any:
-    """Standard errors of `function(vector)`, in the same shape, as numpy arrays.
-
-    0 for what no parameter changes, NaN where the value is NaN or moves along a flat direction.
-
-    Args:
-        function: from the flat shared parameters to arrays.
-        vector: the flat shared parameters.
-        batch: gradients worked out at a time.
-    """
-    value, jacobian = jax.jit(lambda v: _jacobian(function, v, batch))(vector)
-    return _errors(value, jacobian, covariance)
-
-
 def reported_errors(
     vector: Float[Array, " p"],
     problem: Problem,
@@ -181,17 +165,21 @@ def reported_errors(
 ) -> Reported:
     """Standard errors of `reported`; compiled once per design and shapes."""
     value, jacobian = _reported_jacobian(vector, problem, middle, design)
-    return cast(Reported, _errors(value, jacobian, covariance))
+    return cast(Reported, errors_of(value, jacobian, covariance))
 
 
 @partial(jax.jit, static_argnames="design")
 def _reported_jacobian(
     vector: Array, problem: Problem, middle: tuple[Point, Problem] | None, design: Design
 ) -> tuple[Any, Array]:
-    return _jacobian(lambda v: reported(v, problem, design, middle), vector, 16)
+    return with_jacobian(lambda v: reported(v, problem, design, middle), vector)
 
 
-def _errors(found: Any, jacobian: Float[Array, "m p"], covariance: Covariance) -> Any:
+def errors_of(found: Any, jacobian: Float[Array, "m p"], covariance: Covariance) -> Any:
+    """Standard errors of what was found, in the same shape, as numpy arrays.
+
+    0 for what no parameter changes, NaN where the value is NaN or moves along a flat direction.
+    """
     value, slopes = np.asarray(ravel_pytree(found)[0]), np.asarray(jacobian)
     error = delta_errors(slopes, covariance)
     error = np.where(np.isnan(value), np.nan, error)
@@ -200,9 +188,10 @@ def _errors(found: Any, jacobian: Float[Array, "m p"], covariance: Covariance) -
     return jax.tree.unflatten(tree, [part.reshape(leaf.shape) for part, leaf in zip(parts, leaves, strict=True)])
 
 
-def _jacobian(function: Callable[[Array], Any], vector: Array, batch: int) -> tuple[Any, Array]:
+def with_jacobian(function: Callable[[Array], Any], vector: Float[Array, " p"]) -> tuple[Any, Float[Array, "m p"]]:
+    """What a function of the flat shared parameters gives, and its derivatives, some at a time."""
     flat, back = jax.vjp(lambda v: ravel_pytree(function(v))[0], vector)
-    rows = jax.lax.map(lambda m: back(jax.nn.one_hot(m, flat.size))[0], jnp.arange(flat.size), batch_size=batch)
+    rows = jax.lax.map(lambda m: back(jax.nn.one_hot(m, flat.size))[0], jnp.arange(flat.size), batch_size=16)
     return function(vector), rows
 
 
@@ -213,8 +202,6 @@ def reported(
     """The reported parameters as a function of the flat ones, to be read and to be differentiated.
 
     Args:
-        vector: flat shared parameters.
-        problem: what was fitted.
         middle: `unseen.constituencies`, whose cells eta_pp is measured in; by default there is no eta_pp.
     """
     own: Shared = ravel_pytree(blank(problem, design))[1](vector)

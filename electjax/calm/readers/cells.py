@@ -10,22 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from electjax.calm.readers.returns import Roll
+from electjax.data import tables
 from electjax.data.axes import UNKNOWN, Axis, axis_names, codes_of, every_cell, gate_of
 from electjax.data.errors import data_error, data_warning, suggest
 from electjax.data.records import Batch
-from electjax.data.tables import (
-    categories_of,
-    category_codes,
-    column_of,
-    counts_of,
-    has,
-    look_up,
-    need_columns,
-    no_repeats,
-    numbers_of,
-    read_table,
-    refuse,
-)
 
 
 class Cells(NamedTuple):
@@ -42,7 +30,7 @@ class Cells(NamedTuple):
 
 def read_cells(batch: Batch, roll: Roll, axes: Sequence[Axis]) -> tuple[np.ndarray, np.ndarray]:
     """Electors of each booth and cell, [i, c], and the cells' codes, [c, d]; they add up to the booths' electors."""
-    need_columns(batch, "booth", *(axis.name for axis in axes if axis.categories), "n")
+    tables.need_columns(batch, "booth", *(axis.name for axis in axes if axis.categories), "n")
     known = {"booth", "constituency", "n", *(axis.name.casefold() for axis in axes)}
     for name in batch.names:
         if name.casefold() not in known:
@@ -55,7 +43,7 @@ def read_cells(batch: Batch, roll: Roll, axes: Sequence[Axis]) -> tuple[np.ndarr
                 mend=f"{suggest(name, sorted(known))}; make it an axis, or add up over it and remove it",
             )
     booth = roll.rows_in(batch)
-    size = counts_of(batch, "n")
+    size = tables.counts_of(batch, "n")
     cells = table_cells(batch, axes, groups=booth)
     count = len(cells.codes)
     sizes = np.bincount(booth * count + cells.row_cell, weights=size, minlength=len(roll.labels) * count)
@@ -70,7 +58,7 @@ def read_cells(batch: Batch, roll: Roll, axes: Sequence[Axis]) -> tuple[np.ndarr
         return found + (f"; {int(off.sum())} such booths" if off.sum() > 1 else "")
 
     mend = "correct the electors or the cells"
-    refuse(roll.batch, off, "electors", said, "cells that add up to the electors", mend)
+    tables.refuse(roll.batch, off, "electors", said, "cells that add up to the electors", mend)
     return sizes, cells.codes
 
 
@@ -83,8 +71,8 @@ def table_cells(batch: Batch, axes: Sequence[Axis], groups: np.ndarray | None = 
     codes = np.full((len(batch.lines), len(axes)), UNKNOWN, np.int32)
     for d, axis in enumerate(axes):
         if axis.categories:
-            codes[:, d] = categories_of(batch, axis)
-        elif has(batch, axis.name):
+            codes[:, d] = tables.categories_of(batch, axis)
+        elif tables.has(batch, axis.name):
             raise data_error(
                 f"axis {axis.name!r} is scalar: a number of the candidate, nothing of a cell",
                 where=batch.file,
@@ -94,10 +82,10 @@ def table_cells(batch: Batch, axes: Sequence[Axis], groups: np.ndarray | None = 
                 mend="remove the column, or give the axis categories",
             )
     given = _number(codes, axes)
-    no_repeats(
+    tables.no_repeats(
         batch,
         given if groups is None else groups * np.int64(given.max(initial=0) + 1) + given,
-        "booth" if has(batch, "booth") else axes[0].name,
+        "booth" if tables.has(batch, "booth") else axes[0].name,
         lambda row: f"cell {_said(codes[row], axes)}",
         "add the rows up",
     )
@@ -106,7 +94,7 @@ def table_cells(batch: Batch, axes: Sequence[Axis], groups: np.ndarray | None = 
         blank = gate[:, d] & (codes[:, d] == UNKNOWN) & bool(axis.categories)
         said = "the cell is blank" + "".join(f", where {p} is {c}" for p, c in axis.within or ())
         mend = "fill it in, or add a category such as 'Unknown' to the axis"
-        refuse(batch, blank, axis.name, said, f"one of {', '.join(axis.categories)}", mend)
+        tables.refuse(batch, blank, axis.name, said, f"one of {', '.join(axis.categories)}", mend)
         idle = ~gate[:, d] & (codes[:, d] != UNKNOWN)
         if idle.any():
             inside = " and ".join(f"{p} {c}" for p, c in axis.within or ())
@@ -134,6 +122,7 @@ def _said(codes: np.ndarray, axes: Sequence[Axis]) -> str:
 
 
 _UNMET = 0.5  # electors: what rounding moves anyway
+MAX_SWEEPS = 1000  # of iterative proportional fitting; `Raked.gap` says how far off the margins then are
 
 
 def read_margins(
@@ -142,12 +131,9 @@ def read_margins(
     """Electors of each booth and cell, [i, c], and the cells' codes, [c, d], by iterative proportional fitting.
 
     Args:
-        batch: margins.csv: booth, axis, category, n.
-        roll: the booths.
         axes: all of them need margins, unless `joint` tells how an axis goes with the others.
         joint: joint.csv: a column for each axis, and `n`, a weight of at least 0; cells that are not in it are empty.
-        rescale: margins that do not add up to the electors are scaled.
-        encoding: of joint.csv.
+        rescale, encoding: options of `calm.read`.
 
     Raises:
         ElectionDataError: margins that do not add up, or that no table with the zeros of joint.csv has.
@@ -193,19 +179,19 @@ def _targets(
     batch: Batch, roll: Roll, axes: Sequence[Axis], rescale: bool
 ) -> tuple[list[np.ndarray | None], np.ndarray]:
     """Margins of each axis, [i, l_d + 1], the last for "does not apply"; and the first row of each booth."""
-    need_columns(batch, "booth", "axis", "category", "n")
-    booth, count = roll.rows_in(batch), counts_of(batch, "n")
+    tables.need_columns(batch, "booth", "axis", "category", "n")
+    booth, count = roll.rows_in(batch), tables.counts_of(batch, "n")
     named = {axis.name: d for d, axis in enumerate(axes) if axis.categories}
-    of = look_up(batch, "axis", named, "axis", "the configuration")
-    column = column_of(batch, "category")
+    of = tables.look_up(batch, "axis", named, "axis", "the configuration")
+    column = tables.column_of(batch, "category")
     mend = "remove the row: who has no category of a nested axis follows from the axis it is within"
-    refuse(batch, column.blank, "category", "the cell is blank", "a category of the axis", mend)
+    tables.refuse(batch, column.blank, "category", "the cell is blank", "a category of the axis", mend)
     code = np.zeros(len(booth), np.int64)
     for d in named.values():
         rows = of == d
-        code[rows] = category_codes(batch, "category", column, axes[d], rows)[rows]
+        code[rows] = tables.category_codes(batch, "category", column, axes[d], rows)[rows]
     most = max(len(axis.categories) for axis in axes)
-    no_repeats(
+    tables.no_repeats(
         batch,
         (booth * len(axes) + of) * most + code,
         "category",
@@ -260,12 +246,12 @@ def _seed(joint: Path | None, axes: Sequence[Axis], encoding: str) -> tuple[np.n
     if joint is None:
         codes = codes_of(every_cell(axes), axes)
         return codes, np.ones(len(codes))
-    batch = read_table(joint, encoding)
-    need_columns(batch, *(axis.name for axis in axes if axis.categories), "n")
-    weight = numbers_of(batch, "n", "a weight of at least 0")
+    batch = tables.read_table(joint, encoding)
+    tables.need_columns(batch, *(axis.name for axis in axes if axis.categories), "n")
+    weight = tables.numbers_of(batch, "n", "a weight of at least 0")
     expected, mend = "weights of at least 0, not all 0", "correct the cell"
-    refuse(batch, ~(weight >= 0), "n", lambda row: f"found {weight[row]:g}", expected, mend)
-    refuse(batch, np.full(len(weight), not weight.sum() > 0), "n", "all weights are 0", expected, mend)
+    tables.refuse(batch, ~(weight >= 0), "n", lambda row: f"found {weight[row]:g}", expected, mend)
+    tables.refuse(batch, np.full(len(weight), not weight.sum() > 0), "n", "all weights are 0", expected, mend)
     cells = table_cells(batch, axes)
     return cells.codes, np.bincount(cells.row_cell, weights=weight, minlength=len(cells.codes))
 
@@ -300,7 +286,6 @@ def rake(
     *,
     seed: np.ndarray | None = None,
     tolerance: float = 1e-6,
-    max_sweeps: int = 1000,
     chunk: int = 1024,
 ) -> Raked:
     """Scale a seed until its margins are the given ones: iterative proportional fitting (Deming and Stephan 1940).
@@ -315,7 +300,6 @@ def rake(
         codes: column of targets[d] that a cell belongs to, [c, d].
         seed: weights of cells, at least 0, [c] or [i, c]. Default: 1 each.
         tolerance: margins are met when all are within this many electors.
-        max_sweeps: stop there in any case; `gap` says how far off the margins then are.
         chunk: booths that are fitted together; they stop together too.
     """
     codes = np.asarray(codes)
@@ -329,7 +313,7 @@ def rake(
     for first in range(0, count, chunk):
         part = slice(first, first + chunk)
         table[part], gap[part], sweeps = _sweep(
-            start[part].copy(), [(m, target[part]) for m, target in member], tolerance, max_sweeps
+            start[part].copy(), [(m, target[part]) for m, target in member], tolerance
         )
         most = max(most, sweeps)
     return Raked(table, gap, most)
@@ -340,11 +324,8 @@ def round_to_totals(table: np.ndarray, totals: np.ndarray) -> np.ndarray:
 
     Every entry is rounded down or up, and 0 stays 0. Who is rounded up are the largest remainders, to each of which
     is added what the cell lost in the booths before: a group of a third of an elector in every booth has an elector
-    in every third booth, where remainders alone would leave it out everywhere.
-
-    Args:
-        table: expected electors that add up to the totals, [i, c].
-        totals: whole electors of each booth, [i].
+    in every third booth, where remainders alone would leave it out everywhere. Tables are [i, c], and add up to the
+    totals, [i].
     """
     whole = np.floor(table)
     remainder = table - whole
@@ -362,10 +343,10 @@ def round_to_totals(table: np.ndarray, totals: np.ndarray) -> np.ndarray:
 
 
 def _sweep(
-    table: np.ndarray, member: Sequence[tuple[np.ndarray, np.ndarray]], tolerance: float, max_sweeps: int
+    table: np.ndarray, member: Sequence[tuple[np.ndarray, np.ndarray]], tolerance: float
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Scale to one axis after the other until the margins of all are met."""
-    for sweep in range(1, max_sweeps + 1):
+    for sweep in range(1, MAX_SWEEPS + 1):
         gap = np.zeros(len(table))
         for belongs, target in member:
             margin = table @ belongs
@@ -375,4 +356,4 @@ def _sweep(
         if gap.max(initial=0.0) <= tolerance:
             return table, gap, sweep
     gaps = [np.abs(table @ belongs - target).max(axis=1) for belongs, target in member]
-    return table, np.max(gaps, axis=0), max_sweeps
+    return table, np.max(gaps, axis=0), MAX_SWEEPS

@@ -6,23 +6,11 @@ from typing import NamedTuple
 import numpy as np
 
 from electjax.calm.options import Rest
+from electjax.data import tables
 from electjax.data.axes import UNKNOWN, Axis
 from electjax.data.errors import data_error
 from electjax.data.labels import NOTA, OTHERS, party_label
 from electjax.data.records import Batch, number
-from electjax.data.tables import (
-    categories_of,
-    column_of,
-    counts_of,
-    has,
-    labels_of,
-    look_up,
-    near,
-    need_columns,
-    no_repeats,
-    numbers_of,
-    refuse,
-)
 
 COLUMNS = "booth, constituency, electors, polled"
 PREVIOUS = "previous_"
@@ -56,7 +44,7 @@ class Roll(NamedTuple):
 
     def rows_in(self, batch: Batch) -> np.ndarray:
         """The booth of each row of another table, by `booth` and, where that table has it, `constituency`."""
-        if not has(batch, "constituency"):
+        if not tables.has(batch, "constituency"):
             if len(set(self.names)) < len(self.names):
                 raise data_error(
                     "no column 'constituency', and constituencies share labels of booths",
@@ -66,10 +54,10 @@ class Roll(NamedTuple):
                     mend="add the column constituency, or make the labels of booths differ",
                 )
             index = {name: i for i, name in enumerate(self.names)}
-            return look_up(batch, "booth", index, "booth", self.batch.file)
+            return tables.look_up(batch, "booth", index, "booth", self.batch.file)
         where = {name: a for a, name in enumerate(self.constituencies)}
-        constituency = look_up(batch, "constituency", where, "constituency", self.batch.file)
-        booth = labels_of(batch, "booth")
+        constituency = tables.look_up(batch, "constituency", where, "constituency", self.batch.file)
+        booth = tables.labels_of(batch, "booth")
         pairs, inverse = np.unique(constituency * np.int64(len(booth.texts)) + booth.codes, return_inverse=True)
         both = {(a, name): i for i, (a, name) in enumerate(zip(self.constituency.tolist(), self.names, strict=True))}
         keys = [(int(p) // len(booth.texts), booth.texts[int(p) % len(booth.texts)]) for p in pairs]
@@ -81,35 +69,35 @@ class Roll(NamedTuple):
 
         def mend(row: int) -> str:
             a, name = keys[inverse[row]]
-            return near(name, [other for area, other in both if area == a])
+            return tables.near(name, [other for area, other in both if area == a])
 
-        refuse(batch, found < 0, "booth", said, f"a booth of {self.batch.file}", mend)
+        tables.refuse(batch, found < 0, "booth", said, f"a booth of {self.batch.file}", mend)
         return found
 
 
 def read_roll(batch: Batch, *, need_polled: bool) -> Roll:
     """The booths of the table, one row each."""
-    need_columns(batch, *(name for name in _OWN if name != "polled" or need_polled))
-    booth, constituency = labels_of(batch, "booth"), labels_of(batch, "constituency")
+    tables.need_columns(batch, *(name for name in _OWN if name != "polled" or need_polled))
+    booth, constituency = tables.labels_of(batch, "booth"), tables.labels_of(batch, "constituency")
     names, constituencies = booth.cells().tolist(), list(constituency.present())
     index = {name: a for a, name in enumerate(constituencies)}
     of = constituency.coded(index)
     labels = names
     if len(set(names)) < len(names):
         labels = [f"{constituencies[a]}/{name}" for a, name in zip(of, names, strict=True)]
-    no_repeats(
+    tables.no_repeats(
         batch,
         np.unique(labels, return_inverse=True)[1],
         "booth",
         lambda row: f"booth {names[row]!r} of {constituencies[of[row]]!r}",
         "remove one of the two rows",
     )
-    electors = counts_of(batch, "electors")
-    polled = counts_of(batch, "polled") if has(batch, "polled") else None
-    refuse(batch, electors == 0, "electors", "no electors", "at least one", "leave the booth out")
+    electors = tables.counts_of(batch, "electors")
+    polled = tables.counts_of(batch, "polled") if tables.has(batch, "polled") else None
+    tables.refuse(batch, electors == 0, "electors", "no electors", "at least one", "leave the booth out")
     if polled is not None:
         given = polled
-        refuse(
+        tables.refuse(
             batch,
             given > electors,
             "polled",
@@ -129,16 +117,16 @@ def _with_more(roll: Roll) -> Roll:
         if name.casefold().startswith(PREVIOUS):
             roll.previous[name[len(PREVIOUS) :]] = _shares(batch, name)
         elif _numeric(batch, name):
-            values = numbers_of(batch, name)
+            values = tables.numbers_of(batch, name)
             said = f"blank in {int(np.isnan(values).sum())} row(s)"
             expected = "a number for every booth, since the column is a covariate"
-            refuse(batch, np.isnan(values), name, said, expected, "fill it in, or remove the column")
+            tables.refuse(batch, np.isnan(values), name, said, expected, "fill it in, or remove the column")
             roll.covariates[name] = values
         else:
-            roll.notes[name] = column_of(batch, name).cells()
+            roll.notes[name] = tables.column_of(batch, name).cells()
     if roll.previous:
         total = np.nansum(list(roll.previous.values()), axis=0)
-        refuse(
+        tables.refuse(
             batch,
             total > 1 + 1e-6,
             f"{PREVIOUS}{next(iter(roll.previous))}",
@@ -151,15 +139,15 @@ def _with_more(roll: Roll) -> Roll:
 
 def _shares(batch: Batch, name: str) -> np.ndarray:
     what = "a share in [0, 1], or a blank"
-    values = numbers_of(batch, name, what)
+    values = tables.numbers_of(batch, name, what)
     wrong = (values < 0) | (values > 1)
-    refuse(batch, wrong, name, lambda row: f"found {values[row]:g}", what, "divide percentages by 100")
+    tables.refuse(batch, wrong, name, lambda row: f"found {values[row]:g}", what, "divide percentages by 100")
     return values
 
 
 def _numeric(batch: Batch, name: str) -> bool:
     """Whether most of what a column holds are numbers; the rest of it are then faults."""
-    column = column_of(batch, name)
+    column = tables.column_of(batch, name)
     filled = ~column.blank
     numbers = np.array([bool(text) and not np.isnan(number(text)) for text in column.texts])[column.codes]
     return bool(filled.any()) and numbers.sum() * 2 > filled.sum()
@@ -187,13 +175,13 @@ class Votes(NamedTuple):
 
 def read_candidates(batch: Batch, roll: Roll, axes: Sequence[Axis]) -> Candidates:
     """Candidates by constituency and party, parties in order of the file with "others" last; blanks are unknown."""
-    need_columns(batch, "constituency", "party", *(axis.name for axis in axes))
+    tables.need_columns(batch, "constituency", "party", *(axis.name for axis in axes))
     index = {name: a for a, name in enumerate(roll.constituencies)}
-    constituency = look_up(batch, "constituency", index, "constituency", roll.batch.file)
-    labels = [party_label(text) for text in labels_of(batch, "party").texts]
+    constituency = tables.look_up(batch, "constituency", index, "constituency", roll.batch.file)
+    labels = [party_label(text) for text in tables.labels_of(batch, "party").texts]
     parties = sorted(dict.fromkeys(labels), key=lambda label: label == OTHERS)
-    party = np.array([parties.index(label) for label in labels])[column_of(batch, "party").codes]
-    no_repeats(
+    party = np.array([parties.index(label) for label in labels])[tables.column_of(batch, "party").codes]
+    tables.no_repeats(
         batch,
         constituency * len(parties) + party,
         "party",
@@ -204,9 +192,9 @@ def read_candidates(batch: Batch, roll: Roll, axes: Sequence[Axis]) -> Candidate
     codes, values = np.full(shape, UNKNOWN, np.int32), np.full(shape, np.nan)
     for d, axis in enumerate(axes):
         if axis.categories:
-            codes[constituency, party, d] = categories_of(batch, axis)
+            codes[constituency, party, d] = tables.categories_of(batch, axis)
         else:
-            values[constituency, party, d] = numbers_of(batch, axis.name, "a number, or a blank where unknown")
+            values[constituency, party, d] = tables.numbers_of(batch, axis.name, "a number, or a blank where unknown")
     fielded = np.zeros(shape[:2], bool)
     fielded[constituency, party] = True
     return Candidates(parties, codes, values, fielded)
@@ -214,24 +202,24 @@ def read_candidates(batch: Batch, roll: Roll, axes: Sequence[Axis]) -> Candidate
 
 def read_votes(batch: Batch, roll: Roll, candidates: Candidates, rest: Rest) -> tuple[Votes, Candidates]:
     """Votes by booth and party, and the candidates with NOTA and "others" among them where these have votes."""
-    need_columns(batch, "booth", "party", "votes")
-    booth, count = roll.rows_in(batch), counts_of(batch, "votes")
-    labels = [party_label(text) for text in labels_of(batch, "party").texts]
-    label = column_of(batch, "party").codes
+    tables.need_columns(batch, "booth", "party", "votes")
+    booth, count = roll.rows_in(batch), tables.counts_of(batch, "votes")
+    labels = [party_label(text) for text in tables.labels_of(batch, "party").texts]
+    label = tables.column_of(batch, "party").codes
     known = candidates.parties + [pool for pool in POOLS if pool in labels and pool not in candidates.parties]
     candidates = _with_parties(candidates, sorted(known, key=lambda name: name == OTHERS))
     index = {name: k for k, name in enumerate(candidates.parties)}
     party = np.array([index.get(name, -1) for name in labels])[label]
     parties = candidates.parties
-    refuse(
+    tables.refuse(
         batch,
         party < 0,
         "party",
         lambda row: f"party {labels[label[row]]!r} has no candidate anywhere",
         "a party of candidates.csv",
-        lambda row: near(labels[label[row]], parties) + "; or add its candidates, traits blank where unknown",
+        lambda row: tables.near(labels[label[row]], parties) + "; or add its candidates, traits blank where unknown",
     )
-    no_repeats(
+    tables.no_repeats(
         batch,
         booth * len(index) + party,
         "party",
@@ -241,7 +229,7 @@ def read_votes(batch: Batch, roll: Roll, candidates: Candidates, rest: Rest) -> 
     votes = np.zeros((len(roll.labels), len(index)), np.int64)
     votes[booth, party] = count
     area = roll.constituency[booth]
-    refuse(
+    tables.refuse(
         batch,
         (count > 0) & ~(candidates.fielded[area, party] | np.isin(parties, POOLS)[party]),
         "party",

@@ -8,37 +8,13 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from electjax.report.draw import (
-    BLUE,
-    GREY,
-    INK,
-    VERMILION,
-    cell_text,
-    heatmap,
-    histogram,
-    legend,
-    line,
-    look,
-    named_rows,
-    new_figure,
-    observed_line,
-    panels,
-    patch,
-    percent,
-    sample_bins,
-    scatter_axes,
-    stroke,
-    truth_mark,
-    truths,
-    whole_numbers,
-)
+from electjax.report import draw
 from electjax.report.report import ReportFigure
 from electjax.report.tables import level_text
 
 _MOST_DOTS = 1500  # booths beyond which a scatter is drawn as hexagons
 _MOST_PARTIES = 7
 _ROWS = {"eta": "log odds per SD", "eta_pp": "percentage points per SD"}
-_DIAGNOSTICS = "Diagnostics"
 
 
 def coefficient_forest(
@@ -46,30 +22,27 @@ def coefficient_forest(
 ) -> Figure:
     """eta by component with its interval: log odds (section 8), and average effect on a share in percentage points.
 
-    Args:
-        coefficients: those of metrics.json, the first on top.
-        level: of the intervals.
-        truth: true log odds by component where they are known, drawn as crosses.
+    The coefficients are those of metrics.json, the first on top; true log odds are crosses where they are known.
     """
     names = list(coefficients)
     at = -np.arange(len(names), dtype=float)
-    with look():
-        figure = new_figure(8.6, 0.36 * len(names) + 1.2)
+    with draw.look():
+        figure = draw.new_figure(8.6, 0.36 * len(names) + 1.2)
         pair = figure.subplots(1, 2, sharey=True)
         for ax, (key, label) in zip(pair, _ROWS.items(), strict=True):
             value = _column(coefficients, key)
             low, high = _ends(coefficients, key)
-            ax.axvline(0, color=GREY, lw=1.0, zorder=1)
-            ax.hlines(at, low, high, color=BLUE, lw=2.2, alpha=0.7)
-            ax.plot(value, at, "o", color=INK, ms=4.5, ls="none")
-            named_rows(ax, at, names)
+            ax.axvline(0, color=draw.GREY, lw=1.0, zorder=1)
+            ax.hlines(at, low, high, color=draw.BLUE, lw=2.2, alpha=0.7)
+            ax.plot(value, at, "o", color=draw.INK, ms=4.5, ls="none")
+            draw.named_rows(ax, at, names)
             ax.set_xlabel(label)
-        ends: dict[str, Any] = {"marker": "o", "mfc": INK, "mec": INK, "ms": 4.5}
-        handles = [stroke(f"{level_text(level)} % interval", colour=BLUE, width=2.2, style="-", **ends)]
+        ends: dict[str, Any] = {"marker": "o", "mfc": draw.INK, "mec": draw.INK, "ms": 4.5}
+        handles = [draw.stroke(f"{level_text(level)} % interval", colour=draw.BLUE, width=2.2, style="-", **ends)]
         if truth:
-            truths(pair[0], [truth.get(name, np.nan) for name in names], at)
-            handles.append(truth_mark())
-        legend(figure, handles)
+            draw.truths(pair[0], [truth.get(name, np.nan) for name in names], at)
+            handles.append(draw.truth_mark())
+        draw.legend(figure, handles)
     return figure
 
 
@@ -94,19 +67,19 @@ def booth_scatter(fit: xr.Dataset) -> Figure:
     for party in parties:
         at = {"party": party}
         pairs.append((party, fit["observed_share"].sel(at).values, fit["fitted_share"].sel(at).values))
-    with look():
-        figure, axes = panels(len(pairs), 2.5, 2.6, across=len(pairs) if len(pairs) < 6 else 4)
+    with draw.look():
+        figure, axes = draw.panels(len(pairs), 2.5, 2.6, across=len(pairs) if len(pairs) < 6 else 4)
         for ax, (name, observed, fitted) in zip(axes, pairs, strict=True):
             known = np.isfinite(observed) & np.isfinite(fitted)
             x, y = observed[known], fitted[known]
             ends = (min(x.min(), y.min()), max(x.max(), y.max())) if x.size else (0.0, 1.0)
-            ax.plot(ends, ends, color=VERMILION, lw=1.0, zorder=3)
+            ax.plot(ends, ends, color=draw.VERMILION, lw=1.0, zorder=3)
             if x.size > _MOST_DOTS:
                 ax.hexbin(x, y, gridsize=34, bins="log", cmap="Blues", mincnt=1, lw=0)
             else:
-                ax.plot(x, y, "o", color=BLUE, ms=3.0, alpha=0.5, mew=0)
+                ax.plot(x, y, "o", color=draw.BLUE, ms=3.0, alpha=0.5, mew=0)
             ax.set_title(name)
-            scatter_axes(ax, "observed", "fitted")
+            draw.scatter_axes(ax, "observed", "fitted")
     return figure
 
 
@@ -117,8 +90,8 @@ def category_heatmap(margins: xr.Dataset) -> Figure:
     breaks = np.flatnonzero(axes[1:] != axes[:-1]) + 0.5
     weight = margins["weight"].values
     labels = [f"{axis}: {label}  ({share:.0%})" for axis, label, share in zip(axes, categories, weight, strict=True)]
-    with look():
-        figure = new_figure(3.4 + 0.62 * (1 + len(parties)), 0.27 * len(labels) + 1.0)
+    with draw.look():
+        figure = draw.new_figure(3.4 + 0.62 * (1 + len(parties)), 0.27 * len(labels) + 1.0)
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1, len(parties)])
         _shaded(left, margins["turnout"].values[:, None], ["turnout"], labels, "Greens")
         _shaded(right, margins["choice"].transpose("group", "party").values, parties, None, "Blues")
@@ -132,87 +105,49 @@ def _shaded(ax: Axes, table: np.ndarray, names: Sequence[str], rows: Sequence[st
     """A heatmap with its numbers in per cent; each column is shaded from its smallest to its largest value."""
     low, high = table.min(0), table.max(0)
     shade = 0.1 + 0.75 * (table - low) / np.maximum(high - low, 0.02)  # what hardly differs looks alike
-    heatmap(ax, shade, names, rows=rows, colours=colours)
+    draw.heatmap(ax, shade, names, rows=rows, colours=colours)
     ax.xaxis.tick_top()
     for i, j in np.ndindex(*table.shape):
-        cell_text(ax, i, j, f"{100 * table[i, j]:.1f}", dark=shade[i, j] > 0.6)
-
-
-def diagnostic_figures(tree: xr.DataTree) -> Iterator[ReportFigure]:
-    """Those of the diagnostics that were run."""
-    run = {name: node.to_dataset() for name, node in tree.children.items()}
-    if "placebo" in run:
-        axis = run["placebo"].attrs["axis"]
-        yield ReportFigure(
-            "placebo.png",
-            _DIAGNOSTICS,
-            f"Placebo: z of η for {axis} with the {axis} of candidates shuffled, against that of the real candidates.",
-            permutation_histogram(run["placebo"]),
-        )
-    if "rho_curve" in run:
-        axis = run["rho_curve"].attrs["curve_axis"]
-        yield ReportFigure(
-            "rho_curve.png",
-            _DIAGNOSTICS,
-            f"Proximity of adjacent categories of {axis}: validation loss above that of the best value, with its"
-            " standard error, and the objective of the training booths above its lowest.",
-            proximity_curve(run["rho_curve"]),
-        )
-    if "stability" in run:
-        yield ReportFigure(
-            "stability.png",
-            _DIAGNOSTICS,
-            f"Stability: η of each {run['stability'].attrs['by']}, one standard error to either side, against"
-            " the common one, with two.",
-            stability_strip(run["stability"]),
-        )
-    if "holdout" in run:
-        yield ReportFigure(
-            "holdout.png",
-            _DIAGNOSTICS,
-            "Booths kept out: by how much candidate affinity improves the party shares of each constituency (KL per"
-            " vote); dashed the mean over votes.",
-            gain_strip(run["holdout"]),
-        )
+        draw.cell_text(ax, i, j, f"{100 * table[i, j]:.1f}", dark=shade[i, j] > 0.6)
 
 
 def permutation_histogram(placebo: xr.Dataset) -> Figure:
     """z of shuffled candidates, and of the real ones."""
     sample, real = placebo["permuted_z"].values, float(placebo["z"])
-    with look():
-        figure = new_figure(6.4, 3.2)
+    with draw.look():
+        figure = draw.new_figure(6.4, 3.2)
         ax = figure.subplots()
-        histogram(ax, sample, sample_bins(sample), share=True)
-        observed_line(ax, real)
+        draw.histogram(ax, sample, draw.sample_bins(sample), share=True)
+        draw.observed_line(ax, real)
         ax.set(xlabel="η / its standard error", ylabel="share of permutations")
-        percent(ax)
-        legend(figure, [patch("shuffled candidates"), line("real candidates")])
+        draw.percent(ax)
+        draw.legend(figure, [draw.patch("shuffled candidates"), draw.line("real candidates")])
     return figure
 
 
 def proximity_curve(curve: xr.Dataset) -> Figure:
     """Validation loss of held-out booths and objective of the others, over the proximity of adjacent categories."""
     proximity = curve["proximity"].values
-    with look():
-        figure = new_figure(8.6, 3.2)
+    with draw.look():
+        figure = draw.new_figure(8.6, 3.2)
         left, right = figure.subplots(1, 2)
         left.errorbar(
             proximity,
             curve["excess"].values,
             curve["excess_se"].values,
             fmt="o-",
-            color=BLUE,
+            color=draw.BLUE,
             ms=4.5,
             lw=1.6,
             elinewidth=1.0,
         )
         left.set(xlabel="proximity ρ", ylabel="validation loss above the best")
         objective = curve["objective"].values
-        right.plot(proximity, objective - objective.min(), "o-", color=INK, ms=4.5, lw=1.6)
+        right.plot(proximity, objective - objective.min(), "o-", color=draw.INK, ms=4.5, lw=1.6)
         right.set(xlabel="proximity ρ", ylabel="objective above its lowest")
-        observed_line(left, float(curve["best"]))
-        observed_line(right, float(curve["refined"]))
-        legend(figure, [line("lowest")])
+        draw.observed_line(left, float(curve["best"]))
+        draw.observed_line(right, float(curve["refined"]))
+        draw.legend(figure, [draw.line("lowest")])
     return figure
 
 
@@ -227,41 +162,71 @@ def stability_strip(stability: xr.Dataset) -> Figure:
     order = np.argsort(np.where(np.isnan(value), np.inf, value), axis=1)
     value, error = np.take_along_axis(value, order, axis=1), np.take_along_axis(error, order, axis=1)
     offset = np.linspace(0.36, -0.36, groups) if groups > 1 else np.zeros(1)
-    with look():
-        figure = new_figure(7.6, float(np.clip(0.2 + 0.05 * groups, 0.6, 1.8)) * len(names) + 1.0)
+    with draw.look():
+        figure = draw.new_figure(7.6, float(np.clip(0.2 + 0.05 * groups, 0.6, 1.8)) * len(names) + 1.0)
         ax = figure.subplots()
         for row, label in enumerate(names):
             known = np.isfinite(value[row])
             at = -row + offset[known]
-            ax.hlines(at, (value - error)[row, known], (value + error)[row, known], color=BLUE, lw=0.9, alpha=0.5)
-            ax.plot(value[row, known], at, "o", color=BLUE, ms=2.6, mew=0, label=label)
+            ax.hlines(at, (value - error)[row, known], (value + error)[row, known], color=draw.BLUE, lw=0.9, alpha=0.5)
+            ax.plot(value[row, known], at, "o", color=draw.BLUE, ms=2.6, mew=0, label=label)
             middle = common[row]
             ax.fill_betweenx(
-                [-row - 0.42, -row + 0.42], middle - width[row], middle + width[row], color=VERMILION, alpha=0.2
+                [-row - 0.42, -row + 0.42], middle - width[row], middle + width[row], color=draw.VERMILION, alpha=0.2
             )
-            ax.plot([middle, middle], [-row - 0.42, -row + 0.42], color=VERMILION, lw=1.4)
+            ax.plot([middle, middle], [-row - 0.42, -row + 0.42], color=draw.VERMILION, lw=1.4)
         # a group that tells nothing has an interval of any width
         low, high = np.nanquantile(value, [0.01, 0.99]) if np.isfinite(value).any() else (-1.0, 1.0)
         margin = 0.25 * max(high - low, 0.1)
         ax.set_xlim(min(low, (common - width).min()) - margin, max(high, (common + width).max()) + margin)
-        named_rows(ax, -np.arange(len(names), dtype=float), names)
+        draw.named_rows(ax, -np.arange(len(names), dtype=float), names)
         ax.set_xlabel("η per SD")
-        group = stroke("a group, ± 1 standard error", colour=BLUE, width=0.9, style="-", marker="o", ms=3)
-        legend(figure, [group, patch("all booths, ± 2 standard errors", colour=VERMILION, shade=0.2)])
+        group = draw.stroke("a group, ± 1 standard error", colour=draw.BLUE, width=0.9, style="-", marker="o", ms=3)
+        draw.legend(figure, [group, draw.patch("all booths, ± 2 standard errors", colour=draw.VERMILION, shade=0.2)])
     return figure
 
 
-def gain_strip(holdout: xr.Dataset, measure: str = "KL") -> Figure:
+def gain_strip(holdout: xr.Dataset) -> Figure:
     """What candidate affinity gains in each constituency's held-out booths, from the smallest to the largest."""
-    gain = np.sort(holdout["constituency_gain"].sel(measure=measure).values)
+    gain = np.sort(holdout["constituency_gain"].sel(measure="KL").values)
     gain = gain[np.isfinite(gain)]
-    with look():
-        figure = new_figure(6.8, 3.0)
+    with draw.look():
+        figure = draw.new_figure(6.8, 3.0)
         ax = figure.subplots()
-        ax.bar(np.arange(1, len(gain) + 1), gain, width=0.8, color=BLUE, alpha=0.55)
-        ax.axhline(0, color=INK, lw=0.8)
-        ax.axhline(float(holdout["gain"].sel(measure=measure)), color=VERMILION, lw=1.6, ls=(0, (5, 2)))
-        ax.set(xlabel="constituency, by gain", ylabel=f"gain in {measure}, nats per vote")
+        ax.bar(np.arange(1, len(gain) + 1), gain, width=0.8, color=draw.BLUE, alpha=0.55)
+        ax.axhline(0, color=draw.INK, lw=0.8)
+        ax.axhline(float(holdout["gain"].sel(measure="KL")), color=draw.VERMILION, lw=1.6, ls=(0, (5, 2)))
+        ax.set(xlabel="constituency, by gain", ylabel="gain in KL, nats per vote")
         ax.margins(x=0.01)
-        whole_numbers(ax)
+        draw.whole_numbers(ax)
     return figure
+
+
+_DIAGNOSTICS = {
+    "placebo": (
+        permutation_histogram,
+        "Placebo: z of η for {axis} with the {axis} of candidates shuffled, against that of the real candidates.",
+    ),
+    "rho_curve": (
+        proximity_curve,
+        "Proximity of adjacent categories of {curve_axis}: validation loss above that of the best value, with its"
+        " standard error, and the objective of the training booths above its lowest.",
+    ),
+    "stability": (
+        stability_strip,
+        "Stability: η of each {by}, one standard error to either side, against the common one, with two.",
+    ),
+    "holdout": (
+        gain_strip,
+        "Booths kept out: by how much candidate affinity improves the party shares of each constituency (KL per vote);"
+        " dashed the mean over votes.",
+    ),
+}
+
+
+def diagnostic_figures(tree: xr.DataTree) -> Iterator[ReportFigure]:
+    """Those of the diagnostics that were run."""
+    for name, (drawn, caption) in _DIAGNOSTICS.items():
+        if name in tree.children:
+            found = tree[name].to_dataset()
+            yield ReportFigure(f"{name}.png", "Diagnostics", caption.format_map(found.attrs), drawn(found))

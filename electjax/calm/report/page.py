@@ -5,20 +5,8 @@ from typing import Any
 
 import xarray as xr
 
+from electjax.calm.report import tables
 from electjax.calm.report.figures import booth_scatter, category_heatmap, coefficient_forest, diagnostic_figures
-from electjax.calm.report.tables import (
-    affinity_rows,
-    candidate_of,
-    coefficient_rows,
-    counterfactual_rows,
-    diagnostic_rows,
-    holdout_rows,
-    parameter_rows,
-    place_rows,
-    summary,
-    swaps_of,
-    truth_rows,
-)
 from electjax.report.report import Report, ReportFigure, ResultTable, RowsSection, source_text
 from electjax.report.tables import Metrics
 
@@ -83,23 +71,31 @@ def figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
 def report(result: Any) -> Report:
     """What is said of a run: `result.tree` with the fit and its diagnostics, `result.metrics` with its numbers."""
     metrics, attrs = result.metrics, result.tree["fit"].attrs
-    rows = coefficient_rows(metrics) or parameter_rows(metrics)
+    rows = tables.coefficient_rows(metrics) or tables.parameter_rows(metrics)
     return Report(
         title=attrs.get("title") or metrics["data"],
         headline=headline(metrics),
         source=source_text("Booths", attrs),
-        summary=summary(metrics),
+        summary=tables.summary(metrics),
         table=ResultTable(rows, _CAPTION, _NOTE),
         before=[
-            RowsSection("affinity", "Cells and candidate", affinity_rows(metrics), candidate_of(metrics), _AFFINITY),
-            RowsSection("diagnostics", "Is it so?", diagnostic_rows(metrics)),
-            RowsSection("holdout", "Booths kept out", holdout_rows(metrics), note=_HOLDOUT),
-            RowsSection("truth", "Against the truth", truth_rows(metrics), _TRUTH, truth_text(metrics)),
-            RowsSection("candidates", "Other candidates", counterfactual_rows(metrics), swap_text(metrics), _SWAP),
-            RowsSection("places", "Where they stand", place_rows(metrics)),
+            RowsSection(
+                "affinity",
+                "Cells and candidate",
+                tables.affinity_rows(metrics),
+                tables.candidate_of(metrics),
+                _AFFINITY,
+            ),
+            RowsSection("diagnostics", "Is it so?", tables.diagnostic_rows(metrics)),
+            RowsSection("holdout", "Booths kept out", tables.holdout_rows(metrics), note=_HOLDOUT),
+            RowsSection("truth", "Against the truth", tables.truth_rows(metrics), _TRUTH, truth_text(metrics)),
+            RowsSection(
+                "candidates", "Other candidates", tables.counterfactual_rows(metrics), swap_text(metrics), _SWAP
+            ),
+            RowsSection("places", "Where they stand", tables.place_rows(metrics)),
         ],
         figures=figures(result.tree, metrics),
-        after=[RowsSection("parameters", "Other parameters", parameter_rows(metrics), note=_PARAMETERS)],
+        after=[RowsSection("parameters", "Other parameters", tables.parameter_rows(metrics), note=_PARAMETERS)],
         notes=metrics["warnings"],
     )
 
@@ -142,5 +138,5 @@ def truth_text(metrics: Metrics) -> str:
 
 def swap_text(metrics: Metrics) -> str:
     """Which candidates are others, in a sentence."""
-    changes = swaps_of(metrics)
+    changes = tables.swaps_of(metrics)
     return f"Changed: {changes}." if changes else ""

@@ -1,7 +1,6 @@
 """How far a CALM fit would move with other booths of the same constituencies: the bootstrap, labelled."""
 
 import os
-from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -15,6 +14,7 @@ from electjax.calm.options import BootstrapOptions
 from electjax.calm.schema import BOOTSTRAP
 from electjax.data.errors import data_error
 from electjax.data.options import with_options
+from electjax.data.progress import Progress
 from electjax.data.schema import conform, place_of
 from electjax.numerics.covariance import spread
 from electjax.numerics.host import double_precision
@@ -26,7 +26,7 @@ def bootstrap(
     booths: xr.Dataset | str | os.PathLike[str],
     options: BootstrapOptions,
     *,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> xr.Dataset:
     """Fit a model anew to its booths, drawn with replacement within each constituency.
 

@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from electjax.calm.schema import COUNTERFACTUAL
 from electjax.data.axes import Axis, axis_names, candidate_codes, candidate_values, gate_of
 from electjax.data.errors import ElectionDataError, data_error, suggest
 from electjax.data.options import with_options
+from electjax.data.progress import Progress
 from electjax.data.schema import conform
 from electjax.numerics.covariance import tails
 from electjax.numerics.host import double_precision
@@ -37,7 +38,7 @@ def counterfactual(
     options: CounterfactualOptions,
     *,
     candidates: Candidates | pd.DataFrame | str | os.PathLike[str],
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> xr.Dataset:
     """Votes and seats with the candidates that stood and with others; booths, voters and parameters stay what they are.
 
@@ -266,5 +267,5 @@ def _fault(problem: str, expected: str, mend: str) -> ElectionDataError:
     return data_error(problem, where=_ARGUMENT, expected=expected, mend=mend)
 
 
-def _told(progress: Callable[[int, int, str], None], before: int, whole: int) -> Callable[[int, int, str], None]:
+def _told(progress: Progress, before: int, whole: int) -> Progress:
     return lambda done, _, line: progress(before + done, whole, line)

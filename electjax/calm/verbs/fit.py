@@ -1,7 +1,6 @@
 """`electjax.calm.fit`: turnout and choice of demographic cells, and the pull of candidates, from booth totals."""
 
 import os
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -20,6 +19,7 @@ from electjax.calm.model.unseen import held_out, unseen_losses, with_mean_effect
 from electjax.calm.options import FitOptions
 from electjax.calm.verbs.read import read_booths
 from electjax.data.options import with_options
+from electjax.data.progress import Progress
 from electjax.numerics.host import double_precision
 
 
@@ -29,7 +29,7 @@ def fit(
     options: FitOptions,
     *,
     start: xr.Dataset | str | os.PathLike[str] | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> xr.Dataset:
     """Fit CALM to booth totals (calm.md, all sections).
 
@@ -72,11 +72,7 @@ def fit(
 
 
 def fit_arrays(
-    booths: xr.Dataset,
-    options: FitOptions,
-    *,
-    start: xr.Dataset | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
+    booths: xr.Dataset, options: FitOptions, *, start: xr.Dataset | None = None, progress: Progress | None = None
 ) -> Fitted:
     """`calm.fit` on booths that are valid, without labels."""
     notes = check_fittable(booths, options.design) + options.notes()

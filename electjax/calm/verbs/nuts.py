@@ -2,7 +2,6 @@
 
 import datetime
 import os
-from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
@@ -22,6 +21,7 @@ from electjax.calm.verbs.fit import fit_arrays
 from electjax.calm.verbs.read import read_booths
 from electjax.data.errors import data_error
 from electjax.data.options import with_options
+from electjax.data.progress import Progress
 from electjax.data.schema import conform, place_of
 from electjax.numerics.host import double_precision
 
@@ -31,10 +31,7 @@ FEWEST = 400  # effective draws below which tails are rough
 
 @with_options
 def nuts(
-    booths: xr.Dataset | str | os.PathLike[str],
-    options: NutsOptions,
-    *,
-    progress: Callable[[int, int, str], None] | None = None,
+    booths: xr.Dataset | str | os.PathLike[str], options: NutsOptions, *, progress: Progress | None = None
 ) -> xr.DataTree:
     """Draw from the posterior whose log density is minus the objective of calm.md section 5; for small data.
 

@@ -7,17 +7,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 import electjax
-from electjax.calm.fitted_margins import fitted_margins
-from electjax.calm.metrics import coefficients
-from electjax.calm.report.figures import (
-    booth_scatter,
-    category_heatmap,
-    coefficient_forest,
-    gain_strip,
-    permutation_histogram,
-    proximity_curve,
-    stability_strip,
-)
+from electjax.calm.metrics import coefficients, fitted_margins
+from electjax.calm.report import figures
 from electjax.report.plots import Plot, plotted
 
 Kind = Literal["coefficients", "categories", "booths", "placebo", "rho_curve", "stability", "holdout"]
@@ -51,15 +42,17 @@ def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None) -> 
 
 
 def _coefficients(fit: xr.Dataset) -> Figure:
-    return coefficient_forest(coefficients(fit), float(fit.attrs["level"]), {})
+    return figures.coefficient_forest(coefficients(fit), float(fit.attrs["level"]), {})
 
 
 _PLOTS = {
     "coefficients": Plot(("eta", "theta_value"), _coefficients),
-    "categories": Plot(("turnout", "choice", "cell_category"), lambda fit: category_heatmap(fitted_margins(fit))),
-    "booths": Plot(("fitted_turnout", "fitted_share"), booth_scatter),
-    "placebo": Plot(("permuted_z",), permutation_histogram),
-    "rho_curve": Plot(("excess", "objective"), proximity_curve),
-    "stability": Plot(("group_eta",), stability_strip),
-    "holdout": Plot(("constituency_gain",), gain_strip),
+    "categories": Plot(
+        ("turnout", "choice", "cell_category"), lambda fit: figures.category_heatmap(fitted_margins(fit))
+    ),
+    "booths": Plot(("fitted_turnout", "fitted_share"), figures.booth_scatter),
+    "placebo": Plot(("permuted_z",), figures.permutation_histogram),
+    "rho_curve": Plot(("excess", "objective"), figures.proximity_curve),
+    "stability": Plot(("group_eta",), figures.stability_strip),
+    "holdout": Plot(("constituency_gain",), figures.gain_strip),
 }

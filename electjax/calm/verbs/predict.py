@@ -1,7 +1,6 @@
 """What a CALM fit expects of booths: those it was fitted to, others, or the same with another electorate."""
 
 import os
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -14,6 +13,7 @@ from electjax.calm.model.predict import expected, simulate
 from electjax.calm.options import Effects, PredictOptions
 from electjax.calm.schema import PREDICTION
 from electjax.data.options import with_options
+from electjax.data.progress import Progress
 from electjax.data.schema import conform
 from electjax.numerics.covariance import tails
 from electjax.numerics.host import double_precision
@@ -32,7 +32,7 @@ def predict(
     booths: xr.Dataset | str | os.PathLike[str],
     options: PredictOptions,
     *,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> xr.Dataset:
     """Expected turnout, shares and votes of booths (calm.md section 0), g standardised as it was in the fit.
 

@@ -9,18 +9,8 @@ import xarray as xr
 
 from electjax.calm.booths import checked_booths, dataset
 from electjax.calm.options import ReadOptions
+from electjax.calm.readers import returns
 from electjax.calm.readers.cells import read_cells, read_margins
-from electjax.calm.readers.returns import (
-    COLUMNS,
-    PREVIOUS,
-    Candidates,
-    Roll,
-    Votes,
-    no_votes,
-    read_candidates,
-    read_roll,
-    read_votes,
-)
 from electjax.data.axes import Axis, axes_json, axes_of
 from electjax.data.errors import data_error
 from electjax.data.labels import party_label, strings
@@ -102,19 +92,18 @@ def _file(path: Path, options: ReadOptions) -> xr.Dataset:
     return checked_booths(booths.assign_attrs(source=path.name))
 
 
-def _folder(
-    folder: Path,
-    options: ReadOptions,
-) -> xr.Dataset:
+def _folder(folder: Path, options: ReadOptions) -> xr.Dataset:
     own, spec, encoding = folder / AXES_FILE, options.axes, options.encoding
     axes = axes_of(own.read_text(encoding="utf-8") if spec is None and own.is_file() else spec)
-    roll = read_roll(read_table(need_table(folder, "booths", COLUMNS), encoding), need_polled=options.votes)
+    roll = returns.read_roll(
+        read_table(need_table(folder, "booths", returns.COLUMNS), encoding), need_polled=options.votes
+    )
     table = read_table(need_table(folder, "candidates", _CANDIDATES), encoding)
-    candidates = read_candidates(table, roll, axes)
-    counted = no_votes(roll, candidates)
+    candidates = returns.read_candidates(table, roll, axes)
+    counted = returns.no_votes(roll, candidates)
     if options.votes:
         table = read_table(need_table(folder, "votes", "booth, party, votes"), encoding)
-        counted, candidates = read_votes(table, roll, candidates, options.rest)
+        counted, candidates = returns.read_votes(table, roll, candidates, options.rest)
     margins = find_table(folder, "margins")
     if margins is not None and find_table(folder, "cells") is not None:
         raise data_error("cells.csv and margins.csv", where=str(folder), expected="one of them", mend="remove one")
@@ -135,12 +124,12 @@ def _folder(
 
 def _dataset(
     folder: Path,
-    roll: Roll,
+    roll: returns.Roll,
     axes: Sequence[Axis],
     sizes: np.ndarray,
     codes: np.ndarray,
-    candidates: Candidates,
-    counted: Votes,
+    candidates: returns.Candidates,
+    counted: returns.Votes,
 ) -> xr.Dataset:
     ds = dataset(
         cell_size=sizes,
@@ -171,7 +160,7 @@ def _categories(codes: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
     return np.stack(labels, axis=-1)
 
 
-def _previous(roll: Roll, parties: Sequence[str]) -> np.ndarray:
+def _previous(roll: returns.Roll, parties: Sequence[str]) -> np.ndarray:
     """Previous shares of the parties, NaN for those without a column."""
     shares = np.full((len(roll.labels), len(parties)), np.nan)
     for label, values in roll.previous.items():
@@ -181,7 +170,7 @@ def _previous(roll: Roll, parties: Sequence[str]) -> np.ndarray:
                 f"unknown party {label!r}",
                 where=roll.batch.file,
                 row=1,
-                column=f"{PREVIOUS}{label}",
+                column=f"{returns.PREVIOUS}{label}",
                 expected="a party of candidates.csv",
                 mend=f"{near(label, parties)}; or remove the column",
             )
