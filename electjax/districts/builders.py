@@ -10,15 +10,7 @@ import electjax
 from electjax.data.errors import data_error, data_warning, suggest
 from electjax.data.labels import OTHERS, strings
 from electjax.districts.kernels.polling import largest_remainder
-from electjax.districts.schema import (
-    ELECTION,
-    check_labels,
-    check_votes,
-    check_winners,
-    seat_index,
-    validate,
-    where_of,
-)
+from electjax.districts.schema import ELECTION, check_labels, check_votes, check_winners, seat_index, validate, where_of
 
 
 def dataset(
@@ -107,10 +99,7 @@ def summary_election(
 ) -> xr.Dataset:
     """Build an election known by shares and seats; attribute `districts` defaults to the sum of seats."""
     ds = xr.Dataset(
-        {
-            "popularity": ("party", np.asarray(popularity, dtype=float)),
-            "seats": ("party", np.asarray(seats, np.int64)),
-        },
+        {"popularity": ("party", np.asarray(popularity, dtype=float)), "seats": ("party", np.asarray(seats, np.int64))},
         coords={"party": strings(parties)},
         attrs={"districts": int(np.sum(seats)), **(attrs or {})},
     )

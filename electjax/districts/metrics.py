@@ -52,10 +52,10 @@ def simulation_metrics(
     }
 
 
-def mean_distance(simulation: xr.Dataset, election: xr.Dataset, *, norm: str = "rms", **tolerances: float) -> float:
+def mean_distance(simulation: xr.Dataset, election: xr.Dataset, *, norm: str = "rms", **tolerances: Any) -> float:
     """Distance of the mean simulated summary statistics from the observed ones, in tolerances (as in ABC)."""
-    observed = observed_statistics(election)
-    goal = target(observed["seats"], observed["vote_fraction"], observed["mwm"], observed["swm"], **tolerances)
+    observed: dict[str, Any] = observed_statistics(election)
+    goal = target(**observed, **tolerances)
     means = [np.atleast_1d(simulation[name].mean("run").values) for name in observed]
     return float(distance(jnp.asarray(np.concatenate(means)), goal, norm=norm))
 

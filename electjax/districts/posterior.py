@@ -74,12 +74,7 @@ def decode_posterior(
 
 
 def contraction(
-    axis: Axis,
-    unit: np.ndarray,
-    values: np.ndarray,
-    weight: np.ndarray,
-    prior: np.ndarray,
-    base: np.ndarray | float,
+    axis: Axis, unit: np.ndarray, values: np.ndarray, weight: np.ndarray, prior: np.ndarray, base: np.ndarray | float
 ) -> np.ndarray:
     """1 - posterior over prior variance: of the prior's quantiles for an interval, else of the values themselves.
 

@@ -98,15 +98,8 @@ def make_problem(
     searched = {axis.name for axis in space.axes}
     values = encode_params(simulator, params, settings, encoded, searched)
     fixed = {name: value for name, value in values.items() if name not in searched}
-    observed = observed_statistics(election)
-    goal = target(
-        observed["seats"],
-        observed["vote_fraction"],
-        observed["mwm"],
-        observed["swm"],
-        seat_tolerance=asked.seat_tolerance,
-        share_tolerance=asked.share_tolerance,
-    )
+    observed: dict[str, Any] = observed_statistics(election)
+    goal = target(**observed, seat_tolerance=asked.seat_tolerance, share_tolerance=asked.share_tolerance)
     measure = Measure(goal, asked.distance)
     if statistic is not None:
         features = _observed_features(election, statistic, name_of(asked.statistics))

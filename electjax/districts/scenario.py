@@ -40,16 +40,8 @@ class Basis(NamedTuple):
 def change(basis: Basis, name: str, scenario: Mapping[str, Any], *, relative: bool = True) -> Basis:
     """The basis under a scenario; its random numbers are the caller's affair.
 
-    Args:
-        basis: what is simulated without the scenario.
-        name: how the scenario is called in messages.
-        scenario: one or more of
-            popularity  {party: share of the votes}; the other parties keep their proportions
-            swing       {party: change of its share}, in their place; the other parties make up for it likewise
-            parameters  {parameter: value}, the value a number, {"add": x} or {"times": x}, an array of the parameter's
-                        shape, or a mapping from labels (of parties, districts, communities) to such values
-            districts   number of districts, see `resize`; parameters stay what they are in a district
-        relative: whether "add" and "times" must end inside the parameter's support.
+    scenario: changes as of `districts.counterfactual`, called `name` in messages. relative: whether "add" and "times"
+    must end inside the parameter's support.
 
     Raises:
         ValueError: one line that names the scenario and what is wrong with it.

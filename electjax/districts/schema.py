@@ -168,30 +168,26 @@ def _check(ds: xr.Dataset, where: str) -> xr.Dataset:
     return ds
 
 
-def _variables() -> dict[str, Variable]:
-    by_district, by_party, by_place = ("district",), ("party",), ("place",)
-    label: dict[str, Any] = {"kind": "label", "coord": True}
-    return {
-        "votes": Variable(("district", "party"), "count", "votes polled", "votes"),
-        "electors": Variable(by_district, "count", "registered electors", "electors"),
-        "winner": Variable(by_district, "label", "party that won the seat", "party label"),
-        "winner_votes": Variable(by_district, "count", "votes of the seat's winner", "votes"),
-        "popularity": Variable(by_party, "number", "share of all votes polled", required=True),
-        "seats": Variable(by_party, "whole", "seats", "seats", required=True),
-        "district": Variable(by_district, meaning="district", units="district label", **label),
-        "party": Variable(by_party, meaning="party", units="party label", required=True, **label),
-        "place": Variable(by_place, meaning="place in the paper's table", units="label", **label),
-        "place_party": Variable(by_place, meaning="party in this place", units="party label", **label),
-        "paper_popularity": Variable(by_place, "share", f"popularity {_PRINTED}"),
-        "paper_seats": Variable(by_place, "count", f"seats {_PRINTED}", "seats"),
-        "paper_mwm": Variable((), "number", f"mean winner's share of the votes of a district, {_PRINTED}"),
-        "paper_swm": Variable((), "number", f"sd of the winner's share of the votes of a district, {_PRINTED}"),
-    }
-
-
+_DISTRICT, _PARTY, _PLACE = ("district",), ("party",), ("place",)
+_LABEL: dict[str, Any] = {"kind": "label", "coord": True}
 ELECTION = Schema(
     name="election",
-    variables=_variables(),
+    variables={
+        "votes": Variable(("district", "party"), "count", "votes polled", "votes"),
+        "electors": Variable(_DISTRICT, "count", "registered electors", "electors"),
+        "winner": Variable(_DISTRICT, "label", "party that won the seat", "party label"),
+        "winner_votes": Variable(_DISTRICT, "count", "votes of the seat's winner", "votes"),
+        "popularity": Variable(_PARTY, "number", "share of all votes polled", required=True),
+        "seats": Variable(_PARTY, "whole", "seats", "seats", required=True),
+        "district": Variable(_DISTRICT, meaning="district", units="district label", **_LABEL),
+        "party": Variable(_PARTY, meaning="party", units="party label", required=True, **_LABEL),
+        "place": Variable(_PLACE, meaning="place in the paper's table", units="label", **_LABEL),
+        "place_party": Variable(_PLACE, meaning="party in this place", units="party label", **_LABEL),
+        "paper_popularity": Variable(_PLACE, "share", f"popularity {_PRINTED}"),
+        "paper_seats": Variable(_PLACE, "count", f"seats {_PRINTED}", "seats"),
+        "paper_mwm": Variable((), "number", f"mean winner's share of the votes of a district, {_PRINTED}"),
+        "paper_swm": Variable((), "number", f"sd of the winner's share of the votes of a district, {_PRINTED}"),
+    },
     build="districts.read, districts.load or districts.dataset",
     attrs={
         "name": "short name",

@@ -70,8 +70,7 @@ class TaskOptions(SimulateOptions):
     )
     inference: Any = option(meaning="how models are calibrated")
     scenarios: Mapping[str, Any] = option(
-        {},
-        "of task=counterfactual, by name: some of popularity or swing {party: share}, parameters, districts",
+        {}, "of task=counterfactual, by name: some of popularity or swing {party: share}, parameters, districts"
     )
     checkpoints: str | None = option(None, "folder in which calibrations are kept while they run")
 
@@ -213,12 +212,7 @@ def counterfactual(election: xr.Dataset, settings: TaskOptions, stage: Stages) -
 
 
 def simulate_model(
-    election: xr.Dataset,
-    name: str,
-    settings: TaskOptions,
-    stage: Stages,
-    *,
-    optimal: Mapping[str, Any] | None = None,
+    election: xr.Dataset, name: str, settings: TaskOptions, stage: Stages, *, optimal: Mapping[str, Any] | None = None
 ) -> tuple[xr.Dataset, Metrics]:
     """Simulate one model as set; or, given `optimal` parameters, at those and with fresh seeds."""
     params, readings = split_values(name, given(settings.models[name], "priors"))

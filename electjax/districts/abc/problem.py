@@ -160,10 +160,7 @@ def point_params(problem: Problem, unit: Float[np.ndarray, "N D"]) -> dict[str, 
 
 
 def evaluate(
-    key: Key[Array, ""],
-    runs: Int[np.ndarray, " N"],
-    unit: Float[np.ndarray, "N D"],
-    problem: Problem,
+    key: Key[Array, ""], runs: Int[np.ndarray, " N"], unit: Float[np.ndarray, "N D"], problem: Problem
 ) -> Draws:
     """Simulate one election at every point of the unit cube; run r uses the key and r alone.
 

@@ -91,7 +91,7 @@ def choose(u: Float[Array, "..."], weights: Float[Array, "K ..."]) -> Bool[Array
     return below & ~jnp.concatenate([jnp.zeros_like(below[:1]), below[:-1]])
 
 
-def _usable(weights: Array, allowed: Array) -> Array:
+def usable(weights: Array, allowed: Array) -> Array:
     """Weights restricted to the allowed parties; even where those have no weight left at all."""
     weights = jnp.where(allowed, weights, 0.0)
     return jnp.where(jnp.sum(weights, axis=0) > 0, weights, allowed.astype(weights.dtype))
@@ -122,7 +122,7 @@ def _start(
 
     def ball(counts: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
         turn, u = inputs
-        vote = choose(u, _usable(poll.weights(counts.astype(jnp.float32), on, local), on))
+        vote = choose(u, usable(poll.weights(counts.astype(jnp.float32), on, local), on))
         vote = vote & (voted <= turn) & (turn < electors)
         return counts + vote, jnp.where(jnp.any(vote, axis=0), jnp.argmax(vote, axis=0), parties)
 
@@ -194,7 +194,7 @@ def _cast_round(key: Array, lane: Array, u: Array, weights: Array, present: Arra
     deferred acceptance, whose outcome equals polling the districts one after the other.
     """
     allowed = jnp.broadcast_to((remaining > 0)[:, None], weights.shape)
-    vote = choose(u, _usable(weights, allowed)) & present
+    vote = choose(u, usable(weights, allowed)) & present
 
     def over(carry: tuple[Array, Array, Array]) -> Array:
         return jnp.any(jnp.sum(carry[1], axis=1) > remaining)
@@ -206,7 +206,7 @@ def _cast_round(key: Array, lane: Array, u: Array, weights: Array, present: Arra
         late = jnp.zeros_like(vote).at[:, order].set(ranked) & vote
         allowed = allowed & ~late
         fresh = random.open_uniform(random.random_bits(key, lane, 1, step)[0])
-        vote = jnp.where(jnp.any(late, axis=0), choose(fresh, _usable(weights, allowed)), vote)
+        vote = jnp.where(jnp.any(late, axis=0), choose(fresh, usable(weights, allowed)), vote)
         return step + 1, vote, allowed
 
     return jax.lax.while_loop(over, again, (jnp.int32(1), vote, allowed))[1]

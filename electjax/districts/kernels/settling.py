@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from electjax.districts.kernels import urn
-from electjax.districts.kernels.polling import choose
+from electjax.districts.kernels.polling import choose, usable
 from electjax.numerics import random
 
 FIRST = 64  # members of each group that settle one by one
@@ -126,10 +126,8 @@ def settle(
             turn, gained, left = carry
             space = room - jnp.sum(gained, axis=1, dtype=jnp.int32)
             open_ = (space > 0)[:, None]
-            weights = jnp.where(open_, shares, 0.0)
             # all the same where the open districts have nothing left of the shares
-            weights = jnp.where(jnp.sum(weights, axis=0) > 0, weights, open_.astype(weights.dtype))
-            come = random.multinomial(words(key_turns, 1, 2 * turn)[0], left, weights)
+            come = random.multinomial(words(key_turns, 1, 2 * turn)[0], left, usable(shares, open_))
             over = jnp.sum(come, axis=1, dtype=jnp.int32) > space
             # a branch, not a selection: in most blocks no district fills in any run
             stay = jax.lax.cond(

@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
+from electjax.districts.kernels.polling import usable
 from electjax.numerics import random
 
 MAX_CONCENTRATION = 1e9
@@ -303,6 +304,5 @@ def ball_weights(
         weights = gamma * share + novelty * base
     else:
         weights = gamma * counts + novelty * base
-    weights = jnp.where(active, weights, 0.0)
     # an urn whose remaining parties have neither supporters nor base weight draws evenly among them
-    return jnp.where(jnp.sum(weights, axis=0) > 0, weights, active.astype(weights.dtype))
+    return usable(weights, active)

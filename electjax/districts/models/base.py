@@ -102,18 +102,6 @@ class Plan(NamedTuple):
     batch: int  # runs simulated together
 
 
-def _no_dims(options: Any) -> dict[str, int]:
-    return {}
-
-
-def _no_check(params: Any, options: Any) -> None:
-    return None
-
-
-def _no_likelihood(options: Any) -> bool:
-    return False
-
-
 class Simulator(NamedTuple):
     """A district model; see CONTRIBUTING for how to add one.
 
@@ -123,7 +111,7 @@ class Simulator(NamedTuple):
     home, sum_k V_sk = n_s. "parties": sum_s V_sk = v_k.
     poll_batch(keys[B], contest, params[B, ...], *, options, plan) -> Polled of [B, S, K]: many elections side by side,
     in place of mapping `poll` over them, for the leap engine; the contest's popularity and totals may be [B, K].
-    one_by_one(options): whether the agent engine takes all electors of the nation in one sequence.
+    one_by_one(options): whether the agent engine takes all electors of the nation in one sequence, as most do.
     dims(options): sizes of the model's own dimensions, besides district and party.
     check(params, options): raises ValueError where values make no sense together; params are concrete.
     width: cells (districts times parties) that the leap engine should have in a batch on a CPU.
@@ -142,16 +130,16 @@ class Simulator(NamedTuple):
     poll: Callable[..., Polled]
     schedule: Callable[..., Any]
     holds: Callable[[Any], frozenset[str]]
-    one_by_one: Callable[[Any], bool]
+    one_by_one: Callable[[Any], bool] = lambda options: True
     poll_batch: Callable[..., Polled] | None = None
-    dims: Callable[[Any], dict[str, int]] = _no_dims
-    check: Callable[[Any, Any], None] = _no_check
+    dims: Callable[[Any], dict[str, int]] = lambda options: {}
+    check: Callable[[Any, Any], None] = lambda params, options: None
     width: int = 2**14
     permits: Callable[[Any, Any], np.ndarray] | None = None
     permits_of: tuple[str, ...] = ()
     takes_popularity: bool = True
     log_likelihood: Callable[..., Array] | None = None
-    has_likelihood: Callable[[Any], bool] = _no_likelihood
+    has_likelihood: Callable[[Any], bool] = lambda options: False
 
     def parameter(self, name: str) -> Parameter:
         """The parameter called `name`, `popularity` among them."""

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from electjax.districts.kernels.dirichlet_multinomial import urns_log
-from electjax.districts.kernels.polling import SINGLE_BLOCK, Poll, Schedule, Tally
+from electjax.districts.kernels.polling import SINGLE_BLOCK, Poll, Tally, usable
 from electjax.districts.models.base import Bookkeeping, Contest, Parameter, Params, Simulator, option, options
 from electjax.districts.models.polls import holds, one_by_one, poll_parties
 from electjax.numerics import random
@@ -27,17 +27,12 @@ class DMOptions:
     bookkeeping: Bookkeeping = option("none", "how party totals are held fixed")
 
 
-def _weights(votes: Array, active: Array, local: Array) -> Array:
-    allowed = jnp.where(active, local, 0.0)
-    return jnp.where(jnp.sum(allowed, axis=0) > 0, allowed, active.astype(local.dtype))
-
-
 def _block(key: Array, tally: Tally, size: Array, active: Array | None, local: Array) -> Array:
-    weights = local if active is None else _weights(local, active[:, None], local)
+    weights = local if active is None else usable(local, active[:, None])
     return random.multinomial(random.random_bits(key, tally.lane, weights.shape[0]), size, weights)
 
 
-POLL = Poll(weights=_weights, block=_block)
+POLL = Poll(weights=lambda votes, active, local: usable(local, active), block=_block)
 
 
 def make_poll(
@@ -49,20 +44,10 @@ def make_poll(
     return POLL, theta, theta if options.winner == "mode" else None
 
 
-def schedule(contest: Contest, *, options: DMOptions) -> Schedule:
-    """Electors are independent given theta_s: one block."""
-    return SINGLE_BLOCK
-
-
 def log_likelihood(votes: Int[Array, "S K"], contest: Contest, params: Params, options: DMOptions) -> Float[Array, ""]:
     """The districts' votes are independent and Dirichlet-multinomial."""
     concentration = jnp.broadcast_to(params["concentration"], contest.electors.shape)
     return urns_log(votes, contest.electors, concentration[:, None] * contest.popularity)
-
-
-def has_likelihood(options: DMOptions) -> bool:
-    """Without book-keeping."""
-    return options.bookkeeping == "none"
 
 
 DM = Simulator(
@@ -83,9 +68,9 @@ DM = Simulator(
     ),
     options=DMOptions,
     poll=partial(poll_parties, make_poll=make_poll),
-    schedule=schedule,
+    schedule=lambda contest, *, options: SINGLE_BLOCK,  # electors are independent given theta_s
     holds=holds,
     one_by_one=one_by_one,
     log_likelihood=log_likelihood,
-    has_likelihood=has_likelihood,
+    has_likelihood=lambda options: options.bookkeeping == "none",
 )

@@ -56,11 +56,6 @@ def log_likelihood(votes: Int[Array, "S K"], contest: Contest, params: Params, o
     return urns_log(votes, contest.electors, concentration[:, None] * contest.popularity)
 
 
-def has_likelihood(options: DPMOptions) -> bool:
-    """Under the count reading without book-keeping."""
-    return options.reading == "count" and options.bookkeeping == "none"
-
-
 DPM = Simulator(
     name="dpm",
     title="District-wise Polarization Model",
@@ -79,7 +74,7 @@ DPM = Simulator(
             name="prior_mass",
             symbol="c₀",
             default=2.5,
-            support=(0.0, float("inf")),
+            support=(0.0, np.inf),
             meaning="pseudo-electors that stand for the national popularity (fraction reading)",
         ),
     ),
@@ -89,5 +84,5 @@ DPM = Simulator(
     holds=holds,
     one_by_one=one_by_one,
     log_likelihood=log_likelihood,
-    has_likelihood=has_likelihood,
+    has_likelihood=lambda options: options.reading == "count" and options.bookkeeping == "none",
 )

@@ -116,11 +116,6 @@ def holds(options: ECMOptions) -> frozenset[str]:
     return frozenset({DISTRICTS, PARTIES} if exact else {DISTRICTS})
 
 
-def one_by_one(options: ECMOptions) -> bool:
-    """The urn ties all districts together, so the reference engine takes the nation's electors in one sequence."""
-    return True
-
-
 def check(params: Params, options: ECMOptions) -> None:
     """A copy probability is at most one; the concentration of the literal reading may be more."""
     if options.form == "franchise" and options.reading == "fraction" and np.any(np.asarray(params["beta"]) > 1):
@@ -159,7 +154,7 @@ ECM = Simulator(
             name="prior_mass",
             symbol="c₀",
             default=2.5,
-            support=(0.0, float("inf")),
+            support=(0.0, np.inf),
             meaning="pseudo-communities that stand for the national popularity (fraction reading)",
         ),
     ),
@@ -167,7 +162,6 @@ ECM = Simulator(
     poll=poll,
     schedule=schedule,
     holds=holds,
-    one_by_one=one_by_one,
     check=check,
     width=2**17,
 )

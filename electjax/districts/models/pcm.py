@@ -115,11 +115,6 @@ def holds(options: PCMOptions) -> frozenset[str]:
     return frozenset({PARTIES} if options.bookkeeping == "interleaved" else ())
 
 
-def one_by_one(options: PCMOptions) -> bool:
-    """Every party's supporters may settle anywhere."""
-    return True
-
-
 def log_likelihood(votes: Int[Array, "S K"], contest: Contest, params: Params, options: PCMOptions) -> Float[Array, ""]:
     """Every party is a Polya urn over the districts, given its total."""
     real = params["eta"].dtype
@@ -132,11 +127,6 @@ def log_likelihood(votes: Int[Array, "S K"], contest: Contest, params: Params, o
     totals = multinomial_log(cast, contest.popularity.astype(real))
     totals = jnp.where(jnp.sum(cast) == jnp.sum(contest.electors), totals, -jnp.inf)
     return totals + urns_log(votes.T, cast, shape)
-
-
-def has_likelihood(options: PCMOptions) -> bool:
-    """Under the count reading, where districts stay open."""
-    return options.reading == "count" and options.districts == "open"
 
 
 PCM = Simulator(
@@ -158,20 +148,17 @@ PCM = Simulator(
             name="prior_mass",
             symbol="c₀",
             default=1.0,
-            support=(0.0, float("inf")),
+            support=(0.0, np.inf),
             meaning="pseudo-supporters of each party in each district (fraction reading)",
         ),
-        Parameter(
-            "capacity", "L", 1.5, (1.0, float("inf")), "electors that a district takes, as a multiple of its own"
-        ),
+        Parameter("capacity", "L", 1.5, (1.0, np.inf), "electors that a district takes, as a multiple of its own"),
     ),
     options=PCMOptions,
     poll=poll,
     poll_batch=poll_batch,
     schedule=schedule,
     holds=holds,
-    one_by_one=one_by_one,
     width=2**16,
     log_likelihood=log_likelihood,
-    has_likelihood=has_likelihood,
+    has_likelihood=lambda options: options.reading == "count" and options.districts == "open",
 )

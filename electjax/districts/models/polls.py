@@ -15,7 +15,7 @@ from electjax.numerics import random
 def urn_poll(
     base: Float[Array, " C"], prior_mass: Array, *, fraction: bool, first: Callable[..., tuple[Array, Array]]
 ) -> Poll:
-    """The reinforced urn of `core.urn` in either reading; `local` is gamma[lane].
+    """The reinforced urn of `kernels.urn` in either reading; `local` is gamma[lane].
 
     base: sums to one under the fraction reading; under the count reading its scale matters. first: how the first few
     of every lane choose one by one, `urn.first_electors` or `urn.first_settlers`.

@@ -267,16 +267,6 @@ def permits(params: dict[str, np.ndarray], options: SIMOptions) -> np.ndarray:
     return (load <= 0.5 + 1e-6).all(axis=-1) | (options.attitudes != "given")
 
 
-def dims(options: SIMOptions) -> dict[str, int]:
-    """Communities; a pair of a network has two ends."""
-    return {"community": options.communities, "end": 2}
-
-
-def holds(options: SIMOptions) -> frozenset[str]:
-    """Only the sum over all districts: they take what comes, and parties poll what the attitudes give."""
-    return frozenset()
-
-
 SIM = Simulator(
     name="sim",
     title="Social Identity Model",
@@ -348,7 +338,7 @@ SIM = Simulator(
             name="capacity",
             symbol="L",
             default=1.0,
-            support=(1.0, float("inf")),
+            support=(1.0, np.inf),
             meaning="electors that a district takes, as a multiple of its own (placement=capped)",
         ),
         Parameter(
@@ -365,9 +355,8 @@ SIM = Simulator(
     poll=poll,
     poll_batch=poll_batch,
     schedule=schedule,
-    holds=holds,
-    one_by_one=lambda options: True,  # electors of all the nation are simulated together
-    dims=dims,
+    holds=lambda options: frozenset(),  # districts take what comes, and parties poll what the attitudes give
+    dims=lambda options: {"community": options.communities, "end": 2},  # a pair of a network has two ends
     check=check,
     permits=permits,
     permits_of=("phi", "shares"),

@@ -102,18 +102,10 @@ def build_election(
     to the candidate with most votes. Parties are ordered by votes, most first; districts as they appear. A
     district that lacks a party has 0 votes for it.
 
-    Args:
-        table: where the lines come from, for errors.
-        lines: at least one.
-        options: the policies.
-        votes_column: the column of the votes, for errors.
-        winners: declared winner of every district and their own votes (None: unknown). Default: from the
-            lines.
-        electors: registered electors of every district.
-        attrs: attributes of the Dataset.
+    winners: declared winner of every district and their own votes (None: unknown); by default from the lines.
+    electors: registered electors of every district. table and votes_column are named in errors.
 
-    Raises:
-        ElectionDataError: a district without votes.
+    Raises ElectionDataError for a district without votes.
     """
     by_district: dict[str, list[Line]] = {}
     for line in lines:
@@ -226,11 +218,7 @@ def one_election(table: Table, columns: Mapping[str, str]) -> None:
         if column in table and len(found := table.values(column)) > 1:
             shown = ", ".join(found[:15]) + (", ..." if len(found) > 15 else "")
             raise table.fault(
-                f"the file holds several elections: {shown}",
-                None,
-                column,
-                expected="one",
-                mend=f"choose with {how}",
+                f"the file holds several elections: {shown}", None, column, expected="one", mend=f"choose with {how}"
             )
 
 

@@ -11,16 +11,7 @@ import xarray as xr
 from electjax.data.labels import NOTA, OTHERS, party_label
 from electjax.data.returns_table import Row, Table
 from electjax.districts.options import ReadOptions
-from electjax.districts.readers.base import (
-    Header,
-    Line,
-    Reader,
-    Source,
-    build_election,
-    main_line,
-    one_election,
-    warn_incomplete,
-)
+from electjax.districts.readers import base
 
 _COLUMNS = {"state_po", "state_fips", "candidatevotes", "totalvotes", "party_simplified", "party_detailed"}
 _NO_CHOICE = {
@@ -39,19 +30,15 @@ _CHOICES = {"year": "year="} | {
 }
 
 
-def _matches(header: Header) -> bool:
-    return len(_COLUMNS & header.columns) >= 3
-
-
-def _read(source: Source, options: ReadOptions) -> xr.Dataset:
+def _read(source: base.Source, options: ReadOptions) -> xr.Dataset:
     table = source.table
     column = options.party_column.casefold()
     table.require("year", "state", "candidate", "candidatevotes", column)
     table = table.where(options.selection())
-    one_election(table, _CHOICES)
+    base.one_election(table, _CHOICES)
     lines = [_line(table, row, column) for row in table]
     if table.filled("totalvotes"):
-        warn_incomplete(table, lines, "totalvotes")
+        base.warn_incomplete(table, lines, "totalvotes")
     if options.fusion == "candidate":
         lines = _merge_tickets(lines)
     year = table.text(table.rows[0], "year")
@@ -63,10 +50,10 @@ def _read(source: Source, options: ReadOptions) -> xr.Dataset:
         "party_column": column,
         "fusion": options.fusion,
     }
-    return build_election(table, lines, options, votes_column="candidatevotes", attrs=attrs)
+    return base.build_election(table, lines, options, votes_column="candidatevotes", attrs=attrs)
 
 
-def _line(table: Table, row: Row, column: str) -> Line:
+def _line(table: Table, row: Row, column: str) -> base.Line:
     district = table.name(row, "state")
     if "district" in table:
         district = f"{district} {table.name(row, 'district')}"
@@ -78,17 +65,22 @@ def _line(table: Table, row: Row, column: str) -> Line:
     else:  # write-ins have no party in the detailed column
         party = party_label(table.text(row, column) or OTHERS)
     votes = table.count(row, "candidatevotes")
-    return Line(row, district, party, votes, candidate="" if candidate in _NOBODY else candidate)
+    return base.Line(row, district, party, votes, candidate="" if candidate in _NOBODY else candidate)
 
 
-def _merge_tickets(lines: list[Line]) -> list[Line]:
+def _merge_tickets(lines: list[base.Line]) -> list[base.Line]:
     """Give every line of a candidate the party of the candidate's main line."""
-    tickets: dict[tuple[str, str], list[Line]] = {}
+    tickets: dict[tuple[str, str], list[base.Line]] = {}
     for line in lines:
         if line.candidate and line.party != NOTA:
             tickets.setdefault((line.district, line.candidate), []).append(line)
-    party = {key: main_line(own).party for key, own in tickets.items()}
+    party = {key: base.main_line(own).party for key, own in tickets.items()}
     return [line._replace(party=party.get((line.district, line.candidate), line.party)) for line in lines]
 
 
-READER = Reader("MIT Election Lab", "year, state, candidate, candidatevotes, party_simplified, ...", _matches, _read)
+READER = base.Reader(
+    "MIT Election Lab",
+    "year, state, candidate, candidatevotes, party_simplified, ...",
+    lambda header: len(_COLUMNS & header.columns) >= 3,
+    _read,
+)

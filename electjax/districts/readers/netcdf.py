@@ -8,12 +8,8 @@ from electjax.data.errors import ElectionDataError, data_error
 from electjax.data.store import loaded
 from electjax.districts.builders import award_seats
 from electjax.districts.options import ReadOptions
-from electjax.districts.readers.base import BINARY, Header, Reader, Source
+from electjax.districts.readers.base import BINARY, Reader, Source
 from electjax.districts.schema import validate
-
-
-def _matches(header: Header) -> bool:
-    return header.magic.startswith(BINARY)
 
 
 def _read(source: Source, options: ReadOptions) -> xr.Dataset:
@@ -44,4 +40,4 @@ def _read(source: Source, options: ReadOptions) -> xr.Dataset:
     return election
 
 
-READER = Reader("netCDF", "an election saved by electjax", _matches, _read)
+READER = Reader("netCDF", "an election saved by electjax", lambda header: header.magic.startswith(BINARY), _read)

@@ -10,22 +10,14 @@ two constituencies share the name and nothing in the file tells them apart: an e
 import xarray as xr
 
 from electjax.data.labels import party_label
-from electjax.data.returns_table import Table
+from electjax.data.returns_table import Row, Table
 from electjax.districts.options import ReadOptions
-from electjax.districts.readers.base import (
-    Header,
-    Line,
-    Reader,
-    Source,
-    build_election,
-    constant_per_district,
-    distinct_names,
-    one_election,
-    warn_incomplete,
-)
+from electjax.districts.readers import base
 
 _COLUMNS = {"delimid", "valid_votes", "n_cand", "enop", "constituency_no"}
 _NAMES_ONLY = {"constituency_name", "constituency_type", "alliance", "terms", "terms_contested"}
+_POLL = ("state_name", "assembly_no", "poll_no", "year")
+_CANDIDATE = ("party", "votes", "position")
 _CHOICES = {
     "state_name": "where={'State_Name': ...}",
     "election_type": "where={'Election_Type': ...}",
@@ -51,7 +43,7 @@ def select_poll(table: Table, options: ReadOptions) -> tuple[Table, str]:
             mend=f"pass poll_no={polls[0]}",
         )
     kept = table.where({"poll_no": chosen})
-    one_election(kept, _CHOICES)
+    base.one_election(kept, _CHOICES)
     left = len(table.rows) - len(kept.rows)
     others = ", ".join(p for p in polls if p != chosen)
     return kept, f"{left} rows of other polls (Poll_No {others})" if left else ""
@@ -65,96 +57,55 @@ def poll_attrs(table: Table, left_out: str, reader: str) -> dict[str, str]:
     return {"reader": reader, "title": title, **({"left_out": left_out} if left_out else {})}
 
 
-def _matches(header: Header) -> bool:
-    return len(_COLUMNS & header.columns) >= 2
+def _line(table: Table, row: Row, district: str) -> base.Line:
+    party, votes = party_label(table.name(row, "party")), table.count(row, "votes")
+    return base.Line(row, district, party, votes, rank=table.count(row, "position"))
 
 
-def _read(source: Source, options: ReadOptions) -> xr.Dataset:
+def _read(source: base.Source, options: ReadOptions) -> xr.Dataset:
     table = source.table
-    table.require(
-        "state_name",
-        "assembly_no",
-        "poll_no",
-        "year",
-        "constituency_no",
-        "constituency_name",
-        "party",
-        "votes",
-        "position",
-        "electors",
-    )
+    table.require(*_POLL, "constituency_no", "constituency_name", *_CANDIDATE, "electors")
     table, left_out = select_poll(table, options)
     numbered = [(table.name(row, "constituency_no"), row) for row in table]
-    names = constant_per_district(table, numbered, "constituency_name", table.name)
-    labels = distinct_names((name, number) for number, name in names.items())
-    lines = [
-        Line(
-            row,
-            labels[names[number], number],
-            party_label(table.name(row, "party")),
-            table.count(row, "votes"),
-            rank=table.count(row, "position"),
-        )
-        for number, row in numbered
-    ]
+    names = base.constant_per_district(table, numbered, "constituency_name", table.name)
+    labels = base.distinct_names((name, number) for number, name in names.items())
+    lines = [_line(table, row, labels[names[number], number]) for number, row in numbered]
     electors = None
     if table.filled("electors"):
         rows = [(line.district, line.row) for line in lines]
-        electors = constant_per_district(table, rows, "electors", table.count)
+        electors = base.constant_per_district(table, rows, "electors", table.count)
     if table.filled("valid_votes"):
-        warn_incomplete(table, lines, "valid_votes")
-    return build_election(
-        table,
-        lines,
-        options,
-        votes_column="votes",
-        electors=electors,
-        attrs=poll_attrs(table, left_out, "lokdhaba"),
-    )
+        base.warn_incomplete(table, lines, "valid_votes")
+    attrs = poll_attrs(table, left_out, "lokdhaba")
+    return base.build_election(table, lines, options, votes_column="votes", electors=electors, attrs=attrs)
 
 
-LOK_DHABA = Reader(
-    "TCPD Lok Dhaba (47 columns)", "Constituency_No, Constituency_Name, Party, Votes, ...", _matches, _read
+LOK_DHABA = base.Reader(
+    "TCPD Lok Dhaba (47 columns)",
+    "Constituency_No, Constituency_Name, Party, Votes, ...",
+    lambda header: len(_COLUMNS & header.columns) >= 2,
+    _read,
 )
 
 
-def _matches_names(header: Header) -> bool:
+def _matches_names(header: base.Header) -> bool:
     return len(_NAMES_ONLY & header.columns) >= 2 and "constituency_no" not in header.columns
 
 
-def _read_names(source: Source, options: ReadOptions) -> xr.Dataset:
+def _read_names(source: base.Source, options: ReadOptions) -> xr.Dataset:
     table = source.table
-    table.require(
-        "state_name",
-        "assembly_no",
-        "poll_no",
-        "year",
-        "constituency_name",
-        "constituency_type",
-        "party",
-        "votes",
-        "position",
-    )
+    table.require(*_POLL, "constituency_name", "constituency_type", *_CANDIDATE)
     table, left_out = select_poll(table, options)
     keys = [(table.name(row, "constituency_name"), table.text(row, "constituency_type")) for row in table]
-    labels = distinct_names(keys)
-    lines = [
-        Line(
-            row,
-            labels[key],
-            party_label(table.name(row, "party")),
-            table.count(row, "votes"),
-            rank=table.count(row, "position"),
-        )
-        for key, row in zip(keys, table, strict=True)
-    ]
+    labels = base.distinct_names(keys)
+    lines = [_line(table, row, labels[key]) for key, row in zip(keys, table, strict=True)]
     _reject_shared_names(table, lines)
     attrs = poll_attrs(table, left_out, "tcpd")
-    return build_election(table, lines, options, votes_column="votes", attrs=attrs)
+    return base.build_election(table, lines, options, votes_column="votes", attrs=attrs)
 
 
-def _reject_shared_names(table: Table, lines: list[Line]) -> None:
-    seen: dict[tuple[str, int], Line] = {}
+def _reject_shared_names(table: Table, lines: list[base.Line]) -> None:
+    seen: dict[tuple[str, int], base.Line] = {}
     for line in lines:
         first = seen.setdefault((line.district, line.rank), line)
         if first is not line:
@@ -168,6 +119,6 @@ def _reject_shared_names(table: Table, lines: list[Line]) -> None:
             )
 
 
-BY_NAME = Reader(
+BY_NAME = base.Reader(
     "TCPD candidate file (24 columns)", "Constituency_Name, Party, Votes, Position, ...", _matches_names, _read_names
 )

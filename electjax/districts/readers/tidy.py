@@ -10,34 +10,21 @@ import xarray as xr
 from electjax.data.labels import OTHERS, party_label
 from electjax.data.returns_table import Table
 from electjax.districts.options import ReadOptions
-from electjax.districts.readers.base import (
-    Header,
-    Line,
-    Reader,
-    Source,
-    build_election,
-    constant_per_district,
-    distinct_names,
-    named_district,
-)
+from electjax.districts.readers import base
 
 _COLUMNS = {"district", "party", "votes"}
 
 
-def _matches(header: Header) -> bool:
-    return len(_COLUMNS & header.columns) >= 2
-
-
-def _read(source: Source, options: ReadOptions) -> xr.Dataset:
+def _read(source: base.Source, options: ReadOptions) -> xr.Dataset:
     table = source.table
     known = [c for c in ("electors", "winner", "district_no", "candidate") if c in table]
     table.require("district", "party", "votes", *known)
     table = table.where(options.selection())
-    labels = distinct_names(named_district(table, row) for row in table)
+    labels = base.distinct_names(base.named_district(table, row) for row in table)
     lines = [
-        Line(
+        base.Line(
             row,
-            labels[named_district(table, row)],
+            labels[base.named_district(table, row)],
             party_label(table.name(row, "party")),
             table.count(row, "votes"),
             candidate=table.text(row, "candidate") if "candidate" in table else "",
@@ -49,21 +36,15 @@ def _read(source: Source, options: ReadOptions) -> xr.Dataset:
     rows = [(line.district, line.row) for line in lines]
     winners = None
     if table.filled("winner"):
-        declared = constant_per_district(table, rows, "winner", lambda row, c: party_label(table.name(row, c)))
+        declared = base.constant_per_district(table, rows, "winner", lambda row, c: party_label(table.name(row, c)))
         winners = {d: (w, _own_votes(table, [x for x in lines if x.district == d], w)) for d, w in declared.items()}
-    electors = constant_per_district(table, rows, "electors", table.count) if table.filled("electors") else None
-    return build_election(
-        table,
-        lines,
-        options,
-        votes_column="votes",
-        winners=winners,
-        electors=electors,
-        attrs={"reader": "tidy"},
+    electors = base.constant_per_district(table, rows, "electors", table.count) if table.filled("electors") else None
+    return base.build_election(
+        table, lines, options, votes_column="votes", winners=winners, electors=electors, attrs={"reader": "tidy"}
     )
 
 
-def _own_votes(table: Table, lines: list[Line], winner: str) -> int | None:
+def _own_votes(table: Table, lines: list[base.Line], winner: str) -> int | None:
     """Votes of the declared winner: the strongest line under that label; unknown inside "others"."""
     own = [line.votes for line in lines if line.party == winner != OTHERS]
     if not own and not any(line.party == OTHERS for line in lines):
@@ -77,8 +58,8 @@ def _own_votes(table: Table, lines: list[Line], winner: str) -> int | None:
     return max(own, default=None)
 
 
-def _reject_duplicates(table: Table, lines: list[Line]) -> None:
-    seen: dict[tuple[str, str], Line] = {}
+def _reject_duplicates(table: Table, lines: list[base.Line]) -> None:
+    seen: dict[tuple[str, str], base.Line] = {}
     for line in lines:
         first = seen.setdefault((line.district, line.party), line)
         if first is not line:
@@ -92,4 +73,10 @@ def _reject_duplicates(table: Table, lines: list[Line]) -> None:
             )
 
 
-READER = Reader("tidy CSV", "district, party, votes [, electors, winner, candidate]", _matches, _read, general=True)
+READER = base.Reader(
+    "tidy CSV",
+    "district, party, votes [, electors, winner, candidate]",
+    lambda header: len(_COLUMNS & header.columns) >= 2,
+    _read,
+    general=True,
+)

@@ -10,24 +10,12 @@ from electjax.data.errors import data_warning
 from electjax.data.labels import party_label
 from electjax.data.returns_table import Row, Table
 from electjax.districts.options import ReadOptions
-from electjax.districts.readers.base import (
-    Header,
-    Line,
-    Reader,
-    Source,
-    build_election,
-    distinct_names,
-    named_district,
-)
+from electjax.districts.readers import base
 
 _PREFIX = "votes_"
 
 
-def _matches(header: Header) -> bool:
-    return any(column.startswith(_PREFIX) for column in header.columns)
-
-
-def _read(source: Source, options: ReadOptions) -> xr.Dataset:
+def _read(source: base.Source, options: ReadOptions) -> xr.Dataset:
     table = source.table
     ballots = [c.casefold() for c in table.columns if c.casefold().startswith(_PREFIX)]
     known = [c for c in ("electors", "winner", "winner_votes", "district_no") if c in table]
@@ -43,11 +31,11 @@ def _read(source: Source, options: ReadOptions) -> xr.Dataset:
                 mend="rename or merge the column",
             )
     table = table.where(options.selection())
-    labels = distinct_names(named_district(table, row) for row in table)
+    labels = base.distinct_names(base.named_district(table, row) for row in table)
     seen: dict[str, Row] = {}
     lines, electors, winners = [], {}, {}
     for row in table:
-        district = labels[named_district(table, row)]
+        district = labels[base.named_district(table, row)]
         if district in seen:
             raise table.fault(
                 f"district {district!r} is already in row {seen[district].line}",
@@ -57,12 +45,12 @@ def _read(source: Source, options: ReadOptions) -> xr.Dataset:
                 mend="remove one row, or tell the districts apart in a column district_no",
             )
         seen[district] = row
-        lines += [Line(row, district, party, table.count(row, column)) for column, party in parties.items()]
+        lines += [base.Line(row, district, party, table.count(row, column)) for column, party in parties.items()]
         if table.filled("electors"):
             electors[district] = table.count(row, "electors")
         if table.filled("winner"):
             winners[district] = _winner(table, row, parties)
-    return build_election(
+    return base.build_election(
         table,
         lines,
         options,
@@ -107,6 +95,10 @@ def _winner(table: Table, row: Row, parties: dict[str, str]) -> tuple[str, int |
     return winner, own
 
 
-READER = Reader(
-    "wide CSV", "district, votes_<party>, ... [, electors, winner, winner_votes]", _matches, _read, general=True
+READER = base.Reader(
+    "wide CSV",
+    "district, votes_<party>, ... [, electors, winner, winner_votes]",
+    lambda header: any(column.startswith(_PREFIX) for column in header.columns),
+    _read,
+    general=True,
 )

@@ -5,6 +5,7 @@ from typing import Any
 
 import xarray as xr
 
+from electjax.districts.report import tables
 from electjax.districts.report.figures import (
     geography,
     main_parties,
@@ -18,16 +19,6 @@ from electjax.districts.report.posterior import (
     has_trace,
     posterior_pairs,
     posterior_parameters,
-)
-from electjax.districts.report.tables import (
-    calibration_rows,
-    election_rows,
-    identification_rows,
-    parties,
-    row_kinds,
-    scenario_rows,
-    seat_vector,
-    summary,
 )
 from electjax.report.report import Report, ReportFigure, ResultTable, RowsSection, source_text
 from electjax.report.tables import Metrics, enumeration
@@ -75,16 +66,18 @@ def report(result: Any) -> Report:
         title=observed.get("title") or observed.get("name") or metrics["election"],
         headline=headline(metrics),
         source=source_text("Returns", observed),
-        summary=summary(metrics),
-        table=ResultTable(election_rows(metrics), _CAPTION.format(metrics["election"]), _NOTE, row_kinds(metrics)),
-        before=[RowsSection("scenarios", "What would have been", scenario_rows(metrics), note=_SCENARIOS)],
+        summary=tables.summary(metrics),
+        table=ResultTable(
+            tables.election_rows(metrics), _CAPTION.format(metrics["election"]), _NOTE, tables.row_kinds(metrics)
+        ),
+        before=[RowsSection("scenarios", "What would have been", tables.scenario_rows(metrics), note=_SCENARIOS)],
         figures=figures(tree, metrics),
         after=[
-            RowsSection("calibration", "How it was calibrated", calibration_rows(posteriors), _CALIBRATION),
+            RowsSection("calibration", "How it was calibrated", tables.calibration_rows(posteriors), _CALIBRATION),
             RowsSection(
                 "identification",
                 "Identified parameters",
-                identification_rows(posteriors),
+                tables.identification_rows(posteriors),
                 _IDENTIFICATION,
                 heading="What the election says about each parameter",
             ),
@@ -94,7 +87,7 @@ def report(result: Any) -> Report:
 
 def headline(metrics: Metrics) -> list[str]:
     """What was run and what came out, in two or three sentences made from the metrics."""
-    labels = parties(metrics)
+    labels = tables.parties(metrics)
     observed = metrics["observed"]["seats"]
     won = ", ".join(f"{label} {observed[label]}" for label in labels)
     models = [model.upper() for model in metrics["models"]]
@@ -113,10 +106,10 @@ def _calibrated_sentence(model: str, optimal: Metrics, observed: Metrics, labels
     sentence = f"{model.upper()} at its calibrated parameters gives {mean} seats on average"
     sentence += f" and the observed seats exactly in {optimal['p_exact']:.1%} of the runs"
     best = optimal.get("best_draw")
-    if best and seat_vector(best["seats"], labels) == seat_vector(observed, labels):
+    if best and tables.seat_vector(best["seats"], labels) == tables.seat_vector(observed, labels):
         return f"{sentence}; its best draw reproduces all the observed seats."
     if best:
-        return f"{sentence}; its best draw gives {seat_vector(best['seats'], labels)}."
+        return f"{sentence}; its best draw gives {tables.seat_vector(best['seats'], labels)}."
     return f"{sentence}."
 
 

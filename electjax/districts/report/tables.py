@@ -192,7 +192,7 @@ def calibration_rows(posteriors: Mapping[str, xr.Dataset]) -> list[dict[str, str
             "Accepted": f"{posterior.sizes['draw']:,} ({float(posterior.attrs['acceptance_rate']):.2%})",
             "Effective draws": f"{_effective(posterior):,.0f}",
             "Tolerance": _tolerance_text(posterior.attrs.get("tolerance", "")),
-            "Distances": _range_text(posterior["distance"]),
+            "Distances": f"{float(posterior['distance'].min()):.3g} to {float(posterior['distance'].max()):.3g}",
             "Stopped by": str(posterior.attrs.get("stopped", "")),
             "Priors": ", ".join(_priors(posterior)),
         }
@@ -249,10 +249,6 @@ def _method_text(posterior: xr.Dataset) -> str:
     method = str(posterior.attrs.get("method", "")).replace("_", " ")
     adjustment = str(posterior.attrs.get("adjustment", "none"))
     return method if adjustment == "none" else f"{method}, {adjustment} adjustment"
-
-
-def _range_text(values: xr.DataArray) -> str:
-    return f"{float(values.min()):.3g} to {float(values.max()):.3g}"
 
 
 def _priors(posterior: xr.Dataset) -> Iterator[str]:

@@ -146,9 +146,7 @@ def compare(
 
 
 def _posteriors(
-    election: xr.Dataset,
-    models: Sequence[str] | Mapping[str, Stored | Mapping[str, Any]],
-    settings: Mapping[str, Any],
+    election: xr.Dataset, models: Sequence[str] | Mapping[str, Stored | Mapping[str, Any]], settings: Mapping[str, Any]
 ) -> dict[str, xr.Dataset]:
     """A posterior of each model, all by one measure."""
     if not isinstance(models, Mapping):
@@ -238,16 +236,9 @@ def _report_at(
 def _scores(election: xr.Dataset, posterior: xr.Dataset, runs: int, seed: int) -> xr.Dataset:
     """Scores of fresh elections under the posterior."""
     made = predict(posterior, election, runs=runs, seed=seed)
-    seen = observed_statistics(election)
+    seen: dict[str, Any] = observed_statistics(election)
     seats = made["seats"].transpose("run", "party").values.astype(float)
-    goal = target(
-        seen["seats"],
-        seen["vote_fraction"],
-        seen["mwm"],
-        seen["swm"],
-        seat_tolerance=posterior.attrs["seat_tolerance"],
-        share_tolerance=posterior.attrs["share_tolerance"],
-    )
+    goal = target(**seen, **{key: posterior.attrs[key] for key in ("seat_tolerance", "share_tolerance")})
     statistics = np.concatenate([made[name].values.reshape(runs, -1) for name in seen], axis=1)
     known = ~np.isnan(goal.observed)
     scaled, observed = ((x / goal.tolerance)[..., known] for x in (statistics, goal.observed))

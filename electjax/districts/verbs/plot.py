@@ -9,16 +9,8 @@ from matplotlib.figure import Figure
 
 import electjax
 from electjax.data.errors import data_error
+from electjax.districts.report import posterior
 from electjax.districts.report.figures import geography, posterior_predictive, scenario_seats, seat_distribution
-from electjax.districts.report.posterior import (
-    calibration_trace,
-    coverage_curve,
-    model_probabilities,
-    posterior_pairs,
-    posterior_parameters,
-    rank_histogram,
-    tarp_curve,
-)
 from electjax.report.plots import Plot, plotted
 
 Of = Literal["parameters", "pairs", "predictive", "trace", "scenarios", "seats", "geography"]
@@ -70,7 +62,7 @@ def _geography(elections: xr.Dataset) -> Figure:
 
 
 def _pairs(fit: xr.Dataset) -> Figure:
-    figure = posterior_pairs(fit)
+    figure = posterior.posterior_pairs(fit)
     if figure is None:
         expected, mend = "at least two calibrated parameters", "plot the kind 'parameters'"
         raise data_error("nothing to pair", where="districts.plot(kind='pairs')", expected=expected, mend=mend)
@@ -78,15 +70,17 @@ def _pairs(fit: xr.Dataset) -> Figure:
 
 
 _PLOTS = {
-    "parameters": Plot(("weight", "distance"), posterior_parameters),
+    "parameters": Plot(("weight", "distance"), posterior.posterior_parameters),
     "pairs": Plot(("weight", "distance"), _pairs),
     "predictive": Plot(("weight", "observed_seats"), posterior_predictive),
-    "trace": Plot(("trace_tolerance", "trace_acceptance_rate"), lambda fit: calibration_trace({_name(fit): fit})),
+    "trace": Plot(
+        ("trace_tolerance", "trace_acceptance_rate"), lambda fit: posterior.calibration_trace({_name(fit): fit})
+    ),
     "scenarios": Plot(("p_majority", "seats_quantile"), scenario_seats),
     "seats": Plot(("winner", "seats", "run"), _seats),
     "geography": Plot(("votes",), _geography),
-    "ranks": Plot(("count", "ecdf"), rank_histogram),
-    "tarp": Plot(("coverage", "credibility"), tarp_curve),
-    "coverage": Plot(("coverage", "level"), coverage_curve),
-    "models": Plot(("probability", "epsilon"), model_probabilities),
+    "ranks": Plot(("count", "ecdf"), posterior.rank_histogram),
+    "tarp": Plot(("coverage", "credibility"), posterior.tarp_curve),
+    "coverage": Plot(("coverage", "level"), posterior.coverage_curve),
+    "models": Plot(("probability", "epsilon"), posterior.model_probabilities),
 }

@@ -129,12 +129,7 @@ def posterior_basis(election: xr.Dataset, posterior: xr.Dataset, *, runs: int, s
 
 
 def set_basis(
-    election: xr.Dataset,
-    model: str,
-    *,
-    params: Mapping[str, Any],
-    options: Mapping[str, Any],
-    engine: str = "leap",
+    election: xr.Dataset, model: str, *, params: Mapping[str, Any], options: Mapping[str, Any], engine: str = "leap"
 ) -> Basis:
     """An election at set parameter values, a single run of them."""
     simulator = get_simulator(model)
@@ -152,12 +147,7 @@ def _is_default(value: Any, default: Any) -> bool:
 
 
 def simulate_basis(
-    key: Key[Array, ""],
-    basis: Basis,
-    *,
-    runs: int,
-    keep_votes: bool = True,
-    progress: Progress | None = None,
+    key: Key[Array, ""], basis: Basis, *, runs: int, keep_votes: bool = True, progress: Progress | None = None
 ) -> Outcome:
     """Simulate runs 0, 1, ..., each at its own parameter values; values and shares alone compile nothing new."""
     contest = basis.encoded.contest
