@@ -52,10 +52,8 @@ def pooling_keys(units: xr.Dataset) -> Keys:
     case, accents, punctuation and spaces are one. A column without a party that is named like a row's party has that
     party, another is SOLO. Where fewer than a fifth of the columns have the party of a row, parties are matched by the
     votes of units. Groups of people have their names as keys, columns their parties or names, and no cell is a party's
-    own. Keys of fewer than three contests are pooled as RARE, unless there are fewer than three contests.
-
-    Args:
-        units: checked (`electjax.ecological.schema.validate`).
+    own. Keys of fewer than three contests are pooled as RARE, unless there are fewer than three contests. The units
+    are checked ones.
     """
     votes = units.attrs["rows"] == "votes"
     names, parties = (

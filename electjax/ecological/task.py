@@ -181,7 +181,8 @@ def least_error(table: pd.DataFrame, keys: Sequence[str]) -> str:
         return ""
     mean = wide.mean().sort_values(kind="stable")
     named = [_named(settings, at) for at in mean.index]
-    said = f"Least error: {named[0]}, with a mean EI of {mean.iloc[0]:.2f} % ({_number_of(len(wide))});"
+    over = "one data set" if len(wide) == 1 else f"mean over {len(wide)} data sets"
+    said = f"Least error: {named[0]}, with a mean EI of {mean.iloc[0]:.2f} % ({over});"
     said += f" next {named[1]} with {mean.iloc[1]:.2f} %."
     return f"{said} Where the truth is unknown, margins cannot make this choice."
 
@@ -211,10 +212,6 @@ def _is_data(key: str) -> bool:
 def _named(settings: Sequence[str], at: Any) -> str:
     values = at if isinstance(at, tuple) else (at,)
     return " ".join(f"{name}={value}" for name, value in zip(settings, values, strict=True))
-
-
-def _number_of(data: int) -> str:
-    return "one data set" if data == 1 else f"mean over {data} data sets"
 
 
 def sweep_said(table: pd.DataFrame, keys: Sequence[str]) -> list[str]:

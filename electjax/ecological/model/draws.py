@@ -38,13 +38,7 @@ class Posterior(NamedTuple):
 
 
 def posterior(found: Mode, slope: Point, *, context_sd: float, inflation: float) -> Posterior:
-    """The normal approximation around a mode.
-
-    Args:
-        slope: change of the parameters with the context, per unit of it.
-        context_sd: scale of the exponent about the one assumed.
-        inflation: kappa, of the covariance of the parameters.
-    """
+    """The normal approximation around a mode; `slope` is the change of the parameters per unit of context."""
     problem = found.problem
     known = curvature(found.point, problem)
     schur, *_ = _eliminate(known)

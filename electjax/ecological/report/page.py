@@ -108,12 +108,12 @@ def _context(result: xr.Dataset) -> Iterator[ReportFigure]:
     yield ReportFigure("context.png", "What rests on the assumption", said, context_lines(result))
 
 
-def notable(result: xr.Dataset, most: int = _MOST_NOTABLE) -> tuple[list[str], list[str]]:
+def notable(result: xr.Dataset) -> tuple[list[str], list[str]]:
     """The contests with most votes, and of the others those with the largest errors."""
     checked = check_table(result)
-    largest = checked["contest"].head(most).tolist()
+    largest = checked["contest"].head(_MOST_NOTABLE).tolist()
     others = checked[~checked["contest"].isin(largest)].dropna(subset="ei")
-    return largest, others.nlargest(most, "ei")["contest"].tolist()
+    return largest, others.nlargest(_MOST_NOTABLE, "ei")["contest"].tolist()
 
 
 def others_of(tree: xr.DataTree) -> dict[str, xr.Dataset]:
