@@ -70,21 +70,21 @@ def encode_ballots(
         ElectionDataError: ballots that do not fit the schema, an unknown covariate.
     """
     ballots = checked(ballots)
+    profiles, inverse, labels = _collapsed(ballots, covariates, unique=unique)
+    profiles, menus = met_contexts(profiles)
+    return Encoded(profiles, labels, menus, inverse, dict(ballots.attrs))
+
+
+def _collapsed(
+    ballots: xr.Dataset, covariates: Sequence[str] | bool | None, *, unique: bool = True
+) -> tuple[Profiles, np.ndarray, Labels]:
+    """Rows of checked ballots with all their menus, the row of each voter, and what the axes are called."""
     labels = ballot_labels(ballots)
     terms, values = voter_covariates(ballots, covariates)
     context, mask, x, features = _contexts(ballots, labels)
-    profiles, inverse = collapse(
-        ballots["choice"].values,
-        context,
-        mask,
-        x=x,
-        weight=ballots["weight"].values if "weight" in ballots else None,
-        covariates=values,
-        unique=unique,
-    )
-    profiles, menus = met_contexts(profiles)
-    labels = labels._replace(terms=(INTERCEPT, *terms), features=features)
-    return Encoded(profiles, labels, menus, inverse, dict(ballots.attrs))
+    choice, weight = ballots["choice"].values, ballots["weight"].values if "weight" in ballots else None
+    profiles, inverse = collapse(choice, context, mask, x=x, weight=weight, covariates=values, unique=unique)
+    return profiles, inverse, labels._replace(terms=(INTERCEPT, *terms), features=features)
 
 
 def encode_stream(chunks: Iterable[xr.Dataset], covariates: Sequence[str] | bool | None = None) -> Encoded:
@@ -101,17 +101,13 @@ def encode_stream(chunks: Iterable[xr.Dataset], covariates: Sequence[str] | bool
         ballots = checked(chunk)
         _one_scheme(ballots, ballots if first is None else first)
         first = ballots.isel(voter=slice(0, 1)) if first is None else first
-        terms, values = voter_covariates(ballots, covariates)
-        labels = ballot_labels(ballots)
-        context, mask, x, features = _contexts(ballots, labels)
-        weight = ballots["weight"].values if "weight" in ballots else None
-        parts.append(collapse(ballots["choice"].values, context, mask, x=x, weight=weight, covariates=values)[0])
+        profiles, _, labels = _collapsed(ballots, covariates)
+        parts.append(profiles)
         if len(parts) == PARTS:
             parts = [combine(parts)]
     if first is None:
         raise data_error("no voter", where="ballots in chunks", expected="at least one chunk", mend="check the source")
     profiles, menus = met_contexts(combine(parts))
-    labels = labels._replace(terms=(INTERCEPT, *terms), features=features)
     return Encoded(profiles, labels, menus, None, dict(first.attrs))
 
 

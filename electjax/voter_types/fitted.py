@@ -325,14 +325,11 @@ def _search(fitted: Fitted) -> dict[str, Any]:
     """Local maxima, starts, and the course of EM."""
     found = fitted.estimate
     where = f"where each start ended, on a sample of {found.scouts:,} voters with the weight of all"
+    said = {"long_name": where} if found.scouts else {}
     return {
         "maxima_log_likelihood": ("maximum", np.array([each.objective for each in found.maxima])),
         "maxima_starts": ("maximum", np.array([each.starts for each in found.maxima])),
-        "start_log_likelihood": (
-            "start",
-            np.asarray(found.runs.objective),
-            {"long_name": where} if found.scouts else {},
-        ),
+        "start_log_likelihood": ("start", np.asarray(found.runs.objective), said),
         "start_maps": ("start", np.asarray(found.runs.maps)),
         "start_converged": ("start", np.asarray(found.runs.converged)),
         "trace_log_likelihood": ("iteration", found.trace),
@@ -354,13 +351,7 @@ def _covariance(fitted: Fitted) -> dict[str, Any]:
         return f"psi[{first + 1}, {office}, {labels.option(second, third)}]"
 
     names = np.array([name(*each) for each in free_labels(fitted.free)], dtype=np.str_)
-    return {
-        "theta_name": (("theta",), names),
-        "theta_covariance": (
-            ("theta", "theta_"),
-            _as_given(fitted),
-        ),
-    }
+    return {"theta_name": (("theta",), names), "theta_covariance": (("theta", "theta_"), _as_given(fitted))}
 
 
 def _as_given(fitted: Fitted) -> np.ndarray:

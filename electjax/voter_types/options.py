@@ -57,10 +57,7 @@ class TextOptions:
     )
     top: str | None = option(None, "the office at the top of the ticket, or the voters' column with its party")
     scheme: Scheme | Mapping[str, Scheme] | None = option(
-        None,
-        "what votes are coded to; by default as the file has them",
-        good=_are_schemes,
-        expected=_SCHEMES,
+        None, "what votes are coded to; by default as the file has them", good=_are_schemes, expected=_SCHEMES
     )
     weight: str | None = option(None, "the column of survey weights or counts")
     cluster: str | None = option(None, "the column of sampling clusters")
@@ -110,10 +107,7 @@ class RecodeOptions:
     """Options of `voter_types.recode`."""
 
     scheme: Scheme | Mapping[str, Scheme] = option(
-        "ticket",
-        "for all offices, or by office; those not named are 'ticket'",
-        good=_are_schemes,
-        expected=_SCHEMES,
+        "ticket", "for all offices, or by office; those not named are 'ticket'", good=_are_schemes, expected=_SCHEMES
     )
     top: str | None = option(
         None,
@@ -121,10 +115,7 @@ class RecodeOptions:
         "default the attribute `top`, else the first office that looks like it",
     )
     parties: Sequence[str] | None = option(
-        None,
-        "the two parties; by default those with most votes at the top",
-        good=_are_names,
-        expected="two names",
+        None, "the two parties; by default those with most votes at the top", good=_are_names, expected="two names"
     )
     party_of: Mapping[str, str] | None = option(
         None,

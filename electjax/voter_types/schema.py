@@ -19,6 +19,7 @@ from electjax.voter_types.options import Invalid, Scheme
 
 _CELL = ("voter", "office")
 _OPTION = (("office", "option"), ("option",))
+_FEATURE = ("office", "option", "feature")
 _MU = ("type", "office", "option")
 _NAMED = {"name": "what the ballots are called", "source": "where they come from", "scheme": "what votes are coded to"}
 
@@ -28,16 +29,13 @@ BALLOTS = Schema(
         "choice": Variable(_CELL, "whole", "option chosen, -1 missing or not on the ballot", "option code", True),
         "menu": Variable(_CELL, "count", "options on the ballot, a number of `available`", "menu code"),
         "available": Variable(
-            (("menu_kind", "option"), ("voter", "office", "option")), "flag", "whether the option can be chosen"
+            (("menu_kind", "option"), (*_CELL, "option")), "flag", "whether the option can be chosen"
         ),
         "weight": Variable(("voter",), "number", "survey weight or count of the voter", "voters"),
         "cluster": Variable(("voter",), "key", "sampling cluster", "cluster label"),
         "covariate": Variable(("voter", "term"), "number", "covariate of the voter, no intercept", "of the term"),
         "candidate_covariate": Variable(
-            (("office", "option", "feature"), ("voter", "office", "option", "feature")),
-            "number",
-            "covariate of the option",
-            "of the feature",
+            (_FEATURE, ("voter", *_FEATURE)), "number", "covariate of the option", "of the feature"
         ),
         "office_covariate": Variable(("office", "feature"), "number", "covariate of the office", "of the feature"),
         "office": Variable(("office",), "label", "office", coord=True),
@@ -72,14 +70,13 @@ _ROWS = {
 }
 
 
-def _reported(lead: tuple[str, ...], ends: Sequence[tuple[str, str]], *, required: bool) -> dict[str, Variable]:
-    """What is reported, with leading dims, and what is known of its error."""
+def _reported(lead: tuple[str, ...], **ends: str) -> dict[str, Variable]:
+    """What is reported, with leading dims, and what is known of its error: suffixes and what they mean."""
     found = {}
     for name, (dims, units, meaning) in REPORTED.items():
-        needed = required and name in _REQUIRED
-        sure = needed and name != "mu"
-        found[name] = Variable((*lead, *dims), "number", meaning, units, needed, finite=sure)
-        found |= {f"{name}_{end}": Variable(dims, "number", f"{said} of {name}", units) for end, said in ends}
+        needed = name in _REQUIRED
+        found[name] = Variable((*lead, *dims), "number", meaning, units, needed, finite=needed and name != "mu")
+        found |= {f"{name}_{end}": Variable(dims, "number", f"{said} of {name}", units) for end, said in ends.items()}
     return found
 
 
@@ -101,11 +98,7 @@ def _fit_is_whole(ds: xr.Dataset, where: str) -> xr.Dataset:
 
 FIT = Schema(
     "voter types",
-    _reported(
-        (),
-        [("se", "standard error"), ("low", "low end of the interval"), ("high", "high end of the interval")],
-        required=True,
-    )
+    _reported((), se="standard error", low="low end of the interval", high="high end of the interval")
     | {
         "on_menu": Variable(("office", "option"), "flag", "whether the option is on some menu", required=True),
         "at_boundary": Variable(_MU, "flag", "whether the probability is 0 though it need not be"),
@@ -212,12 +205,9 @@ BOOTSTRAP = Schema(
     "voter types bootstrap",
     _reported(
         ("replicate",),
-        [
-            ("se", "standard deviation over the replicates"),
-            ("low", "low quantile over the replicates"),
-            ("high", "high quantile over the replicates"),
-        ],
-        required=True,
+        se="standard deviation over the replicates",
+        low="low quantile over the replicates",
+        high="high quantile over the replicates",
     )
     | {
         "log_likelihood": Variable(("replicate",), "number", "log-likelihood of the replicate", "nats", required=True),

@@ -4,11 +4,16 @@ Slow and small on purpose: nothing is collapsed, nothing is reduced to counts, a
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jax import Array
+from jaxtyping import Float
 
-from electjax.voter_types.em.mixture import Types
+from electjax.voter_types.em.diagnose import Names, diagnose
+from electjax.voter_types.em.mixture import LOG_ZERO, Free, Types
 from electjax.voter_types.em.rows import Profiles, collapse
 
 
@@ -239,3 +244,41 @@ def _logit(terms: list[tuple[np.ndarray, np.ndarray]], shrink: np.ndarray) -> np
             step = step / 2
         theta = theta + step
     return theta
+
+
+def pack(types: Types, free: Free) -> Float[Array, "d"]:
+    """The free parameters: gamma against the baseline, psi against the reference, delta, in this order."""
+    psi = types.log_mu - jnp.take_along_axis(types.log_mu, jnp.asarray(free.reference)[..., None], axis=-1)
+    gamma = types.gamma - types.gamma[:, free.baseline, None]
+    return jnp.concatenate([gamma[free.gamma], psi[free.log_mu], types.delta[free.delta]])
+
+
+def unpack(theta: Float[Array, "d"], types: Types, free: Free) -> Types:
+    """The types with these free parameters; what is not free is zero, or stays at zero probability."""
+    first, second = int(free.gamma.sum()), int(free.log_mu.sum())
+    gamma = jnp.zeros(types.gamma.shape, theta.dtype).at[np.nonzero(free.gamma)].set(theta[:first])
+    if gamma.shape[0] == 1:
+        gamma = jax.nn.log_softmax(jnp.where(jnp.asarray(free.empty), LOG_ZERO, gamma))
+    reference = np.arange(types.log_mu.shape[2]) == free.reference[..., None]
+    psi = jnp.where(jnp.asarray(reference), 0.0, jnp.full(types.log_mu.shape, LOG_ZERO, theta.dtype))
+    psi = psi.at[np.nonzero(free.log_mu)].set(theta[first : first + second])
+    # a type without voters keeps what it has
+    psi = jnp.where(jnp.asarray(free.empty)[:, None, None], types.log_mu, psi)
+    delta = jnp.zeros(types.delta.shape, theta.dtype).at[np.nonzero(free.delta)].set(theta[first + second :])
+    return Types(gamma, jax.nn.log_softmax(psi, axis=-1), delta)
+
+
+def plain_names(types: int, profiles: Profiles) -> Names:
+    """Names by number, for want of better ones."""
+    return Names(
+        types=[str(k + 1) for k in range(types)],
+        offices=[str(j + 1) for j in range(profiles.mask.shape[0])],
+        options=lambda _, option: str(option),
+        terms=["intercept", *(str(p + 1) for p in range(profiles.design.shape[1] - 1))],
+        features=[str(q + 1) for q in range(profiles.x.shape[-1])],
+    )
+
+
+def diagnose_by_number(types: Types, profiles: Profiles, **known: Any) -> list[str]:
+    """What is wrong with a fit, its types and offices called by their numbers."""
+    return diagnose(types, profiles, names=plain_names(types.gamma.shape[1], profiles), **known)

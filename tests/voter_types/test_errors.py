@@ -12,9 +12,9 @@ from scipy.special import ndtri
 
 from electjax.numerics.covariance import interval, unidentified
 from electjax.voter_types.em.bootstrap import draw_weights, nonparametric_bootstrap, parametric_bootstrap, spread
-from electjax.voter_types.em.diagnose import check_design, diagnose
+from electjax.voter_types.em.diagnose import check_design
 from electjax.voter_types.em.em_map import begin, em_cycle, penalty, score
-from electjax.voter_types.em.mixture import LOG_ZERO, Types, find_free, log_likelihood, pack, row_log_likelihood, unpack
+from electjax.voter_types.em.mixture import LOG_ZERO, Types, find_free, log_likelihood, row_log_likelihood
 from electjax.voter_types.em.rows import Profiles, collapse, lay_out
 from electjax.voter_types.em.simulate import simulate_choices
 from electjax.voter_types.em.uncertainty import (
@@ -29,6 +29,7 @@ from electjax.voter_types.em.uncertainty import (
     row_scores,
     standard_errors,
 )
+from tests.voter_types.by_hand import diagnose_by_number, pack, unpack
 
 OFFICES, VOTERS = 6, 2000
 RIDGE = 0.3
@@ -206,7 +207,7 @@ def test_types_without_doubt_leave_a_logit_of_the_covariate():
     assert np.isnan(error.mu).all()
     slope = (p * (1 - p)) @ design / 300
     np.testing.assert_allclose(error.pi, np.sqrt(slope @ expected @ slope), rtol=1e-6)
-    said = diagnose(types, profiles, covariance=found, free=free)
+    said = diagnose_by_number(types, profiles, covariance=found, free=free)
     assert len(said) == 1
     assert "6 probabilities are 0" in said[0]
 
@@ -256,7 +257,7 @@ def test_what_the_data_do_not_identify_has_no_standard_error():
 
     # of what the data do tell, the standard error is right
     np.testing.assert_allclose(delta_method(marginal, types, free, found), np.sqrt(0.5 * 0.5 / 100), rtol=1e-6)
-    said = diagnose(types, profiles, covariance=found, free=free, parameters=5)
+    said = diagnose_by_number(types, profiles, covariance=found, free=free, parameters=5)
     assert any("2 flat directions" in sentence for sentence in said)
     assert any("5 parameters but only 4 distinct rows" in sentence for sentence in said)
 
@@ -334,7 +335,7 @@ def test_what_is_wrong_is_said():
     )
     start = binary([[0.9] * OFFICES, [0.9] * OFFICES, [1.0] * OFFICES, [0.3] * OFFICES], [0.25] * 4)
     gamma = np.array([[0.0, 0.0, 0.0, -40.0], [0.0, 25.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
-    said = diagnose(
+    said = diagnose_by_number(
         start._replace(gamma=gamma), profiles, converged=False, best_starts=1, restarts=50, parameters=99, clusters=9
     )
     for sentence in (
@@ -353,11 +354,11 @@ def test_what_is_wrong_is_said():
         assert any(sentence in each for each in said), sentence
     # few voters make no type empty, unless it has next to none of them
     few = everything._replace(weight=np.r_[1.0, 1.0, 1.0, np.zeros(len(everything.weight) - 3)])
-    assert not any("empty" in each or "less than one" in each for each in diagnose(two_types(), few))
+    assert not any("empty" in each or "less than one" in each for each in diagnose_by_number(two_types(), few))
     thin = binary([[0.9] * OFFICES, [0.2] * OFFICES], [0.9999, 1e-4])
-    assert any("Type 2 holds less than one voter (share 0.0001)" in each for each in diagnose(thin, few))
+    assert any("Type 2 holds less than one voter (share 0.0001)" in each for each in diagnose_by_number(thin, few))
     fine = two_types()
-    assert diagnose(fine, everything, parameters=13, best_starts=7, restarts=10) == []
+    assert diagnose_by_number(fine, everything, parameters=13, best_starts=7, restarts=10) == []
 
 
 def test_covariates_of_options_must_be_told_from_the_intercepts():

@@ -14,7 +14,7 @@ are fitted to each. Nylund, Asparouhov and Muthen, Structural Equation Modeling 
 from collections.abc import Callable, Sequence
 from functools import partial
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -45,6 +45,7 @@ from electjax.voter_types.em.uncertainty import Quantities, Values, averages, qu
 
 LANES = 64
 HOLD = 1 << 24  # numbers that the lanes of a batch may hold
+MOST_MAPS = 5_000  # evaluations of the EM map that a replicate may take
 
 Progress = Callable[[int, int, str], None]
 
@@ -66,10 +67,7 @@ def nonparametric_bootstrap(
     *,
     replicates: int = 200,
     units: sparse.csr_matrix | None = None,
-    tolerance: float = 1e-9,
-    max_maps: int = 5_000,
     ridge: float = 0.0,
-    lanes: int = LANES,
     progress: Progress | None = None,
 ) -> Replicates:
     """Voters drawn with replacement, as multinomial counts of the collapsed rows.
@@ -78,28 +76,22 @@ def nonparametric_bootstrap(
         key: replicate i draws by `fold_in(key, i)`.
         types: the estimate.
         profiles: the data it was fitted to.
-        replicates: how many.
         units: [C, U] weight that each cluster has in each row (`uncertainty.cluster_pairs`): whole clusters are
             drawn. Voters with unequal weights in one row are clusters of one.
-        tolerance: relative change of the log-likelihood over a cycle at which a replicate has converged.
-        max_maps: evaluations of the EM map that a replicate may take.
-        ridge: as in the fit.
-        lanes: replicates fitted side by side, at most.
-        progress: called with replicates done, of how many, and a text.
 
     Raises:
         ValueError: voters of one row have different weights and no units are given.
     """
     rows = lay_out(profiles)
     start = inside(types, rows)
-    width = max(1, min(lanes, replicates, HOLD // (4 * len(profiles.code) * types.gamma.shape[1])))
+    width = max(1, min(LANES, replicates, HOLD // (4 * len(profiles.code) * types.gamma.shape[1])))
 
     def batch(numbers: np.ndarray) -> Rows:
         drawn = np.stack([draw_weights(jax.random.fold_in(key, int(i)), profiles, units) for i in numbers])
         short = rows.weight.size - drawn.shape[1]
         return rows._replace(weight=jnp.asarray(np.pad(drawn, ((0, 0), (0, short))).reshape(-1, *rows.weight.shape)))
 
-    return _fit(types, start, batch, ("weight",), replicates, width, tolerance, max_maps, ridge, progress)
+    return _fit(types, start, batch, ("weight",), replicates, width, ridge, progress)
 
 
 def parametric_bootstrap(
@@ -108,10 +100,7 @@ def parametric_bootstrap(
     profiles: Profiles,
     *,
     replicates: int = 200,
-    tolerance: float = 1e-9,
-    max_maps: int = 5_000,
     ridge: float = 0.0,
-    lanes: int = LANES,
     progress: Progress | None = None,
 ) -> Replicates:
     """Votes drawn anew from the estimate, at the voters' own menus, covariates and weights; what is missing stays so.
@@ -121,14 +110,14 @@ def parametric_bootstrap(
     start = inside(types, lay_out(profiles))
     voters = expand(profiles)
     size = min(len(voters.group), 4 * len(profiles.code))  # rows of a replicate, hardly more
-    width = max(1, min(lanes, replicates, HOLD // (4 * size * types.gamma.shape[1])))
+    width = max(1, min(LANES, replicates, HOLD // (4 * size * types.gamma.shape[1])))
 
     def batch(numbers: np.ndarray) -> Rows:
         parts = [simulate_profiles(jax.random.fold_in(key, int(i)), types, profiles, voters) for i in numbers]
         # few different numbers of rows: each is a compilation
         return stack_rows(parts, -(-max(len(part.code) for part in parts) // 256) * 256)
 
-    return _fit(types, start, batch, None, replicates, width, tolerance, max_maps, ridge, progress)
+    return _fit(types, start, batch, None, replicates, width, ridge, progress)
 
 
 def draw_weights(key: Array, profiles: Profiles, units: sparse.csr_matrix | None = None) -> np.ndarray:
@@ -155,12 +144,10 @@ def _fit(
     mapped: tuple[str, ...] | None,
     replicates: int,
     width: int,
-    tolerance: float,
-    max_maps: int,
     ridge: float,
     progress: Progress | None,
 ) -> Replicates:
-    way = Way(tolerance, max_maps=max_maps, ridge=ridge)
+    way = Way(max_maps=MOST_MAPS, ridge=ridge)
     starts: Types = jax.tree.map(lambda leaf: np.repeat(np.asarray(leaf)[None], width, axis=0), start)
     parts = []
     for first in range(0, replicates, width):
@@ -216,10 +203,7 @@ def ratio_test(
     *,
     replicates: int = 100,
     starts: int = 10,
-    tolerance: float = 1e-8,
-    max_maps: int = 3000,
     ridge: float = 0.0,
-    progress: Callable[[int, int], None] | None = None,
 ) -> RatioTest:
     """Test the K - 1 types of `null` against the K types of `alternative`. Call it under `jax.enable_x64`.
 
@@ -234,23 +218,17 @@ def ratio_test(
         ratio: 2 (L_K - L_{K-1}) of these fits to the voters.
         replicates: B, number of data sets.
         starts: starts of each fit, at least 2. Too few miss the maximum of K types, and p comes out too small.
-        tolerance: relative change of the log-likelihood at which a fit has converged.
-        max_maps: most evaluations of the EM map in a fit.
         ridge: penalty on the slopes of gamma.
-        progress: called as progress(data sets done, B).
     """
     voters = expand(profiles)
     draw, search = jax.random.split(key)
     data = [simulate_profiles(jax.random.fold_in(draw, b), null, profiles, voters) for b in range(replicates)]
-    settings = {"tolerance": tolerance, "max_maps": max_maps, "ridge": ridge}
     few, many = [], []
     for index, rows in in_stacks(data):
         random = [host_generator(jax.random.fold_in(search, b)) for b in index]
-        fits = _fit_both(random, rows, null, alternative, starts=max(starts, 2), **settings)
+        fits = _fit_both(random, rows, null, alternative, starts=max(starts, 2), ridge=ridge)
         few.append(fits[0])
         many.append(fits[1])
-        if progress:
-            progress(int(index[-1]) + 1, replicates)
     smaller, larger = (jax.tree.map(lambda *parts: np.concatenate(parts)[:replicates], *fits) for fits in (few, many))
     converged = np.stack([smaller.converged, larger.converged], axis=1)
     return judge(ratio, 2 * (larger.objective - smaller.objective), converged)
@@ -278,18 +256,18 @@ def split_type(random: np.random.Generator, types: Types) -> Types:
 
 
 def _fit_both(
-    random: Sequence[np.random.Generator], rows: Rows, null: Types, alternative: Types, *, starts: int, **settings: Any
+    random: Sequence[np.random.Generator], rows: Rows, null: Types, alternative: Types, *, starts: int, ridge: float
 ) -> tuple[Best, Best]:
     """Both models fitted to every data set."""
     blind = starts - 1 if null.gamma.shape[1] > 1 else 0  # one type has one maximum, and EM is there at once
     begun = []
     for own in random:
         begun += [inside(null, rows), *(random_types(own, null, rows) for _ in range(blind))]
-    smaller = best_fits(begun, rows, **settings)
+    smaller = best_fits(begun, rows, ridge=ridge)
     begun = []
     for b, own in enumerate(random):
         base = inside(jax.tree.map(itemgetter(b), smaller.types), rows)
         halves = [split_type(own, base) for _ in range(starts - starts // 2 - 1)]
         blinds = [random_types(own, alternative, rows) for _ in range(starts // 2)]
         begun += [inside(alternative, rows), *halves, *blinds]
-    return smaller, best_fits(begun, rows, **settings)
+    return smaller, best_fits(begun, rows, ridge=ridge)

@@ -28,22 +28,11 @@ class Names(NamedTuple):
     features: Sequence[str] = ()
 
 
-def plain_names(types: int, profiles: Profiles) -> Names:
-    """Names by number, for want of better ones."""
-    return Names(
-        types=[str(k + 1) for k in range(types)],
-        offices=[str(j + 1) for j in range(profiles.mask.shape[0])],
-        options=lambda _, option: str(option),
-        terms=["intercept", *(str(p + 1) for p in range(profiles.design.shape[1] - 1))],
-        features=[str(q + 1) for q in range(profiles.x.shape[-1])],
-    )
-
-
 def diagnose(
     types: Types,
     profiles: Profiles,
     *,
-    names: Names | None = None,
+    names: Names,
     covariance: Covariance | None = None,
     free: Free | None = None,
     clusters: int | None = None,
@@ -55,18 +44,12 @@ def diagnose(
     """Sentences about what a reader of the fit should know; none where all is well.
 
     Args:
-        types: the fit.
-        profiles: the data.
-        names: of types, offices, options, covariates.
+        types, profiles: the fit and the data.
         covariance: of the free parameters, for what it says about identification.
         free: the free parameters; as `find_free` finds them by default.
         clusters: how many clusters the standard errors take for independent.
-        parameters: how many the model has.
-        converged: whether the fit did.
-        best_starts: starts that ended at this maximum.
-        restarts: how many starts there were.
+        best_starts: starts that ended at this maximum, of `restarts`.
     """
-    names = names or plain_names(types.gamma.shape[1], profiles)
     free = free or find_free(types, profiles)
     found = [] if converged else ["The fit has not converged: raise the number of EM maps allowed, or the tolerance."]
     if best_starts == 1 and (restarts or 0) > 1:

@@ -133,11 +133,6 @@ STEP = 4.0  # longest Newton step in psi
 ROUNDING = 1e-13  # relative error of a sum: a step that loses less is taken, or Newton's method would stall there
 
 
-def choice_value(counts: Array, types: Types, mask: Array, x: Array) -> Array:
-    """The part of Q that mu and delta decide, per type, office: sum_sl n log mu (eqs. 4.4, C.1), [K, J]."""
-    return (counts * log_choice(types, mask, x)).sum((-1, -2))
-
-
 def maximise_choice(counts: Float[Array, "K J S O"], types: Types, mask: Array, x: Array, *, rounds: int = 1) -> Types:
     """New `log_mu` and `delta`, at which Q is at least what it was; exact where every office has one menu.
 
@@ -217,7 +212,8 @@ def _effects(counts: Array, types: Types, mask: Array, x: Array) -> Types:
     size = counts.sum(-1)
 
     def value(delta: Array) -> Array:
-        return choice_value(counts, types._replace(delta=delta), mask, x).sum(-1)
+        """The part of Q that mu and delta decide, by type: sum_sl n log mu (eqs. 4.4, C.1)."""
+        return (counts * log_choice(types._replace(delta=delta), mask, x)).sum((-1, -2)).sum(-1)
 
     chance = jnp.exp(log_choice(types, mask, x)) * mask
     mean = jnp.einsum("kjso,jsoq->kjsq", chance, x)

@@ -17,7 +17,7 @@ from jax import Array
 
 from electjax.numerics.host import host_generator
 from electjax.voter_types.em.mixture import LOG_ZERO, Types, order_by_share
-from electjax.voter_types.em.newton import BLURRED, SAME, Maximum, affordable, end_runs, local_maxima
+from electjax.voter_types.em.newton import BLURRED, SAME, Maximum, affordable, end_runs, local_maxima, types_at
 from electjax.voter_types.em.rows import Profiles, Rows, lay_out
 from electjax.voter_types.em.runs import LANES, Runs, Way, draw_starts, filled, join, run_long, run_starts, take
 
@@ -66,17 +66,12 @@ def estimate(
 
     Args:
         profiles: collapsed ballots.
-        types: K.
         key: everything random comes from it, every start from its index.
         rows: the profiles laid out, where they already are.
-        restarts: number of starts.
         start: random, votes or kmeans (see `runs.py`), or the initial values themselves.
-        way: tolerance and acceleration of EM.
-        prune: share of the starts that go on after a short run; by default all of them unless that is much work.
         moves: whether moves from the best solutions follow, unless the best one was found often.
         newton: whether Newton's method ends the search, where its Hessian is affordable.
-        shared: one set of intercepts of psi for all offices.
-        progress: called with what is done, what there is to do, and a line.
+        shared: one set of intercepts of psi for all offices; the rest as in `SearchOptions`.
     """
     way = way or Way()
     say = progress or (lambda done, total, text: None)
@@ -112,9 +107,9 @@ def estimate(
         winner, gradients = end_runs(winner, rows, way)
         gradient = float(gradients[0])
     elif not winner.converged[0] and not large:
-        winner = winner._replace(**run_long(_one(winner, 0), rows, way)._asdict())
+        winner = winner._replace(**run_long(types_at(winner, 0), rows, way)._asdict())
     maxima = local_maxima(winner, take(ended, []) if large else ended, same=same)
-    maxima = [each._replace(types=_ordered(each.types, profiles)) for each in maxima]
+    maxima = [each._replace(types=order_by_share(jax.tree.map(np.asarray, each.types), profiles)) for each in maxima]
     best_types, objective = maxima[0].types, maxima[0].objective
     trace: np.ndarray = winner.trace[0]
     return Estimate(
@@ -132,13 +127,13 @@ def estimate(
     )
 
 
-def sample_profiles(key: Array, profiles: Profiles, *, voters: int = SCOUT) -> Profiles:
-    """The rows of so many voters drawn at random by weight, with all the weight."""
+def sample_profiles(key: Array, profiles: Profiles) -> Profiles:
+    """The rows of SCOUT voters drawn at random by weight, with all the weight."""
     share = profiles.weight / profiles.weight.sum()
-    drawn = host_generator(key).multinomial(voters, share)
+    drawn = host_generator(key).multinomial(SCOUT, share)
     own = np.flatnonzero(drawn)
     part = {name: getattr(profiles, name)[own] for name in ("code", "square", "voters", "group")}
-    return profiles._replace(**part, weight=drawn[own] * (profiles.weight.sum() / voters))
+    return profiles._replace(**part, weight=drawn[own] * (profiles.weight.sum() / SCOUT))
 
 
 def _run(starts: Types, rows: Rows, way: Way, *, restarts: int, prune: float | None) -> Runs:
@@ -166,19 +161,11 @@ def _on_all_rows(pool: Runs, rows: Rows, way: Way, say: Callable[[int, int, str]
         say(0, 0, f"all rows: {maps} evaluations, {objective:.4f}")
 
     number = min(FINALISTS, len(pool.objective))
-    loose = join(*(run_long(_one(pool, i), rows, way, loose=LOOSE, say=tell) for i in range(number)))
+    loose = join(*(run_long(types_at(pool, i), rows, way, loose=LOOSE, say=tell) for i in range(number)))
     first = take(loose, [int(np.argmax(loose.objective))])
-    last = run_long(_one(first, 0), rows, way, say=tell)
+    last = run_long(types_at(first, 0), rows, way, say=tell)
     trace = np.concatenate([run.trace[0][np.isfinite(run.trace[0])] for run in (first, last)])
     return last._replace(maps=last.maps + first.maps, trace=trace[None])
-
-
-def _one(runs: Runs, index: int) -> Types:
-    return jax.tree.map(lambda leaf: leaf[index], runs.types)
-
-
-def _ordered(types: Types, profiles: Profiles) -> Types:
-    return order_by_share(jax.tree.map(np.asarray, types), profiles)
 
 
 APART = 0.3  # solutions that moves are made from differ so much in log-likelihood: near copies add nothing
@@ -195,11 +182,11 @@ AT_ONCE = (0.25, 0.35, 0.4)  # shares of one, two and three
 SWAPPED, SHAKEN = 0.3, (0.03, 0.3)  # share of the offices swapped; how much noise shakes a solution
 
 
-def best_runs(runs: Runs, most: int = POOL) -> Runs:
-    """The best runs, best first, no two of the same log-likelihood."""
+def best_runs(runs: Runs) -> Runs:
+    """The POOL best runs, best first, no two of the same log-likelihood."""
     chosen: list[int] = []
     for i in np.argsort(-runs.objective):
-        if len(chosen) == most:
+        if len(chosen) == POOL:
             break
         if not chosen or runs.objective[chosen[-1]] - runs.objective[i] > APART:
             chosen.append(int(i))
@@ -254,8 +241,7 @@ def propose_moves(key: Array, pool: Types, rows: Rows, allowed: np.ndarray, *, n
                 seeded = kind == "seed"
                 parent = _seed_row(random, parent, rows, allowed) if seeded else _split(random, parent, allowed)
             made.append(parent)
-    found: Types = jax.tree.map(lambda *leaves: np.stack(leaves), *made)
-    return found
+    return cast(Types, jax.tree.map(lambda *leaves: np.stack(leaves), *made))
 
 
 def _member(pool: Types, index: int) -> Types:

@@ -9,6 +9,8 @@ free parameter: the likelihood has its maximum there at the boundary, and no cur
 that nobody could choose, or that nobody chose, is none either. Numbers of types are compared by criteria.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -72,16 +74,18 @@ def log_joint(types: Types, rows: Rows) -> Array:
     return table_scores(_table(types, rows), rows) + log_shares(types, rows.design).T[:, rows.group]
 
 
+def _of_chunks(function: Callable[[Array], Array], types: Types, rows: Rows) -> Array:
+    """A function of log Pr(Z = k, Y_u), [U', K], of each chunk of the rows (blocks layout)."""
+    tables, prior = pattern_tables(_table(types, rows), rows), log_shares(types, rows.design)
+    assert rows.block is not None
+    return lax.map(lambda chunk: function(block_scores(tables, chunk[0]) + prior[chunk[1]]), (rows.block, rows.group))
+
+
 def row_log_likelihood(types: Types, rows: Rows) -> Array:
     """log Pr(Y_u), [U] (the braces of eq. 2.7 and 4.6); with blocks [chunks, U']."""
     if rows.cells is not None:
         return jax.nn.logsumexp(log_joint(types, rows), axis=0)
-    tables, prior = pattern_tables(_table(types, rows), rows), log_shares(types, rows.design)
-    assert rows.block is not None
-    return lax.map(
-        lambda chunk: jax.nn.logsumexp(block_scores(tables, chunk[0]) + prior[chunk[1]], axis=-1),
-        (rows.block, rows.group),
-    )
+    return _of_chunks(partial(jax.nn.logsumexp, axis=-1), types, rows)
 
 
 def log_likelihood(types: Types, rows: Rows) -> Array:
@@ -93,11 +97,7 @@ def row_posterior(types: Types, rows: Rows) -> Array:
     """zeta per row, [U, K] (eqs. 2.4, 5.4, B.3); with blocks [chunks U', K], the last rows being filling."""
     if rows.cells is not None:
         return jax.nn.softmax(log_joint(types, rows), axis=0).T
-    tables, prior = pattern_tables(_table(types, rows), rows), log_shares(types, rows.design)
-    zeta = lax.map(
-        lambda chunk: jax.nn.softmax(block_scores(tables, chunk[0]) + prior[chunk[1]], axis=-1),
-        (rows.block, rows.group),
-    )
+    zeta = _of_chunks(jax.nn.softmax, types, rows)
     return zeta.reshape(-1, zeta.shape[-1])
 
 
@@ -141,16 +141,13 @@ def _by_group(member: Array, group: Array, rows: Rows) -> Array:
     return jax.ops.segment_sum(member, group, num_segments=rows.design.shape[0])
 
 
-def match_types(types: Types, reference: Types, shares: Any = None) -> Int[np.ndarray, " K"]:
+def match_types(types: Types, reference: Types) -> Int[np.ndarray, " K"]:
     """Which of `types` comes closest to each type of the reference: `reorder(types, found)` lines up with it.
 
-    Least total squared distance of mu, each reference type with the weight `shares` gives it (the same by default).
-    Types beyond those of the reference come last, in their own order.
+    Least total squared distance of mu. Types beyond those of the reference come last, in their own order.
     """
     own, other = (np.exp(np.asarray(each.log_mu)) for each in (types, reference))
     cost = ((other[:, None] - own[None]) ** 2).sum((-1, -2))
-    if shares is not None:
-        cost = cost * np.asarray(shares)[:, None]
     _, column = linear_sum_assignment(cost)
     return np.concatenate([column, np.setdiff1d(np.arange(len(own)), column)])
 
@@ -176,12 +173,6 @@ def sample_shares(types: Types, profiles: Profiles) -> Float[np.ndarray, " K"]:
 def order_by_share(types: Types, profiles: Profiles) -> Types:
     """The types from the largest to the smallest."""
     return reorder(types, np.argsort(-sample_shares(types, profiles), kind="stable"))
-
-
-def stack(many: list[Types]) -> Types:
-    """Several mixtures of the same shape along a leading axis."""
-    found: Types = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *many)
-    return found
 
 
 BOUNDARY = 1e-6  # a probability below it counts as zero
@@ -210,16 +201,16 @@ def chosen_options(profiles: Profiles, *, shared: bool = False) -> np.ndarray:
     return found.any(0, keepdims=True) if shared else found
 
 
-def find_free(types: Types, profiles: Profiles, *, boundary: float = BOUNDARY) -> Free:
+def find_free(types: Types, profiles: Profiles) -> Free:
     """The free parameters at a solution."""
     gamma, log_mu, delta = (np.asarray(leaf) for leaf in types)
     offices = profiles.mask.shape[0]
     possible = np.broadcast_to(chosen_options(profiles, shared=log_mu.shape[1] < offices), log_mu.shape)
     shares = sample_shares(types, profiles)
-    empty = shares < boundary
+    empty = shares < BOUNDARY
     mu = np.where(possible, np.exp(log_mu), 0.0)
     mu = mu / np.maximum(mu.sum(-1, keepdims=True), 1e-300)
-    zero = possible & (mu < boundary)
+    zero = possible & (mu < BOUNDARY)
     reference = mu.argmax(-1)
     own = possible & ~zero & ~empty[:, None, None]
     own &= np.arange(log_mu.shape[2]) != reference[..., None]
@@ -230,28 +221,6 @@ def find_free(types: Types, profiles: Profiles, *, boundary: float = BOUNDARY) -
         moves[0, empty] = False
     effects = np.broadcast_to(~empty[:, None], delta.shape).copy()
     return Free(moves, own, effects, reference, baseline, zero & ~empty[:, None, None], empty)
-
-
-def pack(types: Types, free: Free) -> Float[Array, "d"]:
-    """The free parameters: gamma against the baseline, psi against the reference, delta, in this order."""
-    psi = types.log_mu - jnp.take_along_axis(types.log_mu, jnp.asarray(free.reference)[..., None], axis=-1)
-    gamma = types.gamma - types.gamma[:, free.baseline, None]
-    return jnp.concatenate([gamma[free.gamma], psi[free.log_mu], types.delta[free.delta]])
-
-
-def unpack(theta: Float[Array, "d"], types: Types, free: Free) -> Types:
-    """The types with these free parameters; what is not free is zero, or stays at zero probability."""
-    first, second = int(free.gamma.sum()), int(free.log_mu.sum())
-    gamma = jnp.zeros(types.gamma.shape, theta.dtype).at[np.nonzero(free.gamma)].set(theta[:first])
-    if gamma.shape[0] == 1:
-        gamma = jax.nn.log_softmax(jnp.where(jnp.asarray(free.empty), LOG_ZERO, gamma))
-    reference = np.arange(types.log_mu.shape[2]) == free.reference[..., None]
-    psi = jnp.where(jnp.asarray(reference), 0.0, jnp.full(types.log_mu.shape, LOG_ZERO, theta.dtype))
-    psi = psi.at[np.nonzero(free.log_mu)].set(theta[first : first + second])
-    # a type without voters keeps what it has
-    psi = jnp.where(jnp.asarray(free.empty)[:, None, None], types.log_mu, psi)
-    delta = jnp.zeros(types.delta.shape, theta.dtype).at[np.nonzero(free.delta)].set(theta[first + second :])
-    return Types(gamma, jax.nn.log_softmax(psi, axis=-1), delta)
 
 
 def labels(free: Free) -> list[tuple[str, int, int, int]]:
@@ -305,12 +274,8 @@ def count_parameters(profiles: Profiles, types: int, *, common: bool = False) ->
 
     An option that nobody chose, or that was on nobody's menu, is no parameter: its maximum is at zero in every type.
     Of an office's remaining options psi is free up to a constant for each set of options that the menus link; an
-    office with one option has none. Probabilities that end at the boundary in some types only do count.
-
-    Args:
-        profiles: the voters.
-        types: K.
-        common: all offices share their intercepts.
+    office with one option has none. Probabilities that end at the boundary in some types only do count. With
+    `common` all offices share their intercepts.
     """
     links = _links(profiles)
     if common:
@@ -345,13 +310,7 @@ def disorder(types: Types, rows: Rows) -> Array:
     """-sum_u n_u sum_k zeta log zeta: what is uncertain about the voters' types."""
     if rows.cells is not None:
         return (rows.weight * _uncertainty(log_joint(types, rows).T)).sum()
-    assert rows.block is not None
-    table = log_choice(types, rows.mask, rows.x).reshape(types.gamma.shape[1], -1)
-    tables, prior = pattern_tables(table, rows), log_shares(types, rows.design)
-    own = lax.map(
-        lambda chunk: _uncertainty(block_scores(tables, chunk[0]) + prior[chunk[1]]), (rows.block, rows.group)
-    )
-    return (rows.weight * own).sum()
+    return (rows.weight * _of_chunks(_uncertainty, types, rows)).sum()
 
 
 def _uncertainty(joint: Array) -> Array:

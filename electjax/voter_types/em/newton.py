@@ -25,6 +25,7 @@ from electjax.voter_types.em.rows import Rows
 from electjax.voter_types.em.runs import Runs, Way
 
 STEP = 3.0  # longest step of a coordinate
+SLOPE = 1e-9  # per unit of weight, at which the steps end
 FLAT = 1e-9  # curvature per unit of weight below which a direction counts as flat
 SCALES = 0.25 ** np.arange(10)  # of a step, tried in turn
 ENOUGH = 0.1  # share of what the slope promises that ends the trials; otherwise the best of them is taken
@@ -46,27 +47,27 @@ class _Slopes(NamedTuple):
     curvature: np.ndarray  # [R, K, D, K, D]
 
 
-def polish_all(types: Types, rows: Rows, ridge: float, *, tolerance: float = 1e-9, steps: int = 40) -> Polished:
-    """Damped Newton steps from every solution until no slope exceeds `tolerance` per unit of weight, or no step helps.
+def polish_all(types: Types, rows: Rows, ridge: float, *, steps: int = 40) -> Polished:
+    """Damped Newton steps from every solution until no slope exceeds SLOPE per unit of weight, or no step helps.
 
     Curvature of the wrong sign is turned round, so that the steps climb also from a saddle point.
     """
     space = Space(rows, types, ridge)
     theta = space.pack(types)
     size = space.batch(theta)
-    parts = [_polish(space, theta[first : first + size], tolerance, steps) for first in range(0, len(theta), size)]
+    parts = [_polish(space, theta[first : first + size], steps) for first in range(0, len(theta), size)]
     theta, value, gradient, taken = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Polished(space.unpack(theta), value, gradient, taken)
 
 
-def _polish(space: "Space", theta: np.ndarray, tolerance: float, steps: int) -> tuple[np.ndarray, ...]:
+def _polish(space: "Space", theta: np.ndarray, steps: int) -> tuple[np.ndarray, ...]:
     theta = theta.copy()
     value, gradient, taken = space.value(theta), np.full(len(theta), np.inf), np.zeros(len(theta), int)
     going = np.arange(len(theta))
     for step in range(steps + 1):
         found = space.slopes(theta[going])
         gradient[going] = np.abs(found.slope).max(axis=(1, 2)) / space.total
-        more = gradient[going] > tolerance
+        more = gradient[going] > SLOPE
         if step == steps or not more.any():
             break
         going = going[more]
@@ -319,15 +320,16 @@ def affordable(types: Types, rows: Rows, *, runs: int = 1) -> bool:
 
 def local_maxima(winner: Runs, runs: Runs, *, same: float) -> list[Maximum]:
     """The distinct maxima of the winner, of which there is one, and the starts; best first."""
-    found = [Maximum(_one(winner, 0), float(winner.objective[0]), 0)]
+    found = [Maximum(types_at(winner, 0), float(winner.objective[0]), 0)]
     for i in np.argsort(-runs.objective):
         if abs(found[-1].objective - runs.objective[i]) <= same:
             found[-1] = found[-1]._replace(starts=found[-1].starts + 1)
         else:
-            found.append(Maximum(_one(runs, int(i)), float(runs.objective[i]), 1))
+            found.append(Maximum(types_at(runs, int(i)), float(runs.objective[i]), 1))
     return found
 
 
-def _one(runs: Runs, index: int) -> Types:
+def types_at(runs: Runs, index: int) -> Types:
+    """The parameters of one of the runs."""
     types: Types = jax.tree.map(lambda leaf: leaf[index], runs.types)
     return types

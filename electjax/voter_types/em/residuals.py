@@ -133,14 +133,7 @@ def pair_fit(types: Types, profiles: Profiles) -> PairFit:
 
 
 def bootstrap_fit(
-    key: Array,
-    types: Types,
-    profiles: Profiles,
-    *,
-    replicates: int = 100,
-    tolerance: float = 1e-8,
-    max_maps: int = 3000,
-    ridge: float = 0.0,
+    key: Array, types: Types, profiles: Profiles, *, replicates: int = 100, ridge: float = 0.0
 ) -> Replicates:
     """What G2, X2 and the statistics of the pairs would be if the model held: a parametric bootstrap.
 
@@ -153,7 +146,7 @@ def bootstrap_fit(
     parts = []
     for index, rows in in_stacks(data):
         start = inside(types, rows)
-        fits = best_fits([start] * len(index), rows, tolerance=tolerance, max_maps=max_maps, ridge=ridge)
+        fits = best_fits([start] * len(index), rows, ridge=ridge)
         for b in np.unique(index):
             at = int(np.argmax(index == b))
             own = jax.tree.map(itemgetter(at), fits.types)

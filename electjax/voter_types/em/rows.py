@@ -216,10 +216,10 @@ class Rows(NamedTuple):
     design: Array  # [G, P]
     mask: Array  # [J, S, O]
     x: Array  # [J, S, O, Q]
-    cells: Array | None  # [C', U], of the C' cells of all J * S * O that some row is in
-    used: Array | None  # [C'] which ones these are
-    block: Array | None  # [chunks, B, U'] pattern of the row in each block
-    column: Array | None  # [B, M, J'] cells of a pattern, C where there is none
+    cells: Array | None = None  # [C', U], of the C' cells of all J * S * O that some row is in
+    used: Array | None = None  # [C'] which ones these are
+    block: Array | None = None  # [chunks, B, U'] pattern of the row in each block
+    column: Array | None = None  # [B, M, J'] cells of a pattern, C where there is none
 
 
 def lay_out(profiles: Profiles, *, layout: str = "auto", chunk: int = CHUNK) -> Rows:
@@ -246,8 +246,6 @@ def lay_out(profiles: Profiles, *, layout: str = "auto", chunk: int = CHUNK) -> 
             group=jnp.asarray(profiles.group),
             cells=jnp.asarray(cells[used]),
             used=jnp.asarray(used),
-            block=None,
-            column=None,
             **shared,
         )
     index, column = _blocks(profiles.code, width)
@@ -261,8 +259,6 @@ def lay_out(profiles: Profiles, *, layout: str = "auto", chunk: int = CHUNK) -> 
     return Rows(
         weight=jnp.asarray(chunked(profiles.weight), float),
         group=jnp.asarray(chunked(profiles.group)),
-        cells=None,
-        used=None,
         block=jnp.asarray(np.stack([chunked(part) for part in index], axis=1)),
         column=jnp.asarray(column),
         **shared,

@@ -346,7 +346,9 @@ class Best(NamedTuple):
     converged: np.ndarray
 
 
-def best_fits(starts: Sequence[Types], rows: Rows, *, tolerance: float, max_maps: int, ridge: float) -> Best:
+def best_fits(
+    starts: Sequence[Types], rows: Rows, *, tolerance: float = 1e-8, max_maps: int = 3000, ridge: float = 0.0
+) -> Best:
     """The best of several starts for each of B data sets; those of the first data set come first.
 
     All starts run a little; only the most promising of a data set run until they converge.

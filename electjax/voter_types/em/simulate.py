@@ -168,10 +168,6 @@ def stack_rows(data: Sequence[Profiles], size: int) -> Rows:
         design=jnp.asarray(like.design, float),
         mask=jnp.asarray(like.mask),
         x=jnp.asarray(like.x, float),
-        cells=None,
-        used=None,
-        block=None,
-        column=None,
     )
     if size * like.mask.size <= DENSE:
         cells = np.zeros((len(data), like.mask.size, size))

@@ -139,8 +139,7 @@ def cluster_pairs(cluster: np.ndarray, inverse: np.ndarray, weight: np.ndarray |
     names, number = np.unique(cluster, return_inverse=True)
     weight = np.ones(len(inverse)) if weight is None else np.asarray(weight, float)
     shape = (len(names), int(inverse.max()) + 1)
-    found = sparse.coo_matrix((weight, (number.reshape(-1), inverse)), shape=shape).tocsr()
-    return found
+    return sparse.coo_matrix((weight, (number.reshape(-1), inverse)), shape=shape).tocsr()
 
 
 def meat(
@@ -154,7 +153,7 @@ def meat(
     size = len(places(free))
     total = np.zeros((size, size))
     if clusters is None:
-        square = squared_weights(profiles)
+        square = profiles.weight if are_counts(profiles) else profiles.square
         for part, scores in row_scores(types, profiles, free):
             total += scores.T @ (square[part, None] * scores)
         number = voters_of(profiles)
@@ -177,11 +176,6 @@ def meat(
 def voters_of(profiles: Profiles) -> float:
     """How many voters the rows stand for."""
     return float((profiles.weight if are_counts(profiles) else profiles.voters).sum())
-
-
-def squared_weights(profiles: Profiles) -> Float[np.ndarray, " U"]:
-    """Sum over each row's voters of their squared weights."""
-    return profiles.weight if are_counts(profiles) else profiles.square
 
 
 def covariance(
@@ -267,12 +261,10 @@ def quantities(types: Types, over: Averages) -> Quantities:
     )
 
 
-def standard_errors(
-    types: Types, rows: Rows, free: Free, found: Covariance, *, boundary: float = BOUNDARY, basis: Any = None
-) -> Quantities:
+def standard_errors(types: Types, rows: Rows, free: Free, found: Covariance, *, basis: Any = None) -> Quantities:
     """Standard errors of `quantities`, by the delta method; menus and covariates are held at what they are.
 
-    NaN at a boundary (a probability within `boundary` of 0 or 1 and its psi, a type of such a share), for what is
+    NaN at a boundary (a probability within `BOUNDARY` of 0 or 1 and its psi, a type of such a share), for what is
     constant (a baseline), and for what the data do not identify.
     """
     over = averages(types, rows, basis)
@@ -280,7 +272,7 @@ def standard_errors(
     error = delta_method(quantities, types, free, found, over)
 
     def inside(chance: np.ndarray) -> np.ndarray:
-        return (chance > boundary) & (chance < 1 - boundary)
+        return (chance > BOUNDARY) & (chance < 1 - BOUNDARY)
 
     here, first = inside(value.pi), np.asarray(rows.mask).any(1).argmax(-1)
     base = np.take_along_axis(value.mu, np.broadcast_to(first[:, None], (*value.mu.shape[:2], 1)), axis=-1)

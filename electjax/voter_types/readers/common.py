@@ -16,7 +16,7 @@ from electjax.data.errors import data_error, suggest
 from electjax.data.labels import strings, unique_names
 from electjax.data.records import Batch, Records, number
 from electjax.numerics.registry import modules_in
-from electjax.voter_types.ballots import MISSING, menu_kinds
+from electjax.voter_types.ballots import MISSING, SPLIT, TICKET, menu_kinds
 from electjax.voter_types.options import Incomplete, ReadOptions, TextOptions
 from electjax.voter_types.schema import checked
 
@@ -75,6 +75,18 @@ def already_coded(labels: Sequence[Sequence[str]], scheme: Any) -> Any:
     return scheme if codes and all(set(known) <= codes for known in labels) else None
 
 
+def scheme_labels(scheme: str) -> tuple[str, ...]:
+    """What the codes of a scheme mean."""
+    return TICKET if scheme == "ticket" else SPLIT
+
+
+def option_labels(labels: Sequence[Sequence[str]], scheme: str | None, wide: int) -> tuple[Any, np.ndarray]:
+    """The coordinate of labels: those of the scheme, or each office's own, filled up to `wide`."""
+    if scheme is not None:
+        return "option", strings(scheme_labels(scheme))
+    return ("office", "option"), np.array([[*own, *[""] * (wide - len(own))] for own in labels], dtype=np.str_)
+
+
 # -------------------------------------------------------------------------------- voters
 
 _VOTER = ("voter", "voter_id", "id", "cvr_id", "cvrnumber")
@@ -93,18 +105,16 @@ class VoterColumns(NamedTuple):
         return {p for p in (self.voter, self.weight, self.cluster, *self.covariates) if p is not None}
 
 
-def voter_columns(
-    batch: Batch, *, weight: str | None, cluster: str | None, covariates: Sequence[str] | None
-) -> VoterColumns:
+def voter_columns(batch: Batch, options: TextOptions) -> VoterColumns:
     """Find the named columns; a column called "weight" or "voter" (or "id") needs no naming."""
     folded = [name.casefold() for name in batch.names]
     voter = next((folded.index(name) for name in _VOTER if name in folded), None)
-    weights = batch.find(weight, "weight") if weight else folded.index("weight") if "weight" in folded else None
+    weight = folded.index("weight") if "weight" in folded else None
     return VoterColumns(
         voter,
-        weights,
-        batch.find(cluster, "cluster") if cluster else None,
-        tuple(batch.find(name, "covariates") for name in covariates or ()),
+        batch.find(options.weight, "weight") if options.weight else weight,
+        batch.find(options.cluster, "cluster") if options.cluster else None,
+        tuple(batch.find(name, "covariates") for name in options.covariates or ()),
     )
 
 
@@ -260,11 +270,7 @@ def chosen_contests(contests: Sequence[Contest], options: TextOptions, file: str
 
 
 def cast_ballots(
-    contests: Sequence[Contest],
-    chosen: Sequence[int],
-    cast: Cast,
-    options: TextOptions,
-    attrs: dict[str, Any],
+    contests: Sequence[Contest], chosen: Sequence[int], cast: Cast, options: TextOptions, attrs: dict[str, Any]
 ) -> xr.Dataset:
     """Ballots of the chosen contests: option 0 is no valid vote, the others are the candidates in order.
 
@@ -278,10 +284,6 @@ def cast_ballots(
     choice = np.where(cast.spoilt, MISSING, cast.choice)
     if options.overvote == "missing":
         choice = np.where(cast.overvoted, MISSING, choice)
-
-    def padded(rows: Sequence[tuple[str, ...]], zero: str) -> np.ndarray:
-        return np.array([[zero, *row, *[""] * (wide - 1 - len(row))] for row in rows], dtype=np.str_)
-
     many = [f"{c.name} (vote for {c.vote_for})" for j, c in enumerate(contests) if c.vote_for != 1]
     return xr.Dataset(
         {
@@ -292,8 +294,8 @@ def cast_ballots(
         coords={
             "office": strings(unique_names([contest.name for contest in kept])),
             "option": np.arange(wide),
-            "option_label": (("office", "option"), padded([contest.options for contest in kept], NO_VOTE)),
-            "option_party": (("office", "option"), padded([contest.parties for contest in kept], "")),
+            "option_label": option_labels([(NO_VOTE, *contest.options) for contest in kept], None, wide),
+            "option_party": option_labels([("", *contest.parties) for contest in kept], None, wide),
         },
         attrs=attrs
         | {"overvotes": int(cast.overvoted.sum()), "left_out": "; ".join(many)}
@@ -303,7 +305,7 @@ def cast_ballots(
 
 def finish_ballots(ds: xr.Dataset, batch: Batch, options: TextOptions) -> xr.Dataset:
     """Add what the export says of voters beside their votes: coordinates, and what the options name."""
-    voters = voter_columns(batch, weight=options.weight, cluster=options.cluster, covariates=options.covariates)
+    voters = voter_columns(batch, options)
     ds = add_voters(ds, batch, voters, slice(None))
     for position, column in enumerate(batch.columns):
         if column.name in _KEPT and position not in voters.taken():

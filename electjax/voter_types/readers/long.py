@@ -12,7 +12,7 @@ import xarray as xr
 from electjax.data.errors import suggest
 from electjax.data.labels import strings
 from electjax.data.records import Batch
-from electjax.voter_types.ballots import MISSING, SPLIT, TICKET, menu_kinds
+from electjax.voter_types.ballots import MISSING, TICKET, menu_kinds
 from electjax.voter_types.options import ReadOptions
 from electjax.voter_types.readers.common import (
     Reader,
@@ -21,6 +21,8 @@ from electjax.voter_types.readers.common import (
     already_coded,
     ballot_attrs,
     complete,
+    option_labels,
+    scheme_labels,
     sorted_labels,
     voter_columns,
 )
@@ -55,7 +57,7 @@ def read_long(source: Source, options: ReadOptions) -> xr.Dataset:
     votes = _votes(batch, options)
     _no_second_vote(batch, votes)
     ds = _coded(batch, votes, options) if votes.menu is not None else _labelled(batch, votes, options)
-    voters = voter_columns(batch, weight=options.weight, cluster=options.cluster, covariates=options.covariates)
+    voters = voter_columns(batch, options)
     every = votes.first[votes.voter]
     for position in sorted(voters.taken() - {voters.voter}):
         _constant(batch, position, every)
@@ -132,7 +134,7 @@ def _coded(batch: Batch, votes: _Votes, options: ReadOptions) -> xr.Dataset:
     assert votes.menu is not None
     choice = _codes(batch, votes.choice, len(TICKET), "a code of the document, or a blank")
     scheme = "split" if options.scheme == "split" and choice.max() <= 1 else "ticket"
-    names = SPLIT if scheme == "split" else TICKET
+    names = scheme_labels(scheme)
     menu = _codes(batch, votes.menu, 4, "a menu, 0 to 3")
     if (menu < 0).any():
         raise batch.fault(
@@ -170,8 +172,7 @@ def _labelled(batch: Batch, votes: _Votes, options: ReadOptions) -> xr.Dataset:
     labels = [sorted_labels(list(dict.fromkeys(t for c in codes if (t := column.texts[c])))) for codes in used]
     scheme = already_coded(labels, options.scheme)
     if scheme is not None:
-        known = TICKET if scheme == "ticket" else SPLIT
-        labels = [[str(code) for code in range(len(known))] for _ in labels]
+        labels = [[str(code) for code in range(len(scheme_labels(scheme)))] for _ in labels]
     wide = max(2, *(len(known) for known in labels)) if labels else 2
     code = np.full(len(column.codes), MISSING, dtype=np.int16)
     for records, known_here in zip(groups, labels, strict=True):
@@ -179,14 +180,14 @@ def _labelled(batch: Batch, votes: _Votes, options: ReadOptions) -> xr.Dataset:
         code[records] = np.array([place.get(text, MISSING) for text in column.texts])[column.codes[records]]
     ds = xr.Dataset(
         {"choice": (("voter", "office"), _table(votes, code, MISSING))},
-        coords={"office": strings(votes.offices), "option": np.arange(wide)},
+        coords={
+            "office": strings(votes.offices),
+            "option": np.arange(wide),
+            "option_label": option_labels(labels, scheme, wide),
+        },
         attrs=ballot_attrs(options, batch.file, scheme or "options", "long"),
     )
-    if scheme is not None:
-        ds = ds.assign_coords(option_label=("option", strings(known)))
-    else:
-        padded = np.array([known_here + [""] * (wide - len(known_here)) for known_here in labels], dtype=np.str_)
-        ds = ds.assign_coords(option_label=(("office", "option"), padded))
+    if scheme is None:
         ds = _parties(ds, batch, groups, code)
     if options.absent == "off_ballot":
         kinds, masks = menu_kinds([len(known_here) for known_here in labels], wide)

@@ -22,6 +22,8 @@ from electjax.voter_types.readers.common import (
     already_coded,
     ballot_attrs,
     complete,
+    option_labels,
+    scheme_labels,
     sorted_labels,
     voter_columns,
 )
@@ -44,7 +46,7 @@ def stream_wide(source: Source, options: TextOptions, size: int) -> Iterator[xr.
 
 
 def _build(batch: Batch, header: Sequence[str], options: TextOptions) -> xr.Dataset:
-    voters = voter_columns(batch, weight=options.weight, cluster=options.cluster, covariates=options.covariates)
+    voters = voter_columns(batch, options)
     if voters.voter is not None:
         _unique_voters(batch, voters.voter)
     ds = (_coded if _prefixed(header, _CODES) else _labelled)(batch, header, voters, options)
@@ -115,7 +117,7 @@ def _labelled(batch: Batch, header: Sequence[str], voters: VoterColumns, options
             )
     scheme = already_coded(labels, options.scheme)
     if scheme is not None:
-        labels = [[str(code) for code in range(len(TICKET if scheme == "ticket" else SPLIT))] for _ in free]
+        labels = [[str(code) for code in range(len(scheme_labels(scheme)))] for _ in free]
     choice = np.stack(
         [
             batch.columns[p].coded({text: code for code, text in enumerate(known)})
@@ -125,17 +127,16 @@ def _labelled(batch: Batch, header: Sequence[str], voters: VoterColumns, options
         ],
         axis=1,
     )
-    wide = max(len(known) for known in labels)
+    wide = max(2, *(len(known) for known in labels))
     ds = xr.Dataset(
         {"choice": (("voter", "office"), choice)},
-        coords={"office": strings(batch.columns[p].name for p in free), "option": np.arange(max(wide, 2))},
+        coords={
+            "office": strings(batch.columns[p].name for p in free),
+            "option": np.arange(wide),
+            "option_label": option_labels(labels, scheme, wide),
+        },
         attrs=ballot_attrs(options, batch.file, scheme or "options", "wide"),
     )
-    if scheme is None:
-        padded = np.array([known + [""] * (max(wide, 2) - len(known)) for known in labels], dtype=np.str_)
-        ds = ds.assign_coords(option_label=(("office", "option"), padded))
-    else:
-        ds = ds.assign_coords(option_label=("option", strings(TICKET if scheme == "ticket" else SPLIT)))
     return _keep(ds, batch, {*free, *voters.taken()})
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from matplotlib.figure import Figure
 
 from electjax.report.report import Report, ReportFigure, ResultTable, RowsSection, source_text
 from electjax.report.tables import Metrics
@@ -36,55 +37,47 @@ _MEMBERSHIP = (
     " than of type 1, change with the term."
 )
 _TRUTH = "These ballots were generated, and what they were generated from is known."
+_FIGURES = {
+    "propensities": (
+        "What the types do",
+        "Per cent of a type's voters who choose each option of an office where all options are on the ballot. Above"
+        " each panel the type's share of the voters.",
+    ),
+    "shares": ("How many voters are of each type", "Share of the voters of these ballots, with its interval."),
+    "sharpness": (
+        "How surely voters are told apart",
+        "Left: the posterior probability of each voter's likeliest type, coloured by that type. Right: the voters"
+        " of each likeliest type, and the mean of their probabilities of being of another.",
+    ),
+    "scree": ("How many types", "Information criteria over the number of types; smaller is better."),
+    "maxima": ("Local maxima", "Where the starts ended, the best maximum first."),
+    "residuals": (
+        "What the types leave unexplained",
+        "Pearson's chi-square of the two-way table of each pair of offices under the fit, per degree of freedom:"
+        " near 1 where the types explain what the two have in common.",
+    ),
+}
 
 
 def figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
     """All figures of a run, in the order of the report."""
     fit = tree["fit"].to_dataset()
     truth = metrics.get("truth")
-    yield ReportFigure(
-        "propensities.png",
-        "What the types do",
-        "Per cent of a type's voters who choose each option of an office where all options are on the ballot. Above"
-        " each panel the type's share of the voters.",
-        propensities(fit),
-    )
-    yield ReportFigure(
-        "shares.png",
-        "How many voters are of each type",
-        "Share of the voters of these ballots, with its interval.",
-        type_shares(fit, np.array(truth["shares"])[np.argsort(truth["fitted_types"])] if truth else None),
-    )
+    known = np.array(truth["shares"])[np.argsort(truth["fitted_types"])] if truth else None
+    yield _figure("propensities", propensities(fit))
+    yield _figure("shares", type_shares(fit, known))
     if fit.sizes["type"] > 1 and "zeta" in fit:
-        yield ReportFigure(
-            "sharpness.png",
-            "How surely voters are told apart",
-            "Left: the posterior probability of each voter's likeliest type, coloured by that type. Right: the voters"
-            " of each likeliest type, and the mean of their probabilities of being of another.",
-            sharpness(fit),
-        )
+        yield _figure("sharpness", sharpness(fit))
     if "selection" in tree.children and tree["selection"].sizes["types"] > 1:
-        yield ReportFigure(
-            "scree.png",
-            "How many types",
-            "Information criteria over the number of types; smaller is better.",
-            scree(tree["selection"].to_dataset(), metrics["fit"]["types"]),
-        )
+        yield _figure("scree", scree(tree["selection"].to_dataset(), metrics["fit"]["types"]))
     if "maxima_starts" in fit and fit.sizes["type"] > 1:
-        yield ReportFigure(
-            "maxima.png",
-            "Local maxima",
-            "Where the starts ended, the best maximum first.",
-            local_maxima(fit),
-        )
+        yield _figure("maxima", local_maxima(fit))
     if "residuals" in tree.children and "bivariate" in tree["residuals"]:
-        yield ReportFigure(
-            "residuals.png",
-            "What the types leave unexplained",
-            "Pearson's chi-square of the two-way table of each pair of offices under the fit, per degree of freedom:"
-            " near 1 where the types explain what the two have in common.",
-            bivariate_residuals(tree["residuals"].to_dataset()),
-        )
+        yield _figure("residuals", bivariate_residuals(tree["residuals"].to_dataset()))
+
+
+def _figure(name: str, figure: Figure) -> ReportFigure:
+    return ReportFigure(f"{name}.png", *_FIGURES[name], figure)
 
 
 def report(result: Any) -> Report:
