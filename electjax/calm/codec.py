@@ -9,16 +9,7 @@ import xarray as xr
 
 from electjax.calm.booths import BOOTHS, areas_of, checked_booths
 from electjax.calm.model.design import Booths, Design, Frame
-from electjax.data.axes import (
-    Axis,
-    axes_of,
-    candidate_codes,
-    candidate_values,
-    cell_codes,
-    gate_of,
-    kernel_arrays,
-    trait_labels,
-)
+from electjax.data import axes as ax
 from electjax.data.errors import data_error, suggest
 from electjax.data.labels import strings
 from electjax.data.schema import place_of
@@ -51,7 +42,7 @@ class Encoded(NamedTuple):
 
     booths: Booths
     frame: Frame
-    axes: tuple[Axis, ...]
+    axes: tuple[ax.Axis, ...]
     labels: Labels
     scale: Scale
 
@@ -77,19 +68,19 @@ def encode_booths(
         ElectionDataError: invalid booths, or an unknown covariate.
     """
     data = booths if checked else checked_booths(booths)
-    described = axes_of(data.attrs["axes"] if axes is None else axes)  # type: ignore[arg-type]
+    described = ax.axes_of(data.attrs["axes"] if axes is None else axes)  # type: ignore[arg-type]
     number = data.sizes["booth"]
     weight = np.ones(number) if train is None else np.asarray(train, dtype=float)
     constituencies, area = strings(data["constituency"].values), areas_of(data)
     sizes = data["cell_size"].transpose("booth", "cell").values.astype(float)
-    codes, candidates = cell_codes(data, described), candidate_codes(data, described)
+    codes, candidates = ax.cell_codes(data, described), ax.candidate_codes(data, described)
     features, names = cell_features(codes, described, coding)
     values, used = _covariates(data, covariates)
     scale = scale or _scale_of(values, weight)
     previous = np.zeros((number, data.sizes["party"]))
     if "previous" in data:
         previous = np.nan_to_num(data["previous"].transpose("booth", "party").values.astype(float))
-    columns, traits = trait_labels(described)
+    columns, traits = ax.trait_labels(described)
     arrays = Booths(
         sizes=sizes,
         polled=data["polled"].values.astype(float),
@@ -99,17 +90,14 @@ def encode_booths(
         previous=previous,
         weight=weight,
     )
-    kernels = kernel_arrays(described)
     frame = Frame(
         features=features,
         cell_codes=codes,
         candidate_codes=candidates,
-        candidate_values=candidate_values(data, described),
-        scalar=kernels.scalar,
-        fixed=kernels.fixed,
-        band=kernels.band,
-        cell_gate=gate_of(codes, described),
-        candidate_gate=gate_of(candidates, described),
+        candidate_values=ax.candidate_values(data, described),
+        **ax.kernel_arrays(described)._asdict(),
+        cell_gate=ax.gate_of(codes, described),
+        candidate_gate=ax.gate_of(candidates, described),
         fielded=data["fielded"].transpose("constituency", "party").values.astype(bool),
         presence=_summed((sizes > 0) * (weight > 0)[:, None], area, len(constituencies)),
         electors=_summed(sizes * weight[:, None], area, len(constituencies)),
@@ -128,7 +116,7 @@ def encode_booths(
     return Encoded(arrays, frame, described, labels, scale)
 
 
-def cell_features(codes: np.ndarray, axes: Sequence[Axis], coding: str = "one_hot") -> tuple[np.ndarray, list[str]]:
+def cell_features(codes: np.ndarray, axes: Sequence[ax.Axis], coding: str = "one_hot") -> tuple[np.ndarray, list[str]]:
     """x_c: a block of columns per axis, and their names such as "religion[Hindu]" (calm.md section 0).
 
     A cell to which an axis does not apply has zeros in its block.

@@ -32,7 +32,7 @@ SCHEMA = Schema("calm holdout", VARIABLES, build="calm.holdout")
 
 @options
 class HoldoutOptions(FitOptions):
-    """Options of `calm.holdout` and `calm.mobilisation`."""
+    """Options of `calm.holdout`, `calm.mobilisation` and `calm.rho_curve`."""
 
     share: float = option(0.2, "of the booths of each constituency, held out", above=0, below=1)
     folds: int | None = option(None, "hold every booth out once, in so many folds, instead", low=2)

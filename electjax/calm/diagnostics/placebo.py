@@ -10,18 +10,8 @@ import numpy as np
 import xarray as xr
 
 from electjax.calm.diagnosis import LOG_ODDS, Setting, axis_index, eta_of, need_affinity, setting_of, with_shared_eta
+from electjax.calm.model import placebo as arrays
 from electjax.calm.model.diagnose import Fit
-from electjax.calm.model.placebo import (
-    Statistics,
-    p_value,
-    prepare,
-    refitted,
-    scored,
-    shuffles,
-    traits_of,
-    with_traits,
-    without_axis,
-)
 from electjax.calm.options import FitOptions
 from electjax.data.errors import data_error, suggest
 from electjax.data.options import option, options, with_options
@@ -105,7 +95,7 @@ def placebo(
         null, whole, statistics = _statistics(setting, place, order, options.refit, progress)
         eta_fit, se_fit = (float(x[place]) for x in eta_of(whole, setting))
     eta, z = np.asarray(statistics.eta), np.asarray(statistics.z)
-    p = p_value(z[0], z[1:])
+    p = arrays.p_value(z[0], z[1:])
     mean, sd = float(eta[1:].mean()), float(eta[1:].std(ddof=1)) if permutations > 1 else np.nan
     verdict = (
         f"eta[{axis}] = {eta[0]:.3g} with the real candidates, {mean:.3g} on average (sd {sd:.2g}) when shuffled: "
@@ -139,17 +129,17 @@ def placebo(
 
 def _statistics(
     setting: Setting, axis: int, order: np.ndarray, refit: bool, progress: Progress | None
-) -> tuple[Fit, Fit, Statistics]:
+) -> tuple[Fit, Fit, arrays.Statistics]:
     """The fits without the axis and with it, and the statistics of the real candidates and of each permutation."""
     problem, design = setting.posed(), setting.design
-    null = setting.solve(without_axis(problem, axis))
-    z = traits_of(problem.frame, axis)
-    real = with_traits(null.problem, z, axis, design)
+    null = setting.solve(arrays.without_axis(problem, axis))
+    z = arrays.traits_of(problem.frame, axis)
+    real = arrays.with_traits(null.problem, z, axis, design)
     whole = setting.solve(real, null.point)
     flat = z.reshape(-1, z.shape[-1])
     if not refit:
-        ready = prepare(null.point, null.problem, design, axis)
-        return null, whole, scored(ready, flat[jnp.asarray(order)].reshape(-1, *z.shape))
+        ready = arrays.prepare(null.point, null.problem, design, axis)
+        return null, whole, arrays.scored(ready, flat[jnp.asarray(order)].reshape(-1, *z.shape))
     batch = max(1, REFITS // len(setting.area))
     found = []
     for first in range(0, len(order), batch):
@@ -157,12 +147,12 @@ def _statistics(
         some = some[np.arange(batch) % len(some)]  # the last, too, has the shape of the others
         limits = {"tolerance": setting.options.tolerance, "max_steps": setting.options.max_steps}
         traits = flat[jnp.asarray(some)].reshape(-1, *z.shape)
-        got = refitted(null.problem, null.point, traits, design, axis, batch=batch, **limits)
+        got = arrays.refitted(null.problem, null.point, traits, design, axis, batch=batch, **limits)
         wanted = min(batch, len(order) - first)
-        found.append(Statistics(*(np.asarray(x)[:wanted] for x in got)))
+        found.append(arrays.Statistics(*(np.asarray(x)[:wanted] for x in got)))
         if progress is not None:
             progress(min(first + batch, len(order)), len(order), "permutations")
-    return null, whole, Statistics(*(np.concatenate(x) for x in zip(*found, strict=True)))
+    return null, whole, arrays.Statistics(*(np.concatenate(x) for x in zip(*found, strict=True)))
 
 
 def _orders(
@@ -189,7 +179,7 @@ def _orders(
             )
     key = np.stack([np.zeros(shape, int), *keys], axis=-1).reshape(-1, 1 + len(keys))
     group = np.unique(key, axis=0, return_inverse=True)[1].ravel()
-    z = np.asarray(traits_of(setting.frame, axis)).reshape(group.size, -1)
+    z = np.asarray(arrays.traits_of(setting.frame, axis)).reshape(group.size, -1)
     known = frame.candidate_codes[..., axis] >= 0
     if frame.scalar[axis]:
         values = setting.data["candidate_value"].sel(axis=labels.axes[axis]).transpose("constituency", "party")
@@ -204,7 +194,7 @@ def _orders(
             mend="shuffle within fewer traits, or another axis",
         )
     generator = host_generator(jax.random.key(seed))
-    shuffled = shuffles(group, moving, count, generator)
+    shuffled = arrays.shuffles(group, moving, count, generator)
     return np.concatenate([np.arange(group.size)[None], shuffled]), int(moving.sum())
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import xarray as xr
 
 from electjax.calm.diagnosis import LOG_ODDS, axis_index, need_affinity, need_pairs, setting_of
+from electjax.calm.diagnostics.holdout import HoldoutOptions
 from electjax.calm.model.diagnose import Fit, paired
 from electjax.calm.model.problem import unpack
 from electjax.calm.model.unseen import unseen_losses
-from electjax.calm.options import FitOptions
 from electjax.data.axes import axes_of, kernel_of
 from electjax.data.errors import data_error
 from electjax.data.options import option, options, with_options
@@ -43,7 +43,7 @@ SCHEMA = Schema(
 
 
 @options
-class CurveOptions(FitOptions):
+class CurveOptions(HoldoutOptions):
     """Options of `calm.rho_curve`."""
 
     axis: str = option("age", "whose proximity is varied, an ordinal one")
@@ -53,8 +53,6 @@ class CurveOptions(FitOptions):
         good=lambda found: len(found) > 0 and all(0 <= x <= 1 for x in found),
         expected="numbers in [0, 1]",
     )
-    share: float = option(0.2, "of the booths of each constituency, held out", above=0, below=1)
-    folds: int | None = option(None, "hold every booth out once, in so many folds, instead", low=2)
 
 
 @with_options

@@ -157,13 +157,9 @@ def _dataset(
     odd = [axis for axis, p, some in zip(axes, parts.p_value, enough, strict=True) if some and p < SMALL / len(axes)]
     far = np.nanmax(np.abs(found["without"] - eta) / np.where(error > 0, error, np.nan))
     name = by if isinstance(by, str) else "group"
-    same = (
-        f"eta[{', '.join(odd)}] differs between groups by more than the standard errors explain"
-        if odd
-        else ("eta differs between groups by no more than the standard errors explain")
-    )
+    more = f"eta[{', '.join(odd)}] differs between groups by more" if odd else "eta differs between groups by no more"
     moved = f"leaving any one out moves eta by at most {far:.2g} standard errors"
-    verdict = f"Over {len(labels)} groups by {name}, {same}; {moved}."
+    verdict = f"Over {len(labels)} groups by {name}, {more} than the standard errors explain; {moved}."
     plain = {
         "eta": eta,
         "eta_se": error,

@@ -19,14 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from electjax.calm.model.affinity import (
-    candidate_features,
-    cell_features,
-    combined_kernel,
-    standard_of,
-    standardise,
-    weights_of,
-)
+from electjax.calm.model import affinity
 from electjax.calm.model.design import Design, Frame, Shared, Tensor
 from electjax.calm.model.diagnose import Directions, directions, eta_place, inverse_of
 from electjax.calm.model.estimate import information, newton
@@ -64,15 +57,15 @@ class Placebo(NamedTuple):
 
 def traits_of(frame: Frame, axis: int) -> Float[Array, "a k l"]:
     """z_ak of one axis: one-hot, the value on a scalar axis, zero where unknown or outside a nest."""
-    z = candidate_features(frame)
+    z = affinity.candidate_features(frame)
     return z.reshape(*z.shape[:2], frame.scalar.shape[0], -1)[:, :, axis]
 
 
 def nearness(frame: Frame, rho: Float[Tensor, " d"], axis: int) -> Float[Array, "c l"]:
     """h_c of one axis, with g_ack = h_c' z_ak."""
-    cell = cell_features(frame)
+    cell = affinity.cell_features(frame)
     cell = cell.reshape(cell.shape[0], frame.scalar.shape[0], -1)[:, axis]
-    return jnp.where(jnp.asarray(frame.scalar)[axis], cell, cell @ combined_kernel(frame, rho)[axis])
+    return jnp.where(jnp.asarray(frame.scalar)[axis], cell, cell @ affinity.combined_kernel(frame, rho)[axis])
 
 
 def without_axis(problem: Problem, axis: int) -> Problem:
@@ -84,8 +77,8 @@ def with_traits(problem: Problem, z: Float[Array, "a k l"], axis: int, design: D
     """The problem with other candidates on one axis of the affinity, standardised anew; everything else as it is."""
     frame = problem.frame
     raw = jnp.einsum("cl,akl->ack", nearness(frame, problem.hyper.rho, axis), z)
-    standard = standard_of(raw[..., None], frame, design.weighting)
-    g = jnp.where(frame.fielded[:, None, :], standardise(raw[..., None], standard)[..., 0], 0.0)
+    standard = affinity.standard_of(raw[..., None], frame, design.weighting)
+    g = jnp.where(frame.fielded[:, None, :], affinity.standardise(raw[..., None], standard)[..., 0], 0.0)
     return problem._replace(traits=problem.traits._replace(g=problem.traits.g.at[..., axis].set(g)))
 
 
@@ -103,7 +96,7 @@ def prepare(point: Point, problem: Problem, design: Design, axis: int) -> Placeb
 
     area = problem.booths.constituency.ravel()
     found = directions(point, problem, design, met, size=parties * h.shape[1], group=area, groups=areas)
-    weight = weights_of(frame, design.weighting)
+    weight = affinity.weights_of(frame, design.weighting)
     per_cell = weight.max(axis=2)  # the same for every party that stands
     return Placebo(
         found,

@@ -9,20 +9,9 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
+from electjax.calm.model import heads
 from electjax.calm.model.affinity import Affinity, Standard, build
 from electjax.calm.model.design import Booths, Design, Frame, Hyper, Local, Shared
-from electjax.calm.model.heads import (
-    CellShares,
-    Terms,
-    Totals,
-    Traits,
-    all_terms,
-    booth_cells,
-    contrast,
-    terms,
-    totals,
-    traits,
-)
 from electjax.calm.model.objective import Losses, booth_losses, booth_penalty, entropy, penalty
 from electjax.numerics.arrow import Point
 
@@ -41,7 +30,7 @@ class Problem(NamedTuple):
     booths: Booths
     frame: Frame
     affinity: Affinity
-    traits: Traits
+    traits: heads.Traits
     hyper: Hyper
     weights: Float[Array, "n m k"]
     cached: Float[Array, "n m c k d"] | None
@@ -60,7 +49,7 @@ def pose(
 ) -> Problem:
     """Cut booths into chunks and work out the affinity; `standard` where it comes from an earlier fit."""
     affinity = build(frame, hyper.rho, design, standard)
-    known = traits(frame, affinity, hyper, design)
+    known = heads.traits(frame, affinity, hyper, design)
     parts = jax.tree.map(lambda x: in_chunks(jnp.asarray(x), chunk), booths)
     cached = known.g[parts.constituency] if design.cache == "booth" else None
     return Problem(
@@ -137,7 +126,7 @@ def value(point: Point, problem: Problem, design: Design) -> Float[Array, ""]:
 def lost(point: Point, problem: Problem, design: Design) -> Float[Array, ""]:
     """What the booths contribute to the objective."""
     shared, _ = unpack(point, problem, design)
-    common = all_terms(shared, problem.traits, problem.frame, design)
+    common = heads.all_terms(shared, problem.traits, problem.frame, design)
 
     def add(total: Array, chunk: Chunk) -> tuple[Array, None]:
         own = _losses(shared, common, chunk, problem, design)
@@ -154,7 +143,7 @@ def held(point: Point, problem: Problem, design: Design) -> Float[Array, ""]:
     parties = problem.frame.fielded.shape[1]
     total = penalty(shared, problem.hyper, design, parties)
     if local is not None:
-        basis = contrast(parties, design.identification)
+        basis = heads.contrast(parties, design.identification)
         total = total + booth_penalty(local, problem.booths.weight.ravel(), problem.hyper, basis)
     return total
 
@@ -173,13 +162,13 @@ def log_likelihood(point: Point, problem: Problem, design: Design) -> Float[Arra
 
 
 @partial(jax.jit, static_argnames="design")
-def fitted(point: Point, problem: Problem, design: Design) -> Totals:
+def fitted(point: Point, problem: Problem, design: Design) -> heads.Totals:
     """Expected totals of every booth, [i] with filling rows."""
     return _of_booths(_totals, point, problem, design)
 
 
 @partial(jax.jit, static_argnames="design")
-def cells(point: Point, problem: Problem, design: Design) -> CellShares:
+def cells(point: Point, problem: Problem, design: Design) -> heads.CellShares:
     """Turnout and choice of every cell of every booth, [i, c] and [i, c, k] with filling rows."""
     return _of_booths(_cells, point, problem, design)
 
@@ -190,7 +179,7 @@ def chunks_of(point: Point, problem: Problem) -> Chunk:
     return Chunk(problem.booths, problem.weights, effects, problem.cached)
 
 
-def own_traits(chunk: Chunk, problem: Problem) -> Traits:
+def own_traits(chunk: Chunk, problem: Problem) -> heads.Traits:
     """The traits of the constituency of each booth."""
     own = jax.tree.map(lambda x: x[chunk.booths.constituency], problem.traits)
     return own if chunk.cached is None else own._replace(g=chunk.cached)
@@ -209,7 +198,7 @@ def rates(
     shared: Shared,
     effect: Array,
     row: Booths,
-    own: Traits,
+    own: heads.Traits,
     weights: Array,
     problem: Problem,
     design: Design,
@@ -221,31 +210,33 @@ def rates(
     mine: parameters of its constituency alone; by default those among the shared ones.
     """
     mine = own_effects(shared, row.constituency) if mine is None else mine
-    of = terms(shared, own, problem.frame.features, mine, design)
+    of = heads.terms(shared, own, problem.frame.features, mine, design)
     one = (effect[0], effect[1:]) if effect.shape[0] else None
-    sums = totals(row.sizes, booth_cells(shared, of, own, row, one, weights, problem.hyper, design))
+    sums = heads.totals(row.sizes, heads.booth_cells(shared, of, own, row, one, weights, problem.hyper, design))
     return jnp.concatenate([sums.turnout[None], sums.shares])
 
 
-def _cells(shared: Shared, common: Terms, chunk: Chunk, problem: Problem, design: Design) -> CellShares:
+def _cells(shared: Shared, common: heads.Terms, chunk: Chunk, problem: Problem, design: Design) -> heads.CellShares:
     own, area = own_traits(chunk, problem), chunk.booths.constituency
     if chunk.cached is None:
         of = jax.tree.map(lambda x: x[area], common)
     else:
-        of = jax.vmap(lambda o, e: terms(shared, o, problem.frame.features, e, design))(own, own_effects(shared, area))
+        of = jax.vmap(lambda o, e: heads.terms(shared, o, problem.frame.features, e, design))(
+            own, own_effects(shared, area)
+        )
 
-    def one(of: Terms, own: Traits, row: Booths, effect: Array, weights: Array) -> CellShares:
+    def one(of: heads.Terms, own: heads.Traits, row: Booths, effect: Array, weights: Array) -> heads.CellShares:
         pair = (effect[0], effect[1:]) if effect.shape[0] else None
-        return booth_cells(shared, of, own, row, pair, weights, problem.hyper, design)
+        return heads.booth_cells(shared, of, own, row, pair, weights, problem.hyper, design)
 
     return jax.vmap(one)(of, own, chunk.booths, chunk.effects, chunk.weights)
 
 
-def _totals(shared: Shared, common: Terms, chunk: Chunk, problem: Problem, design: Design) -> Totals:
-    return jax.vmap(totals)(chunk.booths.sizes, _cells(shared, common, chunk, problem, design))
+def _totals(shared: Shared, common: heads.Terms, chunk: Chunk, problem: Problem, design: Design) -> heads.Totals:
+    return jax.vmap(heads.totals)(chunk.booths.sizes, _cells(shared, common, chunk, problem, design))
 
 
-def _losses(shared: Shared, common: Terms, chunk: Chunk, problem: Problem, design: Design) -> Losses:
+def _losses(shared: Shared, common: heads.Terms, chunk: Chunk, problem: Problem, design: Design) -> Losses:
     sums = _totals(shared, common, chunk, problem, design)
     return jax.vmap(lambda s, row: booth_losses(s, row, shared.dispersion, problem.hyper.epsilon))(sums, chunk.booths)
 
@@ -253,6 +244,6 @@ def _losses(shared: Shared, common: Terms, chunk: Chunk, problem: Problem, desig
 def _of_booths(work: Callable[..., Tree], point: Point, problem: Problem, design: Design) -> Tree:
     """What `work` gives of every booth, chunk by chunk."""
     shared, _ = unpack(point, problem, design)
-    common = all_terms(shared, problem.traits, problem.frame, design)
+    common = heads.all_terms(shared, problem.traits, problem.frame, design)
     found = jax.lax.map(lambda chunk: work(shared, common, chunk, problem, design), chunks_of(point, problem))
     return in_rows(found)

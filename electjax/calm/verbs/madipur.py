@@ -21,18 +21,7 @@ from electjax.calm.model.affinity import Standard, build, raw, standardise
 from electjax.calm.model.design import Design, Frame
 from electjax.calm.store import load
 from electjax.calm.verbs.read import read
-from electjax.data.axes import (
-    Axis,
-    axes_of,
-    axis_names,
-    cell_labels,
-    codes_of,
-    every_cell,
-    gate_of,
-    kernel_arrays,
-    kernel_of,
-    proximity_of,
-)
+from electjax.data import axes as ax
 from electjax.data.errors import data_error
 from electjax.numerics.host import double_precision
 
@@ -87,10 +76,10 @@ def madipur(seed: int = 0, *, booths: int = 12) -> xr.Dataset:
         >>> electjax.calm.madipur().party.values.tolist()
         ['AAP', 'BJP', 'INC']
     """
-    axes = axes_of()
+    axes = ax.axes_of()
     rng = np.random.default_rng(seed)
-    labels = every_cell(axes)
-    codes = codes_of(labels, axes)
+    labels = ax.every_cell(axes)
+    codes = ax.codes_of(labels, axes)
     shares = [np.where(codes[:, d] < 0, 1.0, np.array(_MIX[axis.name])[codes[:, d]]) for d, axis in enumerate(axes)]
     mix = np.prod(shares, axis=0)
     sizes = rng.multinomial(rng.integers(600, 1500, size=booths), rng.dirichlet(400 * mix / mix.sum(), size=booths))
@@ -98,7 +87,7 @@ def madipur(seed: int = 0, *, booths: int = 12) -> xr.Dataset:
     traits = np.array([[_labels(CANDIDATES[party], axes) for party in parties]])
     frame = _frame_of(labels, traits, axes)._replace(presence=(sizes > 0).sum(axis=0, dtype=float)[None])
     with double_precision():
-        g = np.asarray(_build(frame, proximity_of(axes), design=Design()).g[0])
+        g = np.asarray(_build(frame, ax.proximity_of(axes), design=Design()).g[0])
     utility = np.array(_TRUTH["gamma"]) + g @ np.array(_TRUTH["eta"])
     sd_T, sd_P = _TRUTH["booth_sd"]
     pi = expit(_TRUTH["alpha"] + rng.normal(0, sd_T, (booths, 1)))
@@ -161,16 +150,16 @@ def madipur_table(
             expected="g as section 10 shows it",
             mend="fit with project=False",
         )
-    axes = axes_of(data.attrs["axes"])
+    axes = ax.axes_of(data.attrs["axes"])
     values = proximity
     if proximity is None and "proximity" in data:
-        ordinal = [axis.name for axis in axes if kernel_of(axis.kernel).START is not None]
+        ordinal = [axis.name for axis in axes if ax.kernel_of(axis.kernel).START is not None]
         values = {name: float(data["proximity"].sel(axis=name)) for name in ordinal}
-    near = proximity_of(axes, values)
+    near = ax.proximity_of(axes, values)
     labels = np.array([_labels(cell, axes) for cell in CELLS])
     with double_precision():
         if "g_mean" in data:
-            standard = Standard(*(data[name].sel(axis=axis_names(axes)).values for name in ("g_mean", "g_sd")))
+            standard = Standard(*(data[name].sel(axis=ax.axis_names(axes)).values for name in ("g_mean", "g_sd")))
         else:
             standard = _build(encode_booths(data).frame, near, design=Design()).standard
         own = np.array([[_labels(CANDIDATES[PARTY], axes)]])
@@ -182,38 +171,35 @@ def madipur_table(
                 "g_mean": ("axis", np.asarray(standard.mean)),
                 "g_sd": ("axis", np.asarray(standard.sd)),
             },
-            coords={"cell": cell_labels(labels), "axis": axis_names(axes)},
+            coords={"cell": ax.cell_labels(labels), "axis": ax.axis_names(axes)},
             attrs={
                 "candidate": f"{PARTY}: {' '.join(CANDIDATES[PARTY].values())}",
-                "proximity": float(near[axis_names(axes).index("age")]),
+                "proximity": float(near[ax.axis_names(axes).index("age")]),
             },
         )
     eta = data.get("eta", data.get("true_eta"))
     if eta is not None and eta.dims == ("axis",):
-        table["eta"] = ("axis", eta.sel(axis=axis_names(axes)).values)
+        table["eta"] = ("axis", eta.sel(axis=ax.axis_names(axes)).values)
         table["boost"] = (table["standardised"] * table["eta"]).sum("axis")
     return table
 
 
-def _labels(traits: dict[str, str], axes: Sequence[Axis]) -> list[str]:
+def _labels(traits: dict[str, str], axes: Sequence[ax.Axis]) -> list[str]:
     return [traits.get(axis.name, "") for axis in axes]
 
 
-def _frame_of(labels: np.ndarray, traits: np.ndarray, axes: Sequence[Axis]) -> Frame:
+def _frame_of(labels: np.ndarray, traits: np.ndarray, axes: Sequence[ax.Axis]) -> Frame:
     """Cells [c, d] and candidates [a, k, d] by their labels, without features; all count once."""
-    cells, candidates = codes_of(labels, axes), codes_of(traits, axes)
-    kernels = kernel_arrays(axes)
+    cells, candidates = ax.codes_of(labels, axes), ax.codes_of(traits, axes)
     everywhere = np.ones((len(candidates), len(cells)))
     return Frame(
         features=np.zeros((len(cells), 0)),
         cell_codes=cells,
         candidate_codes=candidates,
         candidate_values=np.zeros(candidates.shape),
-        scalar=kernels.scalar,
-        fixed=kernels.fixed,
-        band=kernels.band,
-        cell_gate=gate_of(cells, axes),
-        candidate_gate=gate_of(candidates, axes),
+        **ax.kernel_arrays(axes)._asdict(),
+        cell_gate=ax.gate_of(cells, axes),
+        candidate_gate=ax.gate_of(candidates, axes),
         fielded=np.ones(candidates.shape[:2], bool),
         presence=everywhere,
         electors=everywhere,
