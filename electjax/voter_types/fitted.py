@@ -49,7 +49,8 @@ from electjax.voter_types.options import Errors, FitOptions, SearchOptions
 from electjax.voter_types.schema import FIT, REPORTED
 from electjax.voter_types.verbs.read import read, stream
 
-Ballots = xr.Dataset | str | os.PathLike[str] | Iterable[xr.Dataset]
+Given = xr.Dataset | str | os.PathLike[str]  # a Dataset, or the path of one
+Ballots = Given | Iterable[xr.Dataset]
 MOST_PROFILES = 100_000  # unique rows up to which a result holds them
 KEPT_ATTRS = ("title", "name", "source", "scheme")  # of the ballots, that results carry on
 
@@ -156,7 +157,7 @@ def encoded_ballots(
     return encode_stream(cast("Iterable[xr.Dataset]", ballots), covariates)
 
 
-def known_fit(fit: xr.Dataset | str | os.PathLike[str]) -> xr.Dataset:
+def known_fit(fit: Given) -> xr.Dataset:
     """A fit as a checked Dataset, read where a path is given."""
     return load(fit, [FIT]) if isinstance(fit, str | os.PathLike) else conform(fit, FIT)
 

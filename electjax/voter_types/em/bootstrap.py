@@ -74,8 +74,7 @@ def nonparametric_bootstrap(
 
     Args:
         key: replicate i draws by `fold_in(key, i)`.
-        types: the estimate.
-        profiles: the data it was fitted to.
+        types, profiles: the estimate, and the data it was fitted to.
         units: [C, U] weight that each cluster has in each row (`uncertainty.cluster_pairs`): whole clusters are
             drawn. Voters with unequal weights in one row are clusters of one.
 
@@ -211,14 +210,10 @@ def ratio_test(
     `alternative`, from its own smaller fit with a type split in two, and at random.
 
     Args:
-        key: of the data sets and starts.
         null: K - 1 types, which the data sets are drawn from.
-        alternative: K types.
-        profiles: the voters.
         ratio: 2 (L_K - L_{K-1}) of these fits to the voters.
         replicates: B, number of data sets.
         starts: starts of each fit, at least 2. Too few miss the maximum of K types, and p comes out too small.
-        ridge: penalty on the slopes of gamma.
     """
     voters = expand(profiles)
     draw, search = jax.random.split(key)

@@ -206,9 +206,7 @@ def check_design(
 
     Args:
         mask: [J, S, O] options of each context that somebody met.
-        x: [J, S, O, Q] covariates of the options.
-        common: all offices share their intercepts.
-        features: what the columns are called.
+        x: [J, S, O, Q] covariates of the options, called `features`.
     """
     columns = x.shape[-1]
     features = features or [str(q + 1) for q in range(columns)]

@@ -61,13 +61,7 @@ def table_fit(types: Types, profiles: Profiles, rows: Rows, parameters: int) -> 
     """G2 and X2 of the fit. Call it under `jax.enable_x64`.
 
     Options that nobody chose are no part of the tables. Without missing votes, menus and covariates there is one
-    table, and these are the usual statistics.
-
-    Args:
-        types: the fit.
-        profiles: unique rows, as `collapse` gives them.
-        rows: the profiles as laid out; rows beyond theirs are ignored.
-        parameters: number of parameters, as from `count_parameters`.
+    table, and these are the usual statistics. `rows` are the profiles as laid out; rows beyond theirs are ignored.
     """
     context = contexts_of(profiles)
     table = row_labels(np.column_stack([context, profiles.group]))

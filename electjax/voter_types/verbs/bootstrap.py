@@ -1,7 +1,5 @@
 """How far a fit would move with other voters, or other votes of theirs: the bootstrap, labelled."""
 
-import os
-
 import jax
 import numpy as np
 import xarray as xr
@@ -16,18 +14,14 @@ from electjax.voter_types.codec import Encoded
 from electjax.voter_types.em.bootstrap import nonparametric_bootstrap, parametric_bootstrap, spread
 from electjax.voter_types.em.rows import are_counts
 from electjax.voter_types.em.uncertainty import cluster_pairs
-from electjax.voter_types.fitted import Ballots, fitted_arrays, kept_attrs, known_fit, whole_ballots
+from electjax.voter_types.fitted import Ballots, Given, fitted_arrays, kept_attrs, known_fit, whole_ballots
 from electjax.voter_types.options import BootstrapOptions
 from electjax.voter_types.schema import BOOTSTRAP, REPORTED
 
 
 @with_options
 def bootstrap(
-    fit: xr.Dataset | str | os.PathLike[str],
-    ballots: Ballots,
-    *,
-    progress: Progress | None = None,
-    options: BootstrapOptions,
+    fit: Given, ballots: Ballots, *, progress: Progress | None = None, options: BootstrapOptions
 ) -> xr.Dataset:
     """Fit a model anew to replicates of its ballots.
 

@@ -16,19 +16,14 @@ from electjax.voter_types.ballots import MISSING, place, voter_place
 from electjax.voter_types.codec import INTERCEPT, Encoded, ballot_labels, dummy_column, dummy_of, encode_ballots
 from electjax.voter_types.em.mixture import Types, log_joint
 from electjax.voter_types.em.rows import DENSE, NOTHING, Profiles, Rows, lay_out
-from electjax.voter_types.fitted import known_fit, types_of
+from electjax.voter_types.fitted import Given, known_fit, types_of
 from electjax.voter_types.schema import PREDICTION, check_dataset, checked
 from electjax.voter_types.verbs.read import read
 
 VOTERS = 1 << 20  # voters whose votes are collapsed at a time
 
 
-def predict(
-    fit: xr.Dataset | str | os.PathLike[str],
-    ballots: xr.Dataset | str | os.PathLike[str],
-    *,
-    progress: Progress | None = None,
-) -> xr.Dataset:
+def predict(fit: Given, ballots: Given, *, progress: Progress | None = None) -> xr.Dataset:
     """Posterior probabilities of the types for every voter of these ballots, which need not be those of the fit.
 
     Menus and covariates are those of the ballots (eqs. 2.4, 5.4, B.3). Offices of the fit that the ballots do not
@@ -82,7 +77,7 @@ def predict(
     return conform(found, PREDICTION)
 
 
-def given_ballots(ballots: xr.Dataset | str | os.PathLike[str]) -> xr.Dataset:
+def given_ballots(ballots: Given) -> xr.Dataset:
     """Ballots as one Dataset, read where a path is given."""
     return read(ballots) if isinstance(ballots, str | os.PathLike) else check_dataset(ballots)
 

@@ -1,7 +1,5 @@
 """What a fit leaves unexplained: whole ballots, and pairs of offices."""
 
-import os
-
 import jax
 import numpy as np
 import xarray as xr
@@ -21,7 +19,7 @@ from electjax.voter_types.em.residuals import (
     table_fit,
 )
 from electjax.voter_types.em.rows import lay_out
-from electjax.voter_types.fitted import Ballots, fitted_arrays, kept_attrs, known_fit
+from electjax.voter_types.fitted import Ballots, Given, fitted_arrays, kept_attrs, known_fit
 from electjax.voter_types.options import ResidualOptions
 from electjax.voter_types.schema import RESIDUALS
 
@@ -29,7 +27,7 @@ _PAIR = ("office", "office_")
 
 
 @with_options
-def residuals(fit: xr.Dataset | str | os.PathLike[str], ballots: Ballots, *, options: ResidualOptions) -> xr.Dataset:
+def residuals(fit: Given, ballots: Ballots, *, options: ResidualOptions) -> xr.Dataset:
     """Compare the ballots with what a fit expects of them.
 
     Menus, missing votes and covariates are taken as given: voters who share them make a table of their own, within

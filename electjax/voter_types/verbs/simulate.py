@@ -4,7 +4,6 @@ That county has the shape of a real one (section 4.1 of the voter types document
 which a voter's precinct has ten on its ballot, several of them with a candidate of one party only.
 """
 
-import os
 from typing import Any, NamedTuple
 
 import jax
@@ -21,7 +20,7 @@ from electjax.voter_types.ballots import MISSING, TICKET, ticket_menus
 from electjax.voter_types.em.mixture import LOG_ZERO, Types
 from electjax.voter_types.em.rows import NOTHING, contexts_of
 from electjax.voter_types.em.simulate import simulate_choices
-from electjax.voter_types.fitted import known_fit, types_of
+from electjax.voter_types.fitted import Given, known_fit, types_of
 from electjax.voter_types.options import SimulateOptions, YumaOptions
 from electjax.voter_types.schema import checked
 from electjax.voter_types.verbs.predict import align_ballots, encode_fitted, given_ballots
@@ -30,12 +29,7 @@ VOTERS = 1 << 20  # voters whose votes are drawn at a time
 
 
 @with_options
-def simulate(
-    fit: xr.Dataset | str | os.PathLike[str],
-    ballots: xr.Dataset | str | os.PathLike[str] | None = None,
-    *,
-    options: SimulateOptions,
-) -> xr.Dataset:
+def simulate(fit: Given, ballots: Given | None = None, *, options: SimulateOptions) -> xr.Dataset:
     """Draw every voter's type and votes from a fit, at given menus and covariates.
 
     A voter's votes do not depend on how many voters there are.
