@@ -77,7 +77,7 @@ def test_options_are_keywords_that_the_signature_shows(wing, name):
 @pytest.mark.parametrize(("wing", "name"), PUBLIC)
 def test_an_example_runs(wing, name):
     found = verb(wing, name)
-    tests = doctest.DocTestFinder(recurse=False).find(found, name, module=False, globs={"electjax": electjax})
+    tests = doctest.DocTestFinder(recurse=False).find(found, name, module=False, globs={})
     examples = [test for test in tests if test.examples]
     assert examples, "no example"
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)

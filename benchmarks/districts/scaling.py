@@ -17,11 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import common
 
-INDIA = {
-    "india dpm": ("dpm", {}),
-    "india pcm .99": ("pcm", {"eta": 0.99}),
-    "india pcm .8": ("pcm", {"eta": 0.8}),
-}
+INDIA = {"india dpm": ("dpm", {}), "india pcm .99": ("pcm", {"eta": 0.99}), "india pcm .8": ("pcm", {"eta": 0.8})}
 PARTS = ("electors", *INDIA, "california")
 ARGS = common.arguments(__doc__.splitlines()[0], PARTS)
 common.pin(1 if ARGS.part == "electors" else 2)

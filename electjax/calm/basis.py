@@ -36,7 +36,7 @@ class Basis:
     Attributes:
         booths: checked, parties in the order of the fit.
         point: the parameters of the fit, its booths' effects in free directions.
-        to: where these booths find theirs.
+        to: how the parameters of the fit are carried over to these booths and constituencies.
         own: row of each booth in the fit, whether or not it was kept out there; -1 for none.
         areas: place of each constituency in the fit, -1 for none.
     """

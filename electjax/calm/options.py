@@ -6,8 +6,6 @@ What a diagnostic adds to the options of a fit is declared in its own file, in `
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
-from importlib import import_module
-from pkgutil import iter_modules
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +14,7 @@ from electjax.calm.model.design import Affinity, Design, Effects, Hyper, Weighti
 from electjax.data.axes import Axis, proximity_of
 from electjax.data.errors import data_error, suggest
 from electjax.data.options import as_json, made, option, options
+from electjax.numerics.registry import names_in
 
 JOINT = (
     "booth effects are fitted, not integrated out: that biases eta, and with many booths to a constituency its "
@@ -322,7 +321,7 @@ class TaskOptions:
 
 def diagnostic_names() -> list[str]:
     """The diagnostics there are: the files of `electjax/calm/diagnostics`."""
-    return sorted(found.name for found in iter_modules(import_module("electjax.calm.diagnostics").__path__))
+    return names_in("electjax.calm.diagnostics")
 
 
 def read_options(text: str) -> FitOptions:

@@ -15,13 +15,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from pkgutil import iter_modules
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from electjax.data.errors import ElectionDataError, data_error, suggest
+from electjax.numerics.registry import names_in
 
 UNKNOWN = -1
 _KEYS = ("categories", "kernel", "proximity", "within")
@@ -107,7 +107,7 @@ def axis_names(axes: Sequence[Axis]) -> list[str]:
 
 def kernel_names() -> list[str]:
     """The kernels there are: the files of `electjax/data/kernels`."""
-    return sorted(found.name for found in iter_modules(import_module("electjax.data.kernels").__path__))
+    return names_in("electjax.data.kernels")
 
 
 def kernel_of(name: str) -> Any:

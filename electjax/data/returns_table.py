@@ -141,11 +141,7 @@ def open_bytes(path: Path) -> bytes:
     except IsADirectoryError:
         problem, expected, mend = "this is a folder", "a file", "name the file in it"
     except (OSError, EOFError, zlib.error) as error:
-        problem, expected, mend = (
-            f"cannot be read ({error})",
-            "a readable file",
-            "check the file and its permissions",
-        )
+        problem, expected, mend = (f"cannot be read ({error})", "a readable file", "check the file and its permissions")
     raise data_error(problem, where=str(path), expected=expected, mend=mend)
 
 
@@ -191,20 +187,12 @@ def parse_table(file: str, raw: bytes, encoding: str) -> Table:
 def _decode(file: str, raw: bytes, encoding: str) -> str:
     row = None
     if raw[:2] == b"PK":
-        problem, expected, mend = (
-            "this is a zip archive or a workbook",
-            "a text file",
-            "unpack it or save it as CSV",
-        )
+        problem, expected, mend = ("this is a zip archive or a workbook", "a text file", "unpack it or save it as CSV")
     else:
         try:
             text = raw.decode(encoding)
         except LookupError:
-            problem, expected, mend = (
-                f"no encoding {encoding!r}",
-                "a Python codec name",
-                "pass encoding='utf-8'",
-            )
+            problem, expected, mend = (f"no encoding {encoding!r}", "a Python codec name", "pass encoding='utf-8'")
         except UnicodeDecodeError as error:
             row = raw[: error.start].count(b"\n") + 1
             guess = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "cp1252"
@@ -214,9 +202,5 @@ def _decode(file: str, raw: bytes, encoding: str) -> str:
             if "\0" not in text:
                 return text
             row = text[: text.index("\0")].count("\n") + 1
-            problem, expected, mend = (
-                "a NUL character",
-                "text",
-                "pass the file's encoding, e.g. encoding='utf-16'",
-            )
+            problem, expected, mend = ("a NUL character", "text", "pass the file's encoding, e.g. encoding='utf-16'")
     raise data_error(problem, where=file, row=row, expected=expected, mend=mend)

@@ -55,11 +55,17 @@ class SeedOptions:
 
 
 @options
-class SimulateOptions(SeedOptions):
+class EngineOptions(SeedOptions):
+    """How electors are drawn."""
+
+    engine: Engine = option("leap", _LEAP)
+
+
+@options
+class SimulateOptions(EngineOptions):
     """How elections are simulated."""
 
     runs: int = option(100, "simulated elections; run r depends on the seed and r alone", low=1)
-    engine: Engine = option("leap", _LEAP)
     chunk: int | None = option(
         None, "runs a compiled call, rounded up to whole batches; no result depends on it", low=1
     )
@@ -73,7 +79,7 @@ class PredictOptions(SeedOptions):
 
 
 @options
-class CalibrateOptions(SeedOptions):
+class CalibrateOptions(EngineOptions):
     """How a calibration searches, and what it compares; `electjax.districts.abc.METHODS` has more for each method."""
 
     method: str = option(
@@ -118,7 +124,6 @@ class CalibrateOptions(SeedOptions):
         "regression adjustment of the accepted draws; None: "
         + ", ".join(f"{method.name} {method.adjust}" for method in METHODS.values()),
     )
-    engine: Engine = option("leap", _LEAP)
 
 
 @options

@@ -191,11 +191,7 @@ def hypergeometric(
     n = jnp.where(flip_draws, total - draws, draws)
     whole = jnp.maximum(total, 1.0)
     small = n * (k / whole) < INVERSION_MEAN
-    x = jnp.where(
-        small,
-        _hypergeometric_inversion(u, k, whole, n),
-        _hypergeometric_cornish_fisher(u, k, whole, n),
-    )
+    x = jnp.where(small, _hypergeometric_inversion(u, k, whole, n), _hypergeometric_cornish_fisher(u, k, whole, n))
     x = jnp.where(flip_draws, k - x, x)
     x = jnp.where(flip_good, draws - x, x)
     return jnp.clip(x, jnp.maximum(0.0, draws + good - total), jnp.minimum(good, draws))

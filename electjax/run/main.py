@@ -126,10 +126,7 @@ def sweep_job(cfg: DictConfig, folder: Path, *, number: int, overrides: list[str
         if cfg.resume is not None:
             raise ConfigError("resume: one run at a time, without -m")
         result, _ = run(cfg, folder, live=None if basic else False, command=command_of(overrides), note=note)
-        print(
-            f"job {number} ({' '.join(overrides)}): done in {result.metrics['seconds']:.1f} s",
-            file=sys.stderr,
-        )
+        print(f"job {number} ({' '.join(overrides)}): done in {result.metrics['seconds']:.1f} s", file=sys.stderr)
     except Exception as error:
         complain(error, prefix=f"job {number} ({' '.join(overrides)})")
         note["error"] = one_line(error)

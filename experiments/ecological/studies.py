@@ -13,14 +13,7 @@ import electjax
 from electjax.ecological.keys import SOLO, pooling_keys
 from electjax.ecological.model.balance import balance
 from electjax.ecological.model.data import Blocks, over_blocks
-from electjax.ecological.model.estimate import (
-    Mode,
-    curvature,
-    expected_tables,
-    in_contests,
-    mode,
-    unit_tables,
-)
+from electjax.ecological.model.estimate import Mode, curvature, expected_tables, in_contests, mode, unit_tables
 from electjax.ecological.model.problem import (
     Problem,
     in_surroundings,

@@ -28,10 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:eta is chosen by the penalty alo
 
 PARTIES, AXES, PLACES = ["A", "B", "others"], ["age", "caste"], ["north", "south"]
 CELLS = [("young", "X"), ("young", ""), ("old", "X"), ("old", "")]
-SPEC = {
-    "age": {"categories": ["young", "old"], "kernel": "ordinal"},
-    "caste": {"categories": ["X"], "kernel": "match"},
-}
+SPEC = {"age": {"categories": ["young", "old"], "kernel": "ordinal"}, "caste": {"categories": ["X"], "kernel": "match"}}
 ETA = np.array([0.2, 0.4])
 FIT = electjax.calm.fit  # as it is
 

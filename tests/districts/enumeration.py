@@ -41,11 +41,7 @@ def polling_orders(electors: tuple[int, ...], rule: str) -> list[tuple[int, ...]
 
 
 def law(
-    electors: tuple[int, ...],
-    theta: tuple[float, ...],
-    weights: Weights,
-    totals: tuple[int, ...] | None,
-    rule: str,
+    electors: tuple[int, ...], theta: tuple[float, ...], weights: Weights, totals: tuple[int, ...] | None, rule: str
 ) -> dict[Table, float]:
     """Probability of every vote table; a party whose total is used up leaves everybody's choice.
 

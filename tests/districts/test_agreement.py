@@ -204,8 +204,7 @@ def test_bound_engines_agree_at_every_gamma(bookkeeping: str, case: str, gamma: 
 @pytest.mark.parametrize("case", ["equal", "unequal", "equal, early"])
 @pytest.mark.parametrize("bookkeeping", ["interleaved", "by_district"])
 @pytest.mark.parametrize(
-    ("model", "params", "options"),
-    [("dm", {"concentration": 3.0}, {}), ("dpm", {"gamma": 0.6}, {"reading": "count"})],
+    ("model", "params", "options"), [("dm", {"concentration": 3.0}, {}), ("dpm", {"gamma": 0.6}, {"reading": "count"})]
 )
 def test_bound_single_blocks_agree(
     model: str, params: dict[str, Any], options: dict[str, Any], bookkeeping: str, case: str

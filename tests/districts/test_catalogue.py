@@ -114,10 +114,7 @@ def test_odisha_lok_sabha_is_a_summary():
     assert election.attrs["votes_total"] == 23_000_000
 
 
-@pytest.mark.parametrize(
-    ("name", "seats"),
-    [("delhi2013", [32, 28, 10, 0]), ("odisha2019_assembly", [114, 23, 9, 0])],
-)
+@pytest.mark.parametrize(("name", "seats"), [("delhi2013", [32, 28, 10, 0]), ("odisha2019_assembly", [114, 23, 9, 0])])
 def test_others_may_be_forbidden_to_win(name, seats):
     allowed = electjax.districts.load(name)
     forbidden = electjax.districts.load(name, others_may_win=False)
@@ -158,10 +155,7 @@ def test_paper_summary_equals_the_transcribed_tables(name):
     election = electjax.districts.load(name)
     assert election["paper_seats"].values.tolist() == seats
     assert election["paper_popularity"].values.tolist() == theta
-    assert (election["paper_mwm"].item(), election["paper_swm"].item()) == (
-        float(row["mwm"]),
-        float(row["swm"]),
-    )
+    assert (election["paper_mwm"].item(), election["paper_swm"].item()) == (float(row["mwm"]), float(row["swm"]))
 
 
 @pytest.mark.parametrize(

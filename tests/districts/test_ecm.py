@@ -241,10 +241,7 @@ OPTIONS = [
 ]
 QUICK = [
     dict(zip(("reading", "ball", "urn", "bookkeeping", "overflow"), chosen.split(), strict=True))
-    for chosen in (
-        "fraction community national by_district split",
-        "literal elector district interleaved exceed",
-    )
+    for chosen in ("fraction community national by_district split", "literal elector district interleaved exceed")
 ]
 
 

@@ -474,13 +474,7 @@ def wide_table():
 
 def lokdhaba_table():
     rows = lokdhaba_rows(*((d + 1, f"D{d}", p, 10 * d + k + 1, 3 - k) for d in range(4) for k, p in enumerate(PARTIES)))
-    return (
-        LOKDHABA,
-        [[str(r.get(c, "")) for c in LOKDHABA] for r in rows],
-        "Votes",
-        "Party",
-        "Constituency_Name",
-    )
+    return (LOKDHABA, [[str(r.get(c, "")) for c in LOKDHABA] for r in rows], "Votes", "Party", "Constituency_Name")
 
 
 def tcpd_table():
@@ -491,22 +485,10 @@ def tcpd_table():
 def mit_table():
     rows = mit_rows(*((f"D{d}", f"P{k}", p, p, 10 * d + k + 1) for d in range(4) for k, p in enumerate(PARTIES)))
     header = [c for c in MIT if c != "totalvotes"]
-    return (
-        header,
-        [[str(r.get(c, "")) for c in header] for r in rows],
-        "candidatevotes",
-        "party_simplified",
-        "state",
-    )
+    return (header, [[str(r.get(c, "")) for c in header] for r in rows], "candidatevotes", "party_simplified", "state")
 
 
-TABLES = {
-    "tidy": tidy_table,
-    "wide": wide_table,
-    "lokdhaba": lokdhaba_table,
-    "tcpd": tcpd_table,
-    "mit": mit_table,
-}
+TABLES = {"tidy": tidy_table, "wide": wide_table, "lokdhaba": lokdhaba_table, "tcpd": tcpd_table, "mit": mit_table}
 
 
 def save(path, header, rows):
@@ -667,10 +649,7 @@ def test_further_faults_name_the_place(tmp_path, text, parts):
             "row 2, column 'electors': district 'X' has 10 votes and 5 electors",
         ),
         ("district,party,votes\nX,A,5\nX,B,5\n", "row 2: 'X' is tied: counted for 'A'"),
-        (
-            "district,votes_A,votes_B,winner\nX,1,2,A\n",
-            "row 2, column 'winner': the declared winner 'A' has 1 votes",
-        ),
+        ("district,votes_A,votes_B,winner\nX,1,2,A\n", "row 2, column 'winner': the declared winner 'A' has 1 votes"),
     ],
 )
 def test_what_looks_wrong_is_a_warning(tmp_path, text, words):

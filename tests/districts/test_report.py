@@ -96,10 +96,7 @@ def fake_metrics() -> dict:
             "dm": {"default": result(3.0, [41.3, 26.9, 1.4, 0.4], [42, 27, 1, 0], 0.0, 11.2)},
             "dpm": {
                 "default": result(0.99, [38.2, 27.5, 3.1, 1.2], [38, 28, 3, 1], 0.0, 12.52),
-                "optimal": {
-                    **result(0.8712, [61.4, 8.6, 0, 0], [62, 8, 0, 0], 0.165, 1.31),
-                    "best_draw": best,
-                },
+                "optimal": {**result(0.8712, [61.4, 8.6, 0, 0], [62, 8, 0, 0], 0.165, 1.31), "best_draw": best},
             },
         },
         "simulations": 20400,
@@ -282,12 +279,7 @@ def test_report_is_self_contained_and_accessible(tmp_path):
     anchors = {a["href"][1:] for tag, a in page.tags if tag == "a"}
     assert anchors <= {a["id"] for tag, a in page.tags if tag == "section"}
     assert html.startswith("<!DOCTYPE html>")
-    for text in (
-        "Delhi Legislative Assembly 2020",
-        "seed: 42",
-        "20,400 simulated elections",
-        "Returns: Official",
-    ):
+    for text in ("Delhi Legislative Assembly 2020", "seed: 42", "20,400 simulated elections", "Returns: Official"):
         assert text in html
     cells = next(row for row in page.rows if "explore exploit" in row)
     assert cells[:4] == ["DPM", "explore exploit", "20,000", "150 (0.75%)"]

@@ -429,13 +429,7 @@ def test_two_sweeps_in_one_second_do_not_mix(here, monkeypatch):
 
 def test_the_joblib_launcher_works(here, monkeypatch):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
-    arguments = [
-        "-m",
-        "data=csv",
-        "data.path=x.csv,y.csv",
-        "hydra/launcher=joblib",
-        "hydra.launcher.n_jobs=2",
-    ]
+    arguments = ["-m", "data=csv", "data.path=x.csv,y.csv", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
     assert run(monkeypatch, *arguments) == 1  # the jobs say why they fail, each from its own process
     said = (only_folder(here / "multirun" / "returns") / "sweep.md").read_text("utf-8")
     assert "x.csv" in said

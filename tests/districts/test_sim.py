@@ -110,8 +110,7 @@ def disagreement(total: int, runs: int, batch: int, params: dict[str, Any] | Non
 
 SWAYED = [(scope, kappa) for kappa in ("fixed", "beta") for scope in ("district", "community", "national")]
 EVERY = pytest.mark.parametrize(
-    ("influence", "kappa"),
-    [pytest.param(*case, marks=pytest.mark.slow) for case in [("none", "fixed"), *SWAYED]],
+    ("influence", "kappa"), [pytest.param(*case, marks=pytest.mark.slow) for case in [("none", "fixed"), *SWAYED]]
 )
 
 

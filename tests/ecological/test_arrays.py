@@ -147,15 +147,7 @@ def test_a_batch_of_tables_shares_margins_and_bounds(drawn):
 
 def test_drawn_units_fit_together():
     found = drawn_units(
-        1,
-        contests=12,
-        units=20,
-        rows=4,
-        parties=5,
-        fewest_units=0.3,
-        fielded=0.4,
-        abstention=0.3,
-        traits=2,
+        1, contests=12, units=20, rows=4, parties=5, fewest_units=0.3, fielded=0.4, abstention=0.3, traits=2
     )
     np.testing.assert_array_equal(found.tables.sum(axis=3), found.rows)
     np.testing.assert_array_equal(found.tables.sum(axis=2), found.columns)
@@ -179,15 +171,7 @@ def test_drawn_units_fit_together():
     np.testing.assert_allclose(theta.sum(axis=2), 1.0)
     assert abs(np.median(theta[np.arange(12), :, last]) - 0.3) < 0.1
     again = drawn_units(
-        1,
-        contests=12,
-        units=20,
-        rows=4,
-        parties=5,
-        fewest_units=0.3,
-        fielded=0.4,
-        abstention=0.3,
-        traits=2,
+        1, contests=12, units=20, rows=4, parties=5, fewest_units=0.3, fielded=0.4, abstention=0.3, traits=2
     )
     np.testing.assert_array_equal(again.tables, found.tables)
 

@@ -15,14 +15,7 @@ from electjax.ecological.model import problem as pb
 from electjax.ecological.model.balance import contest_bounds, unit_bounds
 from electjax.ecological.model.data import block_places
 from electjax.numerics.host import double_precision
-from tests.ecological.three_contests import (
-    COLUMNS,
-    ROWS,
-    dense,
-    point_of,
-    shares_by_hand,
-    spread_by_hand,
-)
+from tests.ecological.three_contests import COLUMNS, ROWS, dense, point_of, shares_by_hand, spread_by_hand
 
 
 @pytest.fixture(autouse=True)

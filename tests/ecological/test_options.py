@@ -66,11 +66,7 @@ def test_options_that_are_misspelt_are_told_from_those_of_the_reader() -> None:
         ("simulate", {"tau": (0.1, 0.2)}, r"simulate\(tau=\): found .* expected 3 numbers"),
         ("simulate", {"kind": "people"}, r"simulate\(kind=\): found 'people'; expected one of votes, groups"),
         ("read", {"merge_below": 1.0}, r"read\(merge_below=\): found 1.0"),
-        (
-            "calibrate_context",
-            {"contexts": (0.5, 0.2, 0.8)},
-            r"contexts=\): found .* at least three .*ascending",
-        ),
+        ("calibrate_context", {"contexts": (0.5, 0.2, 0.8)}, r"contexts=\): found .* at least three .*ascending"),
         ("calibrate_context", {"draws": 20}, r"calibrate_context\(draws=\): found 20; expected one of"),
     ],
 )

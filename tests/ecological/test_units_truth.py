@@ -71,12 +71,7 @@ def test_traits_of_options():
         electjax.ecological.read(long_frame(), row_traits=pd.concat([rows, rows], ignore_index=True))
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "match"),
-    [
-        ("contest,party", "contest,parties", "no column for rows"),
-    ],
-)
+@pytest.mark.parametrize(("old", "new", "match"), [("contest,party", "contest,parties", "no column for rows")])
 def test_faults_of_a_truth_are_named(tmp_path, old, new, match):
     assert old in TRUTH
     with pytest.raises(ElectionDataError, match=match):

@@ -247,10 +247,7 @@ def test_multinomial_over_many_categories(categories: int) -> None:
     lanes, n = 20_000, 3000
     weights = np.where(np.arange(categories) % 7 == 3, 0.0, 1.0 + np.arange(categories) % 5)
     bits = random.random_bits(jax.random.key(31), jnp.arange(lanes), categories)
-    counts = np.asarray(
-        multinomial(bits, jnp.full(lanes, n), columns(*weights, width=lanes)),
-        np.float64,
-    )
+    counts = np.asarray(multinomial(bits, jnp.full(lanes, n), columns(*weights, width=lanes)), np.float64)
     assert np.all(counts.sum(axis=0) == n)
     assert np.all(counts[weights == 0] == 0)
     p = weights / weights.sum()

@@ -208,11 +208,7 @@ def test_a_users_file_takes_the_place_of_the_generated_one(here, monkeypatch, ca
         (["+experiment=yuma_like", "voter_types.choose=bci"], 2, "voter_types.choose: expected one of aic, bic"),
         (["+experiment=yuma_like", "voter_types.choose=7"], 2, "voter_types.choose: expected one of"),
         (["+experiment=yuma_like", "voter_types.errors=bootstrap"], 2, "voter_types.errors"),
-        (
-            ["+experiment=yuma_like", "voter_types.restarts=0"],
-            2,
-            "voter_types.restarts: expected a whole number of",
-        ),
+        (["+experiment=yuma_like", "voter_types.restarts=0"], 2, "voter_types.restarts: expected a whole number of"),
         (["+experiment=yuma_like", "voter_types.level=95"], 2, "voter_types.level: expected a number between 0 and 1"),
         (["+experiment=yuma_like", "voter_types.covariates=age"], 2, "voter_types.covariates: expected a list"),
         (["+experiment=yuma_like", "data.nota=drop"], 2, "data.nota: no such key"),
@@ -347,10 +343,7 @@ def true_fit(ballots: xr.Dataset) -> xr.Dataset:
             "profile_weight": ("profile", np.ones(ballots.sizes["voter"])),
             "profile_covariate": (("profile", "term"), design),
         },
-        coords={
-            **{name: ballots[name] for name in ("type", "office", "option", "option_label")},
-            "term": terms,
-        },
+        coords={**{name: ballots[name] for name in ("type", "office", "option", "option_label")}, "term": terms},
         attrs={"voters": float(ballots.sizes["voter"]), "scheme": "ticket", "name": "truth", "log_likelihood": 0.0},
     )
 
@@ -457,10 +450,7 @@ def test_mistaken_arguments_are_one_line(county, truth):
             "found -1; expected a whole number of at least 1",
         ),
         (lambda: electjax.voter_types.simulate(truth, voters=0), "found 0; expected a whole number of at least 1"),
-        (
-            lambda: voter_covariates(numbered, few["covariate"].values),
-            "found a ndarray; expected names of terms",
-        ),
+        (lambda: voter_covariates(numbered, few["covariate"].values), "found a ndarray; expected names of terms"),
         (lambda: voter_covariates(numbered, 0.5), "found a float; expected names of terms"),
         (lambda: voter_covariates(numbered, [7]), "no covariate '7'"),
         (

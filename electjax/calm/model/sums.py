@@ -248,7 +248,7 @@ def is_traced(tree: Any) -> bool:
 
 
 def parts_of(problem: Problem) -> tuple[Part, ...]:
-    """The problem in parts of one size, one per core; the last overlaps the one before where it does not come out."""
+    """The problem in parts of one size, one per core; the last is filled up with chunks of weight 0."""
     chunks, chunk = problem.booths.weight.shape
     size = -(-chunks // min(host_workers(), chunks))
     found = []

@@ -31,7 +31,7 @@ def bootstrap(
     """Fit a model anew to its booths, drawn with replacement within each constituency.
 
     What standardises g, and the weights of the mobilisation, are those of the fit. Where the fit was
-    integrated (`calm.integrate`), every replicate is.
+    integrated (`integrate=True`), every replicate is.
 
     Args:
         fit: what `calm.fit` returned, or its file.

@@ -216,8 +216,8 @@ def _cut(key: Array, lane: Array, votes: Array, remaining: Array) -> Array:
     """The part of a block's votes cast up to the vote by which a first party reaches its total; all if none does.
 
     Votes of a block come at independent uniform times: the interval in which that vote lies is halved, each half
-    holding a Binomial(n, 1/2) of every cell, until it is alone. Nothing cast after it may stand: it would come
-    sooner in districts where the party is weak.
+    holding a Binomial(n, 1/2) of every cell, until it is alone. Votes cast after it are drawn
+    anew without the party: to keep them would favour it in districts where it is weak.
     """
 
     def reached(cast: Array) -> Array:

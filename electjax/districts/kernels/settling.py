@@ -131,9 +131,7 @@ def settle(
             over = jnp.sum(come, axis=1, dtype=jnp.int32) > space
             # a branch, not a selection: in most blocks no district fills in any run
             stay = jax.lax.cond(
-                jnp.any(over),
-                lambda: _turn_away(words(key_turns, 1, 2 * turn + 1)[0], come, space, over),
-                lambda: come,
+                jnp.any(over), lambda: _turn_away(words(key_turns, 1, 2 * turn + 1)[0], come, space, over), lambda: come
             )
             left = left - jnp.sum(stay, axis=0, dtype=jnp.int32)
             # told by the run's own lanes alone, whatever the others in its batch do

@@ -36,6 +36,7 @@ def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None) -> 
         ElectionDataError: an unknown kind, or one that the result has not the variables for.
 
     Example:
+        >>> import electjax
         >>> election = electjax.districts.uniform({"A": 0.6, "B": 0.4}, districts=20, electors=1000)
         >>> elections = electjax.districts.simulate(election, model="dm", runs=10)
         >>> figure = electjax.districts.plot(elections, kind="seats")

@@ -123,10 +123,6 @@ def decode_runs(whole: Outcome, encoded: Encoded, attrs: Mapping[str, Any]) -> x
             "mwm": ("run", whole.summary.mwm),
             "swm": ("run", whole.summary.swm),
         },
-        coords={
-            "run": np.arange(len(whole.summary.mwm)),
-            "district": encoded.districts,
-            "party": encoded.parties,
-        },
+        coords={"run": np.arange(len(whole.summary.mwm)), "district": encoded.districts, "party": encoded.parties},
         attrs=attrs,
     )

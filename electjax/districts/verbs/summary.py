@@ -30,6 +30,7 @@ def summary(fit: xr.Dataset | str | os.PathLike[str]) -> pd.DataFrame:
         ElectionDataError: neither of them.
 
     Example:
+        >>> import electjax
         >>> election = electjax.districts.uniform({"A": 0.6, "B": 0.4}, districts=20, electors=1000)
         >>> elections = electjax.districts.simulate(election, model="dm", runs=10)
         >>> electjax.districts.summary(elections).index.tolist()

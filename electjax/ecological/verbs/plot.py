@@ -35,6 +35,7 @@ def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None, *, 
             for.
 
     Example:
+        >>> import electjax
         >>> units = electjax.ecological.simulate(contests=3, units=10, rows=3, parties=3, seed=1)
         >>> estimate = electjax.ecological.estimate(units, draws=0, contexts=())
         >>> figure = electjax.ecological.plot(estimate, kind="truth")

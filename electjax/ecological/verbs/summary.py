@@ -27,6 +27,7 @@ def summary(fit: xr.Dataset | str | os.PathLike[str], *, contest: str | None = N
         ElectionDataError: no estimate, or an unknown contest.
 
     Example:
+        >>> import electjax
         >>> units = electjax.ecological.simulate(contests=3, units=10, rows=3, parties=3, seed=1)
         >>> table = electjax.ecological.summary(electjax.ecological.estimate(units, draws=0, contexts=()))
         >>> table.groupby("row")["share"].sum().round(6).unique().tolist()

@@ -22,15 +22,7 @@ from electjax.data.files import atomic_path
 from electjax.districts.results import parameter_names
 from electjax.run.main import use_compilation_cache
 
-ELECTIONS = (
-    "delhi2013",
-    "delhi2015",
-    "delhi2020",
-    "odisha2019_assembly",
-    "odisha2019_loksabha",
-    "us2016",
-    "us2020",
-)
+ELECTIONS = ("delhi2013", "delhi2015", "delhi2020", "odisha2019_assembly", "odisha2019_loksabha", "us2016", "us2020")
 FRESH = 200  # elections simulated at psi_opt
 SHARES = (0.35, 0.35, 0.1, 0.1, 0.1)  # of SIM's communities
 SEARCHED = {"phi": {"levels": [-1, 0, 1]}, "concentration": (0.05, 50.0), "sigma": (0.1, 4.0)}

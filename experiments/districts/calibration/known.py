@@ -62,10 +62,7 @@ def elections():
         )
         names = [f"district {s + 1}" for s in range(problem["districts"])]
         votes = run["votes"].isel(run=0).values
-        yield (
-            problem,
-            dataset(votes, districts=names, parties=list(problem["shares"]), attrs={"name": "known"}),
-        )
+        yield (problem, dataset(votes, districts=names, parties=list(problem["shares"]), attrs={"name": "known"}))
 
 
 def summary(values, weight):

@@ -62,10 +62,7 @@ class Fitted(NamedTuple):
 
 DEFAULT = Reading("default")
 READINGS = {
-    "dm": (
-        Reading("Dirichlet(3 θ), the default"),
-        Reading("Dirichlet(θ), the literal text", {"concentration": 1.0}),
-    ),
+    "dm": (Reading("Dirichlet(3 θ), the default"), Reading("Dirichlet(θ), the literal text", {"concentration": 1.0})),
     "dpm": (
         Reading("fractions, prior mass 2.5, the default"),
         Reading("fractions without prior mass", {"prior_mass": 0.0}),
