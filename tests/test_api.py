@@ -94,7 +94,7 @@ def test_a_docstring_says_what_goes_in_and_what_comes_back(wing, name):
     text = inspect.getdoc(verb(wing, name)) or ""
     head = text.splitlines()[0]
     assert 15 < len(head) <= 120
-    assert head[-1] in ".:"
+    assert head[-1] in ".:?"
     if name not in ("list", "list_models", "describe", "load"):
         assert "Returns:" in text
     if any(p.kind is p.POSITIONAL_OR_KEYWORD for p in inspect.signature(verb(wing, name)).parameters.values()):

@@ -21,6 +21,9 @@ _PRINTED = "as printed in the paper"
 def validate(election: xr.Dataset) -> xr.Dataset:
     """Check an election Dataset against the schema.
 
+    Args:
+        election: votes, winners, popularity and seats as `districts.read` gives them.
+
     Returns:
         A copy with the schema's order of dims, and units where they were missing. Variables: votes(district, party),
         electors, winner and winner_votes(district), popularity and seats(party).
