@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 import electjax
+from electjax.districts.abc.distance import Measure, Target
 from electjax.districts.abc.generation import permitted
 from electjax.districts.abc.methods.rejection import rejection
 from electjax.districts.abc.methods.smc import SMCOptions, effective_size, next_tolerance, pack, smc, unpack
@@ -348,7 +349,7 @@ def test_few_draws_a_generation_are_enough_to_go_on(known, accept):
 
 
 def test_a_statistic_that_is_not_always_a_number_keeps_its_scale():
-    measure = electjax.districts.abc.Measure(electjax.districts.abc.Target(np.zeros(2), np.ones(2)))
+    measure = Measure(Target(np.zeros(2), np.ones(2)))
     features = np.random.default_rng(0).normal(size=(400, 2))
     features[0, 0] = np.nan
     scale = measure.rescaled(features).goal.tolerance
