@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 import electjax
-from electjax.data.errors import ElectionDataError, data_error
+from electjax.data.errors import data_error
 
 Kind = Literal["count", "whole", "number", "share", "label", "key", "flag"]
 _WORDS = {
@@ -201,18 +201,3 @@ def unknown_kind(dataset: xr.Dataset, where: str, schemas: Sequence[Schema]) -> 
     problem = f"this is {told!r}" if told else f"variables {', '.join(map(str, list(dataset.variables)[:8]))}"
     known = ", ".join(schema.name for schema in schemas)
     raise data_error(problem, where=where, expected=f"one of: {known}", mend="load it with the wing that made it")
-
-
-__all__ = [
-    "ElectionDataError",
-    "Schema",
-    "Variable",
-    "arranged",
-    "check_values",
-    "conform",
-    "place_of",
-    "refuse",
-    "schema_of",
-    "spot",
-    "unknown_kind",
-]

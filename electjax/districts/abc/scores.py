@@ -9,8 +9,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-BLOCKS = 20  # groups of draws behind the standard error of a score
-
 
 class Score(NamedTuple):
     """A score and the Monte Carlo standard error that the number of draws gives it."""

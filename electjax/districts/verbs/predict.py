@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from electjax.data.errors import data_error
 from electjax.data.options import with_options
+from electjax.data.progress import Progress
 from electjax.data.schema import conform
 from electjax.districts.codec import encode, encode_params, plain_params, provenance, seed_key
 from electjax.districts.models import get_simulator
@@ -20,7 +21,7 @@ from electjax.districts.options import PredictOptions
 from electjax.districts.results import SIMULATION, parameter_names
 from electjax.districts.scenario import Basis, change_parameters, totals
 from electjax.districts.store import Stored, election_of, fit_of
-from electjax.districts.verbs.simulate import Progress, decode_runs, in_chunks, runs_a_call
+from electjax.districts.verbs.simulate import decode_runs, in_chunks, runs_a_call
 
 
 @with_options

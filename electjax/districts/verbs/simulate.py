@@ -10,6 +10,7 @@ import xarray as xr
 
 from electjax.data.labels import strings
 from electjax.data.options import with_options
+from electjax.data.progress import Progress
 from electjax.data.schema import conform
 from electjax.districts.codec import Encoded, encode, encode_params, plain_params, provenance, seed_key
 from electjax.districts.models import get_simulator
@@ -21,8 +22,6 @@ from electjax.numerics.parallel import ordered_map
 
 CHUNK_RUNS = 128
 CHUNK_BYTES = 2**28
-
-Progress = Callable[[int, int, str], None]
 
 
 @with_options
