@@ -1,0 +1,227 @@
+"""What rows of elections mean, the same in every wing: which belong, totals, repeats, several elections in one file."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from electjax.data.errors import data_warning
+from electjax.data.numbers import looks_numeric, number
+from electjax.data.reading import Handling
+from electjax.data.table import Table, fold, near
+
+TOTALS = frozenset("statewide nationwide sum sums gesamt insgesamt summe totale totaux overall".split())  # noqa: SIM905
+# Columns that tell elections apart, where a file has several values of them.
+ELECTIONS = (
+    "office",
+    "contest",
+    "race",
+    "year",
+    "election",
+    "election_date",
+    "date",
+    "election_type",
+    "stage",
+    "round",
+)
+_TOTAL = re.compile(r"^(grand|sub)?[ -]?totals?\b|\btotals?$", re.IGNORECASE)
+_SHOWN = 15
+
+
+def select(table: Table, where: Mapping[str, Any]) -> Table:
+    """The rows whose cells are among the given values: as text whatever the case, or as numbers."""
+    for name, value in where.items():
+        position = table.asked(name, "where")
+        column = table.columns[position]
+        wanted = [str(each) for each in (value if isinstance(value, list | tuple | set) else [value])]
+        folded = {text.casefold() for text in wanted}
+        numbers = {number(text) for text in wanted} - {np.nan}
+        good = np.array([text.casefold() in folded or number(text) in numbers for text in column.texts], dtype=bool)
+        kept = good[column.codes]
+        if not kept.any():
+            present = column.present()
+            raise table.fault(
+                f"no row has the value {', '.join(map(repr, wanted))}",
+                None,
+                position,
+                expected=f"one of {', '.join(present[:_SHOWN])}",
+                mend=near(wanted[0], present),
+            )
+        left = len(kept) - int(kept.sum())
+        table = table.take(kept, f"{left} rows with another {column.name} left out") if left else table
+    return table
+
+
+def without_footnotes(table: Table, *, blank_rows: bool = False) -> Table:
+    """The table without comments, rows that repeat the header, blank rows, and the notes that stand below it.
+
+    A note is a row with text in its first cell alone where rows usually have more; between rows it leaves a warning.
+
+    Args:
+        table: all rows of a file.
+        blank_rows: whether rows without any cell stay, as ballots do on which nothing is marked.
+    """
+    if len(table.columns) < 2 or not len(table):
+        return table
+    filled = np.zeros(len(table), np.int64)
+    for column in table.columns:
+        filled += ~column.blank
+    first = table.columns[0]
+    numeric = np.array([looks_numeric(text) for text in first.texts], dtype=bool)[first.codes]
+    comment = np.array([text.startswith("#") for text in first.texts], dtype=bool)[first.codes] & (filled == 1)
+    alone = (filled == 1) & ~first.blank & ~numeric & ~comment
+    usual = int(np.median(filled))
+    alone &= usual > 1
+    below = np.flip(np.logical_and.accumulate(np.flip(alone | comment | (filled == 0))))
+    notes = [
+        f"row {table.lines[at]} below the table left out: {first.at(int(at))[:60]!r}"
+        for at in np.flatnonzero(below & alone)
+    ]
+    again = _repeats_header(table)
+    notes += [f"row {table.lines[at]} repeats the header and is left out" for at in np.flatnonzero(again)[:3]]
+    if comment.any():
+        notes.append(f"{int(comment.sum())} comments left out, the first in row {table.lines[comment.argmax()]}")
+    lone = alone & ~below
+    empty = (filled == 0) & (not blank_rows)
+    inside = empty & ~np.flip(np.logical_and.accumulate(np.flip(empty | below)))
+    if inside.any():
+        notes.append(f"{int(inside.sum())} blank rows left out, the first is row {table.lines[inside.argmax()]}")
+    if lone.any() and len(table.columns) > 2:
+        row = int(lone.argmax())
+        left = table.take(~(lone | (below & ~(filled == 0)) | empty | comment | again), *notes)
+        data_warning(
+            f"{int(lone.sum())} rows with one cell left out, the first says {first.at(row)[:60]!r}",
+            where=table.file,
+            row=int(table.lines[row]),
+        )
+        return left
+    drop = (below & ~(filled == 0)) | empty | comment | again
+    return table.take(~drop, *notes) if drop.any() else table
+
+
+def _repeats_header(table: Table) -> np.ndarray:
+    same = np.ones(len(table), bool)
+    for column in table.columns:
+        same &= np.array([text == column.name for text in column.texts], dtype=bool)[column.codes]
+    return same
+
+
+def one_election(table: Table, choices: Sequence[str] = ELECTIONS, *, keyword: Mapping[str, str] | None = None) -> None:
+    """Refuse a table that holds several elections.
+
+    Args:
+        table: of one election.
+        choices: names of the columns that tell elections apart; those of them that are there have one value.
+        keyword: how to choose by a column, where not by `where=`.
+    """
+    for name in choices:
+        position = table.find(name)
+        if position is None or len(found := table.columns[position].present()) < 2:
+            continue
+        spelt = table.names[position]
+        shown = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
+        how = (keyword or {}).get(name, f"where={{{spelt!r}: {found[0]!r}}}")
+        problem = f"the file holds several elections: {shown}"
+        raise table.fault(problem, None, position, expected="one", mend=f"choose with {how}")
+
+
+def is_total(text: str) -> bool:
+    """Whether a label says that its row adds up others."""
+    return fold(text) in TOTALS or bool(_TOTAL.search(text))
+
+
+def without_totals(
+    table: Table, labels: Sequence[int], amounts: Sequence[int], handling: Handling | None, *, what: str = "row"
+) -> Table:
+    """The table without rows that add up others.
+
+    Args:
+        table: its rows.
+        labels: positions of the columns that would say so.
+        amounts: positions of the columns of numbers that it would add up; rows of a wide table are also compared with
+            the sum of the rows above them. Empty: labels alone decide.
+        handling: of them; None: left out with a warning where a label says so, else refused.
+        what: a row is, for messages.
+    """
+    if handling == "keep":
+        return table
+    said = np.zeros(len(table), bool)
+    for position in labels:
+        column = table.columns[position]
+        said |= np.array([is_total(text) for text in column.texts], dtype=bool)[column.codes]
+    silent = np.zeros(len(table), bool) if said.any() else _adds_up(table, amounts)
+    found = said | silent
+    if not found.any():
+        return table
+    row = int(found.argmax())
+    named = next((table.columns[p].at(row) for p in labels if table.columns[p].at(row)), "")
+    if handling == "refuse" or (handling is None and silent.any()):
+        raise table.fault(
+            f"{what} {named!r} adds up the rows above it" if silent.any() else f"{what} {named!r} is a total",
+            row,
+            labels[0] if labels else None,
+            expected="single rows, without totals",
+            mend="remove it, or pass totals='drop' to leave it out or totals='keep' if it is none",
+        )
+    note = f"{int(found.sum())} total rows left out, the first is {named!r} (row {table.lines[row]})"
+    data_warning(f"{note}; pass totals='keep' if it is none", where=table.file, row=int(table.lines[row]))
+    return table.take(~found, note)
+
+
+def _adds_up(table: Table, amounts: Sequence[int]) -> np.ndarray:
+    """Which rows are the sums of all rows above them, in a table with a row for each district or unit."""
+    if not all(map(table.is_numeric, amounts)):
+        return np.zeros(len(table), bool)
+    columns = [np.nan_to_num(table.numbers(position)) for position in amounts]
+    return sums_above(np.stack(columns, axis=1)) if columns else np.zeros(len(table), bool)
+
+
+def sums_above(amounts: np.ndarray) -> np.ndarray:
+    """Which rows of [n, m] are the sums of all rows above them in every column.
+
+    Two rows above and two columns that are not 0 are the least that tells: with fewer it happens by chance.
+    """
+    above = np.cumsum(amounts, axis=0) - amounts
+    close = np.isclose(above, amounts, rtol=1e-9, atol=0).all(axis=1)
+    close &= (amounts > 0).sum(axis=1) >= 2
+    return close & (np.arange(len(amounts)) >= 2)
+
+
+def without_repeats(table: Table, handling: Handling) -> Table:
+    """The table in which no row repeats another word for word; a warning names both rows."""
+    if handling == "keep" or not len(table):
+        return table
+    _, first, key = np.unique(row_keys(table, range(len(table.columns))), return_index=True, return_inverse=True)
+    again = first[key] != np.arange(len(table))
+    if not again.any():
+        return table
+    row = int(again.argmax())
+    before = int(table.lines[first[key[row]]])
+    problem = f"the row repeats row {before} word for word"
+    if handling == "refuse":
+        mend = "remove it, or pass repeated='drop' or repeated='keep'"
+        raise table.fault(problem, row, expected="rows that differ", mend=mend)
+    more = f"; {int(again.sum())} such rows" if again.sum() > 1 else ""
+    data_warning(
+        f"{problem} and is counted once{more}; pass repeated='keep' to count both",
+        where=table.file,
+        row=int(table.lines[row]),
+    )
+    return table.take(
+        ~again, f"{int(again.sum())} rows that repeat another left out, the first is row {table.lines[row]}"
+    )
+
+
+def row_keys(table: Table, positions: Sequence[int]) -> np.ndarray:
+    """A number for each row that tells apart the texts of some columns."""
+    key = np.zeros(len(table), np.int64)
+    size = 1
+    for position in positions:
+        column = table.columns[position]
+        if size * len(column.texts) > 1 << 62:
+            values, key = np.unique(key, return_inverse=True)
+            size = len(values)
+        key = key * len(column.texts) + column.codes
+        size *= len(column.texts)
+    return key

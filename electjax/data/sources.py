@@ -1,0 +1,266 @@
+"""Any file or frame as a `Table`: delimited text, a workbook, Parquet, a pandas, polars or Arrow table.
+
+Arrow reads text and Parquet, narwhals any frame, calamine workbooks (xlsx, xls, ods: it is the one reader of them
+that needs no second pass over the sheet and holds no more than its cells).
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as arrow
+
+from electjax.data.errors import data_error
+from electjax.data.options import made
+from electjax.data.reading import TableOptions
+from electjax.data.rows import select, without_footnotes
+from electjax.data.table import Style, Table, make_table
+from electjax.data.text import Irregular, header_of, irregular, layout_of, regular, spaced
+
+WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+PARQUET = b"PAR1"
+MANY_TEXTS = 100_000
+
+
+def read_table(
+    source: Any, options: TableOptions | None = None, *, rows: str = "rows", blank_rows: bool = False
+) -> Table:
+    """The rows of a path or a frame.
+
+    Args:
+        source: a path, or a pandas, polars or Arrow table, or anything that narwhals takes.
+        options: how it is read.
+        rows: what the rows are, for the error of a table without any.
+        blank_rows: whether rows without any cell stay.
+
+    Raises:
+        ElectionDataError: what cannot be read as one table.
+    """
+    options = made(TableOptions, {}, where="the table") if options is None else options
+    table = _read(source, options)
+    table = without_footnotes(table, blank_rows=blank_rows)
+    if not len(table):
+        mend = "check the file, or pass header= if the names are elsewhere"
+        raise data_error("no rows after the header", where=table.file, expected=rows, mend=mend)
+    table = table.renamed(options.columns)
+    return select(table, options.where)
+
+
+def _read(source: Any, options: TableOptions) -> Table:
+    style = Style(options.thousands, options.suppressed)
+    if isinstance(source, Table):
+        return source
+    if not isinstance(source, str | os.PathLike):
+        return _of_frame(source, style)
+    path = Path(source)
+    if is_parquet(path):
+        return _of_arrow(_parquet(path, options.where), path.name, 1, style)
+    if path.suffix.casefold() in WORKBOOKS:
+        return _workbook(path, options, style)
+    return _text(path, options, style)
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether this is a Parquet file, or a folder of them."""
+    if path.is_dir():
+        return next(path.rglob("*.parquet"), None) is not None
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return file.read(4) == PARQUET
+
+
+def stream_tables(source: str | os.PathLike[str], size: int, options: TableOptions | None = None) -> Iterator[Table]:
+    """The rows of a text file in tables of `size`, each of which knows every text of the file.
+
+    That takes a first pass. Columns with very many texts (labels of voters, say) know those of their part only.
+    """
+    options = made(TableOptions, {}, where="the table") if options is None else options
+    path = Path(source)
+    layout = layout_of(path, options.encoding, options.header)
+    style = Style(options.thousands, options.suppressed)
+    known: list[dict[str, int] | None] = [{} for _ in layout.names]
+    for _, columns in _parts(path, layout):
+        for p, column in enumerate(columns):
+            texts = known[p]
+            if texts is not None:
+                for text in column.dictionary.to_pylist():
+                    texts.setdefault(text, len(texts))
+                known[p] = texts if len(texts) <= MANY_TEXTS else None
+    notes = layout.notes
+    for lines, columns in _resized(_parts(path, layout), size):
+        coded = [_shared(column, texts) for column, texts in zip(columns, known, strict=True)]
+        table = make_table(path.name, lines, layout.names, coded, notes=notes, header=layout.header, style=style)
+        yield select(table.renamed(options.columns), options.where)
+
+
+def _shared(column: pa.DictionaryArray, known: Mapping[str, int] | None) -> tuple[np.ndarray, Sequence[str]]:
+    texts = column.dictionary.to_pylist()
+    codes = column.indices.to_numpy(zero_copy_only=False)
+    if known is None:
+        return codes, texts
+    return np.array([known[text] for text in texts], np.int32)[codes], tuple(known)
+
+
+def _resized(parts: Iterable[tuple[np.ndarray, list[Any]]], size: int) -> Iterator[tuple[np.ndarray, list[Any]]]:
+    """Parts of exactly `size` rows, the last may be smaller."""
+    lines: np.ndarray = np.zeros(0, np.int64)
+    held: list[Any] = []
+    for more, columns in parts:
+        lines = np.concatenate([lines, more])
+        held = [_joined([a, b]) for a, b in zip(held, columns, strict=True)] if held else list(columns)
+        while len(lines) >= size:
+            yield lines[:size], [column.slice(0, size) for column in held]
+            lines, held = lines[size:], [column.slice(size) for column in held]
+    if len(lines):
+        yield lines, held
+
+
+def _joined(parts: Sequence[pa.DictionaryArray]) -> pa.DictionaryArray:
+    """Parts of a column as one, with one dictionary."""
+    if not parts:
+        return pa.array([], pa.string()).dictionary_encode()
+    return pa.chunked_array(parts).unify_dictionaries().combine_chunks()
+
+
+def _parts(path: Path, layout: Any) -> Iterator[tuple[np.ndarray, list[Any]]]:
+    """The columns of a text file in parts, with the line of each record."""
+    line = layout.first
+    given = 0
+    try:
+        for columns in regular(path, layout):
+            count = len(columns[0])
+            yield np.arange(line, line + count), columns
+            line, given = line + count, given + count
+    except Irregular:
+        skipped = given
+        for lines, columns in irregular(path, layout):
+            if skipped >= len(lines):
+                skipped -= len(lines)
+                continue
+            yield lines[skipped:], [column.slice(skipped) for column in columns]
+            skipped = 0
+
+
+def _text(path: Path, options: TableOptions, style: Style) -> Table:
+    layout = layout_of(path, options.encoding, options.header)
+    try:
+        line, lines, parts = layout.first, [], []
+        for columns in regular(path, layout):
+            lines.append(np.arange(line, line + len(columns[0])))
+            line += len(columns[0])
+            parts.append(columns)
+    except Irregular:
+        lines, parts = [], []
+        for more, columns in irregular(path, layout):
+            lines.append(more)
+            parts.append(columns)
+    coded = [_coded(_joined([part[p] for part in parts])) for p in range(len(layout.names))]
+    every = np.concatenate(lines) if lines else np.zeros(0, np.int64)
+    return make_table(path.name, every, layout.names, coded, notes=layout.notes, header=layout.header, style=style)
+
+
+def _coded(column: pa.DictionaryArray) -> tuple[np.ndarray, Sequence[str]]:
+    return column.indices.to_numpy(zero_copy_only=False), column.dictionary.to_pylist()
+
+
+def _workbook(path: Path, options: TableOptions, style: Style) -> Table:
+    import python_calamine
+
+    try:
+        book = python_calamine.CalamineWorkbook.from_path(str(path))
+        names = [options.sheet] if options.sheet is not None else book.sheet_names
+        sheets = {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in names}
+    except FileNotFoundError:
+        raise data_error("no such file", where=str(path), expected="a workbook", mend="check the path") from None
+    except Exception as error:  # a damaged workbook makes the library raise whatever it likes
+        raise data_error(
+            f"cannot be read ({error})", where=path.name, expected="a workbook", mend="save it again, or as CSV"
+        ) from None
+    filled = {name: cells for name, cells in sheets.items() if any(any(map(_said, row)) for row in cells)}
+    if len(filled) != 1:
+        found = ", ".join(filled) or "none"
+        raise data_error(
+            f"{len(filled)} sheets with cells ({found})", where=path.name, expected="one table", mend="pass sheet="
+        )
+    ((name, cells),) = filled.items()
+    rows = [(line, [_said(cell) for cell in row]) for line, row in enumerate(cells, start=1)]
+    rows = [(line, row) for line, row in rows if any(row)]
+    header, columns, notes = header_of(rows, options.header, path.name)
+    body = [(line, row[: len(columns)]) for line, row in rows if line > header]
+    texts = [
+        pa.array(column, pa.string()).dictionary_encode() for column in zip(*(row for _, row in body), strict=True)
+    ]
+    texts = texts or [pa.array([], pa.string()).dictionary_encode() for _ in columns]
+    said = (*notes, f"sheet {name!r}") if len(sheets) > 1 else notes
+    lines = np.array([line for line, _ in body], dtype=np.int64)
+    coded = [_coded(column) for column in texts]
+    return make_table(path.name, lines, columns, coded, notes=said, header=header, style=style)
+
+
+def _said(cell: Any) -> str:
+    """A cell as text; a whole number that is kept as a decimal one has no decimals."""
+    if cell is None:
+        return ""
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
+        return str(int(cell))
+    return spaced(str(cell))
+
+
+def _parquet(path: Path, where: Mapping[str, Any]) -> pa.Table:
+    """Rows of Parquet files; conditions on columns of the files and of their folders are pushed down."""
+    import pyarrow.dataset as arrow_dataset
+
+    try:
+        dataset = arrow_dataset.dataset(path, format="parquet", partitioning="hive" if path.is_dir() else None)
+        known = {name: dataset.schema.field(name).type for name in dataset.schema.names}
+        pushed = None
+        for name, value in where.items():
+            if name in known and pa.types.is_string(known[name]):
+                wanted = [str(each) for each in (value if isinstance(value, list | tuple) else [value])]
+                condition = arrow_dataset.field(name).isin(wanted)
+                pushed = condition if pushed is None else pushed & condition
+        return dataset.to_table(filter=pushed)
+    except (pa.ArrowException, OSError) as error:
+        raise data_error(
+            f"cannot be read ({error})", where=str(path), expected="Parquet files", mend="write them again"
+        ) from None
+
+
+def _of_frame(frame: Any, style: Style) -> Table:
+    """The rows of a frame, numbered from 0; labels that were made the index of a pandas frame are columns too."""
+    import narwhals as nw
+
+    if isinstance(frame, pa.Table):
+        return _of_arrow(frame, "table", 0, style)
+    if any(name is not None for name in getattr(getattr(frame, "index", None), "names", [])):
+        frame = frame.reset_index()
+    try:
+        native = nw.from_native(frame)
+        table = (native.collect() if isinstance(native, nw.LazyFrame) else native).to_arrow()
+    except (TypeError, pa.ArrowException) as error:
+        found = type(frame).__name__
+        problem = f"found {found}" if isinstance(error, TypeError) else f"cannot be read ({error})"
+        expected = "a path, or a pandas, polars or Arrow table"
+        raise data_error(problem, where="the table", expected=expected, mend="pass one") from None
+    return _of_arrow(table, "DataFrame", 0, style)
+
+
+def _of_arrow(table: pa.Table, file: str, first: int, style: Style) -> Table:
+    lines = np.arange(first, first + table.num_rows)
+    columns = [_encoded(column) for column in table.columns]
+    names = [spaced(str(name)) for name in table.column_names]
+    return make_table(file, lines, names, columns, header=None, style=style)
+
+
+def _encoded(column: pa.ChunkedArray) -> tuple[np.ndarray, Sequence[str]]:
+    """Codes and texts of an Arrow column of any type; null is missing."""
+    if not pa.types.is_dictionary(column.type):
+        column = arrow.dictionary_encode(column)
+    whole = _joined(column.chunks)
+    texts = [_said(value) for value in whole.dictionary.to_pylist()]
+    codes = arrow.fill_null(whole.indices, len(texts)).to_numpy(zero_copy_only=False)
+    return codes.astype(np.int32), [*texts, ""]
