@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as arrow
 
-from electjax.data.errors import data_error
+from electjax.data.errors import data_error, suggest
+from electjax.data.guarded import guarded
 from electjax.data.options import made
 from electjax.data.reading import TableOptions
 from electjax.data.rows import select, without_footnotes
@@ -168,18 +169,14 @@ def _coded(column: pa.DictionaryArray) -> tuple[np.ndarray, Sequence[str]]:
 
 
 def _workbook(path: Path, options: TableOptions, style: Style) -> Table:
-    import python_calamine
-
-    try:
-        book = python_calamine.CalamineWorkbook.from_path(str(path))
-        names = [options.sheet] if options.sheet is not None else book.sheet_names
-        sheets = {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in names}
-    except FileNotFoundError:
-        raise data_error("no such file", where=str(path), expected="a workbook", mend="check the path") from None
-    except Exception as error:  # a damaged workbook makes the library raise whatever it likes
-        raise data_error(
-            f"cannot be read ({error})", where=path.name, expected="a workbook", mend="save it again, or as CSV"
-        ) from None
+    if not path.is_file():
+        raise data_error("no such file", where=str(path), expected="a workbook", mend="check the path")
+    sheets = dict(guarded("workbook", path, expected="a workbook", mend="save it again, or as CSV"))
+    if options.sheet is not None:
+        if options.sheet not in sheets:
+            mend = suggest(options.sheet, list(sheets))
+            raise data_error(f"no sheet {options.sheet!r}", where=path.name, expected="one of the sheets", mend=mend)
+        sheets = {options.sheet: sheets[options.sheet]}
     filled = {name: cells for name, cells in sheets.items() if any(any(map(_said, row)) for row in cells)}
     if len(filled) != 1:
         found = ", ".join(filled) or "none"
