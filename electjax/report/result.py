@@ -69,6 +69,8 @@ class Task(NamedTuple):
     run(data, options, stage) does it. report(result) is its page and its table.
     write(folder, result) writes result.nc and what else is kept.
     sweep sums up a sweep. resumes(options): whether it can go on from the folder `options.checkpoints`.
+    show(data, folder): of a task that leaves no folder, what it prints, which may have an `error`; data are the options
+    of the data group.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Task(NamedTuple):
     hidden: tuple[str, ...] = ("seed",)
     write: Callable[[Path, Result], None] = write_result
     resumes: Callable[[Any], bool] = lambda options: False
+    show: Callable[[Any, Path], Any] | None = None
 
 
 def given(options: Any, *without: str) -> dict[str, Any]:

@@ -104,7 +104,10 @@ def job(cfg: DictConfig) -> None:
         return
     try:
         if cfg.resume is None:
-            _, table = run(cfg, folder, live=None, command=command_of(context.overrides.task))
+            result, table = run(cfg, folder, live=None, command=command_of(context.overrides.task))
+            if result is None:
+                print(table)
+                sys.exit(1 if getattr(table, "error", "") else 0)
         else:
             others = [key for key in context.overrides.task if not key.lstrip("+").startswith("resume=")]
             table = resume(cfg.resume, live=None, others=others)
@@ -126,7 +129,8 @@ def sweep_job(cfg: DictConfig, folder: Path, *, number: int, overrides: list[str
         if cfg.resume is not None:
             raise ConfigError("resume: one run at a time, without -m")
         result, _ = run(cfg, folder, live=None if basic else False, command=command_of(overrides), note=note)
-        print(f"job {number} ({' '.join(overrides)}): done in {result.metrics['seconds']:.1f} s", file=sys.stderr)
+        took = "" if result is None else f" in {result.metrics['seconds']:.1f} s"
+        print(f"job {number} ({' '.join(overrides)}): done{took}", file=sys.stderr)
     except Exception as error:
         complain(error, prefix=f"job {number} ({' '.join(overrides)})")
         note["error"] = one_line(error)
@@ -164,20 +168,25 @@ def run(
     note: dict[str, object] | None = None,
     launched: str | None = None,
     resumed: bool = False,
-) -> "tuple[Result, RenderableType]":
+) -> "tuple[Result | None, RenderableType]":
     """Do the task and fill `folder`, which then holds everything; or nothing, or what can be continued.
 
     note: the content of job.json of a job of a sweep. launched: the folder that relative paths start from.
-    Returns the result, and its table for the terminal.
+    Returns the result, and its table for the terminal; no result of a task that only says something.
     """
     task, source, chosen, options = job_of(cfg)
     launched = launched or hydra.utils.get_original_cwd()
+    if task.show is not None:
+        return None, task.show(chosen, Path(launched))
     config = resolved(cfg)
     use_compilation_cache()
+    from electjax.describing import notes_of
     from electjax.report.report import write_report
     from electjax.report.result import write_json
 
     data = source.load(chosen, Path(launched), options)
+    if told := "; ".join(notes_of(data)):
+        print(f"electjax: {told}", file=sys.stderr)
     notes = [data.attrs[key] for key in ("note", "paper_mapping") if data.attrs.get(key)]
     if resumed:
         notes.append("This run was interrupted and continued; the time is that of its last part.")

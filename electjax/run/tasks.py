@@ -5,6 +5,7 @@ from functools import cache
 from importlib import import_module
 
 from electjax.report.result import Source, Task
+from electjax.run.validate import validate_task
 
 WINGS = ("districts", "voter_types", "calm", "ecological")
 
@@ -12,7 +13,8 @@ WINGS = ("districts", "voter_types", "calm", "ecological")
 @cache
 def tasks() -> dict[str, Task]:
     """All tasks; the wings' modules are imported here."""
-    return {task.name: task for wing in WINGS for task in import_module(f"electjax.{wing}.task").TASKS}
+    found = {task.name: task for wing in WINGS for task in import_module(f"electjax.{wing}.task").TASKS}
+    return found | {"validate": validate_task(found)}
 
 
 def sources() -> dict[str, Source]:

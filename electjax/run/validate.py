@@ -1,0 +1,73 @@
+"""The task that reads data and says how: what was taken for what, what was left out, and what analyses it."""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from electjax.data.options import default_of, option, options
+from electjax.report.result import Source, Sweep, Task, path_from
+
+
+@options
+class FileData:
+    """A file of any kind."""
+
+    path: str = option(meaning="a file or folder of any kind of data")
+    kind: str | None = option(None, "returns, ballots, booths or units; null: told from its columns")
+    name: str = option("${electjax.stem:}", "what it is called")
+
+
+def validate_task(others: Mapping[str, Task]) -> Task:
+    """The task, for the files that other tasks read."""
+    own = {
+        name: source
+        for task in others.values()
+        for name, source in task.sources.items()
+        if any(item.name == "path" for item in fields(source.options))
+    }
+    return Task(
+        name="validate",
+        about="say what a file is, how it is read, what is left out and why, and what analyses it",
+        kind="a file",
+        example="data=file data.path=my.csv",
+        sources={"file": Source(FileData, _nothing), **own},
+        groups={},
+        options=FileData,
+        run=_nothing,
+        report=_nothing,
+        sweep=Sweep(_nothing, _nothing),
+        section="data",
+        hidden=(),
+        show=_show,
+    )
+
+
+def _show(data: Any, folder: Path) -> Any:
+    from electjax.describing import describe
+    from electjax.describing import kinds as known
+
+    kind = data.kind if isinstance(data, FileData) else None
+    given = {}
+    if not isinstance(data, FileData):
+        kind = next(name for name, one in known().items() if _reads(one.read, type(data)))
+        taken = inspect.signature(known()[kind].read).parameters
+        asked = {item.name: getattr(data, item.name) for item in fields(data) if item.name in taken}
+        defaults = {item.name: default_of(item) for item in fields(data)}
+        given = {
+            name: value for name, value in asked.items() if value != defaults[name] and name not in ("path", "name")
+        }
+    path = path_from(folder, data.path)
+    said = describe(path, kind, **given)
+    return replace(said, **{name: getattr(said, name).replace(str(path), data.path) for name in ("call", "command")})
+
+
+def _reads(read: Any, group: type) -> bool:
+    """Whether the options of a data group are those of a verb."""
+    taken = {name for name, item in inspect.signature(read).parameters.items() if item.kind is item.KEYWORD_ONLY}
+    return taken <= {item.name for item in fields(group)}
+
+
+def _nothing(*_: Any) -> NoReturn:
+    raise AssertionError("the task only says something")
