@@ -73,6 +73,9 @@ def without_footnotes(table: Table, *, blank_rows: bool = False) -> Table:
     alone = (filled == 1) & ~first.blank & ~numeric & ~comment
     usual = int(np.median(filled))
     alone &= usual > 1
+    if blank_rows:  # the first cell alone may be the voter, or the only vote: notes are words, as no row else has
+        words = np.array([" " in text for text in first.texts], dtype=bool)[first.codes]
+        alone &= words & ~words[~alone].any()
     below = np.flip(np.logical_and.accumulate(np.flip(alone | comment | (filled == 0))))
     notes = [
         f"row {table.lines[at]} below the table left out: {first.at(int(at))[:60]!r}"

@@ -59,9 +59,32 @@ def _read(source: Any, options: TableOptions) -> Table:
     path = Path(source)
     if is_parquet(path):
         return _of_arrow(_parquet(path, options.where), path.name, 1, style)
-    if path.suffix.casefold() in WORKBOOKS:
+    if is_workbook(path):
         return _workbook(path, options, style)
     return _text(path, options, style)
+
+
+def names_of(source: Any, options: TableOptions) -> tuple[str, ...]:
+    """The names of the columns of a path or a frame, without its rows where that can be; none of what is no table."""
+    if not isinstance(source, str | os.PathLike):
+        names = getattr(source, "column_names", None)
+        return tuple(map(str, getattr(source, "columns", ()) if names is None else names))
+    path = Path(source)
+    if is_parquet(path):
+        import pyarrow.dataset as arrow_dataset
+
+        partitioning = "hive" if path.is_dir() else None
+        return tuple(arrow_dataset.dataset(path, format="parquet", partitioning=partitioning).schema.names)
+    if path.is_dir():
+        return ()
+    if is_workbook(path):
+        return tuple(_read(path, options).names)
+    return layout_of(path, options.encoding, options.header).names
+
+
+def is_workbook(path: Path) -> bool:
+    """Whether the name is that of a workbook."""
+    return path.suffix.casefold() in WORKBOOKS
 
 
 def is_parquet(path: Path) -> bool:

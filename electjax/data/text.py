@@ -70,8 +70,17 @@ def spaced(text: str) -> str:
     return " ".join(text.split())
 
 
-def layout_of(path: Path, encoding: str | None, header: int | Sequence[int] | None) -> Layout:
-    """Find the header of a text file."""
+class Head(NamedTuple):
+    """How a text file is written, its first records, cells cleaned, and what was guessed; blank records count too."""
+
+    encoding: str
+    delimiter: str
+    rows: list[Record]
+    notes: tuple[str, ...]
+
+
+def head_of(path: Path, encoding: str | None) -> Head:
+    """How a text file is written, and how it begins."""
     codec = encoding or encoding_of(path)
     notes = []
     if encoding is None and codec in _SAID:
@@ -83,10 +92,16 @@ def layout_of(path: Path, encoding: str | None, header: int | Sequence[int] | No
         rows = [
             (line, [spaced(cell) for cell in row]) for line, row in islice(split(text, path.name, delimiter), SAMPLE)
         ]
-    rows = [(line, row) for line, row in rows if any(row) and not _SEPARATOR.fullmatch(delimiter.join(row).strip())]
-    if not rows:
+    rows = [(line, row) for line, row in rows if not _SEPARATOR.fullmatch(delimiter.join(row).strip())]
+    if not any(any(row) for _, row in rows):
         raise data_error("the file is empty", where=path.name, expected="a header and rows", mend="check the file")
-    at, names, said = header_of(rows, header, path.name)
+    return Head(codec, delimiter, rows, tuple(notes))
+
+
+def layout_of(path: Path, encoding: str | None, header: int | Sequence[int] | None) -> Layout:
+    """Find the header of a text file."""
+    codec, delimiter, rows, notes = head_of(path, encoding)
+    at, names, said = header_of([(line, row) for line, row in rows if any(row)], header, path.name)
     if len(names) > MOST_COLUMNS:
         problem, mend = f"{len(names)} columns", "check the delimiter, or make rows of the columns"
         raise data_error(problem, where=path.name, row=at, expected=f"at most {MOST_COLUMNS}", mend=mend)
