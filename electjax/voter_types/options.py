@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 import xarray as xr
 
 from electjax.data.options import option, options
+from electjax.data.reading import TableOptions
 
 Scheme = Literal["ticket", "split", "options"]
 Invalid = Literal["error", "missing"]
@@ -45,7 +46,7 @@ def _is_fit(value: Any) -> bool:
 
 
 @options
-class TextOptions:
+class TextOptions(TableOptions):
     """What both `read` and `stream` want to know of a file of ballots."""
 
     offices: Sequence[str] | None = option(
@@ -73,7 +74,6 @@ class TextOptions:
         "error", "a voter without a covariate: refused, or left out and counted in the attribute incomplete_voters"
     )
     overvote: Overvote = option("abstain", "a contest with too many marks: no vote is counted, or it is missing")
-    encoding: str = option("utf-8-sig", "codec of a text file")
 
 
 @options

@@ -82,7 +82,7 @@ def result(name):
 def test_a_reader_is_found_reads_and_streams(name, tmp_path):
     assert name in SOURCES, f"add a source of {name!r} to SOURCES"
     path = written(name, tmp_path)
-    source = Source(path, "utf-8-sig")
+    source = Source(path, ReadOptions())
     first = next(reader for reader in known_readers() if reader.recognises(source))
     assert first.name == name
     read = voter_types.read(path)

@@ -3,6 +3,7 @@
 A reader is a file of this folder that declares READERS; `voter_types.read` finds it there.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -15,6 +16,9 @@ import xarray as xr
 from electjax.data.errors import data_error, suggest
 from electjax.data.labels import strings, unique_names
 from electjax.data.records import Batch, Records, number
+from electjax.data.sources import is_parquet, is_workbook, names_of, read_table
+from electjax.data.table import Table, fold
+from electjax.data.text import head_of
 from electjax.numerics.registry import modules_in
 from electjax.voter_types.ballots import MISSING, SPLIT, TICKET, menu_kinds
 from electjax.voter_types.options import Incomplete, ReadOptions, TextOptions
@@ -24,18 +28,36 @@ HEADER_ROWS = 4  # records from which a format is told
 
 
 class Source:
-    """A file or folder to be read; its first records, in lower case, if it is text."""
+    """What is read, a file, a folder or a frame, and how it begins; nothing of it is read before it is asked for."""
 
-    def __init__(self, path: Path, encoding: str) -> None:
-        self.path = path
-        self.records = Records(path, encoding)
+    def __init__(self, given: Any, options: TextOptions) -> None:
+        self.given, self.options = given, options
+        self.path = Path(given) if isinstance(given, str | os.PathLike) else None
 
     @cached_property
     def head(self) -> list[list[str]]:
-        """The first records of a text file; none of a folder."""
-        if self.path.is_dir():
+        """The first records of a text file in lower case, without blank ones; none of anything else."""
+        path = self.path
+        if path is None or path.is_dir() or is_parquet(path) or is_workbook(path):
             return []
-        return [[cell.casefold() for cell in row] for row in self.records.head(HEADER_ROWS)]
+        rows = [[cell.casefold() for cell in row] for _, row in head_of(path, self.options.encoding).rows if any(row)]
+        return rows[:HEADER_ROWS]
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The names of a table's columns, folded as `data.table.fold` does; none of what is no table."""
+        return [fold(name) for name in names_of(self.given, self.options)]
+
+    @cached_property
+    def table(self) -> Table:
+        """All rows of a table; a ballot without any mark stays a ballot."""
+        return read_table(self.given, self.options, rows="ballots", blank_rows=True)
+
+    @property
+    def records(self) -> Records:
+        """The text as records."""
+        assert self.path is not None
+        return Records(self.path, self.options.encoding or "utf-8-sig")
 
 
 class Reader(NamedTuple):
@@ -105,20 +127,24 @@ class VoterColumns(NamedTuple):
         return {p for p in (self.voter, self.weight, self.cluster, *self.covariates) if p is not None}
 
 
-def voter_columns(batch: Batch, options: TextOptions) -> VoterColumns:
+def _asked(batch: Batch | Table, name: str, keyword: str) -> int:
+    return batch.asked(name, keyword) if isinstance(batch, Table) else batch.find(name, keyword)
+
+
+def voter_columns(batch: Batch | Table, options: TextOptions) -> VoterColumns:
     """Find the named columns; a column called "weight" or "voter" (or "id") needs no naming."""
     folded = [name.casefold() for name in batch.names]
     voter = next((folded.index(name) for name in _VOTER if name in folded), None)
     weight = folded.index("weight") if "weight" in folded else None
     return VoterColumns(
         voter,
-        batch.find(options.weight, "weight") if options.weight else weight,
-        batch.find(options.cluster, "cluster") if options.cluster else None,
-        tuple(batch.find(name, "covariates") for name in options.covariates or ()),
+        _asked(batch, options.weight, "weight") if options.weight else weight,
+        _asked(batch, options.cluster, "cluster") if options.cluster else None,
+        tuple(_asked(batch, name, "covariates") for name in options.covariates or ()),
     )
 
 
-def add_voters(ds: xr.Dataset, batch: Batch, columns: VoterColumns, first: np.ndarray | slice) -> xr.Dataset:
+def add_voters(ds: xr.Dataset, batch: Batch | Table, columns: VoterColumns, first: np.ndarray | slice) -> xr.Dataset:
     """Add row, labels, weight, cluster and covariates of voters, whose records are `first`."""
     ds = ds.assign_coords(row=("voter", batch.lines[first].astype(np.int64)))
     if columns.voter is not None:
@@ -143,7 +169,7 @@ def add_voters(ds: xr.Dataset, batch: Batch, columns: VoterColumns, first: np.nd
     return ds
 
 
-def complete(ds: xr.Dataset, batch: Batch, columns: VoterColumns, incomplete: Incomplete) -> xr.Dataset:
+def complete(ds: xr.Dataset, batch: Batch | Table, columns: VoterColumns, incomplete: Incomplete) -> xr.Dataset:
     """Refuse or leave out voters with a blank covariate."""
     if "covariate" not in ds:
         return ds
@@ -172,7 +198,7 @@ def sorted_labels(texts: Sequence[str]) -> list[str]:
     return [text for _, text in sorted(zip(values, texts, strict=True))]
 
 
-def _design(batch: Batch, positions: Sequence[int]) -> tuple[list[str], np.ndarray]:
+def _design(batch: Batch | Table, positions: Sequence[int]) -> tuple[list[str], np.ndarray]:
     """Numeric columns as they are, columns of text as one indicator for each level but the first."""
     terms: list[str] = []
     columns: list[np.ndarray] = []
@@ -303,7 +329,7 @@ def cast_ballots(
     )
 
 
-def finish_ballots(ds: xr.Dataset, batch: Batch, options: TextOptions) -> xr.Dataset:
+def finish_ballots(ds: xr.Dataset, batch: Batch | Table, options: TextOptions) -> xr.Dataset:
     """Add what the export says of voters beside their votes: coordinates, and what the options name."""
     voters = voter_columns(batch, options)
     ds = add_voters(ds, batch, voters, slice(None))

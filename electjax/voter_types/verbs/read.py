@@ -99,7 +99,7 @@ def stream(source: str | os.PathLike[str] | xr.Dataset, *, options: StreamOption
     path = _existing(Path(source))
     if is_zarr(path) or is_netcdf(path):
         return slices(path, options.chunk)
-    text = Source(path, options.encoding)
+    text = Source(path, options)
     reader = _reader(text)
     if reader.stream is None:
         raise data_error(
@@ -115,7 +115,7 @@ def _read(path: Path, options: ReadOptions) -> xr.Dataset:
     _existing(path)
     if is_netcdf(path) or is_zarr(path):
         return _stored(path, options)
-    source = Source(path, options.encoding)
+    source = Source(path, options)
     return _reader(source).read(source, options)
 
 
