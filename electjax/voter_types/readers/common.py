@@ -28,19 +28,26 @@ HEADER_ROWS = 4  # records from which a format is told
 
 
 class Source:
-    """What is read, a file, a folder or a frame, and how it begins; nothing of it is read before it is asked for."""
+    """What is read, and how it begins; nothing of it is read before it is asked for.
+
+    Attributes:
+        given: a path or a frame. options: how it is read.
+        path: of the file or folder; of a frame one where nothing is.
+    """
 
     def __init__(self, given: Any, options: TextOptions) -> None:
         self.given, self.options = given, options
-        self.path = Path(given) if isinstance(given, str | os.PathLike) else None
+        self.is_frame = not isinstance(given, str | os.PathLike)
+        self.path = Path(os.devnull, "frame") if self.is_frame else Path(given)
 
     @cached_property
     def head(self) -> list[list[str]]:
         """The first records of a text file in lower case, without blank ones; none of anything else."""
-        path = self.path
-        if path is None or path.is_dir() or is_parquet(path) or is_workbook(path):
+        if self.is_frame or self.path.is_dir() or is_parquet(self.path) or is_workbook(self.path):
             return []
-        rows = [[cell.casefold() for cell in row] for _, row in head_of(path, self.options.encoding).rows if any(row)]
+        rows = [
+            [cell.casefold() for cell in row] for _, row in head_of(self.path, self.options.encoding).rows if any(row)
+        ]
         return rows[:HEADER_ROWS]
 
     @cached_property
@@ -56,7 +63,6 @@ class Source:
     @property
     def records(self) -> Records:
         """The text as records."""
-        assert self.path is not None
         return Records(self.path, self.options.encoding or "utf-8-sig")
 
 
