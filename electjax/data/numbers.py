@@ -118,6 +118,8 @@ def _ways(texts: Sequence[str], whole: bool, thousands: str | None) -> list[str]
     if split:  # such as 1.346 and 998
         return ["."] if whole else [".", "none"]
     fits = [mark for mark in _GROUPED if _all_grouped(bare, mark)]
+    if whole:
+        fits = [mark for mark in fits if all(_value(text, mark) % 1 == 0 for text in bare)]
     if not fits:
         return ["decimal"] if not whole and _are_decimal(bare) else [_most(bare)]
     if fits[0] == "," and not whole and _are_decimal(bare) and all(text.count(",") <= 1 for text in bare):

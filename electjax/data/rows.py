@@ -60,7 +60,7 @@ def without_footnotes(table: Table, *, blank_rows: bool = False) -> Table:
 
     Args:
         table: all rows of a file.
-        blank_rows: whether rows without any cell stay, as ballots do on which nothing is marked.
+        blank_rows: whether rows stay that have no cell or the first one alone, as ballots on which nothing is marked.
     """
     if len(table.columns) < 2 or not len(table):
         return table
@@ -71,8 +71,7 @@ def without_footnotes(table: Table, *, blank_rows: bool = False) -> Table:
     numeric = np.array([looks_numeric(text) for text in first.texts], dtype=bool)[first.codes]
     comment = np.array([text.startswith("#") for text in first.texts], dtype=bool)[first.codes] & (filled == 1)
     alone = (filled == 1) & ~first.blank & ~numeric & ~comment
-    usual = int(np.median(filled))
-    alone &= usual > 1
+    alone &= bool(filled.max() > 1) and not blank_rows
     if blank_rows:  # the first cell alone may be the voter, or the only vote: notes are words, as no row else has
         words = np.array([" " in text for text in first.texts], dtype=bool)[first.codes]
         alone &= words & ~words[~alone].any()

@@ -35,7 +35,7 @@ def read_table(
         source: a path, or a pandas, polars or Arrow table, or anything that narwhals takes.
         options: how it is read.
         rows: what the rows are, for the error of a table without any.
-        blank_rows: whether rows without any cell stay.
+        blank_rows: whether rows without any cell, or with the first alone, stay.
 
     Raises:
         ElectionDataError: what cannot be read as one table.

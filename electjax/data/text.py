@@ -129,10 +129,8 @@ def header_of(
     at = next(k for k, count in enumerate(filled) if count >= min(2, fullest) and count >= _LIKELY * fullest)
     while _is_upper(rows, at):
         at += 1
-    above = [k for k in range(at) if not rows[k][1][0].startswith("#")]
-    upper = [
-        k for k in above[-1:] if len(rows[k][1]) > 1 and filled[k] > 1 and rows[k][1][-1 if filled[k] == 1 else 0] != ""
-    ]
+    upper = [k for k in range(at) if not rows[k][1][0].startswith("#")][-1:]
+    upper = [k for k in upper if filled[k] > 1]
     skipped = [(rows[k][0], next(filter(None, rows[k][1]))) for k in range(at)]
     notes = tuple(f"row {line} is above the header and left out: {said[:60]!r}" for line, said in skipped)
     return rows[at][0], _names(rows, [*upper, at]), notes
@@ -143,9 +141,8 @@ def _is_upper(rows: Sequence[Record], at: int) -> bool:
     if at + 2 >= len(rows):
         return False
     here, below, data = (rows[at + k][1] for k in range(3))
-    fuller = sum(map(bool, below)) > sum(map(bool, here)) and len(set(filter(None, below))) > len(
-        set(filter(None, here))
-    )
+    more = sum(map(bool, below)) > sum(map(bool, here))
+    fuller = more and len(set(filter(None, below))) >= len(set(filter(None, here)))
     return fuller and not any(map(looks_numeric, below)) and any(map(looks_numeric, data))
 
 

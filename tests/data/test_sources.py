@@ -1,0 +1,199 @@
+"""Files as people bring them: packing, encodings, delimiters, headers, footnotes, workbooks, Parquet and frames."""
+
+import bz2
+import gzip
+import io
+import lzma
+import zipfile
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from electjax.data.errors import ElectionDataError, ElectionDataWarning
+from electjax.data.options import made
+from electjax.data.reading import TableOptions
+from electjax.data.sources import read_table, stream_tables
+from electjax.data.text import MOST_COLUMNS
+
+PLAIN = "district,party,votes\nD1,A,10\nD1,B,5\n"
+ROWS = [["D1", "A", "10"], ["D1", "B", "5"]]
+
+
+def options(**given):
+    return made(TableOptions, given, where="test")
+
+
+def cells(table):
+    return np.stack([column.cells() for column in table.columns], axis=1).tolist()
+
+
+def write(folder, name, content):
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def zipped(content: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("returns.csv", content)
+        archive.writestr("readme.pdf", b"x")
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "pack"),
+    [("a.csv", bytes), ("a.gz", gzip.compress), ("a.xz", lzma.compress), ("a.bz2", bz2.compress), ("a.zip", zipped)],
+)
+def test_a_packed_file_is_its_table(tmp_path, name, pack):
+    table = read_table(write(tmp_path, name, pack(PLAIN.encode())))
+    assert table.names == ["district", "party", "votes"]
+    assert cells(table) == ROWS
+    assert table.lines.tolist() == [2, 3]
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_delimiters_and_ends_of_lines(tmp_path, mark, end):
+    table = read_table(write(tmp_path, "a.txt", PLAIN.replace(",", mark).replace("\n", end)))
+    assert cells(table) == ROWS
+    assert table.lines.tolist() == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("codec", "said"),
+    [("utf-8", ""), ("utf-8-sig", ""), ("utf-16", "UTF-16"), ("utf-16-le", "UTF-16"), ("cp1252", "Windows-1252")],
+)
+def test_encodings_are_told_and_said(tmp_path, codec, said):
+    table = read_table(write(tmp_path, "a.csv", PLAIN.replace("D1", "Trois-Rivières").encode(codec)))
+    assert table.columns[0].at(0) == "Trois-Rivières"
+    assert said in " ".join(table.notes)
+    assert bool(table.notes) == bool(said)
+
+
+def test_a_byte_that_windows_lacks_is_latin(tmp_path):
+    table = read_table(write(tmp_path, "a.csv", b"district,party,votes\nD\x90,A,1\n"))
+    assert table.columns[0].at(0) == "D\x90"
+    assert "Latin-1" in table.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "header"),
+    [
+        ("Official results of 2020\n", "", 2),
+        ("Official results\nin full, as certified\n\n", "", 4),
+        ("# exported 2020-01-01\n", "", 2),
+        ("sep=,\n", "", 2),
+        ("", "\nSource: the office\n", 1),
+        ("", "Source: the office,,\nNote: none,,\n,,\n", 1),
+        ("", "# end\n", 1),
+    ],
+)
+def test_what_stands_above_and_below_is_no_row(tmp_path, above, below, header):
+    table = read_table(write(tmp_path, "a.csv", above + PLAIN + below))
+    assert cells(table) == ROWS
+    assert table.header == header
+    assert table.lines.tolist() == [header + 1, header + 2]
+    assert bool(table.notes) == (above[:3] != "sep" and bool(above + below))
+
+
+def test_two_rows_of_names(tmp_path):
+    path = write(tmp_path, "a.csv", "Unit,,Group,,Candidate,\nNo,Name,white,black,X,Y\n1,u1,100,50,90,60\n")
+    assert read_table(path).names == ["No", "Name", "white", "black", "X", "Y"]
+    path = write(tmp_path, "b.csv", "Unit,2015,,2020,\nName,A,B,A,B\nu1,1,2,3,4\n")
+    assert read_table(path).names == ["Name", "2015 A", "2015 B", "2020 A", "2020 B"]
+    path = write(tmp_path, "c.csv", "x,y,z\na,b,c\n1,2,3\n")
+    assert read_table(path, options(header=2)).names == ["a", "b", "c"]
+    with pytest.raises(ElectionDataError, match="line 9 is no row of names"):
+        read_table(path, options(header=9))
+
+
+def test_blank_cells_at_the_ends_of_rows_count_for_nothing(tmp_path):
+    table = read_table(write(tmp_path, "a.csv", "district,party,votes,,\nD1,A,10\nD1,B,5,,,,\n"))
+    assert cells(table) == ROWS
+
+
+def test_quoted_cells_hold_delimiters_and_lines(tmp_path):
+    table = read_table(write(tmp_path, "a.csv", 'district,party,votes\n"D,1","A\nB",10\nD2,"say ""x""",5\n'))
+    assert cells(table) == [["D,1", "A B", "10"], ["D2", 'say "x"', "5"]]
+    assert table.lines.tolist() == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "empty"),
+        ("a,b\n", "no rows"),
+        ("a,b,c\nx,1,2\ny,3\n", "row 3: 2 cells; expected 3"),
+        ("a,b,c\nx,1,2\ny,3,4,5\n", "row 3: 4 cells; expected 3"),
+        ('a,b\n"x,1\ny,2\n', "matching double quotes"),
+        ("a,b\nx,\0\n", "NUL"),
+        ("a," * (MOST_COLUMNS + 1) + "\n" + "1," * (MOST_COLUMNS + 1), "columns; expected at most"),
+        ("a" * (1 << 24) + "\nb\n", "characters"),
+        (gzip.compress(b"a,b\n" + b"1,2\n" * 9)[:-9], "cannot be read"),
+        (gzip.compress(b"a,b\n" + b"0,1\n" * (80 << 20)), "more than 200 times its size"),
+    ],
+)
+def test_what_cannot_be_read_ends_in_one_line(tmp_path, content, said):
+    path = write(tmp_path, "a.csv", content)
+    with pytest.raises(ElectionDataError, match=said) as caught:
+        read_table(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_rows_are_chosen_and_columns_renamed(tmp_path):
+    path = write(tmp_path, "a.csv", "Wahlkreis;Partei;Jahr\n1;SPD;2021\n2;CDU;2021\n3;SPD;2017\n")
+    table = read_table(path, options(columns={"party": "Partei"}, where={"jahr": 2021, "party": ["spd", "cdu"]}))
+    assert table.names == ["Wahlkreis", "party", "Jahr"]
+    assert cells(table) == [["1", "SPD", "2021"], ["2", "CDU", "2021"]]
+    with pytest.raises(ElectionDataError, match="no row has the value '2013'"):
+        read_table(path, options(where={"Jahr": 2013}))
+    with pytest.raises(ElectionDataError, match=r"no column 'Parti'.*did you mean Partei"):
+        read_table(path, options(columns={"party": "Parti"}))
+
+
+def test_frames_workbooks_and_parquet_are_the_same_table(tmp_path):
+    frame = pd.DataFrame({"district": ["D1", "D1", "NA"], "votes": [10.0, 5.0, np.nan], "share": [0.25, 1.0, 0.5]})
+    expected = [["D1", "10", "0.25"], ["D1", "5", "1"], ["", "", "0.5"]]
+    frame.to_excel(tmp_path / "a.xlsx", index=False)
+    frame.to_parquet(tmp_path / "a.parquet", index=False)
+    (tmp_path / "hive" / "state=DE").mkdir(parents=True)
+    frame.to_parquet(tmp_path / "hive" / "state=DE" / "0.parquet", index=False)
+    arrow = pa.Table.from_pandas(frame, preserve_index=False)
+    for source in (frame, pl.from_pandas(frame), arrow, tmp_path / "a.xlsx", tmp_path / "a.parquet"):
+        assert cells(read_table(source)) == expected
+    table = read_table(tmp_path / "hive", options(where={"state": "DE"}))
+    assert cells(table) == [[*row, "DE"] for row in expected]
+    assert read_table(tmp_path / "a.xlsx").lines.tolist() == [2, 3, 4]
+
+
+def test_a_workbook_of_several_sheets_asks_which(tmp_path):
+    with pd.ExcelWriter(tmp_path / "a.xlsx") as book:
+        pd.DataFrame({"x": [1]}).to_excel(book, sheet_name="one", index=False)
+        pd.DataFrame({"y": [2]}).to_excel(book, sheet_name="two", index=False)
+    with pytest.raises(ElectionDataError, match=r"2 sheets with cells \(one, two\)"):
+        read_table(tmp_path / "a.xlsx")
+    assert read_table(tmp_path / "a.xlsx", options(sheet="two")).names == ["y"]
+
+
+def test_a_row_with_one_cell_between_others_is_left_out_with_a_warning(tmp_path):
+    path = write(tmp_path, "a.csv", "district,party,votes\nD1,A,10\nNorthern region,,\nD2,B,5\n")
+    with pytest.warns(ElectionDataWarning, match="row 3: 1 rows with one cell left out"):
+        assert len(read_table(path)) == 2
+
+
+TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=8)
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS, st.integers(0, 99)), min_size=2, max_size=9), st.integers(1, 4))
+def test_a_stream_is_the_whole_table(tmp_path_factory, rows, size):
+    path = tmp_path_factory.mktemp("stream") / "a.csv"
+    pd.DataFrame(rows, columns=["first name", "second", "n"]).to_csv(path, index=False)
+    whole = cells(read_table(path, blank_rows=True))
+    parts = [row for table in stream_tables(path, size) for row in cells(table)]
+    assert parts == whole
