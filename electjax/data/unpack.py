@@ -21,7 +21,7 @@ RATIO = 200  # tables shrink to a twentieth or so; a bomb, to a thousandth
 _PACKED: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open, b"BZh": bz2.open}
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _BLOCK = 1 << 20
-_BROKEN = (OSError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, NotImplementedError)
+BROKEN = (OSError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, NotImplementedError)
 
 
 class _Guarded(io.RawIOBase):
@@ -69,7 +69,7 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
         raise data_error("no such file", where=str(path), expected="an existing file", mend="check the path") from None
     except IsADirectoryError:
         raise data_error("this is a folder", where=str(path), expected="a file", mend="name a file in it") from None
-    except _BROKEN as error:
+    except BROKEN as error:
         raise data_error(
             f"cannot be read ({getattr(error, 'strerror', None) or error})",
             where=str(path),
