@@ -25,27 +25,28 @@ class Files(NamedTuple):
     Attributes:
         where: the folder, zip or file that they are in, for errors.
         names: their paths in it, sorted.
+        place, archive: the folder, and the zip if it is one.
     """
 
     where: str
     names: tuple[str, ...]
-    _place: Path
-    _zip: zipfile.ZipFile | None
+    place: Path
+    archive: zipfile.ZipFile | None
 
     def read(self, name: str, most: int | None = None) -> bytes:
         """The bytes of a file; one of more than `most` bytes is refused, or of far more than its packed size."""
         try:
-            if self._zip is None:
-                path = self._place / name
+            if self.archive is None:
+                path = self.place / name
                 size, allowed = path.stat().st_size, most
             else:
-                info = self._zip.getinfo(name)
+                info = self.archive.getinfo(name)
                 size, allowed = info.file_size, max(LARGE, RATIO * info.compress_size) if most is None else most
             if allowed is not None and size > allowed:
                 raise data_error(
                     f"{size} bytes", where=f"{self.where}, {name}", expected=f"at most {allowed}", mend="check the file"
                 )
-            return path.read_bytes() if self._zip is None else self._zip.read(name)
+            return path.read_bytes() if self.archive is None else self.archive.read(name)
         except BROKEN as error:
             raise _broken(f"{self.where}, {name}", error) from None
 
