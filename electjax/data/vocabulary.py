@@ -52,7 +52,11 @@ WORDS: dict[str, tuple[str, ...]] = {
         "booth_name",
     ),
     "contest": ("contest", "contest_name", "office", "race"),
-    "unit": ("unit", "unit_name", "precinct", "precinct_name", "booth", "booth_name", "ballot_box", "polling_station"),
+    "unit": (
+        *("unit", "booth", "precinct", "polling_unit", "polling_place", "polling_station", "ballot_box"),
+        *("unit_name", "booth_name", "precinct_name"),
+    ),
+    "unit_name": ("unit_name", "booth_name", "precinct_name", "polling_place_name", "polling_station_name"),
     "voter": (
         "voter",
         "voter_id",
