@@ -9,7 +9,7 @@ import numpy as np
 from electjax.data.errors import data_warning
 from electjax.data.numbers import looks_numeric, number
 from electjax.data.reading import Handling
-from electjax.data.table import Table, fold, near
+from electjax.data.table import Column, Table, fold, near
 
 TOTALS = frozenset("statewide nationwide sum sums gesamt insgesamt summe totale totaux overall".split())  # noqa: SIM905
 # Columns that tell elections apart, where a file has several values of them.
@@ -34,11 +34,8 @@ def select(table: Table, where: Mapping[str, Any]) -> Table:
     for name, value in where.items():
         position = table.asked(name, "where")
         column = table.columns[position]
-        wanted = [str(each) for each in (value if isinstance(value, list | tuple | set) else [value])]
-        folded = {text.casefold() for text in wanted}
-        numbers = {number(text) for text in wanted} - {np.nan}
-        good = np.array([text.casefold() in folded or number(text) in numbers for text in column.texts], dtype=bool)
-        kept = good[column.codes]
+        wanted = _listed(value)
+        kept = _among(column, wanted)
         if not kept.any():
             present = column.present()
             raise table.fault(
@@ -53,6 +50,25 @@ def select(table: Table, where: Mapping[str, Any]) -> Table:
     return table
 
 
+def select_some(table: Table, where: Mapping[str, Any]) -> Table:
+    """The same for a part of a table, in which there may be none; without a note."""
+    kept = np.ones(len(table), bool)
+    for name, value in where.items():
+        kept &= _among(table.columns[table.asked(name, "where")], _listed(value))
+    return table if kept.all() else table.take(kept)
+
+
+def _listed(value: Any) -> list[str]:
+    return [str(each) for each in (value if isinstance(value, list | tuple | set) else [value])]
+
+
+def _among(column: Column, wanted: Sequence[str]) -> np.ndarray:
+    folded = {text.casefold() for text in wanted}
+    numbers = {number(text) for text in wanted} - {np.nan}
+    good = np.array([text.casefold() in folded or number(text) in numbers for text in column.texts], dtype=bool)
+    return good[column.codes]
+
+
 def without_footnotes(table: Table, *, blank_rows: bool = False) -> Table:
     """The table without comments, rows that repeat the header, blank rows, and the notes that stand below it.
 
@@ -60,7 +76,8 @@ def without_footnotes(table: Table, *, blank_rows: bool = False) -> Table:
 
     Args:
         table: all rows of a file.
-        blank_rows: whether rows stay that have no cell or the first one alone, as ballots on which nothing is marked.
+        blank_rows: whether rows stay that have no cell or the first one alone, as ballots on which nothing is marked;
+            of these only what is several words, as no other row begins, is a note.
     """
     if len(table.columns) < 2 or not len(table):
         return table
@@ -71,7 +88,7 @@ def without_footnotes(table: Table, *, blank_rows: bool = False) -> Table:
     numeric = np.array([looks_numeric(text) for text in first.texts], dtype=bool)[first.codes]
     comment = np.array([text.startswith("#") for text in first.texts], dtype=bool)[first.codes] & (filled == 1)
     alone = (filled == 1) & ~first.blank & ~numeric & ~comment
-    alone &= bool(filled.max() > 1) and not blank_rows
+    alone &= bool(filled.max() > 1)
     if blank_rows:  # the first cell alone may be the voter, or the only vote: notes are words, as no row else has
         words = np.array([" " in text for text in first.texts], dtype=bool)[first.codes]
         alone &= words & ~words[~alone].any()
@@ -130,7 +147,7 @@ def one_election(table: Table, choices: Sequence[str] = ELECTIONS, *, keyword: M
 
 def is_total(text: str) -> bool:
     """Whether a label says that its row adds up others."""
-    return fold(text) in TOTALS or bool(_TOTAL.search(text))
+    return ("total" in text.casefold() and bool(_TOTAL.search(text))) or fold(text) in TOTALS
 
 
 def without_totals(

@@ -5,7 +5,8 @@ that needs no second pass over the sheet and holds no more than its cells).
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ from electjax.data.errors import data_error, suggest
 from electjax.data.guarded import guarded
 from electjax.data.options import made
 from electjax.data.reading import TableOptions
-from electjax.data.rows import select, without_footnotes
-from electjax.data.table import Style, Table, make_table
-from electjax.data.text import Irregular, header_of, irregular, layout_of, regular, spaced
+from electjax.data.rows import select, select_some, without_footnotes
+from electjax.data.table import Column, Style, Table, joined, make_table
+from electjax.data.text import Irregular, Layout, header_of, irregular, layout_of, regular, spaced
 
 WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 PARQUET = b"PAR1"
@@ -27,7 +28,13 @@ MANY_TEXTS = 100_000
 
 
 def read_table(
-    source: Any, options: TableOptions | None = None, *, rows: str = "rows", blank_rows: bool = False
+    source: Any,
+    options: TableOptions | None = None,
+    *,
+    rows: str = "rows",
+    blank_rows: bool = False,
+    said: Collection[str] = (),
+    layout: Layout | None = None,
 ) -> Table:
     """The rows of a path or a frame.
 
@@ -36,12 +43,14 @@ def read_table(
         options: how it is read.
         rows: what the rows are, for the error of a table without any.
         blank_rows: whether rows without any cell, or with the first alone, stay.
+        said: texts in lower case that say something here, though elsewhere they are missing, such as "none".
+        layout: of a text whose header the caller knows.
 
     Raises:
         ElectionDataError: what cannot be read as one table.
     """
     options = made(TableOptions, {}, where="the table") if options is None else options
-    table = _read(source, options)
+    table = _read(source, options, said, layout)
     table = without_footnotes(table, blank_rows=blank_rows)
     if not len(table):
         mend = "check the file, or pass header= if the names are elsewhere"
@@ -50,8 +59,8 @@ def read_table(
     return select(table, options.where)
 
 
-def _read(source: Any, options: TableOptions) -> Table:
-    style = Style(options.thousands, options.suppressed)
+def _read(source: Any, options: TableOptions, said: Collection[str] = (), layout: Layout | None = None) -> Table:
+    style = Style(options.thousands, options.suppressed, said)
     if isinstance(source, Table):
         return source
     if not isinstance(source, str | os.PathLike):
@@ -61,7 +70,7 @@ def _read(source: Any, options: TableOptions) -> Table:
         return _of_arrow(_parquet(path, options.where), path.name, 1, style)
     if is_workbook(path):
         return _workbook(path, options, style)
-    return _text(path, options, style)
+    return _text(path, layout or layout_of(path, options.encoding, options.header), style)
 
 
 def names_of(source: Any, options: TableOptions) -> tuple[str, ...]:
@@ -97,50 +106,90 @@ def is_parquet(path: Path) -> bool:
         return file.read(4) == PARQUET
 
 
-def stream_tables(source: str | os.PathLike[str], size: int, options: TableOptions | None = None) -> Iterator[Table]:
-    """The rows of a text file in tables of `size`, each of which knows every text of the file.
+def stream_tables(
+    source: str | os.PathLike[str],
+    size: int,
+    options: TableOptions | None = None,
+    *,
+    blank_rows: bool = False,
+    said: Collection[str] = (),
+    layout: Layout | None = None,
+) -> Iterator[Table]:
+    """The rows of a text file in tables of `size`, each of which knows every text of the rows that are read.
 
     That takes a first pass. Columns with very many texts (labels of voters, say) know those of their part only.
+    Arguments and errors are those of `read_table`.
     """
     options = made(TableOptions, {}, where="the table") if options is None else options
     path = Path(source)
-    layout = layout_of(path, options.encoding, options.header)
-    style = Style(options.thousands, options.suppressed)
-    known: list[dict[str, int] | None] = [{} for _ in layout.names]
-    for _, columns in _parts(path, layout):
-        for p, column in enumerate(columns):
-            texts = known[p]
-            if texts is not None:
-                for text in column.dictionary.to_pylist():
-                    texts.setdefault(text, len(texts))
-                known[p] = texts if len(texts) <= MANY_TEXTS else None
-    notes = layout.notes
-    for lines, columns in _resized(_parts(path, layout), size):
-        coded = [_shared(column, texts) for column, texts in zip(columns, known, strict=True)]
-        table = make_table(path.name, lines, layout.names, coded, notes=notes, header=layout.header, style=style)
-        yield select(table.renamed(options.columns), options.where)
+    layout = layout or layout_of(path, options.encoding, options.header)
+    names = [name or f"column {p}" for p, name in enumerate(layout.names, start=1)]
+    style = Style(options.thousands, options.suppressed, said)
+
+    def parts() -> Iterator[Table]:
+        for lines, columns in _parts(path, layout):
+            coded = [_coded(column) for column in columns]
+            table = make_table(path.name, lines, names, coded, header=layout.header, style=style)
+            table = without_footnotes(table, blank_rows=blank_rows)
+            yield replace(table, notes=layout.notes).renamed(options.columns)
+
+    known: list[dict[str, int] | None] = [{} for _ in names]
+    part, rows = None, 0
+    for part in parts():
+        table = select_some(part, options.where).compact()
+        rows += len(table)
+        for p, column in enumerate(table.columns):
+            order = known[p]
+            if order is not None:
+                for text in column.texts:
+                    order.setdefault(text, len(order))
+                known[p] = order if len(order) <= MANY_TEXTS else None
+    if part is None or not rows:
+        mend = "check the file, or pass header= if the names are elsewhere"
+        raise data_error("no rows after the header", where=path.name, expected="rows", mend=mend)
+    kept = [p for p, order in enumerate(known) if layout.names[p] or order is None or any(order)]
+    every = [None if order is None else tuple(order) for order in known]
+
+    def shared(table: Table) -> Table:
+        columns = []
+        for p in kept:
+            column, order, texts = table.columns[p], known[p], every[p]
+            if order is not None and texts is not None:
+                codes = np.array([order.get(text, 0) for text in column.texts], np.int32)
+                column = Column(column.name, codes[column.codes], texts)
+            columns.append(column)
+        return replace(table, columns=tuple(columns))
+
+    own = [k for k, p in enumerate(kept) if every[p] is None]
+    yield from _resized((shared(select_some(part, options.where)) for part in parts()), size, own)
 
 
-def _shared(column: pa.DictionaryArray, known: Mapping[str, int] | None) -> tuple[np.ndarray, Sequence[str]]:
-    texts = column.dictionary.to_pylist()
-    codes = column.indices.to_numpy(zero_copy_only=False)
-    if known is None:
-        return codes, texts
-    return np.array([known[text] for text in texts], np.int32)[codes], tuple(known)
+def _resized(parts: Iterable[Table], size: int, own: Sequence[int]) -> Iterator[Table]:
+    """Tables of exactly `size` rows, the last may be smaller; columns at `own` forget the texts of other tables."""
+    held: list[Table] = []
+    count = 0
+    for part in parts:
+        held.append(part)
+        count += len(part)
+        if count < size:
+            continue
+        whole = joined(held)
+        for start in range(0, count - size + 1, size):
+            yield _forgotten(whole.take(np.arange(start, start + size)), own)
+        left = count % size
+        held, count = [_forgotten(whole.take(np.arange(count - left, count)), own)], left
+    if count:
+        yield joined(held)
 
 
-def _resized(parts: Iterable[tuple[np.ndarray, list[Any]]], size: int) -> Iterator[tuple[np.ndarray, list[Any]]]:
-    """Parts of exactly `size` rows, the last may be smaller."""
-    lines: np.ndarray = np.zeros(0, np.int64)
-    held: list[Any] = []
-    for more, columns in parts:
-        lines = np.concatenate([lines, more])
-        held = [_joined([a, b]) for a, b in zip(held, columns, strict=True)] if held else list(columns)
-        while len(lines) >= size:
-            yield lines[:size], [column.slice(0, size) for column in held]
-            lines, held = lines[size:], [column.slice(size) for column in held]
-    if len(lines):
-        yield lines, held
+def _forgotten(table: Table, own: Sequence[int]) -> Table:
+    if not own:
+        return table
+    compact = replace(table, columns=tuple(table.columns[p] for p in own)).compact().columns
+    columns = list(table.columns)
+    for p, column in zip(own, compact, strict=True):
+        columns[p] = column
+    return replace(table, columns=tuple(columns))
 
 
 def _joined(parts: Sequence[pa.DictionaryArray]) -> pa.DictionaryArray:
@@ -150,7 +199,7 @@ def _joined(parts: Sequence[pa.DictionaryArray]) -> pa.DictionaryArray:
     return pa.chunked_array(parts).unify_dictionaries().combine_chunks()
 
 
-def _parts(path: Path, layout: Any) -> Iterator[tuple[np.ndarray, list[Any]]]:
+def _parts(path: Path, layout: Layout) -> Iterator[tuple[np.ndarray, list[Any]]]:
     """The columns of a text file in parts, with the line of each record."""
     line = layout.first
     given = 0
@@ -169,8 +218,7 @@ def _parts(path: Path, layout: Any) -> Iterator[tuple[np.ndarray, list[Any]]]:
             skipped = 0
 
 
-def _text(path: Path, options: TableOptions, style: Style) -> Table:
-    layout = layout_of(path, options.encoding, options.header)
+def _text(path: Path, layout: Layout, style: Style) -> Table:
     try:
         line, lines, parts = layout.first, [], []
         for columns in regular(path, layout):

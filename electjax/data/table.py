@@ -3,8 +3,9 @@
 A text that says "missing" (NA, null, a blank) is "" in every column but the names; the same text has one number.
 """
 
+import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -17,18 +18,22 @@ from electjax.data.numbers import Fault, is_missing, looks_numeric, parse_number
 from electjax.data.text import spaced
 
 Said = str | Callable[[int], str]
+_PUNCTUATION = re.compile(r"[\W_]+")
 
 
-def clean(text: str) -> str:
-    """A cell without surrounding and repeated white space; "" where it says that it has no value."""
+def clean(text: str, said: Collection[str] = ()) -> str:
+    """A cell without surrounding and repeated white space; "" where it says that it has no value.
+
+    Texts that are `said`, in lower case, say something, such as "none" on a ballot.
+    """
     tidy = spaced(text)
-    return "" if is_missing(tidy) else tidy
+    return "" if is_missing(tidy) and tidy.casefold() not in said else tidy
 
 
 def fold(name: str) -> str:
     """A name of a column without case, accents, spaces and punctuation."""
-    plain = unicodedata.normalize("NFKD", name.casefold())
-    return "".join(letter for letter in plain if letter.isalnum())
+    plain = name.casefold()
+    return _PUNCTUATION.sub("", plain if plain.isascii() else unicodedata.normalize("NFKD", plain))
 
 
 class Column(NamedTuple):
@@ -61,20 +66,29 @@ class Column(NamedTuple):
         return np.array([order.get(text, -1) if text else -1 for text in self.texts], dtype=np.int64)[self.codes]
 
 
-def make_column(name: str, codes: np.ndarray, texts: Sequence[str]) -> Column:
+def make_column(name: str, codes: np.ndarray, texts: Sequence[str], said: Collection[str] = ()) -> Column:
     """A column of texts as a file has them: cleaned, texts that then are the same made one."""
-    cleaned = [clean(text) for text in texts]
+    cleaned = [clean(text, said) for text in texts]
     order = {text: k for k, text in enumerate(dict.fromkeys(cleaned))}
     if len(order) < len(cleaned):
         codes = np.array([order[text] for text in cleaned], dtype=np.int32)[codes]
     return Column(name, np.asarray(codes, np.int32), tuple(order))
 
 
+def _compact(column: Column) -> Column:
+    used = np.bincount(column.codes, minlength=len(column.texts)) > 0
+    if used.all():
+        return column
+    texts = tuple(text for text, use in zip(column.texts, used, strict=True) if use)
+    return Column(column.name, (np.cumsum(used, dtype=np.int32) - 1)[column.codes], texts)
+
+
 class Style(NamedTuple):
-    """How numbers of a table are written, where the reader was told."""
+    """How numbers of a table are written, where the reader was told; texts that elsewhere mean "missing"."""
 
     thousands: str | None = None
     suppressed: float | str | None = None
+    said: Collection[str] = ()
 
 
 _PLAIN = Style()
@@ -198,7 +212,8 @@ class Table:
         texts = [text if use else "" for text, use in zip(column.texts, used, strict=True)]
         found = parse_numbers(texts, whole=whole, thousands=self.style.thousands, suppressed=self.style.suppressed)
         faults = list(found.faults)
-        for k in np.flatnonzero(used):
+        doubtful = (found.values < low) | np.isnan(found.values)
+        for k in np.flatnonzero(used & doubtful):
             if faults[k] is None and np.isnan(found.values[k]) and not blank:
                 faults[k] = Fault("the cell is blank", "write 0 if nobody is counted there, or remove the row")
             elif faults[k] is None and found.values[k] < low:
@@ -233,6 +248,10 @@ class Table:
         """Some of the rows, as a mask or as numbers, with notes that say why."""
         columns = tuple(column._replace(codes=column.codes[rows]) for column in self.columns)
         return replace(self, lines=self.lines[rows], columns=columns, notes=(*self.notes, *notes))
+
+    def compact(self) -> "Table":
+        """The same rows; texts that none of them has are forgotten."""
+        return replace(self, columns=tuple(map(_compact, self.columns)))
 
     def noted(self, *notes: str) -> "Table":
         """The same rows with further notes."""
@@ -295,11 +314,31 @@ def make_table(
     **known: Any,
 ) -> Table:
     """A table of columns as (codes, texts); a repeated name gets a number, one without name and cells is left out."""
+    said = known.get("style", _PLAIN).said
     kept = []
     for position, (name, (codes, texts)) in enumerate(zip(names, columns, strict=True)):
-        column = make_column(name or f"column {position + 1}", codes, texts)
+        column = make_column(name or f"column {position + 1}", codes, texts, said)
         if name or any(column.texts):
             kept.append(column)
     unique = unique_names([column.name for column in kept])
     named = tuple(column._replace(name=name) for name, column in zip(unique, kept, strict=True))
     return Table(file, np.asarray(lines), named, **known)
+
+
+def joined(tables: Sequence[Table]) -> Table:
+    """Tables of the same columns, one below the other; notes are those of the first."""
+    first = tables[0]
+    if len(tables) == 1:
+        return first
+    columns = []
+    for parts in zip(*(table.columns for table in tables), strict=True):
+        if all(part.texts is parts[0].texts for part in parts):
+            columns.append(parts[0]._replace(codes=np.concatenate([part.codes for part in parts])))
+            continue
+        order: dict[str, int] = {}
+        codes = [
+            np.array([order.setdefault(text, len(order)) for text in part.texts], np.int32)[part.codes]
+            for part in parts
+        ]
+        columns.append(Column(parts[0].name, np.concatenate(codes), tuple(order)))
+    return replace(first, lines=np.concatenate([table.lines for table in tables]), columns=tuple(columns))
