@@ -5,7 +5,7 @@ Figures are in the folder `elections` beside this file: one table per election (
 """
 
 import tomllib
-from importlib.resources import files
+from importlib.resources import as_file, files
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import xarray as xr
 
 from electjax.data.errors import data_error, suggest
 from electjax.data.labels import OTHERS, strings
-from electjax.data.returns_table import parse_table
+from electjax.data.sources import read_table
 
 _PREFIX = "votes_"
 
@@ -59,24 +59,21 @@ def returns_of(name: str) -> xr.Dataset:
             expected="an election with returns by district",
             mend="choose another of districts.list()",
         )
-    table = parse_table(entry["file"], (_folder() / entry["file"]).read_bytes(), "utf-8")
-
-    def counts(column: str) -> np.ndarray:
-        return np.array([table.count(row, column.casefold()) for row in table], dtype=np.int64)
-
-    columns = [column for column in table.columns if column.startswith(_PREFIX)]
-    votes = {column.removeprefix(_PREFIX): counts(column) for column in columns}
+    with as_file(_folder() / entry["file"]) as path:
+        table = read_table(path)
+    columns = [position for position, column in enumerate(table.names) if column.startswith(_PREFIX)]
+    votes = {table.names[p].removeprefix(_PREFIX): table.counts(p) for p in columns}
     parties = sorted(votes, key=lambda party: (party == OTHERS, -votes[party].sum(), party))
     returns = xr.Dataset(
         {"votes": (("district", "party"), np.stack([votes[party] for party in parties], axis=1))},
-        coords={"district": strings(table.name(row, "district") for row in table), "party": strings(parties)},
+        coords={"district": strings(table.column("district").cells()), "party": strings(parties)},
         attrs={"name": name},
     )
     for column in ("electors", "winner_votes"):
-        if column in table:
-            returns[column] = ("district", counts(column))
-    if "winner" in table:
-        returns["winner"] = ("district", strings(table.name(row, "winner") for row in table))
+        if table.has(column):
+            returns[column] = ("district", table.counts(table.need(column)))
+    if table.has("winner"):
+        returns["winner"] = ("district", strings(table.column("winner").cells()))
     return returns
 
 

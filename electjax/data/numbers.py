@@ -44,6 +44,8 @@ def is_missing(text: str) -> bool:
 
 def looks_numeric(text: str) -> bool:
     """Whether a cell is a number in some way of writing."""
+    if text.isdigit() and text.isascii():
+        return True
     plain = text.translate(_SPACES).removesuffix("%").rstrip()
     return bool(_PLAIN.fullmatch(plain)) or any(way.fullmatch(plain) for way in _GROUPED.values())
 
@@ -64,8 +66,11 @@ def parse_numbers(
         thousands: the mark between thousands, "none" for none; None: told from the texts.
         suppressed: what suppressed cells are: a number, or "missing"; None: they are a problem.
     """
-    values = np.full(len(texts), np.nan)
     faults: list[Fault | None] = [None] * len(texts)
+    joined = "".join(texts)
+    if joined.isdigit() and joined.isascii() and thousands in (None, "none") and max(map(len, texts)) <= DIGITS:
+        return Numbers(np.array([float(text) if text else np.nan for text in texts]), faults)
+    values = np.full(len(texts), np.nan)
     spelt: list[tuple[int, str]] = []
     for k, text in enumerate(texts):
         if not text or text in _DASHES or is_missing(text):

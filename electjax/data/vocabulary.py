@@ -129,6 +129,7 @@ def find_word(table: Table, name: str, *, taken: Iterable[int] = ()) -> int | No
 
 def ignored(table: Table, used: Iterable[int]) -> tuple[str, ...]:
     """A sentence on the columns that no one asked for; none where there are none."""
-    left = [name for p, name in enumerate(table.names) if p not in set(used)]
+    known = set(used)
+    left = [name for p, name in enumerate(table.names) if p not in known]
     more = f" and {len(left) - 12} more" if len(left) > 12 else ""
     return (f"columns not used: {', '.join(left[:12])}{more}",) if left else ()
