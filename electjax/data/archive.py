@@ -5,9 +5,8 @@ import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
 
@@ -87,9 +86,7 @@ def _broken(where: str, error: Exception) -> Exception:
     return data_error(f"cannot be read ({said})", where=where, expected="a whole file", mend="get it again")
 
 
-@cache
-def _decoder(form: Any) -> Any:
-    return msgspec.json.Decoder(form)
+_decoders: dict[Any, Any] = {}
 
 
 def decoded(data: bytes, form: type[Form], where: str, mend: str = "export it again") -> Form:
@@ -98,8 +95,10 @@ def decoded(data: bytes, form: type[Form], where: str, mend: str = "export it ag
     Raises:
         ElectionDataError: what is no JSON, or of another form: the file, and the place in it as a JSON path.
     """
+    if form not in _decoders:
+        _decoders[form] = msgspec.json.Decoder(form)
     try:
-        return _decoder(form).decode(data.removeprefix(codecs.BOM_UTF8))
+        return cast(Form, _decoders[form].decode(data.removeprefix(codecs.BOM_UTF8)))
     except msgspec.ValidationError as error:
         raise misformed(error, where, mend) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

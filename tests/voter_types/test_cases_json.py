@@ -50,7 +50,11 @@ def test_the_cases(case, said):
         ("ContestManifest", '{"List": [{"Id": 1}, {"Id": 1}]}', "ContestManifest.json: Id 1 occurs twice"),
         ("CandidateManifest", '{"List": []}', "no contests or no candidates"),
         ("CvrExport_1", '{"Sessions": null}', "CvrExport_1.json, $.Sessions: found null; expected array"),
-        ("CvrExport_1", '{"Sessions": [{}]}', "CvrExport_1.json, $.Sessions[0]: no record; expected Original or Modified"),
+        (
+            "CvrExport_1",
+            '{"Sessions": [{}]}',
+            "CvrExport_1.json, $.Sessions[0]: no record; expected Original or Modified",
+        ),
         ("CvrExport_1", '{"Sessions": [', "CvrExport_1.json: cannot be read (Input data was truncated)"),
         ("CvrExport_1", "", "CvrExport_1.json: cannot be read"),
         ("CvrExport_1", '{"Sessions": ' + "[" * 100_000, "CvrExport_1.json"),

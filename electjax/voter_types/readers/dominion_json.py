@@ -177,8 +177,8 @@ def _read(export: _Export_, options: TextOptions, file: str) -> xr.Dataset:
     ranked = {number for number, entry in contests.items() if (entry.num_of_ranks or 0) > 0}
     options_of: dict[int, dict[int, int]] = {number: {} for number in contests}
     for number, entry in candidates.items():
-        own = options_of.get(-1 if entry.contest_id is None else entry.contest_id, {})
-        own[number] = len(own) + 1
+        stands = options_of.get(-1 if entry.contest_id is None else entry.contest_id, {})
+        stands[number] = len(stands) + 1
     parties, met = export.names("PartyManifest"), dict[int, int]()
     says = [(attribute, export.names(manifest)) for attribute, manifest in _LEADING.values()]
     ballots = Ballots(list(_LEADING))

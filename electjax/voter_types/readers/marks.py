@@ -3,7 +3,7 @@
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -40,15 +40,8 @@ def refuse_unused(options: TextOptions, unused: Sequence[str], file: str, what: 
             )
 
 
-class Vote(NamedTuple):
-    """What a ballot says of a contest: an option from 1; 0 none, -1 too many."""
-
-    contest: int
-    option: int
-
-
 def vote_of(marked: Sequence[int], *, over: bool = False) -> int:
-    """The vote of a contest in which these options are marked."""
+    """The vote of a contest in which these options are marked: one from 1, 0 none, -1 too many."""
     return _OVER if over or len(marked) > 1 else marked[0] if marked else _NO_VOTE
 
 
@@ -61,8 +54,8 @@ class Ballots:
         self.texts: list[dict[str, int]] = [{} for _ in names]
         self.codes = [array("q") for _ in names]
 
-    def add(self, votes: Iterable[Vote], said: Sequence[str]) -> None:
-        """One ballot."""
+    def add(self, votes: Iterable[tuple[int, int]], said: Sequence[str]) -> None:
+        """One ballot: the number of each of its contests with its vote, and what it says."""
         before = len(self.votes)
         self.votes.extend(contest * _OPTIONS + option + 1 for contest, option in votes)
         self.sizes.append(len(self.votes) - before)
@@ -84,16 +77,14 @@ class Ballots:
         rows = np.repeat(np.arange(number), np.array(self.sizes))[at >= 0]
         at, option = at[at >= 0], option[at >= 0] - 1
         spots = rows * len(chosen) + at
-        choice = np.full(number * len(chosen), -2)
-        choice[spots] = option
-        if np.count_nonzero(choice != -2) < len(spots):
+        cells = np.full(number * len(chosen), -2)
+        cells[spots] = option
+        if np.count_nonzero(cells != -2) < len(spots):
             self._twice(spots, contests, chosen, file)
-        choice = choice.reshape(number, len(chosen))
-        columns = [
-            (np.array(codes), list(texts)) for codes, texts in zip(self.codes, self.texts, strict=True)
-        ]
+        choice = cells.reshape(number, len(chosen))
+        columns = [(np.array(codes), list(texts)) for codes, texts in zip(self.codes, self.texts, strict=True)]
         table = make_table(file, np.arange(1, number + 1), self.names, columns, header=None).renamed(options.columns)
-        table = table.take((choice > -2).any(axis=1))
+        table = table.take(np.flatnonzero((choice > -2).any(axis=1)))
         if not len(table):
             raise data_error("no ballots", where=file, expected="ballots with contests", mend="check the export")
         table = select(table, options.where)
