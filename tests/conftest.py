@@ -1,12 +1,13 @@
 """While the tests run, every annotated array shape and type of the arrays rooms is checked.
 
 Programs are compiled with few optimisations, which takes half the time and makes none of the small runs here slow;
-set XLA_FLAGS, to nothing for instance, to test them as users compile them. With ELECTJAX_CACHE set, compiled programs
-are kept there and shared by the processes that test.
+set XLA_FLAGS, to nothing for instance, to test them as users compile them. Compiled programs are kept in
+.pytest_cache, or in $ELECTJAX_CACHE, and shared by the processes that test; `pytest --cache-clear` forgets them.
 """
 
 import os
 from importlib.metadata import version
+from pathlib import Path
 
 from jaxtyping import install_import_hook
 
@@ -25,7 +26,7 @@ ARRAYS = (
 )
 install_import_hook(ARRAYS, "beartype.beartype")
 
-if os.environ.get("ELECTJAX_CACHE"):
-    from electjax.run.main import use_compilation_cache
+os.environ.setdefault("ELECTJAX_CACHE", str(Path(__file__).parents[1] / ".pytest_cache" / "d" / "programs"))
+from electjax.run.main import use_compilation_cache  # noqa: E402
 
-    use_compilation_cache()
+use_compilation_cache()
