@@ -42,6 +42,14 @@ FIRST = {  # what a verb takes first, wherever it stands
 }
 PUBLIC = [(wing, name) for wing in WINGS for name in sorted(VERBS[wing] | EVERYWHERE)]
 PUBLIC += [("bridges", "units_of_booths")]
+LONG = {  # their examples run in CI, tests of the same calls always
+    "calm": {"bootstrap", "counterfactual", "holdout", "mobilisation", "placebo"},
+    "ecological": {"coverage", "calibrate_context"},
+    "voter_types": {"bootstrap"},
+}
+EXAMPLES = [
+    pytest.param(wing, name, marks=pytest.mark.ci if name in LONG.get(wing, ()) else ()) for wing, name in PUBLIC
+]
 
 
 def verb(wing: str, name: str):
@@ -74,7 +82,7 @@ def test_options_are_keywords_that_the_signature_shows(wing, name):
         assert positional[0].name == FIRST[name]
 
 
-@pytest.mark.parametrize(("wing", "name"), PUBLIC)
+@pytest.mark.parametrize(("wing", "name"), EXAMPLES)
 def test_an_example_runs(wing, name):
     found = verb(wing, name)
     tests = doctest.DocTestFinder(recurse=False).find(found, name, module=False, globs={})

@@ -6,6 +6,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 import electjax
 
 PACKAGE = Path(__file__).parents[1] / "electjax"
@@ -141,6 +143,7 @@ def loaded_by(code: str, folder: Path) -> set[str]:
     return {name for name in names if any(isinstance(node, kinds) for node in ast.walk(sources()[name][1]))}
 
 
+@pytest.mark.ci
 def test_a_path_through_the_package_is_short(tmp_path):
     """From a file to a fit and its report, what is loaded is what a newcomer has to read."""
     electjax.calm.write(electjax.calm.simulate("tiny"), tmp_path / "booths")

@@ -18,7 +18,7 @@ from electjax.data.errors import ElectionDataError
 from electjax.data.options import rows_of
 
 HOW = {"model": "recommended", "context": 0}
-QUICK = {"placebo": {"permutations": 9}, "rho_curve": {"values": (0.3, 0.6)}, "stability": {"refit": False}}
+QUICK = {"placebo": {"permutations": 19}, "rho_curve": {"values": (0.3, 0.6)}, "stability": {"refit": False}}
 FAR = """
 import numpy as np
 

@@ -307,6 +307,7 @@ def test_rho_is_of_ordinal_axes(planted):
 # ------------------------------------------------------------------------------------ stability
 
 
+@pytest.mark.ci
 def test_spread_of_groups_is_judged_rightly(planted):
     """The same eta everywhere: Q is chi-squared, and the estimates of groups scatter as their errors say."""
     draw, rng = Redraw(planted, np.array(list(PLANTED.values()))), np.random.default_rng(2)
@@ -326,6 +327,7 @@ def test_spread_of_groups_is_judged_rightly(planted):
     assert kstest(chi2.sf(q, 2).ravel(), "uniform").pvalue > 0.01
 
 
+@pytest.mark.ci
 def test_leaving_groups_out_in_one_step_is_near_to_refits(planted):
     pairs = planted.assign_coords(pair=("booth", np.arange(48) // 2))  # small parts of the whole
     found, quick = (electjax.calm.stability(pairs, **OPTIONS, by="pair", refit=refit) for refit in (True, False))
@@ -363,6 +365,7 @@ def test_groups_that_differ_are_found():
 # ------------------------------------------------------------------------------------ collinearity, penalties
 
 
+@pytest.mark.ci
 def test_collinearity_is_told_in_words(planted):
     found = electjax.calm.collinearity(planted)
     assert found["rank_with"] - found["rank_without"] == 4
@@ -394,6 +397,7 @@ def test_penalties_are_chosen_on_held_out_booths(planted):
         choose_penalties(planted.isel(booth=slice(None, None, 8)), given)
 
 
+@pytest.mark.ci
 def test_penalties_move_while_the_loss_falls(planted):
     setting = setting_of(planted, options_of({"lambda_beta": 0.5}))
     out = (np.arange(48) % 8 < 2)[None]

@@ -242,6 +242,7 @@ def test_booths_kept_out_get_the_mean_of_their_constituency(booths, literal):
     assert literal.attrs["booths"] == (~held).sum()
 
 
+@pytest.mark.ci
 def test_one_constituency_says_that_eta_is_chosen_by_the_penalty(booths):
     one = booths.isel(constituency=[0]).drop_vars([name for name in booths.variables if str(name).startswith("true_")])
     one = one.sel(booth=one["booth_constituency"].isin(one["constituency"])).drop_dims("feature", errors="ignore")

@@ -299,7 +299,7 @@ def test_the_gradient_is_that_of_the_definition(name):
         assert float(found) == pytest.approx(slope, abs=1e-7 * size)
 
 
-@pytest.mark.parametrize("name", ["literal", "recommended"])
+@pytest.mark.parametrize("name", ["literal", pytest.param("recommended", marks=pytest.mark.ci)])
 def test_the_blocks_have_the_gradient_of_the_value(name):
     it = case(name)
     slope = gradient(it.point, it.problem, it.design)
@@ -442,7 +442,7 @@ def test_the_losses_are_minus_the_log_likelihood_up_to_a_constant():
         assert np.abs(change).max() > 1
 
 
-@pytest.mark.parametrize("name", ["literal", "baseline"])
+@pytest.mark.parametrize("name", ["literal", pytest.param("baseline", marks=pytest.mark.ci)])
 def test_they_have_the_same_gradient(name):
     it = case(name)
     bare = LIKELIHOOD._replace(**{key: np.float64(0) for key in Hyper._fields if key[:8] in ("lambda_b", "lambda_e")})
@@ -543,15 +543,17 @@ def test_the_flag_off_is_an_eta_of_0_bit_by_bit():
     assert np.abs(np.asarray(on.theta - it.cells.theta)).max() > 0.01
 
 
-def test_eta_starts_at_0():
-    for name in ("literal", "towers", "recommended"):
-        it = case(name)
-        start = es.first_point(it.problem, it.design)
-        shared = shared_at(start, it.problem, it.design)
-        assert (np.asarray(shared.eta) == 0).all()
-        assert shared.eta_constituency is None or (np.asarray(shared.eta_constituency) == 0).all()
-        assert (np.asarray(start.groups) == 0).all()
-        assert (shared.left is None) or (np.abs(shared.left).min() > 0)  # the product of two zeros has no slope
+@pytest.mark.parametrize(
+    "name", ["literal", *(pytest.param(n, marks=pytest.mark.ci) for n in ("towers", "recommended"))]
+)
+def test_eta_starts_at_0(name):
+    it = case(name)
+    start = es.first_point(it.problem, it.design)
+    shared = shared_at(start, it.problem, it.design)
+    assert (np.asarray(shared.eta) == 0).all()
+    assert shared.eta_constituency is None or (np.asarray(shared.eta_constituency) == 0).all()
+    assert (np.asarray(start.groups) == 0).all()
+    assert (shared.left is None) or (np.abs(shared.left).min() > 0)  # the product of two zeros has no slope
 
 
 @pytest.mark.parametrize("party", [0, 1, 2])
@@ -683,6 +685,7 @@ def test_without_xi_there_is_no_mobilisation_and_its_scale_is_that_of_the_weight
 EPOCHS = Design(mobilisation="model", booth_effects=False)
 
 
+@pytest.mark.ci
 def test_the_weights_of_an_epoch_are_the_shares_of_the_one_before(monkeypatch):
     booths, frame = by_hand.draw(weights=WEIGHTS, seed=2)
     known = by_hand.affinity(booths, frame, HYPER, EPOCHS)

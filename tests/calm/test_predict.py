@@ -276,6 +276,7 @@ def test_free_effects_have_the_standard_errors_of_the_parties(parties, identific
     np.testing.assert_allclose(np.sqrt(np.diag(form @ root[1] @ root[1].T @ form.T)), mixed, rtol=1e-9)
 
 
+@pytest.mark.ci
 def test_replicates_are_integrated_where_the_fit_is(fit, booths):
     attrs = fit.attrs | {"options": replace(read_options(fit.attrs["options"]), integrate=True).json()}
     found, joint = (electjax.calm.bootstrap(x, booths, replicates=2, seed=1) for x in (fit.assign_attrs(attrs), fit))

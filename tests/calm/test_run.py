@@ -595,6 +595,7 @@ def test_labels_of_users_are_escaped():
 # ------------------------------------------------------------------------------------ the real thing
 
 
+@pytest.mark.ci
 def test_the_documents_example_has_its_vectors_and_says_what_it_cannot_tell(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     quick = ("calm.errors=none", "calm.max_steps=3", "calm.diagnostics=[]", "calm.draws=0", "report=false")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import permutations, product
 from math import factorial, prod
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -245,9 +246,10 @@ QUICK = [
 ]
 
 
-def readings(chosen: list[dict[str, str]], quick: list[dict[str, str]]) -> list:
+def readings(chosen: list[dict[str, str]], quick: list[dict[str, str]], marks: Any = ()) -> list:
+    """Parameters of a test: the quick ones with these marks, the others slow."""
     return [
-        pytest.param(options, marks=[] if options in quick else pytest.mark.slow, id="-".join(options.values()))
+        pytest.param(options, marks=marks if options in quick else pytest.mark.slow, id="-".join(options.values()))
         for options in chosen
     ]
 
@@ -317,7 +319,7 @@ AGREEING = [options for options in OPTIONS if sum(options[key] != value for key,
 AGREEING.append(QUICK[1])
 
 
-@pytest.mark.parametrize("options", readings(AGREEING, QUICK[:1]))
+@pytest.mark.parametrize("options", readings(AGREEING, QUICK[:1], pytest.mark.ci))
 def test_engines_agree(options: dict[str, str]) -> None:
     assert gap(middle("leap", 8192, **options), middle("agent", 1024, **options)) < STANDARD_ERRORS
 
@@ -350,7 +352,9 @@ def test_hdp_agent_is_the_franchise() -> None:
         assert np.array_equal(tiny("agent", form, beta=2.0), tiny("agent", FREE, beta=2.0))
 
 
-@pytest.mark.parametrize("options", [FREE, {"form": "hdp"}], ids=["franchise", "hdp"])
+@pytest.mark.parametrize(
+    "options", [pytest.param(FREE, marks=pytest.mark.ci, id="franchise"), pytest.param({"form": "hdp"}, id="hdp")]
+)
 def test_hierarchy_has_the_closed_form_moments(options: dict[str, str]) -> None:
     """Var G0 = diag(theta) - theta theta' over beta + 1, and Dirichlet-multinomial districts around G0."""
     alpha, beta, electors = 3.0, 2.0, 50
@@ -366,7 +370,7 @@ def test_hierarchy_has_the_closed_form_moments(options: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("alpha", [1e-3, 1.0, 20.0, 1e5])
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ["leap", pytest.param("agent", marks=pytest.mark.ci)])
 def test_communities_that_copy_nobody_have_the_closed_form_moments(engine: str, alpha: float) -> None:
     """At beta = 0 a district's votes vary as the sum of squared sizes, n + n (n - 1) / (1 + alpha) on average."""
     theta, electors = np.array([0.2, 0.3, 0.5]), np.array([40, 90])
@@ -403,7 +407,11 @@ def contests(draw: st.DrawFn) -> Contest:
 
 @pytest.mark.parametrize(
     ("bookkeeping", "overflow"),
-    [("none", "split"), ("by_district", "split"), ("interleaved", "split"), ("by_district", "exceed")],
+    [
+        *(pytest.param(rule, "split", marks=pytest.mark.ci) for rule in ("none", "by_district")),
+        ("interleaved", "split"),
+        ("by_district", "exceed"),
+    ],
 )
 @given(election=contests(), seed=st.integers(0, 2**31 - 1))
 @settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -428,6 +436,7 @@ def test_invariants(bookkeeping: str, overflow: str, election: Contest, seed: in
         assert np.all((excess <= 0) | (excess < result.votes.max(axis=1)))
 
 
+@pytest.mark.ci
 def test_exceeding_happens_and_splitting_prevents_it() -> None:
     """With few large communities the last one of a party takes it over its total."""
     election = contest(np.full(20, 100), (0.3, 0.7))

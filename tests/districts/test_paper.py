@@ -181,7 +181,10 @@ def ecm(theta: tuple[float, ...], alpha: float, beta: float) -> np.ndarray:
     return seats("ecm", theta, f"alpha={alpha};beta={beta}", RUNS)
 
 
-@pytest.mark.parametrize("theta", [(0.4, 0.3, 0.3), pytest.param((0.5, 0.4, 0.1), marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "theta",
+    [pytest.param((0.4, 0.3, 0.3), marks=pytest.mark.ci), pytest.param((0.5, 0.4, 0.1), marks=pytest.mark.slow)],
+)
 def test_many_communities_help_the_first_party_and_copying_moves_seats_to_theta(theta: tuple[float, ...]) -> None:
     for beta in (0.5, 0.8):
         assert exceeds(ecm(theta, 50, beta)[:, 0], ecm(theta, 20, beta)[:, 0])
@@ -205,7 +208,7 @@ def test_local_influence_hurts_the_centrist_party() -> None:
     assert alone[:, 2].mean() - swayed[:, 2].mean() > 0.05 * 1_000_000  # the paper: from .32 to .25
 
 
-@pytest.mark.parametrize("influence", ["none", "district"])
+@pytest.mark.parametrize("influence", ["none", pytest.param("district", marks=pytest.mark.ci)])
 def test_the_neutral_party_wins_next_to_nothing(influence: str) -> None:
     votes, won = (polarized(influence)[name] for name in ("votes", "seats"))
     assert float(won.isel(party=2).mean()) < 0.5
@@ -215,6 +218,7 @@ def test_the_neutral_party_wins_next_to_nothing(influence: str) -> None:
 # ---------------------------------------------------------------- section 8
 
 
+@pytest.mark.ci
 def test_section_8_spread_of_dpm_is_about_three_seats() -> None:
     """Section 8 prints sd up to 3 for DPM with 100 districts; the sd of an sd over 1,000 runs is sd / sqrt(2000)."""
     thetas, gammas = ((0.5, 0.3, 0.2), (0.35, 0.33, 0.32)), (0.7, 0.9)

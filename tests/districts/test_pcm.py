@@ -84,7 +84,7 @@ def test_three_supporters(engine: str, reading: str, capacity: float) -> None:
 # ---------------------------------------------------------------- without capacities
 
 
-@pytest.mark.parametrize("engine", ["leap", "agent"])
+@pytest.mark.parametrize("engine", ["leap", pytest.param("agent", marks=pytest.mark.ci)])
 def test_open_districts_have_the_closed_form_covariance(engine: str) -> None:
     """Mean v b and covariance q (diag b - b b') over districts, parties independent of each other."""
     districts, supporters, eta = 6, 600, 0.7
@@ -161,7 +161,10 @@ def closing(election: Contest, engine: str, eta: Any, capacity: float, runs: int
     return outcomes("pcm", election, runs=runs, params=params, options=options, engine=engine, batch=128, seed=seed)
 
 
-@pytest.mark.parametrize(("capacity", "ratio"), [(1.0, 20.0), pytest.param(1.5, 1.0, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("capacity", "ratio"),
+    [pytest.param(1.0, 20.0, marks=pytest.mark.ci), pytest.param(1.5, 1.0, marks=pytest.mark.slow)],
+)
 def test_closing_engines_agree(capacity: float, ratio: float) -> None:
     """Parties of unlike concentration, equal and very unequal districts of 500 electors on average."""
     election = contest(unequal(6000, 12, ratio), (0.45, 0.35, 0.15, 0.05))

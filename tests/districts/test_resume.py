@@ -303,6 +303,7 @@ def len_of_trace(folder: Path, model: str) -> int:
         return posterior.sizes["generation"] + (posterior.attrs["stopped"] != "tolerance reached")
 
 
+@pytest.mark.ci
 def test_a_killed_run_goes_on_to_the_same_result(here, monkeypatch, capsys):
     """kill -9 as soon as the second generation is on the disk; the other run is never touched."""
     assert run(monkeypatch, *JOB, "hydra.run.dir=whole") == 0
@@ -349,6 +350,7 @@ def test_a_run_is_continued_from_another_folder(here, monkeypatch):
     assert not list((here / "elsewhere").iterdir())
 
 
+@pytest.mark.ci
 def test_the_report_says_that_a_run_was_interrupted(here, monkeypatch):
     assert interrupted(monkeypatch, *JOB, "report=true", after=1) == 130
     assert run(monkeypatch, "resume=out") == 0

@@ -372,6 +372,7 @@ def test_india(influence: str) -> None:
 # ---------------------------------------------------------------- batches, sweeps, errors
 
 
+@pytest.mark.ci
 def test_sweep_compiles_once_and_batches_do_not_matter() -> None:
     election = contest(np.full(5, 400), np.full(3, 1 / 3))
     options = GIVEN | {"influence": "district"}

@@ -59,6 +59,7 @@ def test_fewer_runs_are_the_first_of_more(delhi, simulated):
     assert not np.array_equal(other["votes"], few["votes"])
 
 
+@pytest.mark.ci
 def test_a_sweep_of_gamma_compiles_once(delhi):
     electjax.districts.simulate(delhi, "dpm", {"gamma": 0.5}, runs=1, options={"bookkeeping": "none"})
     before = simulate_runs._cache_size()

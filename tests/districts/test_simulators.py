@@ -74,13 +74,14 @@ def test_every_model_keeps_the_contract() -> None:
 
 
 def quick(model: str, options: dict[str, Any]) -> Any:
-    """Variants that take another way through the same code run on demand.
+    """The first variant of a model always runs; others run in CI, or on demand where the code is the same.
 
     DPM shows how ballots are kept for DM too, and `test_ecm.py` has invariants of its own under every book-keeping.
     """
     rule = options.get("bookkeeping")
     late = rule == "by_district" or (model, rule) == ("dm", "interleaved") or options == {"overflow": "exceed"}
-    return pytest.param(model, options, marks=pytest.mark.slow if late else [])
+    first = options == next(given for name, given in VARIANTS if name == model)
+    return pytest.param(model, options, marks=pytest.mark.slow if late else [] if first else pytest.mark.ci)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -166,6 +167,7 @@ def test_two_calls_equal_one() -> None:
 # ---------------------------------------------------------------- parameters and options
 
 
+@pytest.mark.ci
 def test_gamma_may_differ_by_district() -> None:
     """A district with full copying and little prior mass is nearly unanimous, one without copying is not."""
     gamma = np.repeat([0.0, 1.0], 5)
@@ -246,7 +248,7 @@ SWEEP = np.resize([0.0, 0.3, 0.5, 0.9, 0.99, 1.0], MIDDLE_RUNS)
 PRIOR_MASS = np.repeat([0.0, 2.5], MIDDLE_RUNS // 2)
 
 
-@pytest.mark.parametrize("bookkeeping", ["interleaved", "by_district"])
+@pytest.mark.parametrize("bookkeeping", ["interleaved", pytest.param("by_district", marks=pytest.mark.ci)])
 @given(made=contests(), seed=st.integers(0, 2**31 - 1))
 @settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 def test_bound_invariants(bookkeeping: str, made: tuple[np.ndarray, np.ndarray, np.ndarray], seed: int) -> None:

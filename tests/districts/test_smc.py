@@ -158,6 +158,7 @@ def test_popularity_is_found_with_its_totals():
     assert (found["prior_popularity"].std("prior_draw") > 0.15).all()
 
 
+@pytest.mark.ci
 def test_totals_follow_the_popularity_in_the_batched_engine():
     election = electjax.districts.uniform({"A": 0.5, "B": 0.3, "C": 0.2}, districts=8, electors=8_000)
     problem, _ = make_problem(election, "pcm", priors={"popularity": {"around": 50}, "eta": (0.2, 0.9)})
@@ -174,6 +175,7 @@ def test_totals_follow_the_popularity_in_the_batched_engine():
     np.testing.assert_array_equal(result.votes.sum(axis=1), params["totals"])
 
 
+@pytest.mark.ci
 def test_levels_are_weighed_like_their_posterior(known):
     """gamma known to be one of five values: ABC by levels agrees with counting the accepted draws of each."""
     values = [0.02, 0.05, 0.1, 0.2, 0.4]
@@ -360,6 +362,7 @@ def test_a_statistic_that_is_not_always_a_number_keeps_its_scale():
         measure.rescaled(features)
 
 
+@pytest.mark.ci
 def test_sim_searches_attitudes_only_where_the_constraint_permits_them():
     election = electjax.districts.uniform({"A": 0.5, "B": 0.3, "C": 0.2}, districts=8, electors=8_000)
     search = {

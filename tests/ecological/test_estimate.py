@@ -375,6 +375,7 @@ def error_of_independence(units: xr.Dataset) -> np.ndarray:
     return error_index(rows * columns / np.nansum(truth, axis=(1, 2), keepdims=True), np.nan_to_num(truth))
 
 
+@pytest.mark.ci
 def test_odd_contests_stand_beside_each_other(odd: xr.Dataset, odd_result: xr.Dataset) -> None:
     assert_consistent(odd_result, odd)
     assert odd_result.attrs["converged"] == 1
@@ -384,6 +385,7 @@ def test_odd_contests_stand_beside_each_other(odd: xr.Dataset, odd_result: xr.Da
     assert odd_result.attrs["mean_ei"] < 0.7 * error_of_independence(odd).mean()
 
 
+@pytest.mark.ci
 def test_what_is_certain_is_certain(odd_result: xr.Dataset) -> None:
     one_column = odd_result.sel(contest="d8")
     assert one_column["error"] == pytest.approx(0.0, abs=1e-6)
@@ -394,6 +396,7 @@ def test_what_is_certain_is_certain(odd_result: xr.Dataset) -> None:
     np.testing.assert_allclose(tiny["cells"].fillna(0.0), tiny["truth"].fillna(0.0), atol=1e-5)
 
 
+@pytest.mark.ci
 def test_without_affinity_traits_count_nothing(odd: xr.Dataset, odd_result: xr.Dataset) -> None:
     rng = np.random.default_rng(2)
     traits = {

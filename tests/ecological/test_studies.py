@@ -69,6 +69,7 @@ def test_wrong_names_cost_and_blank_ones_are_matched(scripts, case):
     assert found["dealt out anew"]["mean_ei"] > found["named"]["mean_ei"] + 2
 
 
+@pytest.mark.ci
 def test_experiment_fills_its_tables(scripts, tmp_path):
     run = scripts["run"]
     text = "before\n<!-- begin tables -->\nold\n<!-- end tables -->\n<!-- begin names -->\nkept\n<!-- end names -->\n"

@@ -144,6 +144,7 @@ def test_a_damaged_file_is_refused(tmp_path):
         assert "it.nc" in str(error.value)
 
 
+@pytest.mark.ci
 def test_a_path_stands_for_ballots_and_for_a_fit(tmp_path):
     file, saved = tmp_path / "ballots.nc", tmp_path / "fit.nc"
     voter_types.save(ballots(), file)
@@ -152,7 +153,7 @@ def test_a_path_stands_for_ballots_and_for_a_fit(tmp_path):
         (voter_types.predict, {}),
         (voter_types.residuals, {}),
         (voter_types.simulate, {"voters": 5}),
-        (voter_types.bootstrap, {"replicates": 2}),
+        (voter_types.bootstrap, {"replicates": 3}),
     ):
         one, other = verb(saved, file, **options), verb(fit(), ballots(), **options)
         xr.testing.assert_allclose(one.drop_attrs(), other.drop_attrs())
@@ -216,6 +217,7 @@ def test_the_schema_declares_every_variable_of_its_datasets():
     assert FIT.variables["mu"].required
 
 
+@pytest.mark.ci
 def test_the_path_from_a_file_to_a_fit_loads_few_modules(tmp_path):
     path = written("long", tmp_path)
     program = f"""

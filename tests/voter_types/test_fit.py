@@ -37,12 +37,13 @@ def best():
     return fit(ballots_of(drawn()[0]), 3, restarts=30)
 
 
-@pytest.mark.parametrize("start", ["votes", "kmeans"])
+@pytest.mark.parametrize("start", [pytest.param("votes", marks=pytest.mark.ci), "kmeans"])
 def test_every_start_reaches_the_same_maximum(best, start):
     found = fit(ballots_of(drawn()[0]), 3, restarts=30, start=start, errors="none")
     assert found.attrs["log_likelihood"] == pytest.approx(best.attrs["log_likelihood"], abs=1e-6)
 
 
+@pytest.mark.ci
 def test_few_starts_may_be_followed_by_moves(best):
     """With eight starts the compiled program has few places, and moves need many."""
     found = fit(ballots_of(drawn()[0]), 4, errors="none")
@@ -114,6 +115,7 @@ def test_a_start_of_another_size_is_refused(best):
         fit(ballots_of(drawn()[0]), 2, initial=best)
 
 
+@pytest.mark.ci
 def test_clusters_of_a_file_count_as_those_of_a_dataset(tmp_path):
     ballots = ballots_of(drawn()[0]).assign(cluster=("voter", np.arange(300) % 60))
     path = electjax.voter_types.save(ballots, tmp_path / "ballots.nc")

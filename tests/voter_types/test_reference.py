@@ -142,6 +142,7 @@ def test_engine_stops_where_the_exact_steps_stop(case):
     assert float(log_likelihood(types, rows)) == pytest.approx(by_hand.log_likelihood(here, ballots), rel=1e-10)
 
 
+@pytest.mark.ci
 def test_collapsed_weighted_and_voter_by_voter_fits_agree():
     ballots = by_hand.draw_ballots(7, 300, offices=3, menus=True, missing=0.1, columns=2, levels=1)
     start = by_hand.as_types(by_hand.draw_parameters(8, ballots))

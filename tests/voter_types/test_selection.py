@@ -476,6 +476,7 @@ def chosen() -> tuple[xr.Dataset, xr.Dataset, xr.Dataset]:
     )
 
 
+@pytest.mark.ci
 def test_select_types_puts_the_fits_beside_each_other(chosen):
     _, table, found = chosen
     assert table["types"].values.tolist() == [1, 2]
@@ -492,6 +493,7 @@ def test_select_types_puts_the_fits_beside_each_other(chosen):
     assert all("long_name" in table[name].attrs for name in ("g2", "bivariate", "blrt_p"))
 
 
+@pytest.mark.ci
 def test_residuals_types_labels_what_the_arrays_say(chosen):
     ballots, table, found = chosen
     residuals = electjax.voter_types.residuals(found, ballots, replicates=19, seed=1)
@@ -507,6 +509,7 @@ def test_residuals_types_labels_what_the_arrays_say(chosen):
     assert residuals["g2_replicate"].sizes == {"replicate": 19}
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("kind", ["parametric", "nonparametric"])
 def test_bootstrap_types_spreads_as_the_information_says(chosen, kind):
     ballots, _, found = chosen
@@ -521,6 +524,7 @@ def test_bootstrap_types_spreads_as_the_information_says(chosen, kind):
     assert bool(inside.all())
 
 
+@pytest.mark.ci
 def test_the_verbs_say_what_is_wrong(chosen):
     ballots, _, found = chosen
     with pytest.raises(ElectionDataError, match="offices are"):
