@@ -49,6 +49,14 @@ class Files(NamedTuple):
         except BROKEN as error:
             raise _broken(f"{self.where}, {name}", error) from None
 
+    def beginning(self, name: str, size: int = 1 << 16) -> bytes:
+        """The first bytes of a file."""
+        try:
+            with open(self.place / name, "rb") if self.archive is None else self.archive.open(name) as file:
+                return file.read(size)
+        except BROKEN as error:
+            raise _broken(f"{self.where}, {name}", error) from None
+
 
 @contextmanager
 def open_files(path: Path, suffixes: Sequence[str]) -> Iterator[Files]:
