@@ -80,10 +80,10 @@ def names_of(source: Any, options: TableOptions) -> tuple[str, ...]:
         return tuple(map(str, getattr(source, "columns", ()) if names is None else names))
     path = Path(source)
     if is_parquet(path):
-        import pyarrow.dataset as arrow_dataset
-
-        partitioning = "hive" if path.is_dir() else None
-        return tuple(arrow_dataset.dataset(path, format="parquet", partitioning=partitioning).schema.names)
+        try:
+            return tuple(_dataset(path).schema.names)
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(path, error) from None
     if path.is_dir():
         return ()
     if is_workbook(path):
@@ -283,7 +283,7 @@ def _parquet(path: Path, where: Mapping[str, Any]) -> pa.Table:
     import pyarrow.dataset as arrow_dataset
 
     try:
-        dataset = arrow_dataset.dataset(path, format="parquet", partitioning="hive" if path.is_dir() else None)
+        dataset = _dataset(path)
         known = {name: dataset.schema.field(name).type for name in dataset.schema.names}
         pushed = None
         for name, value in where.items():
@@ -293,9 +293,18 @@ def _parquet(path: Path, where: Mapping[str, Any]) -> pa.Table:
                 pushed = condition if pushed is None else pushed & condition
         return dataset.to_table(filter=pushed)
     except (pa.ArrowException, OSError) as error:
-        raise data_error(
-            f"cannot be read ({error})", where=str(path), expected="Parquet files", mend="write them again"
-        ) from None
+        raise _unreadable(path, error) from None
+
+
+def _dataset(path: Path) -> Any:
+    import pyarrow.dataset as arrow_dataset
+
+    return arrow_dataset.dataset(path, format="parquet", partitioning="hive" if path.is_dir() else None)
+
+
+def _unreadable(path: Path, error: Exception) -> Exception:
+    said = f"cannot be read ({error})"
+    return data_error(said, where=str(path), expected="Parquet files", mend="write them again")
 
 
 def _of_frame(frame: Any, style: Style) -> Table:
