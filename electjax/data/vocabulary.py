@@ -101,6 +101,8 @@ def find_columns(table: Table, needed: Sequence[str], optional: Iterable[str] = 
     for name in (*needed, *optional):
         position = find_word(table, name, taken=places.values())
         if position is not None:
+            if f"{table.names[position]} (2)" in table.names:
+                table.need(table.names[position])
             places[name] = position
         elif name in needed:
             table.need(*words_of(name), what=f"for the {name}")

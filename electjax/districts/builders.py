@@ -21,6 +21,7 @@ def dataset(
     winner: Sequence[str] | None = None,
     winner_votes: Sequence[int] | np.ndarray | None = None,
     electors: Sequence[int] | np.ndarray | None = None,
+    stood: np.ndarray | None = None,
     others_may_win: bool = True,
     attrs: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
@@ -35,6 +36,7 @@ def dataset(
         winner_votes: the winner's own votes. Default: the winner's column of `votes`, left out where a winner
             is not among the named parties.
         electors: registered electors per district.
+        stood: booleans of the shape of `votes`, whether the party stood in the district. Models do not use it yet.
         others_may_win: whether "others" may hold seats.
         attrs: attributes such as `name`, `title`, `date`, `source`.
 
@@ -68,6 +70,8 @@ def dataset(
     ds["votes"] = ds["votes"].astype(np.int64)
     if electors is not None:
         ds["electors"] = ("district", np.asarray(electors, dtype=np.int64))
+    if stood is not None:
+        ds["stood"] = (("district", "party"), np.asarray(stood, dtype=bool))
     labels = np.asarray(parties)
     if winner is None:
         best = counts.argmax(axis=1)
@@ -214,9 +218,10 @@ def pool_parties(election: xr.Dataset, top_parties: int | str | Sequence[str]) -
         return np.concatenate([kept, values[..., folded].sum(-1, keepdims=True)], axis=-1) if rest else kept
 
     pooled = election.drop_dims("party").assign_coords(party=strings([*keep, OTHERS] if rest else keep))
-    for name in ("votes", "popularity", "seats"):
+    for name in ("votes", "popularity", "seats", "stood"):
         if name in election:
-            pooled[name] = (election[name].dims, fold(election[name].values))
+            folded_values = fold(election[name].values)
+            pooled[name] = (election[name].dims, folded_values > 0 if name == "stood" else folded_values)
     if "votes" in election:
         return validate(_counted(pooled, bool(election.attrs.get("others_may_win", 1))))
     pooled.attrs["others_seats"] = int(pooled["seats"].sel(party=OTHERS)) if rest else 0

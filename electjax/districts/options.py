@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from electjax.data.options import default_of, kind_of, made, option, options
+from electjax.data.reading import TableOptions
 from electjax.districts.abc.distance import SEAT_TOLERANCE, SHARE_TOLERANCE
 from electjax.districts.abc.methods import METHODS
 from electjax.districts.abc.statistics import STATISTICS
@@ -23,28 +24,40 @@ _LEAP = "leap: exact-moment blocks, fast; agent: elector by elector, the slow re
 
 
 @options
-class ReadOptions:
+class ReadOptions(TableOptions):
     """How returns are read."""
 
     independents: Policy = option("others", "where votes for independents go: 'others', a party IND, or left out")
-    nota: Policy = option("others", "the same for none of the above (in MIT files: blank and void ballots too)")
+    nota: Policy = option("others", "the same for none of the above, blank, void and spoilt ballots")
     others_may_win: bool = option(True, "whether others may hold seats; if not, the best named party does")
     year: int | None = option(None, "which election, in a file that holds several")
     assembly_no: int | None = option(None, "which election, in TCPD files")
     poll_no: int | None = option(
         None, "which poll of a TCPD file; None: the general one (0), not bye-polls (1, 2, ...)"
     )
-    where: Mapping[str, Any] = option({}, "further conditions: column -> value, such as {'office': 'US SENATE'}")
-    encoding: str = option("utf-8-sig", "codec of a text file")
+    district: str | None = option(
+        None,
+        "the column that districts are, such as county_name; None: the district, of an office of a state the state",
+    )
+    total: str | None = option(None, "column of all votes, where votes are shares of it")
+    uncontested: Literal["refuse", "drop"] = option(
+        "refuse", "districts without votes: refused, or left out (none can be kept: models need votes in each)"
+    )
+    parties: Sequence[str] | None = option(
+        None, "columns of a wide table that are parties; None: those called votes_, else all counts of no other name"
+    )
+    ballot: str | None = option(
+        None, "which of two votes, where columns of a wide table are of both: a word of their names, as Erststimmen"
+    )
     party_column: Literal["party_simplified", "party_detailed"] = option("party_simplified", "MIT files only")
     fusion: Literal["line", "candidate"] = option(
         "line", "MIT files only: votes of one candidate on several lines count for each line's party, or the main one"
     )
 
     def selection(self) -> dict[str, Any]:
-        """The conditions on columns, `poll_no` left to the readers that know bye-polls."""
+        """The conditions on columns beside `where`, `poll_no` left to the readers that know bye-polls."""
         asked = {"year": self.year, "assembly_no": self.assembly_no}
-        return {**{k: v for k, v in asked.items() if v is not None}, **self.where}
+        return {name: value for name, value in asked.items() if value is not None}
 
 
 @options

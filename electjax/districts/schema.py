@@ -26,7 +26,9 @@ def validate(election: xr.Dataset) -> xr.Dataset:
 
     Returns:
         A copy with the schema's order of dims, and units where they were missing. Variables: votes(district, party),
-        electors, winner and winner_votes(district), popularity and seats(party).
+        electors, winner and winner_votes(district), popularity and seats(party). stood(district, party) says where a
+        party was on the ballot, for files that tell: no row or a blank is "did not stand", 0 is no vote. No model uses
+        it yet.
 
     Raises:
         ElectionDataError: one line that names the variable, the dim and the coordinate at fault.
@@ -130,8 +132,9 @@ def check_winners(ds: xr.Dataset, where: str) -> None:
     votes = ds["votes"].transpose("district", "party").values
     named = votes[:, : parties.index(OTHERS)] if OTHERS in parties else votes
     inside = votes[:, len(parties) - 1] >= named.max(axis=1) if OTHERS in parties else np.zeros(len(votes), bool)
+    known = set(parties)
     for district, winner, possible in zip(ds["district"].values, ds["winner"].values, inside, strict=True):
-        if str(winner) not in parties and not possible:
+        if str(winner) not in known and not possible:
             reason = "all of 'others' polled less than a party" if OTHERS in parties else "no party of the election"
             raise data_error(
                 f"won by {str(winner)!r}: {reason}",
@@ -151,6 +154,9 @@ def _check(ds: xr.Dataset, where: str) -> xr.Dataset:
             raise data_error(f"no {lacking!r}", where=where, expected=expected, mend=f"build it with {ELECTION.build}")
         check_votes(ds, where)
         check_winners(ds, where)
+        if "stood" in ds:
+            absent = (ds["votes"].transpose("district", "party").values > 0) & (ds["stood"].values == 0)
+            refuse(ds, "stood", absent, where, expected="1 (true) where the party has votes")
     shares = ds["popularity"].values
     if not (np.isfinite(shares).all() and (shares >= 0).all() and abs(shares.sum() - 1) < 1e-6):
         raise data_error(
@@ -177,6 +183,9 @@ ELECTION = Schema(
     name="election",
     variables={
         "votes": Variable(("district", "party"), "count", "votes polled", "votes"),
+        "stood": Variable(
+            ("district", "party"), "flag", "whether the party stood in the district; no model reads it yet"
+        ),
         "electors": Variable(_DISTRICT, "count", "registered electors", "electors"),
         "winner": Variable(_DISTRICT, "label", "party that won the seat", "party label"),
         "winner_votes": Variable(_DISTRICT, "count", "votes of the seat's winner", "votes"),
@@ -197,6 +206,7 @@ ELECTION = Schema(
         "title": "name for people",
         "date": "day of the poll",
         "source": "where the figures come from",
+        "notes": "how the file was read, where anything was told, repaired or left out",
         "others_may_win": "1 where the pooled rest may hold seats, else 0",
         "others_seats": "seats of the pooled rest where it may hold them",
         "districts": "number of districts, where there are no votes",

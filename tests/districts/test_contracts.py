@@ -12,6 +12,7 @@ import pytest
 
 import electjax
 from electjax.data.options import default_of, kind_of, made, rows_of
+from electjax.data.table import make_table
 from electjax.districts import kernels, readers
 from electjax.districts.abc import methods as method_folder
 from electjax.districts.abc import statistics as statistic_folder
@@ -22,7 +23,7 @@ from electjax.districts.models import SIMULATORS, Simulator
 from electjax.districts.models import __path__ as model_path
 from electjax.districts.models.base import DISTRICTS, PARTIES, make_plan
 from electjax.districts.options import method_group, model_group, split_values
-from electjax.districts.readers.base import Header, Reader
+from electjax.districts.readers.base import Reader
 from electjax.numerics.registry import declared_in
 from tests.districts.runs import contest, outcomes
 
@@ -65,18 +66,20 @@ COIN = Simulator(
 READER = '''
 """Shouted CSV: DISTRICT!, PARTY!, VOTES!"""
 
+import numpy as np
+
 from electjax.districts.builders import dataset
 from electjax.districts.readers.base import Reader
 
 
-def read(source, options):
-    rows = [[source.table.text(row, column) for column in ("district!", "party!", "votes!")] for row in source.table]
-    districts, parties = (list(dict.fromkeys(row[i] for row in rows)) for i in (0, 1))
-    votes = {(district, party): int(number) for district, party, number in rows}
-    return dataset([[votes[d, p] for p in parties] for d in districts], districts=districts, parties=parties)
+def read(table, options):
+    district, party = (table.column(name) for name in ("DISTRICT!", "PARTY!"))
+    votes = np.zeros((len(district.texts), len(party.texts)), np.int64)
+    votes[district.codes, party.codes] = table.counts(table.need("VOTES!"))
+    return dataset(votes, districts=district.texts, parties=party.texts)
 
 
-SHOUTED = Reader("shouted CSV", "DISTRICT!, PARTY!, VOTES!", lambda header: "votes!" in header.columns, read)
+SHOUTED = Reader("shouted CSV", "DISTRICT!, PARTY!, VOTES!", lambda table: "VOTES!" in table.names, read)
 '''
 STATISTIC = '''
 """Largest vote."""
@@ -146,7 +149,7 @@ def check_reader(reader: Reader) -> None:
     """It does not take what is nobody's."""
     assert reader.name
     assert reader.layout
-    assert not reader.matches(Header(b"nothing ", frozenset({"nothing"})))
+    assert not reader.matches(make_table("a.csv", np.array([2]), ["nothing"], [(np.zeros(1, int), ["x"])]))
 
 
 def check_statistic(statistic: Statistic) -> None:

@@ -1,7 +1,7 @@
-"""Readers of election returns, one file per format, told apart by their headers.
+"""Readers of election returns, one file per format, told apart by their columns.
 
 A file of this folder that declares a `Reader` adds a format; nothing else has to know of it. The first reader that
-recognises a file reads it; those of a layout that is nobody's in particular are asked last.
+recognises a table reads it; those of a layout that is nobody's in particular are asked last.
 """
 
 from electjax.districts.readers.base import Reader

@@ -1,252 +1,320 @@
-"""What every reader shares: its contract, the options, and the sums over candidates and parties."""
+"""What every reader of returns shares: its contract, and votes as lines of arrays with the rules that hold for all.
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+A line is the votes of a candidate, a party or a ballot line in a district, or in a part of one: lines of a district are
+summed by party, lines of one candidate are one person's.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from electjax.data.errors import data_warning
-from electjax.data.labels import INDEPENDENT, NOTA, OTHERS
-from electjax.data.returns_table import Row, Table, parse_table
-from electjax.districts.builders import dataset
-from electjax.districts.options import Policy, ReadOptions
+from electjax.data.errors import ElectionDataError, data_warning
+from electjax.data.labels import NOTA, OTHERS, party_label
+from electjax.data.rows import row_keys, without_totals
+from electjax.data.table import Column, Table, fold
+from electjax.data.vocabulary import find_word
+from electjax.districts.options import ReadOptions
 
-BINARY = (b"\x89HDF\r\n\x1a\n", b"CDF")  # how netCDF files begin
-
-
-class Header(NamedTuple):
-    """What a reader is chosen by: the first bytes of the file and its column names in lower case."""
-
-    magic: bytes
-    columns: frozenset[str]
-
-
-@dataclass(frozen=True)
-class Source:
-    """A file to read: its path, its bytes (unpacked) and the encoding of its text."""
-
-    path: Path
-    raw: bytes
-    encoding: str = "utf-8-sig"
-
-    @cached_property
-    def table(self) -> Table:
-        """The file as a table of text."""
-        return parse_table(self.path.name, self.raw, self.encoding)
-
-    @cached_property
-    def header(self) -> Header:
-        """What tells the format; a binary file has no columns."""
-        magic = self.raw[:8]
-        columns = () if magic.startswith(BINARY) else self.table.columns
-        return Header(magic, frozenset(column.casefold() for column in columns))
+# Who is no candidate, and what is nobody's name; folded as names of columns are.
+NO_CHOICE = frozenset(
+    "blankvote blankvotes blankballots blank void voidvote voidvotes overvote overvotes undervote undervotes"  # noqa: SIM905
+    " noneoftheabove noneofthesecandidates".split()
+)
+NOBODY = frozenset(
+    "other others scattering scattered writein writeins writeinvotes writeintotals blankvotescattering"  # noqa: SIM905
+    " notdesignated".split()
+)
+PARTS = ("county", "precinct", "mode", "unit")  # columns that divide a district
+FEW = 0.001  # share of the votes by which sums and totals of offices differ
+_MARKS = re.compile(r"^\*+\s*|\s*\*+$|\s*\((elected|élue?|elected/élue?|gewählt)\)", re.IGNORECASE)
 
 
 class Reader(NamedTuple):
-    """One file format: its name and layout for people, and the functions that recognise and read it.
+    """One format: its name and layout for people, and the functions that recognise and read its table.
 
     general: whether others are asked first, as the layout is nobody's in particular.
     """
 
     name: str
     layout: str
-    matches: Callable[[Header], bool]
-    read: Callable[[Source, ReadOptions], xr.Dataset]
+    matches: Callable[[Table], bool]
+    read: Callable[[Table, ReadOptions], xr.Dataset]
     general: bool = False
 
 
-class Line(NamedTuple):
-    """Votes of one candidate (or party, or ballot line) in one district."""
+class Lines(NamedTuple):
+    """Votes of one candidate, party or ballot line in one district, line by line.
 
-    row: Row
-    district: str
-    party: str
-    votes: int
-    rank: int = 1  # place in the district as declared; settles a tie at the top
-    candidate: str = ""  # lines of one district with the same name are one person's; blank: a line by itself
-
-
-def policy_for(party: str, options: ReadOptions) -> Policy:
-    """What happens to the votes of a party label: a party of its own, part of "others", or left out."""
-    if party in (INDEPENDENT, NOTA):
-        return options.independents if party == INDEPENDENT else options.nota
-    return "others" if party == OTHERS else "party"
-
-
-def distinct_names(keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """Label each (name, number) pair: the name alone where it is unique, else `name (number)`."""
-    pairs = list(dict.fromkeys(keys))
-    names = [name for name, _ in pairs]
-    repeated = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
-    return {(name, number): f"{name} ({number})" if name in repeated else name for name, number in pairs}
-
-
-def build_election(
-    table: Table,
-    lines: Sequence[Line],
-    options: ReadOptions,
-    *,
-    votes_column: str,
-    winners: Mapping[str, tuple[str, int | None]] | None = None,
-    electors: Mapping[str, int] | None = None,
-    attrs: Mapping[str, Any] | None = None,
-) -> xr.Dataset:
-    """Sum lines per district and party under the policies for independents and NOTA, and build the election.
-
-    The seat goes to the candidate with most votes (a tie to the better declared rank, then to the line that
-    comes first, with a warning), so independents never win as a pool. NOTA never wins: the law gives the seat
-    to the candidate with most votes. Parties are ordered by votes, most first; districts as they appear. A
-    district that lacks a party has 0 votes for it.
-
-    winners: declared winner of every district and their own votes (None: unknown); by default from the lines.
-    electors: registered electors of every district. table and votes_column are named in errors.
-
-    Raises ElectionDataError for a district without votes.
+    Attributes:
+        table: where they are from, with notes on how it was read.
+        row: of the table, from 0, of each line.
+        district, districts: its number, and the labels of all.
+        party, parties: its number, and the labels of all; those of one label are one.
+        votes: of the line.
+        column: position of the votes in the table, for errors.
+        rank: place in the district as declared, which settles a tie at the top; None: unknown.
+        candidate: number of the person, -1: a line by itself; None: all are.
     """
-    by_district: dict[str, list[Line]] = {}
-    for line in lines:
-        by_district.setdefault(line.district, []).append(line)
-    totals: dict[str, int] = {}
-    cells: dict[tuple[str, str], int] = {}
-    for line in lines:
-        policy = policy_for(line.party, options)
-        if policy != "drop":
-            party = OTHERS if policy == "others" else line.party
-            totals[party] = totals.get(party, 0) + line.votes
-            key = (line.district, party)
-            cells[key] = cells.get(key, 0) + line.votes
-    parties = sorted(totals, key=lambda p: (p == OTHERS, -totals[p], p))
-    if not set(parties) - {OTHERS}:
-        raise table.fault(
-            "every row is independent, NOTA or others",
-            expected="at least one named party",
-            mend="pass independents='party', or name the parties",
+
+    table: Table
+    row: np.ndarray
+    district: np.ndarray
+    districts: Sequence[str]
+    party: np.ndarray
+    parties: Sequence[str]
+    votes: np.ndarray
+    column: int
+    rank: np.ndarray | None = None
+    candidate: np.ndarray | None = None
+
+    def take(self, kept: np.ndarray) -> "Lines":
+        """Some of the lines."""
+        return self._replace(
+            row=self.row[kept],
+            district=self.district[kept],
+            party=self.party[kept],
+            votes=self.votes[kept],
+            rank=None if self.rank is None else self.rank[kept],
+            candidate=None if self.candidate is None else self.candidate[kept],
         )
-    votes = np.array([[cells.get((d, p), 0) for p in parties] for d in by_district], dtype=np.int64)
-    polled = dict(zip(by_district, votes.sum(axis=1).tolist(), strict=True))
-    declared = []
-    for district, members in by_district.items():
-        if polled[district] == 0:
-            raise table.fault(
-                f"district {district!r} has no votes",
-                members[0].row,
-                votes_column,
-                expected="at least one vote in every district",
-                mend="remove districts without a poll (uncontested or postponed)",
-            )
-        if electors and polled[district] > electors[district]:
-            data_warning(
-                f"district {district!r} has {polled[district]} votes and {electors[district]} electors",
-                where=table.file,
-                row=members[0].row.line,
-                column="electors",
-            )
-        declared.append(winners[district] if winners else _top_candidate(table, members, options))
-    own = [
-        cells[district, label] if (district, label) in cells and label != OTHERS else known
-        for district, (label, known) in zip(by_district, declared, strict=True)
+
+    def noted(self, *notes: str) -> "Lines":
+        """The same lines with further notes."""
+        return self._replace(table=self.table.noted(*notes))
+
+
+def numbered(key: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Keys as numbers in order of appearance, and where each appears first."""
+    _, first, code = np.unique(key, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return place[code], first[order]
+
+
+def district_labels(table: Table, position: int, *others: int | None) -> tuple[np.ndarray, list[str]]:
+    """District of each row, and the labels: the name, with what other columns say where several share a name."""
+    column = table.labels(position, "a name")
+    apart = [p for p in others if p is not None and p != position and table.columns[p].present()]
+    code, first = numbered(row_keys(table, [position, *apart]))
+    names = [column.at(row) for row in first]
+    often = Counter(names)
+
+    def said(row: int) -> str:
+        return ", ".join(filter(None, (table.columns[p].at(row) for p in apart)))
+
+    return code, [n if often[n] == 1 else f"{n} ({said(row)})" for n, row in zip(names, first, strict=True)]
+
+
+def asked_district(table: Table, options: ReadOptions, *apart: str) -> tuple[np.ndarray, list[str]] | None:
+    """Districts by the column that `district=` names, told apart by columns above it; None where it is not given."""
+    if options.district is None:
+        return None
+    position = table.asked(options.district, "district")
+    above = [p for name in (*apart, "state", "state_po") if (p := find_word(table, name, taken=[position])) is not None]
+    wider = set(above) if position != find_word(table, "county") else set(above) - {find_word(table, "precinct")}
+    return district_labels(table, position, *sorted(wider))
+
+
+def party_codes(column: Column, no_choice: bool = False) -> tuple[np.ndarray, list[str]]:
+    """Party of each row, and the labels; a missing one is "others"; spoilt ballots are NOTA where that is asked."""
+    labels = [
+        NOTA if no_choice and fold(text) in NO_CHOICE else party_label(text) if text else OTHERS
+        for text in column.texts
     ]
-    return dataset(
-        votes,
-        districts=list(by_district),
-        parties=parties,
-        winner=[label for label, _ in declared],
-        winner_votes=None if any(v is None for v in own) else np.array(own, dtype=np.int64),
-        electors=[electors[d] for d in by_district] if electors else None,
-        others_may_win=options.others_may_win,
-        attrs={
-            "name": Path(table.file).name.split(".")[0],
-            "title": table.file,
-            "source": table.file,
-            "independents": options.independents,
-            "nota": options.nota,
-            **(attrs or {}),
-        },
+    order = {label: k for k, label in enumerate(dict.fromkeys(labels))}
+    return np.array([order[label] for label in labels], np.int64)[column.codes], list(order)
+
+
+def candidate_codes(table: Table, *positions: int) -> tuple[np.ndarray, np.ndarray, Table]:
+    """Person of each row, -1 where it is nobody's; which rows are spoilt ballots; the table with notes."""
+    keys, nobody, spoilt, marked = [], np.ones(len(table), bool), np.zeros(len(table), bool), 0
+    for position in positions:
+        column = table.columns[position]
+        names = [_MARKS.sub("", text) if "*" in text or text.endswith(")") else text for text in column.texts]
+        marked += sum(name != text for name, text in zip(names, column.texts, strict=True))
+        order: dict[str, int] = {}
+        codes = np.array([order.setdefault(name.casefold(), len(order)) for name in names])[column.codes]
+        keys.append(Column(column.name, codes.astype(np.int32), tuple(order)))
+        folded = [fold(name) for name in names]
+        nobody &= np.array([not name or name in NOBODY for name in folded], bool)[column.codes]
+        spoilt |= np.array([name in NO_CHOICE for name in folded], bool)[column.codes]
+    plain = Table(table.file, table.lines, tuple(keys))
+    code, _ = numbered(row_keys(plain, range(len(keys))))
+    code = np.where(nobody | spoilt, -1, code)
+    return code, spoilt, table.noted("marks at names of candidates left out") if marked else table
+
+
+def counted(table: Table, positions: Sequence[int], options: ReadOptions) -> tuple[np.ndarray, Table]:
+    """Votes of some columns, [n, m]; -1 where a cell is missing. Shares are multiplied where `total=` is given."""
+    if options.total is None:
+        try:
+            return np.stack([table.counts(p, missing=-1) for p in positions], axis=1), table
+        except ElectionDataError as error:
+            if "not a whole number" not in str(error):
+                raise
+            raise ElectionDataError(f"{error}, or pass total= with the column of all votes") from None
+    at = table.asked(options.total, "total")
+    totals = table.counts(at)
+    shares = np.stack([table.numbers(p, "a share", low=0) for p in positions], axis=1)
+    largest = np.nanmax(shares, initial=0.0)
+    scale = 1.0 if largest <= 1 else 0.01
+    if largest > 100:
+        row, k = np.unravel_index(np.nanargmax(shares), shares.shape)
+        raise table.fault(
+            f"{shares[row, k]:g} is no share",
+            int(row),
+            positions[int(k)],
+            expected="shares, which total= multiplies",
+            mend="leave out total= where votes are counts",
+        )
+    votes = np.rint(shares * scale * totals[:, None])
+    said = f"shares multiplied by {table.names[at]!r}"
+    return np.where(np.isnan(votes), -1, votes).astype(np.int64), table.noted(said)
+
+
+def reject_repeats(lines: Lines, parts: Sequence[int], position: int, options: ReadOptions) -> None:
+    """Refuse rows of one candidate, or of one party where none is named, that differ in nothing but their votes.
+
+    Args:
+        lines: a row of the table each; those of nobody, or without candidates of no party, are each by itself.
+        parts: positions of the columns that tell apart rows of one candidate or party.
+        position: of the party, for errors.
+        options: whether rows that repeat another word for word are counted.
+    """
+    table = lines.table
+    if options.repeated == "keep":
+        every = row_keys(table, range(len(table.columns)))
+        lines = lines.take(np.unique(every, return_index=True)[1])
+    key = row_keys(table, parts)[lines.row]
+    for code in (lines.district, lines.party, *([] if lines.candidate is None else [lines.candidate + 1])):
+        key = numbered(key)[0] * (int(code.max(initial=0)) + 1) + code
+    alone = table.columns[position].blank[lines.row] if lines.candidate is None else lines.candidate < 0
+    key = np.where(alone, -1 - np.arange(len(key)), key)
+    order = np.argsort(key, kind="stable")
+    again = order[1:][key[order][1:] == key[order][:-1]]
+    if not len(again):
+        return
+    line = int(again[lines.row[again].argmin()])
+    row, before = int(lines.row[line]), int(lines.row[key == key[line]].min())
+    name, party = lines.districts[lines.district[line]], lines.parties[lines.party[line]]
+    told = "" if lines.candidate is None else "one candidate of "
+    raise table.fault(
+        f"{told}party {party!r} is in district {name!r} twice, in rows {int(table.lines[before])} and"
+        f" {int(table.lines[row])}",
+        row,
+        position,
+        expected="one row per district and party" if lines.candidate is None else "rows that differ in more than votes",
+        mend="merge the rows, add a column candidate, or add a column district_no that differs",
     )
 
 
-def constant_per_district(
-    table: Table, rows: Iterable[tuple[str, Row]], column: str, parse: Callable[[Row, str], Any]
-) -> dict[str, Any]:
-    """The value of a column that belongs to the district and is repeated on each of its rows."""
-    found: dict[str, tuple[Any, Row]] = {}
-    for district, row in rows:
-        value = parse(row, column)
-        first, at = found.setdefault(district, (value, row))
-        if value != first:
-            raise table.fault(
-                f"district {district!r} has {value!r} here and {first!r} in row {at.line}",
-                row,
-                column,
-                expected="one value per district",
-                mend="correct one of the two rows",
-            )
-    return {district: value for district, (value, _) in found.items()}
+def no_blank_votes(lines: Lines) -> Lines:
+    """Votes that are missing are refused, but where all of a district are: nobody voted in it."""
+    blank = lines.votes < 0
+    if not blank.any():
+        return lines
+    some = np.bincount(lines.district, ~blank, len(lines.districts)) > 0
+    bad = np.zeros(len(lines.table), bool)
+    bad[lines.row[blank & some[lines.district]]] = True
+    mend = "write 0 if nobody voted so, or remove the row"
+    lines.table.refuse(bad, lines.column, "the cell is blank", "a whole number, 0 or more", mend)
+    return lines._replace(votes=np.where(blank, 0, lines.votes))
 
 
-def named_district(table: Table, row: Row) -> tuple[str, str]:
-    """Name and number of a row's district; the number is optional and keeps districts of one name apart."""
-    return table.name(row, "district"), table.name(row, "district_no") if "district_no" in table else ""
+def one_for_each(lines: Lines, position: int, values: np.ndarray, said: Callable[[int], Any]) -> np.ndarray:
+    """What a column says of each district on each of its rows: the row that says it, -1 where none does.
 
-
-def warn_incomplete(table: Table, lines: Sequence[Line], column: str) -> None:
-    """Warn where a district's votes differ from its total in `column`: rows may be missing."""
-    summed: dict[str, int] = {}
-    first: dict[str, Row] = {}
-    for line in lines:
-        summed[line.district] = summed.get(line.district, 0) + line.votes
-        first.setdefault(line.district, line.row)
-    rows = [(line.district, line.row) for line in lines if table.text(line.row, column)]
-    totals = constant_per_district(table, rows, column, table.count)
-    for district, total in totals.items():
-        if summed[district] != total:
-            data_warning(
-                f"the votes of {district!r} sum to {summed[district]}, not {total}: are rows missing?",
-                where=table.file,
-                row=first[district].line,
-                column=column,
-            )
-
-
-def one_election(table: Table, columns: Mapping[str, str]) -> None:
-    """Every column that tells elections apart must have one value; `columns` says how to choose for each."""
-    for column, how in columns.items():
-        if column in table and len(found := table.values(column)) > 1:
-            shown = ", ".join(found[:15]) + (", ..." if len(found) > 15 else "")
-            raise table.fault(
-                f"the file holds several elections: {shown}", None, column, expected="one", mend=f"choose with {how}"
-            )
-
-
-def _top_candidate(table: Table, lines: Sequence[Line], options: ReadOptions) -> tuple[str, int]:
-    """Party and votes of the candidate with most votes, all lines of a candidate counted together."""
-    people: dict[tuple[str, int], list[Line]] = {}
-    for line in lines:
-        if line.party != NOTA and policy_for(line.party, options) != "drop":
-            people.setdefault((line.candidate, 0 if line.candidate else line.row.line), []).append(line)
-    if not people:
+    Args:
+        lines: their rows.
+        position: of the column, for errors.
+        values: of each row of the table, the same for the same, negative where missing.
+        said: what a row says, for errors.
+    """
+    table, rows = lines.table, lines.row
+    told = np.flatnonzero(values[rows] >= 0)
+    first = np.full(len(lines.districts), -1)
+    first[lines.district[told][::-1]] = rows[told][::-1]  # the last assignment holds
+    differs = np.zeros(len(table), bool)
+    before = np.full(len(table), -1)
+    before[rows[told]] = first[lines.district[told]]
+    differs[rows[told]] = values[rows[told]] != values[before[rows[told]]]
+    if differs.any():
+        row = int(differs.argmax())
+        at = int(before[row])
+        name = lines.districts[lines.district[told][rows[told] == row][0]]
         raise table.fault(
-            f"district {lines[0].district!r} has no candidate",
-            lines[0].row,
-            expected="a candidate who can win the seat",
-            mend="remove the district, or keep independents (independents='others')",
+            f"district {name!r} has {said(row)!r} here and {said(at)!r} in row {int(table.lines[at])}",
+            row,
+            position,
+            expected="one value per district",
+            mend="correct one of the two rows",
         )
-    totals = [(sum(line.votes for line in own), own) for own in people.values()]
-    ranked = sorted(totals, key=lambda person: (-person[0], person[1][0].rank))
-    votes, best = ranked[0]
-    if [(n, own[0].rank) for n, own in ranked[1:2]] == [(votes, best[0].rank)]:
-        data_warning(
-            f"{best[0].district!r} is tied: counted for {best[0].party!r}, who comes first in the file",
-            where=table.file,
-            row=best[0].row.line,
-        )
-    return main_line(best).party, votes
+    return first
 
 
-def main_line(lines: Sequence[Line]) -> Line:
-    """The line a candidate is known by: the largest one of a named party, else of others."""
-    return max(lines, key=lambda line: (line.party != OTHERS, line.votes))
+def electors_of(lines: Lines, position: int | None) -> tuple[np.ndarray | None, Lines]:
+    """Registered electors of every district; none where a district has none, with a warning."""
+    if position is None or not lines.table.columns[position].present():
+        return None, lines
+    values = lines.table.counts(position, missing=-1)
+    rows = one_for_each(lines, position, values, lambda row: int(values[row]))
+    if (rows >= 0).all():
+        return values[rows], lines
+    lacking = lines.districts[int((rows < 0).argmax())]
+    note = f"no electors for {int((rows < 0).sum())} districts, such as {lacking!r}: electors left out of the election"
+    data_warning(note, where=lines.table.file, column=lines.table.names[position])
+    return None, lines.noted(note)
+
+
+def check_totals(lines: Lines, position: int | None) -> None:
+    """Warn where a district's votes differ from its total in a column: rows may be missing."""
+    if position is None or not lines.table.columns[position].present():
+        return
+    table = lines.table
+    totals = table.counts(position, missing=-1)[lines.row]
+    summed = np.bincount(lines.district, lines.votes, len(lines.districts))
+    most = np.full(len(lines.districts), -1)
+    np.maximum.at(most, lines.district, totals)
+    wrong = (most >= 0) & (most != summed)
+    if not wrong.any():
+        return
+    first = int(wrong.argmax())
+    row = int(lines.row[(lines.district == first).argmax()])
+    near = abs(most[first] - summed[first]) <= max(FEW * most[first], 5)
+    why = "a few votes are elsewhere" if near else "are rows missing?"
+    more = f"; so in {int(wrong.sum())} districts" if wrong.sum() > 1 else ""
+    data_warning(
+        f"the votes of {lines.districts[first]!r} sum to {int(summed[first])}, not {most[first]}: {why}{more}",
+        where=table.file,
+        row=int(table.lines[row]),
+        column=table.names[position],
+    )
+
+
+def one_seat(table: Table) -> None:
+    """Refuse districts of several seats: a column of them above 1."""
+    for name in ("magnitude", "seats_to_fill", "number_of_seats", "no_of_seats", "num_seats", "seats_available"):
+        position = table.find(name)
+        if position is None or not table.is_numeric(position):
+            continue
+        seats = table.numbers(position)
+        if (seats > 1).any():
+            row = int((seats > 1).argmax())
+            raise table.fault(
+                f"a district with {seats[row]:g} seats",
+                row,
+                position,
+                expected="districts of one seat",
+                mend=f"leave them out with where={{{table.names[position]!r}: 1}}",
+            )
+
+
+def no_totals(table: Table, options: ReadOptions, *names: str) -> Table:
+    """The table without rows whose label in one of these columns, or of parts of districts, says that they add up."""
+    places = [find_word(table, name) for name in (*names, "county", "precinct")]
+    return without_totals(table, sorted({p for p in places if p is not None}), [], options.totals)

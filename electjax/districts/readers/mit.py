@@ -1,86 +1,109 @@
-"""MIT Election Lab returns: one row per candidate and ballot line, `year, state, candidatevotes, ...`.
+"""MIT Election Lab returns: one row per candidate and ballot line, of constituencies or of precincts.
 
-A district is a state, with its `district` number in a House file. Lines are summed by `party_simplified`
-(where OTHER means "others") or, on request, `party_detailed`. A candidate on several lines (a fusion ticket)
-wins or loses with all of them; whether the lines' votes also count for the candidate's main party is the
-option `fusion`. Rows of blank, void and "none of these" ballots follow the policy for NOTA.
+A district is a state, with its `district` number in a House file; offices of a whole state have a blank or "statewide"
+district and are the state. The option `district=` names another column, such as county_name or precinct. Lines are
+summed by `party_simplified` (where OTHER means "others") or, on request, `party_detailed`; a line without a party is
+of "others". A candidate on several lines (a fusion ticket) wins or loses with all of them; whether the lines' votes
+also count for the candidate's main party is the option `fusion`. Rows of blank, void and "none of these" ballots follow
+the policy for NOTA. Votes come by `mode`: those of a candidate and precinct are summed unless one of them is TOTAL.
 """
 
+import numpy as np
 import xarray as xr
 
-from electjax.data.labels import NOTA, OTHERS, party_label
-from electjax.data.returns_table import Row, Table
+from electjax.data.labels import NOTA
+from electjax.data.rows import one_election, row_keys
+from electjax.data.table import Table, fold
 from electjax.districts.options import ReadOptions
 from electjax.districts.readers import base
+from electjax.districts.readers.sums import build_election, main_lines, persons
 
-_COLUMNS = {"state_po", "state_fips", "candidatevotes", "totalvotes", "party_simplified", "party_detailed"}
-_NO_CHOICE = {
-    "BLANK VOTE",
-    "BLANK VOTES",
-    "VOID",
-    "VOID VOTE",
-    "OVERVOTES",
-    "UNDERVOTES",
-    "NONE OF THE ABOVE",
-    "NONE OF THESE CANDIDATES",
-}
-_NOBODY = {"", "OTHER", "OTHERS", "SCATTERING", "WRITEIN", "BLANK VOTE/SCATTERING", "NOT DESIGNATED"}
-_CHOICES = {"year": "year="} | {
-    column: f"where={{{column!r}: ...}}" for column in ("office", "stage", "runoff", "special", "mode")
-}
+_COLUMNS = ("state_po", "state_fips", "candidatevotes", "totalvotes", "party_simplified", "party_detailed")
+_CHOICES = ("year", "office", "stage", "runoff", "special", "date")
+_WHOLE_STATE = {"", "statewide"}
 
 
-def _read(source: base.Source, options: ReadOptions) -> xr.Dataset:
-    table = source.table
-    column = options.party_column.casefold()
-    table.require("year", "state", "candidate", "candidatevotes", column)
-    table = table.where(options.selection())
-    base.one_election(table, _CHOICES)
-    lines = [_line(table, row, column) for row in table]
-    if table.filled("totalvotes"):
-        base.warn_incomplete(table, lines, "totalvotes")
+def _read(table: Table, options: ReadOptions) -> xr.Dataset:
+    at_votes = table.need(*(("votes", "candidatevotes") if table.has("votes") else ("candidatevotes",)))
+    at_party, at_name = table.need(options.party_column), table.need("candidate")
+    at_state = table.need("state")
+    one_election(table, _CHOICES, keyword={"year": "year="})
+    base.one_seat(table)
+    table = _without_single_modes(base.no_totals(table, options, "jurisdiction_name", "candidate"), at_votes)
+    chosen = base.asked_district(table, options, "county_name")
+    codes, districts = chosen or _districts(table, at_state)
+    candidate, spoilt, table = base.candidate_codes(table, at_name)
+    party, parties = base.party_codes(table.columns[at_party])
+    if spoilt.any():
+        parties = [*parties, NOTA] if NOTA not in parties else parties
+        party = np.where(spoilt, parties.index(NOTA), party)
+    no_party = table.columns[at_party].blank & ~spoilt
+    if no_party.any():
+        table = table.noted(f"{int(no_party.sum())} rows without a party count for others")
+    votes, table = base.counted(table, [at_votes], options)
+    rows = np.arange(len(table))
+    lines = base.Lines(table, rows, codes, districts, party, parties, votes[:, 0], at_votes, candidate=candidate)
+    base.reject_repeats(lines, [p for p in range(len(table.columns)) if p != at_votes], at_party, options)
+    lines = base.no_blank_votes(lines)
+    if chosen is None:
+        base.check_totals(lines, table.find("totalvotes"))
     if options.fusion == "candidate":
         lines = _merge_tickets(lines)
-    year = table.text(table.rows[0], "year")
-    office = table.text(table.rows[0], "office") if "office" in table else "returns"
+    year = table.column("year").at(0) if table.has("year") else ""
+    office = table.column("office").at(0) if table.has("office") else "returns"
     attrs = {
         "reader": "mit",
-        "title": f"{office} {year}",
+        "title": f"{office} {year}".rstrip(),
         "date": year,
-        "party_column": column,
+        "party_column": options.party_column,
         "fusion": options.fusion,
     }
-    return base.build_election(table, lines, options, votes_column="candidatevotes", attrs=attrs)
+    return build_election(lines, options, attrs=attrs)
 
 
-def _line(table: Table, row: Row, column: str) -> base.Line:
-    district = table.name(row, "state")
-    if "district" in table:
-        district = f"{district} {table.name(row, 'district')}"
-    candidate = table.text(row, "candidate").upper()
-    if candidate in _NO_CHOICE:
-        party = NOTA
-    elif column == "party_simplified":
-        party = party_label(table.name(row, column))
-    else:  # write-ins have no party in the detailed column
-        party = party_label(table.text(row, column) or OTHERS)
-    votes = table.count(row, "candidatevotes")
-    return base.Line(row, district, party, votes, candidate="" if candidate in _NOBODY else candidate)
+def _districts(table: Table, at_state: int) -> tuple[np.ndarray, list[str]]:
+    """The state of each row, with the number of its district where it has one."""
+    state = table.labels(at_state, "a name")
+    position = table.find("district")
+    if position is None:
+        return base.district_labels(table, at_state)
+    column = table.columns[position]
+    number = ["" if text.casefold() in _WHOLE_STATE else text for text in column.texts]
+    code, first = base.numbered(row_keys(table, [at_state, position]))
+    labels = [f"{state.at(row)} {number[column.codes[row]]}".rstrip() for row in first]
+    order = {label: k for k, label in enumerate(dict.fromkeys(labels))}
+    return np.array([order[label] for label in labels])[code], list(order)
 
 
-def _merge_tickets(lines: list[base.Line]) -> list[base.Line]:
+def _without_single_modes(table: Table, at_votes: int) -> Table:
+    """The table without votes by mode of a candidate and precinct whose total is there, too."""
+    position = table.find("mode")
+    if position is None or len(table.columns[position].present()) < 2:
+        return table
+    column = table.columns[position]
+    whole = np.array([fold(text) in {"total", "totals"} for text in column.texts], bool)[column.codes]
+    note = "votes by mode are summed"
+    if whole.any():
+        apart = [p for p in range(len(table.columns)) if p not in (position, at_votes)]
+        key, _ = base.numbered(row_keys(table, apart))
+        single = (np.bincount(key, whole)[key] > 0) & ~whole
+        table = table.take(~single)
+        note = f"{int(single.sum())} rows of single modes left out, whose total is there" if single.any() else note
+    return table.noted(note)
+
+
+def _merge_tickets(lines: base.Lines) -> base.Lines:
     """Give every line of a candidate the party of the candidate's main line."""
-    tickets: dict[tuple[str, str], list[base.Line]] = {}
-    for line in lines:
-        if line.candidate and line.party != NOTA:
-            tickets.setdefault((line.district, line.candidate), []).append(line)
-    party = {key: base.main_line(own).party for key, own in tickets.items()}
-    return [line._replace(party=party.get((line.district, line.candidate), line.party)) for line in lines]
+    nota = np.array([party == NOTA for party in lines.parties])[lines.party]
+    assert lines.candidate is not None
+    tickets = lines._replace(candidate=np.where(nota, -1, lines.candidate))
+    person = persons(tickets)
+    return lines._replace(party=lines.party[main_lines(tickets, person)][person])
 
 
 READER = base.Reader(
     "MIT Election Lab",
-    "year, state, candidate, candidatevotes, party_simplified, ...",
-    lambda header: len(_COLUMNS & header.columns) >= 3,
+    "year, state, candidate, candidatevotes or votes, party_simplified, ...",
+    lambda table: sum(map(table.has, _COLUMNS)) >= 3,
     _read,
 )
