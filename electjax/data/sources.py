@@ -16,6 +16,7 @@ import pyarrow.compute as arrow
 
 from electjax.data.errors import data_error, suggest
 from electjax.data.guarded import guarded
+from electjax.data.labels import unique_names
 from electjax.data.options import made
 from electjax.data.reading import TableOptions
 from electjax.data.rows import select, select_some, without_footnotes
@@ -315,15 +316,26 @@ def _of_frame(frame: Any, style: Style) -> Table:
         return _of_arrow(frame, "table", 0, style)
     if any(name is not None for name in getattr(getattr(frame, "index", None), "names", [])):
         frame = frame.reset_index()
+    if hasattr(frame, "set_axis"):  # pandas, in which two columns may have one name
+        frame = frame.set_axis(unique_names([str(name) for name in frame.columns]), axis=1)
     try:
         native = nw.from_native(frame)
-        table = (native.collect() if isinstance(native, nw.LazyFrame) else native).to_arrow()
+        table = _as_arrow(native.collect() if isinstance(native, nw.LazyFrame) else native)
     except (TypeError, pa.ArrowException) as error:
         found = type(frame).__name__
         problem = f"found {found}" if isinstance(error, TypeError) else f"cannot be read ({error})"
         expected = "a path, or a pandas, polars or Arrow table"
         raise data_error(problem, where="the table", expected=expected, mend="pass one") from None
     return _of_arrow(table, "DataFrame", 0, style)
+
+
+def _as_arrow(frame: Any) -> pa.Table:
+    """A frame of narwhals; a column whose cells are of several types, such as 12 and "*", as their texts."""
+    try:
+        return frame.to_arrow()
+    except pa.ArrowException:
+        texts = {name: [_said(cell) for cell in frame[name].to_list()] for name in frame.columns}
+        return pa.table({name: pa.array(cells, pa.string()) for name, cells in texts.items()})
 
 
 def _of_arrow(table: pa.Table, file: str, first: int, style: Style) -> Table:
