@@ -314,9 +314,8 @@ def _of_frame(frame: Any, style: Style) -> Table:
 
     if isinstance(frame, pa.Table):
         return _of_arrow(frame, "table", 0, style)
-    if any(name is not None for name in getattr(getattr(frame, "index", None), "names", [])):
-        frame = frame.reset_index()
-    if hasattr(frame, "set_axis"):  # pandas, in which two columns may have one name
+    if hasattr(frame, "set_axis"):  # pandas, with an index, and in which two columns may have one name
+        frame = frame.reset_index(drop=all(name is None for name in frame.index.names))
         frame = frame.set_axis(unique_names([str(name) for name in frame.columns]), axis=1)
     try:
         native = nw.from_native(frame)
