@@ -83,7 +83,7 @@ def names_of(source: Any, options: TableOptions) -> tuple[str, ...]:
     if is_parquet(path):
         try:
             return tuple(_dataset(path).schema.names)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise _unreadable(path, error) from None
     if path.is_dir():
         return ()
