@@ -159,7 +159,7 @@ def stream_tables(
                 codes = np.array([order.get(text, 0) for text in column.texts], np.int32)
                 column = Column(column.name, codes[column.codes], texts)
             columns.append(column)
-        return replace(table, columns=tuple(columns))
+        return replace(table, columns=tuple(columns), of=rows)
 
     own = [k for k, p in enumerate(kept) if every[p] is None]
     yield from _resized((shared(select_some(part, options.where)) for part in parts()), size, own)

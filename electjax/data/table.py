@@ -105,6 +105,7 @@ class Table:
         notes: how it was read: what was guessed, skipped and left out.
         header: the line of the column names; None of a frame.
         style: how its numbers are written.
+        of: how many rows there are where these are a part of them.
     """
 
     file: str
@@ -113,6 +114,7 @@ class Table:
     notes: tuple[str, ...] = ()
     header: int | None = 1
     style: Style = _PLAIN
+    of: int = 0
 
     def __len__(self) -> int:
         return len(self.lines)

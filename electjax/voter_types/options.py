@@ -12,7 +12,8 @@ from electjax.data.reading import TableOptions
 Scheme = Literal["ticket", "split", "options"]
 Invalid = Literal["error", "missing"]
 Incomplete = Literal["error", "drop"]
-Absent = Literal["missing", "off_ballot"]
+Blank = Literal["abstain", "missing", "not_on_ballot"]
+Absent = Literal["missing", "off_ballot", "abstain"]
 Overvote = Literal["abstain", "missing"]
 Others = Literal["split", "abstain", "missing"]
 Start = Literal["random", "votes", "kmeans"]
@@ -74,6 +75,11 @@ class TextOptions(TableOptions):
         "error", "a voter without a covariate: refused, or left out and counted in the attribute incomplete_voters"
     )
     overvote: Overvote = option("abstain", "a contest with too many marks: no vote is counted, or it is missing")
+    blank: Blank | None = option(
+        None,
+        "what a blank cell of an office means: no vote, a vote that is not known, or an office that was not on the "
+        "ballot; by default what it means in the format, and in other tables a vote that is missing",
+    )
 
 
 @options
@@ -86,7 +92,9 @@ class ReadOptions(TextOptions):
         good=_are_names,
         expected="two names",
     )
-    absent: Absent = option("missing", "an office without a row in a long file without menus")
+    absent: Absent | None = option(
+        None, "an office without a row in a long table without menus; by default a vote that is missing"
+    )
     name: str | None = option(None, "what the ballots are called; by default the name of the file")
 
 

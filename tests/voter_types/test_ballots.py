@@ -138,7 +138,7 @@ def test_published_files():
     ("change", "options", "said"),
     [
         (("P1,R,0", "P1,R,5"), {}, ["row 3", "y_Senate", "found 5"]),
-        (("P1,R,0", "P1,R,x"), {}, ["row 3", "y_Senate", "'x' is not a number"]),
+        (("P1,R,0", "P1,R,q"), {}, ["row 3", "y_Senate", "'q' is not a number"]),
         (("3,3,0,L,40", "3,7,0,L,40"), {}, ["row 2", "m_House", "found 7", "contested"]),
         (("3,3,0,L,40", "3,,0,L,40"), {}, ["row 2", "m_House", "menu is blank"]),
         (("P2,D,1,2,,3,2,0", "P2,D,1,1,,3,2,0"), {}, ["row 4", "House", "1 (split)", "only the own party"]),
@@ -167,10 +167,12 @@ def test_other_faults_of_files(tmp_path):
     assert "folder" in fault(tmp_path)
     assert "empty" in fault(write(tmp_path, "\n"))
     assert "no rows" in fault(write(tmp_path, "A,B\n"))
-    assert "has a row already" in fault(write(tmp_path, "id,A\n1,x\n2,y\n1,x\n"))
-    assert "row 4" in fault(write(tmp_path, "id,A\n1,x\n2,y\n1,x\n"))
+    assert "row 4, column 'id': voter '1' again, as in row 2" in fault(write(tmp_path, "id,A\n1,x\n2,y\n1,x\n"))
     assert "offices=" in fault(write(tmp_path, "A\n" + "\n".join(map(str, range(1002)))))
-    assert "cp1252" in fault((tmp_path / "l.csv", (tmp_path / "l.csv").write_bytes(b"A,B\n\xe9,1\n"))[0])
+    latin = tmp_path / "l.csv"
+    latin.write_bytes(b"A,B\n\xe9,1\nx,1\n")
+    assert electjax.voter_types.read(latin)["option_label"].values[0].tolist() == ["x", "\xe9"]
+    assert "cp1252" in fault(latin, encoding="utf-8")
     assert "codec" in fault(write(tmp_path, CODED), encoding="latin-99")
     assert "y_Mayor" in fault(write(tmp_path, "y_A,m_A,m_Mayor\n1,3,3\n"))
 

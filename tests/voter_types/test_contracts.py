@@ -24,6 +24,13 @@ SOURCES = {
     "wide": "voter,Mayor,Clerk\n" + "".join(f"{i},{'AB'[i % 2]},{'CD'[i % 3 == 0]}\n" for i in range(1, 7)),
     "long": "voter,office,choice\n"
     + "".join(f"{i},Mayor,{'AB'[i % 2]}\n{i},Clerk,{'CD'[i % 3 == 0]}\n" for i in range(1, 7)),
+    "poLCA": "q1,q2,count\n" + "".join(f"{1 + i % 2},{1 + i % 3 if i else 'NA'},{i + 1}\n" for i in range(6)),
+    "ES&S": "Cast Vote Record,Precinct,Ballot Style,Mayor,Clerk\n"
+    + "".join(
+        f"{i},P{i % 2},A,{('Ann', 'Bob', 'undervote')[i % 3]},{('Cy', 'Di', '')[i // 2 % 3]}\n" for i in range(6)
+    ),
+    "Clear Ballot CSV": "BallotID,PrecinctID,Choice_1_1:Mayor:Vote For 1:Ann:DEM,Choice_2_1:Mayor:Vote For 1:Bob:REP\n"
+    + "".join(f"A-{i},P{i % 2},{i % 2},{(i + 1) % 2}\n" for i in range(6)),
     "Dominion CSV": "\n".join(",".join(row) for row in (ELECTION, CONTESTS, CANDIDATES, COLUMNS, *CARDS)) + "\n",
     "Dominion JSON": {
         "ContestManifest": {"List": [{"Id": 1, "Description": "Mayor", "VoteFor": 1}]},

@@ -6,6 +6,7 @@ A reader is a file of this folder that declares READERS; `voter_types.read` find
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,15 +14,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from electjax.data.errors import data_error, suggest
+from electjax.data.errors import data_error, data_warning, suggest
 from electjax.data.labels import strings, unique_names
-from electjax.data.records import Batch, Records, number
-from electjax.data.sources import is_parquet, is_workbook, names_of, read_table
+from electjax.data.sources import is_parquet, is_workbook, names_of, read_table, stream_tables
 from electjax.data.table import Table, fold
-from electjax.data.text import head_of
+from electjax.data.text import SAMPLE, head_of, layout_of
 from electjax.numerics.registry import modules_in
 from electjax.voter_types.ballots import MISSING, SPLIT, TICKET, menu_kinds
-from electjax.voter_types.options import Incomplete, ReadOptions, TextOptions
+from electjax.voter_types.options import ReadOptions, TextOptions
+from electjax.voter_types.readers.voters import add_voters, complete, kept_columns, voter_columns
+from electjax.voter_types.readers.words import NO_VOTE, SAID, WRITE_IN, Kind, kinds_of
 from electjax.voter_types.schema import checked
 
 HEADER_ROWS = 4  # records from which a format is told
@@ -39,6 +41,7 @@ class Source:
         self.given, self.options = given, options
         self.is_frame = not isinstance(given, str | os.PathLike)
         self.path = Path(os.devnull, "frame") if self.is_frame else Path(given)
+        self._said: set[str] = set()
 
     @cached_property
     def head(self) -> list[list[str]]:
@@ -51,19 +54,50 @@ class Source:
         return rows[:HEADER_ROWS]
 
     @cached_property
+    def header(self) -> list[str]:
+        """The names of a table's columns; none of what is no table."""
+        return list(self.table.names if is_workbook(self.path) else names_of(self.given, self.options))
+
+    @cached_property
     def names(self) -> list[str]:
-        """The names of a table's columns, folded as `data.table.fold` does; none of what is no table."""
-        return [fold(name) for name in names_of(self.given, self.options)]
+        """The same, folded as `data.table.fold` does."""
+        return [fold(name) for name in self.header]
+
+    @cached_property
+    def sample(self) -> list[list[str]]:
+        """The first rows of a table, by position of their columns."""
+        if self.is_frame or is_parquet(self.path) or is_workbook(self.path):
+            few = self.table.take(np.arange(min(len(self.table), SAMPLE)))
+            return [list(cells) for cells in zip(*(column.cells().tolist() for column in few.columns), strict=True)]
+        layout = layout_of(self.path, self.options.encoding, self.options.header)
+        rows = head_of(self.path, self.options.encoding).rows
+        return [row for line, row in rows if line > layout.header]
 
     @cached_property
     def table(self) -> Table:
         """All rows of a table; a ballot without any mark stays a ballot."""
-        return read_table(self.given, self.options, rows="ballots", blank_rows=True)
+        return read_table(self.given, self.options, rows="ballots", blank_rows=True, said=SAID).compact()
+
+    def tables(self, size: int) -> Iterator[Table]:
+        """The rows in tables of `size`, each of which knows every text of them all; of text never all at once."""
+        if not (self.is_frame or is_parquet(self.path) or is_workbook(self.path)):
+            yield from stream_tables(self.path, size, self.options, blank_rows=True, said=SAID)
+            return
+        table = self.table
+        for start in range(0, len(table), size):
+            part = table.take(np.arange(start, min(start + size, len(table))))
+            yield replace(part, of=len(table))
+
+    def warn_once(self, problem: str, row: int | None = None, column: str | None = None) -> None:
+        """Warn of what holds for the whole source, though it is read in parts."""
+        if problem not in self._said:
+            self._said.add(problem)
+            data_warning(problem, where=self.table_name, row=row, column=column)
 
     @property
-    def records(self) -> Records:
-        """The text as records."""
-        return Records(self.path, self.options.encoding or "utf-8-sig")
+    def table_name(self) -> str:
+        """The name of the file, for messages."""
+        return "DataFrame" if self.is_frame else self.path.name
 
 
 class Reader(NamedTuple):
@@ -115,127 +149,9 @@ def option_labels(labels: Sequence[Sequence[str]], scheme: str | None, wide: int
     return ("office", "option"), np.array([[*own, *[""] * (wide - len(own))] for own in labels], dtype=np.str_)
 
 
-# -------------------------------------------------------------------------------- voters
-
-_VOTER = ("voter", "voter_id", "id", "cvr_id", "cvrnumber")
-
-
-class VoterColumns(NamedTuple):
-    """Positions of the columns that belong to voters; None where there is no such column."""
-
-    voter: int | None
-    weight: int | None
-    cluster: int | None
-    covariates: tuple[int, ...]
-
-    def taken(self) -> set[int]:
-        """All positions."""
-        return {p for p in (self.voter, self.weight, self.cluster, *self.covariates) if p is not None}
-
-
-def _asked(batch: Batch | Table, name: str, keyword: str) -> int:
-    return batch.asked(name, keyword) if isinstance(batch, Table) else batch.find(name, keyword)
-
-
-def voter_columns(batch: Batch | Table, options: TextOptions) -> VoterColumns:
-    """Find the named columns; a column called "weight" or "voter" (or "id") needs no naming."""
-    folded = [name.casefold() for name in batch.names]
-    voter = next((folded.index(name) for name in _VOTER if name in folded), None)
-    weight = folded.index("weight") if "weight" in folded else None
-    return VoterColumns(
-        voter,
-        _asked(batch, options.weight, "weight") if options.weight else weight,
-        _asked(batch, options.cluster, "cluster") if options.cluster else None,
-        tuple(_asked(batch, name, "covariates") for name in options.covariates or ()),
-    )
-
-
-def add_voters(ds: xr.Dataset, batch: Batch | Table, columns: VoterColumns, first: np.ndarray | slice) -> xr.Dataset:
-    """Add row, labels, weight, cluster and covariates of voters, whose records are `first`."""
-    ds = ds.assign_coords(row=("voter", batch.lines[first].astype(np.int64)))
-    if columns.voter is not None:
-        ds = ds.assign_coords(voter=batch.columns[columns.voter].cells()[first])
-    if columns.weight is not None:
-        values = batch.numbers(columns.weight, "a number of at least 0")
-        if np.isnan(values).any():
-            raise batch.fault(
-                "the weight is blank",
-                int(np.isnan(values).argmax()),
-                columns.weight,
-                expected="a number of at least 0",
-                mend="fill it in, or write 0 to leave the voter out",
-            )
-        ds["weight"] = ("voter", values[first])
-    if columns.cluster is not None:
-        ds["cluster"] = ("voter", batch.columns[columns.cluster].cells()[first])
-    if columns.covariates:
-        terms, values = _design(batch, columns.covariates)
-        ds["covariate"] = (("voter", "term"), values[first])
-        ds = ds.assign_coords(term=strings(terms))
-    return ds
-
-
-def complete(ds: xr.Dataset, batch: Batch | Table, columns: VoterColumns, incomplete: Incomplete) -> xr.Dataset:
-    """Refuse or leave out voters with a blank covariate."""
-    if "covariate" not in ds:
-        return ds
-    blank = np.isnan(ds["covariate"].values).any(axis=1)
-    if not blank.any():
-        return ds
-    if incomplete == "drop":
-        kept = ds.isel(voter=~blank)
-        return kept.assign_attrs(incomplete_voters=int(blank.sum()))
-    at = int(np.searchsorted(batch.lines, ds["row"].values[blank.argmax()]))
-    where = next(p for p in columns.covariates if batch.columns[p].blank[at])
-    raise batch.fault(
-        f"the covariate is blank ({int(blank.sum())} voter(s) lack a covariate)",
-        at,
-        where,
-        expected="a value for every voter",
-        mend="fill it in, or pass incomplete='drop' to leave these voters out",
-    )
-
-
-def sorted_labels(texts: Sequence[str]) -> list[str]:
-    """Labels in order: by value where all are numbers, else as text."""
-    values = [number(text) for text in texts]
-    if np.isnan(values).any():
-        return sorted(texts)
-    return [text for _, text in sorted(zip(values, texts, strict=True))]
-
-
-def _design(batch: Batch | Table, positions: Sequence[int]) -> tuple[list[str], np.ndarray]:
-    """Numeric columns as they are, columns of text as one indicator for each level but the first."""
-    terms: list[str] = []
-    columns: list[np.ndarray] = []
-    for position in positions:
-        column = batch.columns[position]
-        levels = column.present()
-        if not np.isnan([number(text) for text in levels]).any():
-            terms.append(column.name)
-            columns.append(batch.numbers(position, "a number"))
-            continue
-        levels = sorted_labels(levels)
-        code = column.coded({text: k for k, text in enumerate(levels)})
-        if len(levels) < 2:
-            raise batch.fault(
-                f"only one level, {levels[0]!r}",
-                0,
-                position,
-                expected="two or more levels, or numbers",
-                mend="leave the covariate out: it is the intercept",
-            )
-        for k, level in enumerate(levels[1:], start=1):
-            terms.append(f"{column.name}[{level}]")
-            columns.append(np.where(code < 0, np.nan, code == k))
-    return terms, np.column_stack(columns).astype(float)
-
-
 # -------------------------------------------------------------------------------- contests
 
-NO_VOTE = "no vote"
-WRITE_IN = "write-in"
-_KEPT = ("TabulatorNum", "BatchId", "CountingGroup", "PrecinctPortion", "BallotType")
+KEPT = ("TabulatorNum", "BatchId", "CountingGroup", "PrecinctPortion", "BallotType")
 _VOTE_FOR = re.compile(r"\s*\(\s*Vote\s*For\s*=?\s*(\d+)\s*\)\s*$", re.IGNORECASE)
 _RANKED = re.compile(r"\s*\(\s*Number of positions\s*=\s*(\d+).*$", re.IGNORECASE)
 
@@ -307,16 +223,17 @@ def cast_ballots(
     """Ballots of the chosen contests: option 0 is no valid vote, the others are the candidates in order.
 
     Menu 0 is a contest that is not on the ballot. Too many marks are no valid vote, so they count as abstention, or
-    as missing with `overvote="missing"`; the attribute `overvotes` counts them.
+    as missing with `overvote="missing"`; the attribute `overvotes` counts them. Options that say undervote or overvote
+    are what they say, and several write-ins are one option.
     """
-    kept = [contests[j] for j in chosen]
+    many = [f"{c.name} (vote for {c.vote_for})" for j, c in enumerate(contests) if c.vote_for != 1]
+    kept, cast = _understood([contests[j] for j in chosen], cast)
     counts = [len(contest.options) + 1 for contest in kept]
     wide = max(counts)
     kinds, masks = menu_kinds(counts, wide)
     choice = np.where(cast.spoilt, MISSING, cast.choice)
     if options.overvote == "missing":
         choice = np.where(cast.overvoted, MISSING, choice)
-    many = [f"{c.name} (vote for {c.vote_for})" for j, c in enumerate(contests) if c.vote_for != 1]
     return xr.Dataset(
         {
             "choice": (("voter", "office"), choice),
@@ -335,11 +252,51 @@ def cast_ballots(
     )
 
 
-def finish_ballots(ds: xr.Dataset, batch: Batch | Table, options: TextOptions) -> xr.Dataset:
-    """Add what the export says of voters beside their votes: coordinates, and what the options name."""
-    voters = voter_columns(batch, options)
-    ds = add_voters(ds, batch, voters, slice(None))
-    for position, column in enumerate(batch.columns):
-        if column.name in _KEPT and position not in voters.taken():
-            ds = ds.assign_coords({column.name: ("voter", column.cells())})
-    return checked(complete(ds, batch, voters, options.incomplete), invalid=options.invalid)
+def _understood(contests: Sequence[Contest], cast: Cast) -> tuple[list[Contest], Cast]:
+    """Contests without options that are no candidates, and with one for all write-ins."""
+    kept = []
+    choice, overvoted = cast.choice.copy(), cast.overvoted.copy()
+    for j, contest in enumerate(contests):
+        kinds = kinds_of(contest.options)
+        written = [k for k, kind in enumerate(kinds) if kind is Kind.WRITTEN]
+        if len(written) < 2 and all(kind in (Kind.OPTION, Kind.WRITTEN) for kind in kinds):
+            kept.append(contest)
+            continue
+        own = sorted({k for k, kind in enumerate(kinds) if kind is Kind.OPTION} | set(written[:1]))
+        code = np.zeros(len(kinds) + 2, dtype=choice.dtype)  # of no vote, of each option, and at the end of -1
+        code[-1] = MISSING
+        for new, k in enumerate(own, start=1):
+            code[[m + 1 for m in written] if k in written else k + 1] = new
+        over = np.array([False, *(kind is Kind.OVERVOTE for kind in kinds), False])
+        overvoted[:, j] |= over[choice[:, j]]
+        choice[:, j] = code[choice[:, j]]
+        labels = [WRITE_IN if k in written and len(written) > 1 else contest.options[k] for k in own]
+        kept.append(contest._replace(options=tuple(labels), parties=tuple(contest.parties[k] for k in own)))
+    return kept, cast._replace(choice=choice, overvoted=overvoted)
+
+
+def finish_ballots(
+    ds: xr.Dataset,
+    table: Table,
+    options: TextOptions,
+    *,
+    first: np.ndarray | slice = slice(None),
+    kept: Sequence[int] | None = None,
+) -> xr.Dataset:
+    """Add what the source says of voters beside their votes: coordinates, what the options name, and notes.
+
+    Args:
+        ds: the votes.
+        table: columns of voters, a row each; or a row a vote.
+        options: how it is read.
+        first: each voter's row in the table.
+        kept: columns that stay with the voters; None: those that systems of voting call as in `KEPT`.
+    """
+    voters = voter_columns(table, options)
+    ds = add_voters(ds, table, voters, first)
+    kept = [p for p, name in enumerate(table.names) if name in KEPT] if kept is None else kept
+    ds = kept_columns(ds, table, [p for p in kept if p not in voters.taken()], first)
+    sentences = [*str(ds.attrs.get("notes", "")).split("; "), *table.notes]
+    if said := "; ".join(dict.fromkeys(filter(None, sentences))):
+        ds = ds.assign_attrs(notes=said)
+    return checked(complete(ds, table, voters, options.incomplete), invalid=options.invalid)

@@ -2,43 +2,55 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import xarray as xr
 
-from electjax.data.errors import data_error
+from electjax.data.errors import data_error, data_warning, suggest
 from electjax.data.options import with_options
+from electjax.data.reading import TableOptions
 from electjax.data.store import is_netcdf, is_zarr, loaded
+from electjax.voter_types.ballots import place
 from electjax.voter_types.options import ReadOptions, StreamOptions, TextOptions
 from electjax.voter_types.readers.common import Reader, Source, known_readers
+from electjax.voter_types.readers.marks import refuse_unused
 from electjax.voter_types.schema import checked
 
+_OF_TABLES = (
+    *(item.name for item in fields(TableOptions)),
+    *("weight", "cluster", "covariates", "blank", "incomplete", "overvote", "absent"),
+)
 Options = TypeVar("Options", bound=TextOptions)
 
 
 @with_options
-def read(path: str | os.PathLike[str], *, options: ReadOptions) -> xr.Dataset:
+def read(source: Any, *, options: ReadOptions) -> xr.Dataset:
     """Read cast ballots into a ballots Dataset.
 
     Formats, told apart by their beginning:
 
-    - wide CSV, one row per voter: columns `y_<office>` with the document's codes and `m_<office>` with the menus; or
+    - wide tables, one row per voter: columns `y_<office>` with the document's codes and `m_<office>` with the menus; or
       one column of labels per office, coded 0, 1, ... in sorted order (numeric where all labels are numbers), the
-      labels kept in `option_label`. Columns "weight" and "voter" or "id" are known by name.
-    - long CSV, one row per vote: voter, office, choice[, menu][, weight][, party of the choice][, covariates].
-    - cast-vote records exported by Dominion systems, as CSV or as JSON (a folder, a zip, or CvrExport.json beside its
-      manifests).
+      labels kept in `option_label`. Columns of the voter and the weight are known by their usual names. A column with
+      another value in every row, or with hundreds of values, is no office.
+    - tables as poLCA and StepMix take them: whole numbers from 1, NA where missing, a column count, freq or weight.
+    - long tables, one row per vote: voter, office, choice[, menu][, weight][, party of the choice][, covariates].
+    - cast-vote records exported by Dominion systems (CSV, with its four rows of names or with two; JSON as a folder, a
+      zip, or CvrExport.json beside its manifests), by Clear Ballot (CSV), ES&S (workbook or CSV) and Hart (XML);
+      NIST 1500-103 (JSON and XML); the Parquet database of cast-vote records of 2020.
     - netCDF files and Zarr folders by `voter_types.save`; a Zarr folder is read when its values are used.
 
-    Text may be separated by commas, semicolons or tabs, and gzipped or zipped. Blank, NA, NaN and "." are missing.
-    `row` of a voter is the line of the file (the session, in JSON). With `scheme` the ballots are coded relative to
-    the top of the ticket (`voter_types.recode`); labels that are the codes of the scheme stay as they are. Contests
-    in which a voter has several votes are listed in the attribute `left_out`.
+    A table is delimited text (packed or not), a workbook, Parquet, or a pandas, polars or Arrow table. NA, null and
+    blanks are missing; what a blank of an office means is said by `blank`. Undervote, overvote and write-in are
+    understood in every format. `row` of a voter is the line of the file. With `scheme` the ballots are coded relative
+    to the top of the ticket (`voter_types.recode`); labels that are the codes of the scheme stay as they are. Contests
+    in which a voter has several votes are listed in the attribute `left_out`; `notes` says how the table was read.
+    Ballots that are alike all count, as they are secret; a voter's label that occurs twice is refused.
 
     Args:
-        path: the file or folder.
+        source: a path, a table, or a ballots Dataset.
 
     Returns:
         A checked ballots Dataset.
@@ -58,18 +70,23 @@ def read(path: str | os.PathLike[str], *, options: ReadOptions) -> xr.Dataset:
         >>> ballots["option_label"].sel(office="Mayor").values.tolist(), ballots["choice"].values.tolist()
         (['Ann', 'Bob'], [[0, 0], [1, 0], [0, 1]])
     """
-    ballots = _read(Path(path), _listed(options))
+    ballots = _read(source, _listed(options))
     if options.name is not None:
         ballots.attrs["name"] = options.name
-    if options.scheme is None or ballots.attrs["scheme"] == options.scheme:
-        return ballots
-    from electjax.voter_types.verbs.recode import recode  # only where it is asked for
+    if options.scheme is not None and ballots.attrs["scheme"] != options.scheme:
+        from electjax.voter_types.verbs.recode import recode  # only where it is asked for
 
-    return recode(ballots, scheme=options.scheme, top=options.top, parties=options.parties)
+        ballots = recode(ballots, scheme=options.scheme, top=options.top, parties=options.parties)
+    if not _is_lazy(ballots) and ballots.attrs["scheme"] == "ticket" and not (ballots["choice"] == 0).any():
+        data_warning(
+            "nobody abstains, as no vote has the code 0; pass blank='abstain' if a blank is no vote",
+            where=place(ballots),
+        )
+    return ballots
 
 
 @with_options
-def stream(source: str | os.PathLike[str] | xr.Dataset, *, options: StreamOptions) -> Iterator[xr.Dataset]:
+def stream(source: Any, *, options: StreamOptions) -> Iterator[xr.Dataset]:
     """Yield ballots as small Datasets of at most `chunk` voters, each checked; never all of them in memory.
 
     All chunks have the same offices, options and labels: a wide CSV of labels is therefore read twice. The `scheme` of
@@ -96,27 +113,36 @@ def stream(source: str | os.PathLike[str] | xr.Dataset, *, options: StreamOption
 
     if isinstance(source, xr.Dataset):
         return dataset_slices(source, options.chunk)
-    path = _existing(Path(source))
-    if is_zarr(path) or is_netcdf(path):
-        return slices(path, options.chunk)
-    text = Source(path, options)
-    reader = _reader(text)
+    if isinstance(source, str | os.PathLike) and _is_saved(_existing(Path(source))):
+        return slices(Path(source), options.chunk)
+    found = Source(source, _listed(options))
+    reader = _reader(found)
     if reader.stream is None:
         raise data_error(
             "one voter's votes may lie far apart in this format",
-            where=path.name,
-            expected="a Zarr folder, netCDF, wide CSV or cast-vote records in CSV",
+            where=found.path.name,
+            expected="a Zarr folder, netCDF, a wide table or cast-vote records in CSV",
             mend="save it once: voter_types.save(voter_types.read(path), 'ballots.zarr')",
         )
-    return reader.stream(text, _listed(options), options.chunk)
+    return reader.stream(found, _listed(options), options.chunk)
 
 
-def _read(path: Path, options: ReadOptions) -> xr.Dataset:
-    _existing(path)
-    if is_netcdf(path) or is_zarr(path):
-        return _stored(path, options)
-    source = Source(path, options)
+def _read(given: Any, options: ReadOptions) -> xr.Dataset:
+    if isinstance(given, xr.Dataset):
+        refuse_unused(options, _OF_TABLES, place(given), "a Dataset")
+        return _chosen(checked(given, options.invalid), options)
+    if isinstance(given, str | os.PathLike) and _is_saved(_existing(Path(given))):
+        return _stored(Path(given), options)
+    source = Source(given, options)
     return _reader(source).read(source, options)
+
+
+def _is_lazy(ballots: xr.Dataset) -> bool:
+    return not ballots["choice"].variable._in_memory
+
+
+def _is_saved(path: Path) -> bool:
+    return is_netcdf(path) or is_zarr(path)
 
 
 def _existing(path: Path) -> Path:
@@ -147,7 +173,7 @@ def _listed(options: Options) -> Options:
     return replace(
         options,
         offices=names(options.offices),
-        covariates=names(options.covariates) or (),
+        covariates=names(options.covariates) or None,
         scheme=options.scheme if isinstance(options.scheme, str) else None,
     )
 
@@ -156,15 +182,7 @@ def _stored(path: Path, options: ReadOptions) -> xr.Dataset:
     """Saved ballots: a netCDF file is loaded and checked, a Zarr folder is read when its values are used."""
     from electjax.voter_types.store import opened  # only for what was saved
 
-    given = {"weight": options.weight, "cluster": options.cluster, "covariates": options.covariates or None}
-    for what, value in given.items():
-        if value:
-            raise data_error(
-                f"{what}={value!r} for saved ballots",
-                where=path.name,
-                expected="none",
-                mend="name it when reading text",
-            )
+    refuse_unused(options, _OF_TABLES, path.name, "saved ballots")
     with opened(path) as ds:
         if "choice" not in ds or "voter" not in ds["choice"].dims:
             raise data_error(
@@ -177,4 +195,15 @@ def _stored(path: Path, options: ReadOptions) -> xr.Dataset:
         else:
             ballots = checked(loaded(ds), options.invalid)
     ballots.attrs["source"] = path.name
-    return ballots if options.offices is None else ballots.sel(office=list(options.offices))
+    return _chosen(ballots, options)
+
+
+def _chosen(ballots: xr.Dataset, options: ReadOptions) -> xr.Dataset:
+    """The offices that are asked for."""
+    if options.offices is None:
+        return ballots
+    known = [str(name) for name in ballots["office"].values]
+    for name in options.offices:
+        if name not in known:
+            raise data_error(f"no office {name!r}", where=place(ballots), expected="offices", mend=suggest(name, known))
+    return ballots.sel(office=list(options.offices))
