@@ -85,7 +85,8 @@ def without_footnotes(table: Table, *, blank_rows: bool = False) -> Table:
     for column in table.columns:
         filled += ~column.blank
     first = table.columns[0]
-    numeric = np.array([looks_numeric(text) for text in first.texts], dtype=bool)[first.codes]
+    single = set(first.codes[filled == 1].tolist())
+    numeric = np.array([k in single and looks_numeric(text) for k, text in enumerate(first.texts)], bool)[first.codes]
     comment = np.array([text.startswith("#") for text in first.texts], dtype=bool)[first.codes] & (filled == 1)
     alone = (filled == 1) & ~first.blank & ~numeric & ~comment
     alone &= bool(filled.max() > 1)
