@@ -44,7 +44,7 @@ PUBLIC = [(wing, name) for wing in WINGS for name in sorted(VERBS[wing] | EVERYW
 PUBLIC += [("bridges", "units_of_booths")]
 LONG = {  # their examples run in CI, tests of the same calls always
     "calm": {"bootstrap", "counterfactual", "holdout", "mobilisation", "placebo"},
-    "ecological": {"coverage", "calibrate_context"},
+    "ecological": {"coverage"},
     "voter_types": {"bootstrap"},
 }
 EXAMPLES = [

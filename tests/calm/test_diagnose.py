@@ -307,7 +307,6 @@ def test_rho_is_of_ordinal_axes(planted):
 # ------------------------------------------------------------------------------------ stability
 
 
-@pytest.mark.ci
 def test_spread_of_groups_is_judged_rightly(planted):
     """The same eta everywhere: Q is chi-squared, and the estimates of groups scatter as their errors say."""
     draw, rng = Redraw(planted, np.array(list(PLANTED.values()))), np.random.default_rng(2)

@@ -60,8 +60,10 @@ def test_parts_give_the_arrow_and_the_value_of_the_whole(booths, how, monkeypatc
 
 @pytest.mark.parametrize(
     "how",
-    [MODELS["recommended"], pytest.param(MODELS["hierarchical"], marks=pytest.mark.slow)],
-    ids=["recommended", "hierarchical"],
+    [
+        pytest.param(MODELS["recommended"], marks=pytest.mark.ci, id="recommended"),
+        pytest.param(MODELS["hierarchical"], marks=pytest.mark.slow, id="hierarchical"),
+    ],
 )
 def test_a_fit_in_parts_is_the_fit(booths, how, monkeypatch):
     found = []

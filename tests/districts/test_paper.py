@@ -218,7 +218,6 @@ def test_the_neutral_party_wins_next_to_nothing(influence: str) -> None:
 # ---------------------------------------------------------------- section 8
 
 
-@pytest.mark.ci
 def test_section_8_spread_of_dpm_is_about_three_seats() -> None:
     """Section 8 prints sd up to 3 for DPM with 100 districts; the sd of an sd over 1,000 runs is sd / sqrt(2000)."""
     thetas, gammas = ((0.5, 0.3, 0.2), (0.35, 0.33, 0.32)), (0.7, 0.9)

@@ -45,7 +45,10 @@ def simulated(model: str, engine: str, bookkeeping: str, options: dict | None = 
 
 
 @pytest.mark.parametrize("engine", ["agent", "leap"])
-@pytest.mark.parametrize("bookkeeping", ["none", "interleaved", pytest.param("by_district", marks=pytest.mark.ci)])
+@pytest.mark.parametrize(
+    "bookkeeping",
+    [pytest.param("none", marks=pytest.mark.ci), "interleaved", pytest.param("by_district", marks=pytest.mark.ci)],
+)
 def test_fraction_urn_by_enumeration(engine: str, bookkeeping: str) -> None:
     for gamma, prior_mass in URNS:
         votes = simulated("dpm", engine, bookkeeping, gamma=gamma, prior_mass=prior_mass)

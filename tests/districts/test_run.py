@@ -368,6 +368,7 @@ def test_the_gamma_sweep_needs_no_multirun_flag(here, monkeypatch):
     assert table["dpm.gamma"].is_monotonic_increasing
 
 
+@pytest.mark.ci
 def test_vectors_may_be_swept(here, monkeypatch):
     vectors = "models.pcm.eta=[0.9,0.8,0.7,0.6],[0.5,0.5,0.5,0.5]"
     assert run(monkeypatch, "-m", "model=pcm", "task=simulate", vectors, *SMALL) == 0
@@ -375,6 +376,7 @@ def test_vectors_may_be_swept(here, monkeypatch):
     assert [json.loads(value) for value in table["pcm.eta"]] == [[0.9, 0.8, 0.7, 0.6], [0.5] * 4]
 
 
+@pytest.mark.ci
 def test_jobs_with_names_of_their_own_stay_together(here, monkeypatch):
     assert run(monkeypatch, "-m", "data=delhi2013,delhi2015", "task=simulate", *SMALL) == 0
     folder = only_folder(here / "multirun" / "delhi2020")

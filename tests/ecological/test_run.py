@@ -251,6 +251,7 @@ def test_a_sweep_over_the_context_finds_what_was_planted(here, monkeypatch, caps
     assert metrics_of(folder / "0")["methods"].keys() == {"context"}
 
 
+@pytest.mark.ci
 def test_a_sweep_over_tau_and_one_that_knows_no_truth(here, monkeypatch):
     arguments = ("ecological.tau=[0.1,0.1,0.3],0.2", "seed=4")
     assert run(monkeypatch, "-m", "+experiment=ecological", *SMALL, *arguments) == 0

@@ -84,6 +84,7 @@ def test_a_fit_is_a_start_and_a_reference(best):
     np.testing.assert_allclose(like["mu"].values, turned["mu"].values, atol=1e-4)
 
 
+@pytest.mark.ci
 def test_more_types_than_the_data_can_bear_are_told():
     found = fit(ballots_of(drawn()[0][:3]), 3)
     assert np.isfinite(found.attrs["log_likelihood"])

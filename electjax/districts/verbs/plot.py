@@ -37,8 +37,8 @@ def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None) -> 
 
     Example:
         >>> import electjax
-        >>> election = electjax.districts.uniform({"A": 0.6, "B": 0.4}, districts=20, electors=1000)
-        >>> elections = electjax.districts.simulate(election, model="dm", runs=10)
+        >>> election = electjax.districts.uniform({"A": 0.55, "B": 0.45}, districts=20, electors=20_000)
+        >>> elections = electjax.districts.simulate(election, model="dm", runs=4)
         >>> figure = electjax.districts.plot(elections, kind="seats")
         >>> [ax.get_title() for ax in figure.axes]
         ['A', 'B']

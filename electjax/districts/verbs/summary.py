@@ -31,8 +31,8 @@ def summary(fit: xr.Dataset | str | os.PathLike[str]) -> pd.DataFrame:
 
     Example:
         >>> import electjax
-        >>> election = electjax.districts.uniform({"A": 0.6, "B": 0.4}, districts=20, electors=1000)
-        >>> elections = electjax.districts.simulate(election, model="dm", runs=10)
+        >>> election = electjax.districts.uniform({"A": 0.55, "B": 0.45}, districts=20, electors=20_000)
+        >>> elections = electjax.districts.simulate(election, model="dm", runs=4)
         >>> electjax.districts.summary(elections).index.tolist()
         ['A', 'B']
     """

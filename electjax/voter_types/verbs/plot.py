@@ -46,8 +46,8 @@ def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None) -> 
 
     Example:
         >>> import electjax
-        >>> ballots = electjax.voter_types.yuma_like(voters=200)
-        >>> fit = electjax.voter_types.fit(ballots, types=2, restarts=2, errors="none")
+        >>> ballots = electjax.voter_types.yuma_like(voters=200).isel(office=[0, 3, 11])
+        >>> fit = electjax.voter_types.fit(ballots, types=1, restarts=1, covariates=False)
         >>> figure = electjax.voter_types.plot(fit, kind="shares")
         >>> figure.axes[0].get_xlabel()
         'share of the voters'

@@ -30,8 +30,8 @@ def summary(fit: xr.Dataset | str | os.PathLike[str]) -> pd.DataFrame:
 
     Example:
         >>> import electjax
-        >>> ballots = electjax.voter_types.yuma_like(voters=200)
-        >>> fit = electjax.voter_types.fit(ballots, types=2, restarts=2, errors="none")
+        >>> ballots = electjax.voter_types.yuma_like(voters=200).isel(office=[0, 3, 11])
+        >>> fit = electjax.voter_types.fit(ballots, types=1, restarts=1, covariates=False)
         >>> table = electjax.voter_types.summary(fit)
         >>> table.groupby(["type", "office"])["probability"].sum().round(6).unique().tolist()
         [1.0]
