@@ -24,7 +24,7 @@ from electjax.data.sources import is_parquet
 from electjax.data.table import make_table
 from electjax.voter_types.em.rows import row_labels
 from electjax.voter_types.options import ReadOptions, TextOptions
-from electjax.voter_types.readers.common import NO_VOTE, WRITE_IN, Reader, Source, ballot_attrs, finish_ballots
+from electjax.voter_types.readers.common import Reader, Source, ballot_attrs, finish_ballots
 from electjax.voter_types.readers.database_files import (
     COUNTY,
     FOLDERS,
@@ -43,10 +43,11 @@ from electjax.voter_types.readers.database_files import (
 )
 from electjax.voter_types.readers.database_survey import OVERVOTE, VOTES, Survey, choices, label, survey, unknown
 from electjax.voter_types.readers.marks import refuse_unused
+from electjax.voter_types.readers.words import NO_VOTE, WRITE_IN
 
 _NAME = "cast-vote-record database"
 _PRECINCT = "precinct_medsl"
-_UNUSED = ("header", "sheet", "encoding", "thousands", "suppressed", "totals", "absent", "weight")
+_UNUSED = ("header", "sheet", "encoding", "thousands", "suppressed", "totals", "absent", "blank", "weight")
 _HELD = 1 << 22  # unique rows of counties that are held before they are made one
 
 
@@ -72,7 +73,7 @@ class _Voters(NamedTuple):
 
 def is_database(source: Source) -> bool:
     """Whether this is a Parquet file, or a folder of them, with the columns of votes."""
-    if source.path is None or not is_parquet(source.path):
+    if not is_parquet(source.path):
         return False
     file = source.path if source.path.is_file() else next(source.path.rglob("*.parquet"))
     return set(NEEDED) <= set(spelt(columns_of(file), source.options.columns))
@@ -138,7 +139,6 @@ def _prepared(
     source: Source, options: TextOptions, parties: Sequence[str] | None
 ) -> tuple[list[County], Survey, str, str]:
     """The counties that are read, what a first pass finds of their states, the scheme, and the name of it all."""
-    assert source.path is not None
     file = source.path.name
     refuse_unused(options, _UNUSED, file, f"a {_NAME}")
     every = counties_of(source.path)

@@ -19,6 +19,7 @@ STATE, COUNTY = "state", "county_name"
 FOLDERS = (STATE, COUNTY)
 _TEXTS = ("office", "district", "candidate", "party", "precinct_medsl", "precinct_cvr", *FOLDERS)
 _SHOWN = 15
+_BROKEN = (pa.ArrowException, OSError, UnicodeDecodeError)
 
 
 class County(NamedTuple):
@@ -54,7 +55,7 @@ def columns_of(file: Path) -> list[str]:
     """The names of a Parquet file's columns; none where it cannot be read."""
     try:
         return list(parquet.read_schema(file).names)
-    except (pa.ArrowException, OSError):
+    except _BROKEN:
         return []
 
 
@@ -141,7 +142,7 @@ def _read(county: County, names: Sequence[str], renamed: Mapping[str, str]) -> p
             texts = [known[name] for name in _TEXTS if name in own]
             found = parquet.read_table(file, columns=list(own.values()), read_dictionary=texts, partitioning=None)
             tables.append(found.rename_columns(list(own)))
-        except (pa.ArrowException, OSError) as error:
+        except _BROKEN as error:
             said = "cannot be read" if isinstance(error, OSError) else f"cannot be read ({error})"
             raise data_error(said, where=str(file), expected="Parquet", mend="get the file again") from None
     try:
@@ -156,7 +157,11 @@ def coded(table: pa.Table, name: str) -> Coded:
     if name not in table.column_names:
         return Coded(np.zeros(len(table), np.int32), [""])
     whole = one_dictionary(table.column(name))
-    texts = ["" if text is None else clean(str(text)) for text in whole.dictionary.to_pylist()]
+    try:
+        texts = ["" if text is None else clean(str(text)) for text in whole.dictionary.to_pylist()]
+    except UnicodeDecodeError as error:
+        problem, mend = f"a text cannot be read ({error})", "write the file again"
+        raise data_error(problem, where="the database", column=name, expected="UTF-8", mend=mend) from None
     codes = arrow.fill_null(whole.indices, len(texts)).to_numpy(zero_copy_only=False)
     return Coded(codes, [*texts, ""])
 

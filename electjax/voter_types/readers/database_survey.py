@@ -10,7 +10,6 @@ import pyarrow as pa
 from electjax.data.errors import ElectionDataError, data_error, suggest
 from electjax.data.table import fold
 from electjax.voter_types.options import TextOptions
-from electjax.voter_types.readers.common import NO_VOTE, WRITE_IN
 from electjax.voter_types.readers.database_files import (
     COUNTY,
     FOLDERS,
@@ -21,6 +20,7 @@ from electjax.voter_types.readers.database_files import (
     each_county,
     whole_numbers,
 )
+from electjax.voter_types.readers.words import NO_VOTE, WRITE_IN
 
 VOTES = ("office", "candidate", "party", "district", "magnitude")
 OVERVOTE, BLANK = "overvote", "missing"

@@ -16,8 +16,9 @@ from msgspec import Struct
 from electjax.data.archive import Files, decoded, first_name, open_files
 from electjax.data.errors import data_error
 from electjax.voter_types.options import TextOptions
-from electjax.voter_types.readers.common import WRITE_IN, Contest, Reader, Source
+from electjax.voter_types.readers.common import Contest, Reader, Source
 from electjax.voter_types.readers.marks import TABLES_ONLY, Ballots, refuse_unused, vote_of
+from electjax.voter_types.readers.words import WRITE_IN
 
 _NAME = "Dominion JSON"
 _EXPORT = "cvrexport"
@@ -130,8 +131,6 @@ class _Export_(NamedTuple):
 def is_cvr_json(source: Source) -> bool:
     """Whether this is a folder, a zip or a file of a JSON export."""
     path = source.path
-    if path is None:
-        return False
     if path.is_file() and path.suffix.casefold() == ".json":
         return path.name.casefold().startswith(_EXPORT)
     if first_name(path, (".json",)) is None:
@@ -142,7 +141,6 @@ def is_cvr_json(source: Source) -> bool:
 
 def read_cvr_json(source: Source, options: TextOptions) -> xr.Dataset:
     """All ballots of the export."""
-    assert source.path is not None
     path: Path = source.path
     refuse_unused(options, TABLES_ONLY, path.name, "Dominion's JSON")
     single = path.is_file() and path.suffix.casefold() == ".json"
@@ -190,16 +188,18 @@ def _read(export: _Export_, options: TextOptions, file: str) -> xr.Dataset:
             if known is None:
                 raise _unknown(f"contest {contest.id}", where, "ContestManifest.json")
             first_only = contest.id in ranked
-            marked = set()
+            marked: list[int] = []
             for mark in contest.marks:
                 if mark.is_vote and not (first_only and (mark.rank or 1) != 1):
-                    if mark.candidate_id not in known:
+                    option = known.get(mark.candidate_id)
+                    if option is None:
                         raise _unknown(f"candidate {mark.candidate_id} of contest {contest.id}", where)
-                    marked.add(known[mark.candidate_id])
-                    if mark.party_id is not None:
-                        met.setdefault(mark.candidate_id, mark.party_id)
+                    if option not in marked:
+                        marked.append(option)
+                    if mark.party_id is not None and mark.candidate_id not in met:
+                        met[mark.candidate_id] = mark.party_id
             over = not first_only and (contest.overvotes or 0) > 0
-            votes.append((place[contest.id], vote_of(tuple(marked), over=over)))
+            votes.append((place[contest.id], vote_of(marked, over=over)))
         said = []
         for attribute, names in says:
             number = getattr(record, attribute)
@@ -223,4 +223,4 @@ def _unknown(what: str, where: str, manifest: str = "CandidateManifest.json") ->
     return data_error(f"a mark for {what}, which is in no manifest", where=where, expected=expected, mend=mend)
 
 
-READERS = [Reader(_NAME, 1, is_cvr_json, read_cvr_json)]
+READERS = [Reader(_NAME, 0, is_cvr_json, read_cvr_json)]

@@ -1,14 +1,17 @@
 """Cast-vote records that come ballot by ballot, from JSON and XML: gathered one after another, then made a Dataset."""
 
+import re
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from electjax.data.errors import data_error
+from electjax.data.archive import first_name, open_files
+from electjax.data.errors import ElectionDataError, data_error
 from electjax.data.options import default_of
 from electjax.data.rows import select
 from electjax.data.table import make_table
@@ -22,7 +25,7 @@ from electjax.voter_types.readers.common import (
     finish_ballots,
 )
 
-TABLES_ONLY = ("header", "sheet", "encoding", "thousands", "suppressed", "totals", "repeated", "absent", "weight")
+TABLES_ONLY = ("header", "sheet", "encoding", "thousands", "suppressed", "totals", "repeated", "absent", "blank")
 _OPTIONS = 1 << 20  # numbers of options of a contest
 _OVER, _NO_VOTE = -1, 0  # beside the options, which are 1, 2, ...
 
@@ -87,12 +90,12 @@ class Ballots:
         table = table.take(np.flatnonzero((choice > -2).any(axis=1)))
         if not len(table):
             raise data_error("no ballots", where=file, expected="ballots with contests", mend="check the export")
-        table = select(table, options.where)
+        table = select(table, options.where).compact()
         choice = choice[table.lines - 1]
         over = choice == _OVER
         cast = Cast(np.where(over, 0, np.maximum(choice, -1)), over, np.zeros(choice.shape, dtype=bool))
         said: dict[str, Any] = ballot_attrs(options, file, "options", reader)
-        said |= {"notes": "; ".join((*notes, *table.notes))} if notes or table.notes else {}
+        said |= {"notes": "; ".join(notes)} if notes else {}
         ds = finish_ballots(cast_ballots(contests, chosen, cast, options, said), table, options)
         ds["row"].attrs["long_name"] = "number of the ballot"
         return ds
@@ -108,3 +111,16 @@ class Ballots:
             expected="a contest once on a ballot",
             mend="export the records again",
         )
+
+
+def first_bytes(path: Path, suffixes: Sequence[str], pattern: bytes) -> bytes:
+    """What the beginning of the first such file of a path has of a pattern; b"" where there is none."""
+    if first_name(path, suffixes) is None:
+        return b""
+    try:
+        with open_files(path, suffixes) as files:
+            start = files.beginning(files.names[0])
+    except ElectionDataError:
+        return b""
+    found = re.search(pattern, start)
+    return found[0] if found else b""
