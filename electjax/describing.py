@@ -18,7 +18,7 @@ from electjax.data.kind import Kind
 from electjax.data.sources import read_table
 from electjax.data.store import is_netcdf, is_zarr
 from electjax.data.table import Table
-from electjax.kinds import WINGS, load
+from electjax.kinds import WINGS, checked, load
 
 _CLOSE = 0.25  # of the likeliest kind: others are named as well
 _LEAST = 0.25
@@ -164,7 +164,7 @@ def _described(source: Any, kind: Kind, options: Mapping[str, Any]) -> Descripti
 
 def _saved(source: Any, path: Path | None) -> Description:
     try:
-        data = source if path is None else load(path)
+        data = checked(source) if path is None else load(path)
     except ElectionDataError as error:
         return Description(_name(source), "", error=str(error))
     kind = next((k for k in kinds().values() if k.conventions == data.attrs.get("conventions")), None)
@@ -177,7 +177,9 @@ def _saved(source: Any, path: Path | None) -> Description:
             notes_of(data),
             call=f"electjax.load({str(path)!r})",
         )
-    return _described(source, kind, {})
+    call = _filled(kind.call, source, {}, python=True)
+    command = _filled(kind.command, source, {}, python=False)
+    return Description(_name(source), kind.name, kind.facts(data), notes_of(data), call=call, command=command)
 
 
 def notes_of(data: xr.Dataset) -> tuple[str, ...]:

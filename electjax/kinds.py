@@ -8,7 +8,7 @@ from typing import Any
 import xarray as xr
 
 from electjax.data.errors import data_error
-from electjax.data.store import is_netcdf, is_zarr, opened
+from electjax.data.store import checked_kind, is_netcdf, is_zarr, opened
 
 WINGS = ("districts", "voter_types", "calm", "ecological")
 _EXPECTED = "data or a result of a wing, as `save` writes them"
@@ -66,6 +66,15 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
     with opened(file, expected=_EXPECTED, mend="save it again", where=str(path)) as dataset:
         attrs = dict(dataset.attrs)
     return _store_of(attrs, str(path)).load(path)
+
+
+def checked(dataset: xr.Dataset) -> xr.Dataset:
+    """Data or a result of any wing, checked against its schema.
+
+    Raises:
+        ElectionDataError: a Dataset of no kind that the package knows, or one that breaks its schema.
+    """
+    return checked_kind(dataset, "the Dataset", _store_of(dataset.attrs, "the Dataset").schemas())
 
 
 def _store_of(attrs: dict[Any, Any], where: str) -> Any:

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -27,6 +28,7 @@ def validate_task(others: Mapping[str, Task]) -> Task:
         for name, source in task.sources.items()
         if any(item.name == "path" for item in fields(source.options))
     }
+    kinds = {source.options: task.kind for task in others.values() for source in task.sources.values()}
     return Task(
         name="validate",
         about="say what a file is, how it is read, what is left out and why, and what analyses it",
@@ -40,18 +42,18 @@ def validate_task(others: Mapping[str, Task]) -> Task:
         sweep=Sweep(_nothing, _nothing),
         section="data",
         hidden=(),
-        show=_show,
+        show=partial(_show, kinds=kinds),
     )
 
 
-def _show(data: Any, folder: Path) -> Any:
+def _show(data: Any, folder: Path, *, kinds: Mapping[type, str]) -> Any:
     from electjax.describing import describe
     from electjax.describing import kinds as known
 
     kind = data.kind if isinstance(data, FileData) else None
     given = {}
     if not isinstance(data, FileData):
-        kind = next(name for name, one in known().items() if _reads(one.read, type(data)))
+        kind = kinds[type(data)]
         taken = inspect.signature(known()[kind].read).parameters
         asked = {item.name: getattr(data, item.name) for item in fields(data) if item.name in taken}
         defaults = {item.name: default_of(item) for item in fields(data)}
@@ -61,12 +63,6 @@ def _show(data: Any, folder: Path) -> Any:
     path = path_from(folder, data.path)
     said = describe(path, kind, **given)
     return replace(said, **{name: getattr(said, name).replace(str(path), data.path) for name in ("call", "command")})
-
-
-def _reads(read: Any, group: type) -> bool:
-    """Whether the options of a data group are those of a verb."""
-    taken = {name for name, item in inspect.signature(read).parameters.items() if item.kind is item.KEYWORD_ONLY}
-    return taken <= {item.name for item in fields(group)}
 
 
 def _nothing(*_: Any) -> NoReturn:
