@@ -26,6 +26,7 @@ ELECTIONS = (
     "round",
 )
 _TOTAL = re.compile(r"^(grand|sub)?[ -]?totals?\b|\btotals?$", re.IGNORECASE)
+_TOTAL_PART = re.compile(r"tot|wide|sum|gesamt|overall", re.IGNORECASE)  # which all have; most labels have none
 _SHOWN = 15
 
 

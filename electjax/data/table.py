@@ -68,7 +68,7 @@ class Column(NamedTuple):
 
 def make_column(name: str, codes: np.ndarray, texts: Sequence[str], said: Collection[str] = ()) -> Column:
     """A column of texts as a file has them: cleaned, texts that then are the same made one."""
-    cleaned = [clean(text, said) for text in texts]
+    cleaned = [text if text.isdigit() else clean(text, said) for text in texts]
     order = {text: k for k, text in enumerate(dict.fromkeys(cleaned))}
     if len(order) < len(cleaned):
         codes = np.array([order[text] for text in cleaned], dtype=np.int32)[codes]

@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -120,21 +121,30 @@ def encoding_of(path: Path) -> str:
     Returns of real offices come in these. Windows-1252 leaves five bytes undefined, which Latin-1 has; detectors by
     frequency of letters guess Central European or Macintosh codecs from a few accents, so none is asked.
     """
+    try:
+        state = os.stat(path)
+    except OSError:
+        return _encoding(path, 0, 0)
+    return _encoding(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=64)
+def _encoding(path: Path, changed: int, size: int) -> str:
     told = mark_of(path)
-    if told is not None:
-        return told
-    decoders = {name: codecs.getincrementaldecoder(name)() for name in ("utf-8", "cp1252")}
+    return told or next((name for name in ("utf-8", "cp1252") if _decodes(path, name)), "latin-1")
+
+
+def _decodes(path: Path, name: str) -> bool:
+    decoder = codecs.getincrementaldecoder(name)()
     with open_bytes(path) as raw:
-        while decoders:
+        block = b" "
+        while block:
             block = raw.read(_BLOCK)
-            for name in list(decoders):
-                try:
-                    decoders[name].decode(block, final=not block)
-                except UnicodeDecodeError:
-                    del decoders[name]
-            if not block:
-                break
-    return next(iter(decoders), "latin-1")
+            try:
+                decoder.decode(block, final=not block)
+            except UnicodeDecodeError:
+                return False
+    return True
 
 
 def _only_text(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:

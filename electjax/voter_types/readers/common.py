@@ -231,7 +231,8 @@ def cast_ballots(
     counts = [len(contest.options) + 1 for contest in kept]
     wide = max(counts)
     kinds, masks = menu_kinds(counts, wide)
-    choice = np.where(cast.spoilt, MISSING, cast.choice)
+    kinds = kinds.astype(np.int16)
+    choice = np.where(cast.spoilt, MISSING, cast.choice) if cast.spoilt.any() else cast.choice
     if options.overvote == "missing":
         choice = np.where(cast.overvoted, MISSING, choice)
     return xr.Dataset(

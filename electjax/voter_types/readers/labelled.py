@@ -181,12 +181,14 @@ def label_ballots(
 
 
 def _empty(votes: Votes, meaning: Blank | None, absent: Absent | None) -> _Empty:
-    no_cell = np.zeros(votes.code.shape, bool) if votes.absent is None else votes.absent
-    blank = (votes.code == MISSING) & ~no_cell
     nowhere = np.zeros(votes.code.shape, bool)
-    off = (blank if meaning == "not_on_ballot" else nowhere) | (no_cell if absent == "off_ballot" else nowhere)
-    none = (blank if meaning == "abstain" else nowhere) | (no_cell if absent == "abstain" else nowhere)
-    return _Empty(off if meaning == "not_on_ballot" or absent == "off_ballot" else None, none)
+    no_cell = nowhere if votes.absent is None else votes.absent
+    blank = (votes.code == MISSING) & ~no_cell
+    off = [
+        cells for cells, is_off in ((blank, meaning == "not_on_ballot"), (no_cell, absent == "off_ballot")) if is_off
+    ]
+    none = [cells for cells, is_none in ((blank, meaning == "abstain"), (no_cell, absent == "abstain")) if is_none]
+    return _Empty(np.logical_or.reduce(off) if off else None, np.logical_or.reduce(none) if none else nowhere)
 
 
 def _cast(votes: Votes, empty: _Empty, options: TextOptions, attrs: dict[str, Any]) -> xr.Dataset:
