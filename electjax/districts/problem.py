@@ -123,16 +123,22 @@ def make_problem(
     return problem, encoded
 
 
-def with_own_measure(key: Array, problem: Problem, *, summaries: str, pilot: int) -> tuple[Problem, int]:
-    """Scales, or learned summaries, from `pilot` simulations of prior draws; and how many these were."""
+def with_own_measure(key: Array, problem: Problem, *, summaries: str, pilot: int) -> tuple[Problem, int, float]:
+    """Scales, or learned summaries, from `pilot` simulations of prior draws; and how many these were.
+
+    Third comes the share of the prior's simulations in which a statistic is not finite: such are never accepted. Of
+    learned summaries it is 0, as they are learned from finite ones.
+    """
     if summaries == "learned":
         measure, spent = learn_measure(key, problem, pilot=pilot)
-        return problem._replace(measure=measure), spent
+        return problem._replace(measure=measure), spent, 0.0
     key_points, key_runs = jax.random.split(key)
     rng = host_generator(key_points)
     unit, _ = permitted(problem, lambda number: prior_points(rng, number, problem.space.levels), pilot)
     draws = evaluate(key_runs, np.arange(pilot), unit, problem)
-    return problem._replace(measure=problem.measure.rescaled(draws.features)), pilot
+    measure = problem.measure.rescaled(draws.features)
+    infinite = ~np.isfinite(np.asarray(problem.measure.statistics(draws.features), float)).all(axis=1)
+    return problem._replace(measure=measure), pilot, float(infinite.mean())
 
 
 def returns(election: xr.Dataset, wanted: str) -> tuple[np.ndarray, np.ndarray]:

@@ -177,6 +177,7 @@ CALIBRATION = Schema(
         "simulations": "simulations in all",
         "tolerance": "largest accepted distance",
         "ess": "effective sample size",
+        "not_finite": "share of the prior's simulations that are rejected for a statistic that is not finite, if any",
         "stopped": "what ended the search",
     },
     needs=("model", "options", "fixed_parameters"),

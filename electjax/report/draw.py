@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ INK, GREY, BLUE, VERMILION = "#222222", "#9AA0A6", "#0072B2", "#D55E00"
 PARTY_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 OTHERS_COLOUR = "#8A8A8A"
 MARKERS = "osD^vPX"
+PSI = r"$\psi_{OPT}$"  # the formula that labels hold beside names
+_DOLLAR = re.compile(r"(?<!\\)\$")
 
 _LOOK: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -89,6 +92,11 @@ def save_figure(figure: Figure, path: str | Path, *, dpi: int = 150) -> Path:
         Path(temporary).unlink(missing_ok=True)
         raise
     return path
+
+
+def plain(text: str) -> str:
+    """A name as a figure shows it: `$` is a letter, and begins no formula; escaped once, it stays as it is."""
+    return PSI.join(_DOLLAR.sub(r"\\$", part) for part in str(text).split(PSI))
 
 
 def party_colours(parties: list[str]) -> dict[str, str]:
@@ -211,6 +219,8 @@ def truth_mark() -> Line2D:
 
 def legend(figure: Figure, handles: Sequence[Any]) -> None:
     """One legend for the whole figure, above it, in as many lines as its width asks for."""
+    for handle in handles:
+        handle.set_label(plain(handle.get_label()))
     letters = max((len(str(handle.get_label())) for handle in handles), default=0) + 6
     across = max(1, int(figure.get_figwidth() * 12 / letters))
     figure.legend(handles=handles, loc="outside upper center", ncols=min(across, len(handles)))
@@ -218,7 +228,7 @@ def legend(figure: Figure, handles: Sequence[Any]) -> None:
 
 def named_rows(ax: Axes, at: np.ndarray, names: Sequence[str]) -> None:
     """Rows named on the left, with upright lines."""
-    ax.set_yticks(at, names)
+    ax.set_yticks(at, list(map(plain, names)))
     ax.set_ylim(at.min() - 0.6, at.max() + 0.6)
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="y", visible=False)
@@ -240,15 +250,15 @@ def heatmap(
     image = ax.imshow(np.ma.masked_invalid(shade), cmap=colours, vmin=0, vmax=high, aspect=aspect)  # type: ignore[arg-type]
     ax.grid(False)
     ax.tick_params(length=0)
-    ax.set_xticks(np.arange(len(columns)), columns, **ticks)
+    ax.set_xticks(np.arange(len(columns)), list(map(plain, columns)), **ticks)
     if rows is not None:
-        ax.set_yticks(np.arange(len(rows)), rows)
+        ax.set_yticks(np.arange(len(rows)), list(map(plain, rows)))
     return image
 
 
 def cell_text(ax: Axes, row: float, column: float, text: str, *, dark: bool, size: float | None = None) -> None:
     """What a heatmap says in a cell, white where the shade is dark."""
-    ax.text(column, row, text, ha="center", va="center", size=size, color="white" if dark else INK)
+    ax.text(column, row, plain(text), ha="center", va="center", size=size, color="white" if dark else INK)
 
 
 def panels(count: int, width: float, height: float, *, across: int, **shared: Any) -> tuple[Figure, list[Axes]]:
@@ -278,4 +288,4 @@ def scatter_axes(ax: Axes, x: str, y: str) -> None:
 
 def short(name: str, letters: int = 26) -> str:
     """A name that fits beside a figure."""
-    return name if len(name) <= letters else f"{name[: letters - 1].rstrip()}…"
+    return plain(name if len(name) <= letters else f"{name[: letters - 1].rstrip()}…")

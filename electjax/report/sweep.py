@@ -15,6 +15,7 @@ from electjax.report.draw import (
     look,
     new_figure,
     party_colours,
+    plain,
     stroke,
     whole_numbers,
 )
@@ -63,9 +64,9 @@ def sweep_figure(
             ax.plot(x[order], y[order], ls=joint, marker=marker, ms=4.5, lw=1.6, color=colour, label=party)
             if observed is not None and party in observed:
                 ax.axhline(observed[party], color=colour, ls=(0, (4, 3)), lw=1.1, zorder=1)
-        ax.set(xlabel=label, ylabel=ylabel, title=title)
+        ax.set(xlabel=plain(label), ylabel=plain(ylabel), title=plain(title))
         if not numeric:
-            ax.set_xticks(x, [str(value) for value in values], rotation=30 if len(values) > 4 else 0)
+            ax.set_xticks(x, [plain(value) for value in values], rotation=30 if len(values) > 4 else 0)
         elif np.all(x == np.round(x)):
             whole_numbers(ax)
         if whole:

@@ -36,7 +36,7 @@ def coefficient_forest(
             ax.hlines(at, low, high, color=draw.BLUE, lw=2.2, alpha=0.7)
             ax.plot(value, at, "o", color=draw.INK, ms=4.5, ls="none")
             draw.named_rows(ax, at, names)
-            ax.set_xlabel(label)
+            ax.set_xlabel(draw.plain(label))
         ends: dict[str, Any] = {"marker": "o", "mfc": draw.INK, "mec": draw.INK, "ms": 4.5}
         handles = [draw.stroke(f"{level_text(level)} % interval", colour=draw.BLUE, width=2.2, style="-", **ends)]
         if truth:
@@ -78,7 +78,7 @@ def booth_scatter(fit: xr.Dataset) -> Figure:
                 ax.hexbin(x, y, gridsize=34, bins="log", cmap="Blues", mincnt=1, lw=0)
             else:
                 ax.plot(x, y, "o", color=draw.BLUE, ms=3.0, alpha=0.5, mew=0)
-            ax.set_title(name)
+            ax.set_title(draw.plain(name))
             draw.scatter_axes(ax, "observed", "fitted")
     return figure
 

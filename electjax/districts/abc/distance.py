@@ -48,14 +48,12 @@ class Measure(NamedTuple):
         """The same with scales from simulations: their median absolute deviation, or their sd where that is 0.
 
         D. Prangle, "Adapting the ABC distance function", Bayesian Analysis 12 (2017). Raises ValueError where a
-        statistic is not finite in most simulations.
+        statistic is finite in none of the simulations.
         """
         statistics = np.asarray(self.statistics(features), float)
         finite = np.isfinite(statistics).all(axis=1)
-        if 2 * finite.sum() < len(finite):
-            raise ValueError(
-                f"statistics: not finite in {np.sum(~finite)} of {len(finite)} simulations; expected finite numbers"
-            )
+        if not finite.any():
+            raise ValueError(f"statistics: finite in none of {len(finite)} simulations; expected finite numbers")
         statistics = statistics[finite]  # the others are infinitely far
         scale = 1.4826 * np.median(np.abs(statistics - np.median(statistics, axis=0)), axis=0)
         scale = np.where(scale > 0, scale, statistics.std(axis=0))

@@ -212,9 +212,11 @@ def select(draws: Draws, *, tolerance: float) -> tuple[np.ndarray, float]:
     """Positions of the accepted draws, closest first, and the tolerance that accepted them.
 
     Where fewer than FEWEST come within the tolerance, the closest FEWEST are kept instead, and the tolerance
-    returned is the largest distance among them.
+    returned is the largest distance among them. What is infinitely far is never accepted.
     """
-    order = np.argsort(draws.distance, kind="stable")
+    order = np.argsort(draws.distance, kind="stable")[: int(np.isfinite(draws.distance).sum())]
+    if not len(order):
+        raise ValueError(f"statistics: finite in none of {len(draws.distance)} simulations; expected finite numbers")
     within = int(np.sum(draws.distance <= tolerance))
     if within >= FEWEST:
         return order[:within], tolerance

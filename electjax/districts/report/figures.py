@@ -45,7 +45,8 @@ def seat_distribution(simulations: Mapping[str, Mapping[str, xr.Dataset]], obser
                 draw.percent(ax)
             axes[0].set_ylabel(f"{model.upper()}\nshare of runs")
         for ax, party in zip(grid[0], parties, strict=True):
-            ax.set_title(f"{party} (observed {observed[party]:.0f})" if np.isfinite(observed[party]) else party)
+            name = draw.plain(party)
+            ax.set_title(f"{name} (observed {observed[party]:.0f})" if np.isfinite(observed[party]) else name)
         for ax in grid[-1]:
             ax.set_xlabel("seats")
         kinds = dict.fromkeys(kind for runs in simulations.values() for kind in runs)
@@ -139,7 +140,7 @@ def posterior_predictive(posterior: xr.Dataset, optimal: xr.Dataset | None = Non
             if fresh is not None:
                 draw.histogram(ax, fresh, bins, filled=False, share=True, colour=draw.INK)
             draw.observed_line(ax, observed)
-            ax.set_xlabel(label)
+            ax.set_xlabel(draw.plain(label))
             draw.percent(ax)
             if name == "seats":
                 draw.seat_axis(ax, bins)
@@ -149,7 +150,7 @@ def posterior_predictive(posterior: xr.Dataset, optimal: xr.Dataset | None = Non
                 ax.set_ylabel("share of draws")
         handles: list[Any] = [draw.patch("accepted simulations"), draw.line("observed")]
         if optimal is not None:
-            handles.insert(1, draw.patch("fresh runs at $\\psi_{OPT}$", filled=False, colour=draw.INK))
+            handles.insert(1, draw.patch(f"fresh runs at {draw.PSI}", filled=False, colour=draw.INK))
         draw.legend(figure, handles)
     return figure
 
@@ -185,12 +186,13 @@ def scenario_seats(worlds: xr.Dataset) -> Figure:
         ax.hlines(centre[1:] + block / 2, 0, 1, transform=ax.get_yaxis_transform(), color="#E6E6E6", lw=0.7)
         ax.grid(False)
         ax.set_ylim(centre[-1] - block / 2, block / 2)
-        ax.set_yticks(centre, ["\n".join(textwrap.wrap(name, _WRAP)) for name in names])
+        ax.set_yticks(centre, [draw.plain("\n".join(textwrap.wrap(name, _WRAP))) for name in names])
         ax.tick_params(axis="y", length=0)
         right = ax.secondary_yaxis("right")
         chance = worlds["p_majority"].transpose("scenario", "party").values
         known = [str(party) for party in worlds["party"].values]
-        right.set_yticks(centre, ["\n".join(chances_text(dict(zip(known, row, strict=True)))) for row in chance])
+        chances = (chances_text(dict(zip(known, row, strict=True))) for row in chance)
+        right.set_yticks(centre, [draw.plain("\n".join(said)) for said in chances])
         right.tick_params(axis="y", length=0)
         right.spines["right"].set_visible(False)
         ax.set_xlabel("seats" if whole else "share of the seats, per cent")

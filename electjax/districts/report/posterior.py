@@ -61,7 +61,7 @@ def posterior_parameters(posterior: xr.Dataset) -> Figure:
         for i, name in enumerate(long):
             _interval_panel(figure.add_subplot(grid[len(rows) + i, :]), posterior, name)
         draw.legend(
-            figure, [draw.patch("posterior"), draw.patch("prior", filled=False), draw.line("optimal, $\\psi_{OPT}$")]
+            figure, [draw.patch("posterior"), draw.patch("prior", filled=False), draw.line(f"optimal, {draw.PSI}")]
         )
     return figure
 
@@ -104,7 +104,7 @@ def posterior_pairs(posterior: xr.Dataset) -> Figure | None:
                     ax.set_ylabel(row.label)
                 if 0 < j < i:
                     ax.tick_params(labelleft=False)
-        draw.legend(figure, [draw.patch("posterior"), draw.line("optimal, $\\psi_{OPT}$")])
+        draw.legend(figure, [draw.patch("posterior"), draw.line(f"optimal, {draw.PSI}")])
     return figure
 
 
@@ -132,7 +132,7 @@ def _components(posterior: xr.Dataset, name: str) -> Iterator[_Component]:
         at = dict(zip(dims, index, strict=True))
         which = [str(variable[dim].values[i]) if dim in variable.coords else str(i) for dim, i in at.items()]
         yield _Component(
-            label=" ".join([_symbol(posterior, name), *which]),
+            label=" ".join([_symbol(posterior, name), *map(draw.plain, which)]),
             draws=variable.isel(at).values,
             # A prior without the vector dimension is common to all components.
             prior=None if prior is None else prior.isel(at, missing_dims="ignore").values,

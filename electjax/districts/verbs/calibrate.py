@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import xarray as xr
 
-from electjax.data.errors import data_error
+from electjax.data.errors import data_error, data_warning
 from electjax.data.options import as_json, with_options
 from electjax.data.schema import conform
 from electjax.districts.abc.adjust import adjust_sample
@@ -68,7 +68,8 @@ def calibrate(
         statistics and combinations of them in which the observed election lies beyond the accepted draws, so that
         they were not adjusted for it: a sign that the model cannot give it) and how the result came about. Where
         fewer than 10 simulations come within the tolerance the closest 10 are kept, with a warning, and
-        attrs["tolerance"] is what they reach.
+        attrs["tolerance"] is what they reach. Simulations with a statistic that is not finite are rejected, with a
+        warning; attrs["not_finite"] is their share among simulations from the prior.
 
     Raises:
         ValueError: unknown model or parameter, or a value out of range.
@@ -88,9 +89,13 @@ def calibrate(
     method = search.method
     key_search, key_best, key_prior, key_pilot = jax.random.split(seed_key(asked.seed), 4)
     problem, encoded = make_problem(election, model, priors=priors, params=params, options=options, search=asked)
-    spent = 0
+    spent, infinite = 0, 0.0
     if not search.paper and method.likelihood_free:
-        problem, spent = with_own_measure(key_pilot, problem, summaries=search.summaries, pilot=search.pilot)
+        how_many = {"summaries": search.summaries, "pilot": search.pilot}
+        problem, spent, infinite = with_own_measure(key_pilot, problem, **how_many)
+    if infinite:
+        said = f"a statistic is not finite in {infinite:.1%} of the prior's simulations, which are rejected"
+        data_warning(said, where=f"{where}(statistics=)")
     extra: dict[str, Any] = {}
     if method.needs_votes:
         extra["votes"] = returns(election, f"method={method.name}")[0]
@@ -141,6 +146,7 @@ def calibrate(
         "tolerance_asked": float(search.tolerance or 0.0),
         "seat_tolerance": float(asked.seat_tolerance),
         "share_tolerance": float(asked.share_tolerance),
+        **({"not_finite": infinite} if infinite else {}),
         "ess": float(moved.weight.sum() ** 2 / np.sum(moved.weight**2)),
         "stopped": sample.stopped,
         "optimal_distance": best_distance,

@@ -97,7 +97,7 @@ def recover(
     key_truth, key_data, key_search, key_pilot = jax.random.split(seed_key(asked.seed), 4)
     if not search.paper and method.likelihood_free and asked.summaries == "given":
         # the scales are those of the prior, whatever was observed
-        problem, _ = with_own_measure(key_pilot, problem, summaries=asked.summaries, pilot=asked.pilot)
+        problem, _, _ = with_own_measure(key_pilot, problem, summaries=asked.summaries, pilot=asked.pilot)
     truth = permitted_draws(key_truth, 0, replicates, problem)
     data = evaluate(key_data, np.arange(replicates), truth, problem)
     how = {"budget": asked.budget, "accept": search.accept, "tolerance": search.tolerance, "options": search.options}
@@ -108,7 +108,7 @@ def recover(
             this = _observing(problem, data, r)
             if asked.summaries == "learned":
                 key = jax.random.fold_in(key_pilot, r)
-                this, _ = with_own_measure(key, this, summaries=asked.summaries, pilot=asked.pilot)
+                this, _, _ = with_own_measure(key, this, summaries=asked.summaries, pilot=asked.pilot)
             extra = {} if votes is None else {"votes": votes[r]}
             sample: Sample = method.search(jax.random.fold_in(key_search, r), this, **how, **extra)
             yield Replicate(adjust_sample(sample, this, search.adjust), sample.tolerance, sample.simulations)

@@ -41,6 +41,7 @@ from electjax.report.draw import (
     panels,
     party_colours,
     percent,
+    plain,
     scatter_axes,
     short,
     stroke,
@@ -154,7 +155,7 @@ def transition_heatmap(table: TransitionTable) -> Figure:
             if level is not None:
                 ends = interval_text(table.low[level][i, j], table.high[level][i, j])
                 cell_text(axes[0], i + 0.25, j, ends, dark=dark, size=6.5)
-        axes[0].set_yticks(np.arange(len(labels)), labels)
+        axes[0].set_yticks(np.arange(len(labels)), list(map(plain, labels)))
         if panels == 2:
             truth = table.true_share
             _shares(axes[1], truth, table.columns)

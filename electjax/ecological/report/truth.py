@@ -35,6 +35,7 @@ from electjax.report.draw import (
     look,
     new_figure,
     percent,
+    plain,
     scatter_axes,
     short,
     stroke,
@@ -98,7 +99,7 @@ def error_strip(result: xr.Dataset, others: Mapping[str, xr.Dataset] | None = No
                 handles.append(Line2D([], [], label=f"{name}, mean {float(other['error'].mean()):.2f} %", **style))
         ax.set(ylabel="EI, per cent of the votes", xlabel="" if named else "contest, by error", ylim=(0, None))
         labels = [short(contests_of(result)[d]) for d in order] if named else []
-        ax.set_xticks(at if named else [], labels, rotation=90)
+        ax.set_xticks(at if named else [], list(map(plain, labels)), rotation=90)
         ax.margins(x=0.01)
         legend(figure, handles)
     return figure
@@ -119,6 +120,6 @@ def _coverage(ax: Axes, by_level: Mapping[float, np.ndarray], estimate: np.ndarr
         label = f"{level_text(level)} % intervals: {whole}"
         yield stroke(label, colour=colour, width=1.2, style="-", marker="o", ms=4.5)
     names = [f"{100 * low:g}–{100 * high:g}" for low, high in pairwise(_BINS)]
-    ax.set_xticks(at, [f"{name}\n({count:,.0f})" for name, count in zip(names, number, strict=True)])
+    ax.set_xticks(at, [f"{plain(name)}\n({count:,.0f})" for name, count in zip(names, number, strict=True)])
     ax.set(xlabel="estimated share, per cent (cells)", ylabel="truth inside the interval", ylim=(0, 1.04))
     percent(ax)

@@ -22,6 +22,7 @@ from electjax.report.draw import (
     named_rows,
     new_figure,
     percent,
+    plain,
     stroke,
     truth_mark,
     truths,
@@ -78,7 +79,7 @@ def propensities(fit: xr.Dataset) -> Figure:
         axes = figure.subplots(1, types, squeeze=False, sharey=True)[0]
         for k, (ax, label) in enumerate(zip(axes, type_names(fit), strict=True)):
             heatmap(ax, mu[k], option_names(fit), rotation=90)
-            ax.set_title(f"{label}\n{share[k]:.0%}")
+            ax.set_title(f"{plain(label)}\n{share[k]:.0%}")
             for j, option in np.ndindex(offices, options):
                 if np.isnan(mu[k, j, option]):
                     ax.add_patch(Rectangle((option - 0.5, j - 0.5), 1, 1, **_OFF))
@@ -87,7 +88,9 @@ def propensities(fit: xr.Dataset) -> Figure:
                     cell_text(ax, j, option, f"{100 * mu[k, j, option]:.0f}", dark=mu[k, j, option] > 0.6, size=7.5)
                 if edge is not None and edge[k, j, option]:
                     ax.add_patch(Rectangle((option - 0.44, j - 0.44), 0.88, 0.88, fill=False, ec=VERMILION, lw=0.9))
-        axes[0].set_yticks(np.arange(offices) if offices <= 90 else [], names if offices <= 90 else [])
+        axes[0].set_yticks(
+            np.arange(offices) if offices <= 90 else [], list(map(plain, names)) if offices <= 90 else []
+        )
         handles: list[Any] = [Patch(facecolor=colormaps["Blues"](at), label=f"{at:.0%}") for at in (0.0, 0.5, 1.0)]
         if np.isnan(mu).any():
             handles.append(Patch(label="on no menu", **_OFF))

@@ -54,7 +54,8 @@ def rejection(
             break
     draws = join(parts)
     if tolerance is None:
-        tolerance = float(np.sort(draws.distance)[min(accept, budget) - 1])
+        far = np.sort(draws.distance[np.isfinite(draws.distance)])
+        tolerance = float(far[min(accept, len(far)) - 1]) if len(far) else np.inf
     return equally_weighted(draws, problem, tolerance=tolerance, accept=accept, from_prior=True)
 
 

@@ -171,8 +171,11 @@ def _begin(search: Search, tolerance: float, *, adaptive: bool) -> State:
         measure = measure.rescaled(found.features)
         found = found._replace(draws=found.draws._replace(distance=measure.distance(found.draws.features)))
     far = np.sort(found.draws.distance)
+    far = far[np.isfinite(far)]
+    if not len(far):
+        raise ValueError(f"statistics: finite in none of {found.simulated} simulations; expected finite numbers")
     reached = max(float(far[min(search.accept, len(far)) - 1]), tolerance)
-    keep = found.draws.distance <= reached
+    keep = (found.draws.distance <= reached) & np.isfinite(found.draws.distance)
     found = found._replace(draws=found.draws.take(keep), log_weight=found.log_weight[keep], number=found.number[keep])
     return _after(found, measure, reached, 0, {})
 
