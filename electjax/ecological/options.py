@@ -10,6 +10,7 @@ import numpy as np
 
 from electjax.data.axes import Axis
 from electjax.data.options import option, options
+from electjax.data.reading import TableOptions
 from electjax.numerics.registry import names_in
 
 RowKind = Literal["votes", "groups"]
@@ -159,8 +160,8 @@ class TaskOptions(EstimateOptions):
 
 
 @options
-class TableOptions:
-    """How a table of units is read; of units that are made, only a name is taken."""
+class UnitsOptions(TableOptions):
+    """How tables of units are read; of units that are made, only a name is taken."""
 
     merge_below: float | None = option(
         None,
@@ -178,11 +179,24 @@ class TableOptions:
         "of a long table, the side that is rows; of a wide one, a list of columns of the table",
         expected="the name of a side, or a list of columns",
     )
-    columns: Sequence[str] | str | None = option(None, "of a wide table, a list of columns of the table")
+    columns: Mapping[str, str] | Sequence[str] | None = option(  # type: ignore[assignment]
+        None,
+        "of a wide table, a list of columns of the table; else what the file calls a column: our name -> the file's",
+        good=lambda value: isinstance(value, Mapping | Sequence | np.ndarray),
+        expected="a list of columns, or a name for each of some names",
+    )
+    total: str | None = option(
+        None,
+        "the column of a unit's voters, of which margins are shares or percentages, or which counts do not exhaust",
+    )
+    rest: Literal["others", "drop"] = option(
+        "others", "what margins leave of the total: an option 'others', or left out with as many voters"
+    )
     electors: str | None = option(
         None,
-        'the column of electors, who become "did not vote" as far as they did not: on the side of columns where rows '
-        "hold all electors, on both sides where rows are votes of another election",
+        'the column of electors (or "rows": as many as the rows add up to), who become "did not vote" as far as they '
+        "did not: on the side of columns where rows hold all electors, on both sides where rows are votes of another "
+        "election",
     )
     kind: RowKind | None = option(
         None,
@@ -197,13 +211,19 @@ class TableOptions:
     )
     column_traits: Any = option(None, "the same of the columns: option (or candidate)")
     axes: Mapping[str, Any] | Sequence[Axis] | None = option(None, "of the traits; None makes each column of text one")
-    encoding: str | None = option(None, "codec of text files; None is UTF-8, UTF-16 with its mark, or Windows-1252")
     name: str | None = option(None, "of the units; None is the file's")
     option: str | None = option(None, "of a long table, the column of options")  # last: it hides `option`
 
+    def conflicts(self) -> Iterable[tuple[str, Any, str, str]]:
+        """Options that say different things of one number."""
+        if self.rest == "drop" and self.electors is not None:
+            yield "rest", "drop", "no electors=", "those who are left out would count as electors who did not vote"
+        if self.total is not None and self.electors == "rows":
+            yield "electors", "rows", "no total=", "name the column of electors, which may be that of total="
+
 
 @options
-class ReadOptions(TableOptions):
+class ReadOptions(UnitsOptions):
     """Options of `ecological.read`."""
 
     truth: Any = option(

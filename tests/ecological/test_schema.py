@@ -63,7 +63,9 @@ def test_other_things_than_units_are_refused():
 @pytest.mark.parametrize(("whole", "said"), [(1.0, "shares"), (100.0, "per cent")])
 def test_shares_are_no_counts(whole, said):
     frame = pd.DataFrame({"a": [0.305, 0.6], "b": [0.695, 0.4], "x": [0.25, 0.5], "y": [0.75, 0.5]}) * whole
-    with pytest.raises(ElectionDataError, match=f"{said}: every unit adds up to about {whole:g}; expected counts"):
+    with pytest.raises(
+        ElectionDataError, match=f"{said}: the rows of every unit add up to about {whole:g}; expected counts"
+    ):
         electjax.ecological.read(frame, rows=["a", "b"], columns=["x", "y"])
 
 

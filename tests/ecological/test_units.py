@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import electjax
-from electjax.data.errors import ElectionDataError
+from electjax.data.errors import ElectionDataError, ElectionDataWarning
 from electjax.ecological.readers.sides import parties_of
 from electjax.ecological.schema import notes_of
 from tests.ecological.units_by_hand import CELLS, SIDES, SOUTH_COLUMNS, TRUTH, WIDE, long_frame, written
@@ -48,7 +48,8 @@ def test_files_and_frames_and_numbered_contests_are_the_same(tmp_path):
         found = electjax.ecological.read(other, name="a")
         assert sorted(found["unit"].values.tolist()) == sorted(plain["unit"].values.tolist())
         if not isinstance(other, pd.DataFrame) or "district_no" in other:
-            assert found.assign_attrs(source="").identical(plain.assign_attrs(source=""))
+            assert found.assign_attrs(source="", notes="").identical(plain.assign_attrs(source="", notes=""))
+            assert ("column 'district' is the contest" in said(found)) == isinstance(other, pd.DataFrame)
     # two contests of one name are told apart by their numbers
     numbered["district"] = "Mid"
     assert electjax.ecological.read(numbered)["contest"].values.tolist() == ["7 Mid", "3 Mid"]
@@ -132,7 +133,8 @@ def test_electors_that_say_nothing_are_refused():
         electjax.ecological.read(WIDE.assign(roll=100), **SIDES, electors="roll", kind="votes")
     with pytest.raises(ElectionDataError, match="rows add up to 50, electors are 100"):
         electjax.ecological.read(WIDE.assign(roll=100), **SIDES, electors="roll")
-    scaled = electjax.ecological.read(WIDE.assign(roll=100), **SIDES, electors="roll", rescale=True)
+    with pytest.warns(ElectionDataWarning, match="the rows of 3 of 3 units are scaled .* by up to 900 %"):
+        scaled = electjax.ecological.read(WIDE.assign(roll=100), **SIDES, electors="roll", rescale=True)
     assert scaled["row_margin"].values.tolist() == [[60, 40], [20, 80], [50, 50]]
     named = WIDE.rename(columns={"rep": "did not vote"}).assign(roll=WIDE["dem"] + WIDE["rep"])
     with pytest.raises(ElectionDataError, match="an option 'did not vote' and electors"):
@@ -150,7 +152,8 @@ def test_electors_in_a_long_table():
 
 def test_rows_are_scaled_only_when_asked():
     frame = WIDE.assign(old=WIDE["old"] * 2, young=WIDE["young"] * 2)
-    units = electjax.ecological.read(frame, **SIDES, rescale=True)
+    with pytest.warns(ElectionDataWarning, match=r"scaled .* by up to 50 % \(unit 'a' of 'all'\)"):
+        units = electjax.ecological.read(frame, **SIDES, rescale=True)
     assert np.allclose(units["row_margin"].values, WIDE[["old", "young"]].values, rtol=1e-12)
     assert "the rows of 3 of 3 units are scaled" in " ".join(notes_of(units))
     with pytest.raises(ElectionDataError, match="row 0, unit 'a' of 'all': rows add up to 100, columns to 50"):
@@ -160,14 +163,14 @@ def test_rows_are_scaled_only_when_asked():
 @pytest.mark.parametrize(
     ("old", "new", "match"),
     [
-        ("North,n1,party,Red,40", "North,n1,party,Red,x", "u.csv, row 2, column 'votes': 'x' is not a finite number"),
-        ("North,n1,party,Red,40", "North,n1,party,Red,-4", "u.csv, row 2, column 'votes': '-4' is negative"),
-        ("North,n1,party,Red,40", "North,n1,party,Red,", "u.csv, row 2, column 'votes': it is blank"),
+        ("North,n1,party,Red,40", "North,n1,party,Red,4x", "u.csv, row 2, column 'votes': '4x' is not a number"),
+        ("North,n1,party,Red,40", "North,n1,party,Red,-4", "u.csv, row 2, column 'votes': '-4' is less than 0"),
+        ("North,n1,party,Red,40", "North,n1,party,Red,", "u.csv, row 2, column 'votes': the cell is blank"),
         ("North,n1,party,Red,40", "North,n1,party,Red,41", "row 2, unit 'n1' of 'North': rows add up to 61"),
         ("North,n1,party,Red,40", "North,,party,Red,40", "row 2, column 'unit': the cell is blank"),
         ("North,n2,party,Red,20", "North,n1,party,Red,20", "row 2, unit 'n1' of 'North': rows add up to 80"),
         ("North,n1,party,Red,40", "North,n1,list,Red,40", "sides list, party, candidate; expected two sides"),
-        ("contest,unit,side", "contest,place,side", "row 1: the header has no column for the unit"),
+        ("contest,unit,side", "contest,place,side", "row 1, column 'unit': the header has no column for the unit"),
         ("unit,side,option", "unit,sides,option", "row 1: no column for side as .*side="),
         ("North,n1,party,Red,40", "North,n1,party,Red", "row 2: 4 cells; expected 5"),
     ],
@@ -316,26 +319,25 @@ def test_encodings(tmp_path):
         (tmp_path / "u.csv").write_bytes(frame.to_csv(index=False).encode(codec))
         units = electjax.ecological.read(tmp_path / "u.csv")
         assert set(units["unit_name"].values.tolist()) == {name}
-        assert ("u.csv is read as" in said(units)) == bool(note)
+        assert ("read as Windows-1252" in said(units)) == bool(note)
         assert note in said(units)
         right = electjax.ecological.read(tmp_path / "u.csv", encoding=codec)
         assert set(right["unit_name"].values.tolist()) == {"Café – Žďár"}
         assert "read as" not in said(right)
 
 
-def test_an_option_may_be_called_na(tmp_path):
-    frame = long_frame().replace({"option": {"Blue": "NA"}, "unit": {"n2": "nan"}})
-    for text in (frame.to_csv(index=False), frame.assign(note="two\nlines").to_csv(index=False)):
-        units = electjax.ecological.read(written(tmp_path / "u.csv", text))
-        assert units["row_name"].values[0].tolist() == ["Red", "NA", "OTHER"]
-        assert units["unit_name"].values.tolist() == ["n1", "nan", "s1"]
-    frame.loc[0, "option"] = None
-    with pytest.raises(ElectionDataError, match="row 0, column 'option': the cell is blank; expected a label of the o"):
-        electjax.ecological.read(frame)
-    frame.loc[0, "option"], frame["votes"] = "Red", frame["votes"].astype(object)
-    frame.loc[0, "votes"] = "NA"
-    with pytest.raises(ElectionDataError, match="row 0, column 'votes': it is blank"):
-        electjax.ecological.read(frame)
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"option": {"Blue": "NA"}}, "row 4, column 'option': the cell is blank; expected a label of the option"),
+        ({"unit": {"n2": "nan"}}, "row 3, column 'unit': the cell is blank"),
+        ({"votes": {40: "NULL"}}, "row 2, column 'votes': the cell is blank"),
+    ],
+)
+def test_a_missing_cell_is_never_a_name_or_a_number(tmp_path, change, match):
+    text = long_frame().astype({"votes": object}).replace(change).to_csv(index=False)
+    with pytest.raises(ElectionDataError, match=match):
+        electjax.ecological.read(written(tmp_path / "u.csv", text))
 
 
 def test_units_that_are_made_are_not_merged_again(tmp_path):

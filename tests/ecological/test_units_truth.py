@@ -155,8 +155,10 @@ def test_north_carolina():
     assert (units["unit_truth"].values.sum(axis=2) == units["row_margin"].values).all()
     assert (units["unit_truth"].values.sum(axis=1) == units["column_margin"].values).all()
     assert notes_of(units) == [
+        "column 'precinct' is the unit",
         "rows are taken as groups of people; kind='votes' if they are votes",
         "all units are one contest; contest= if county names theirs",
+        "columns not used: county, total",
     ]
 
 

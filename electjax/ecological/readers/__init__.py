@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
-from electjax.data.records import Batch
+from electjax.data.table import Table
 from electjax.ecological.options import ReadOptions
 from electjax.ecological.readers.draft import Draft
 from electjax.numerics.registry import declared_in
@@ -27,8 +27,8 @@ class Reader(NamedTuple):
 
     name: str
     needs: str
-    lacks: Callable[[Batch, ReadOptions], str]
-    read: Callable[[Batch, ReadOptions], Draft]
+    lacks: Callable[[Table, ReadOptions], str]
+    read: Callable[[Table, ReadOptions], Draft]
     example: tuple[str, dict[str, Any]]
     order: int = 100
 

@@ -1,6 +1,7 @@
 """Units on their way from a file to a Dataset: options of each side, by contest, with votes; small ones merged."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import NamedTuple
@@ -9,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from electjax.data.axes import Axis, axes_json, axis_names
+from electjax.data.errors import data_error
 from electjax.data.labels import strings, unique_names
 from electjax.ecological.options import RowKind
 from electjax.ecological.schema import DID_NOT_VOTE, OTHER, validate, whole
@@ -70,6 +72,7 @@ class Draft:
         notes: what the reader did, in sentences.
         axes: of the traits.
         lines: line of the file in which each unit begins, [N].
+        total: voters of units, [N], of which margins may be shares.
     """
 
     where: str
@@ -86,10 +89,51 @@ class Draft:
     unit_truth: np.ndarray | None = None
     axes: tuple[Axis, ...] = ()
     notes: list[str] = field(default_factory=list)
+    total: np.ndarray | None = None
 
     def unit(self, i: int) -> str:
         """A unit with its contest, for messages."""
         return f"unit {self.names[i]!r} of {self.contests[self.of[i]]!r}"
+
+    def noted(self, *notes: str) -> "Draft":
+        """The same units with further notes."""
+        return replace(self, notes=[*self.notes, *notes])
+
+    def take(self, kept: np.ndarray) -> "Draft":
+        """Some of the units, [N], and the contests that have any of them."""
+        there = np.bincount(self.of[kept], minlength=len(self.contests)) > 0
+        own = np.flatnonzero(there).tolist()
+
+        def some(side: Side) -> Side:
+            names, parties = ([each[d] for d in own] for each in (side.names, side.parties))
+            return replace(side, names=names, parties=parties, votes=side.votes[kept])
+
+        def known(values: np.ndarray | None) -> np.ndarray | None:
+            return None if values is None else values[kept]
+
+        return replace(
+            self,
+            contests=[self.contests[d] for d in own],
+            keys=[self.keys[d] for d in own],
+            of=(np.cumsum(there) - 1)[self.of[kept]],
+            names=[self.names[i] for i in np.flatnonzero(kept)],
+            rows=some(self.rows),
+            columns=some(self.columns),
+            lines=self.lines[kept],
+            electors=known(self.electors),
+            total=known(self.total),
+            unit_truth=known(self.unit_truth),
+        )
+
+    def refuse(
+        self, bad: np.ndarray, said: Callable[[int], str], expected: str, mend: str = "correct the unit"
+    ) -> None:
+        """Refuse the first unit that is bad, with the row where it begins."""
+        if bad.any():
+            i = int(bad.argmax())
+            more = f"; {int(bad.sum())} such units" if bad.sum() > 1 else ""
+            where = f"{self.where}, row {self.lines[i]}, {self.unit(i)}"
+            raise data_error(said(i), where=where, expected=expected, mend=mend + more)
 
 
 def within(group: np.ndarray, item: np.ndarray, groups: int) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -183,7 +227,7 @@ def merge_small(draft: Draft, below: float) -> Draft:
         f"options below {100 * below:.3g} % of a contest's votes are merged into {OTHER}: {places[0]} rows of"
         f" {len(draft.contests)} contests become {places[0] - rows}, {places[1]} columns {places[1] - columns}"
     )
-    return replace(merged, notes=[*draft.notes, note])
+    return merged.noted(note)
 
 
 def drop_unused(draft: Draft) -> Draft:
@@ -197,7 +241,7 @@ def drop_unused(draft: Draft) -> Draft:
     narrow = _refold(draft, plans)
     if not lost:
         return narrow
-    return replace(narrow, notes=[*draft.notes, f"{lost} options without votes in their contest are left out"])
+    return narrow.noted(f"{lost} options without votes in their contest are left out")
 
 
 def _small(side: Side, of: np.ndarray, below: float) -> Plan:

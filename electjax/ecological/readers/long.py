@@ -4,25 +4,27 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from electjax.data.errors import data_error
-from electjax.data.records import Batch
+from electjax.data.errors import data_error, data_warning
+from electjax.data.rows import row_keys
+from electjax.data.table import Table
+from electjax.data.vocabulary import ignored, words_of
 from electjax.ecological.options import ReadOptions
 from electjax.ecological.readers import Reader
 from electjax.ecological.readers.columns import (
     CONTEST,
     OPTION,
     SIDE,
-    UNIT,
     UNIT_NAME,
     VOTES,
     amounts,
-    chosen,
+    asked_or,
     coded,
-    column_of,
     contest_columns,
     contests_of,
-    find,
+    named,
+    needed,
     one_contest,
+    settled,
 )
 from electjax.ecological.readers.draft import Draft, Side, within
 from electjax.ecological.readers.sides import kind_of, parties_of, rows_first, sized
@@ -35,80 +37,139 @@ North,n1,candidate,Bob (Blue),25
 """
 
 
-def lacks(batch: Batch, given: ReadOptions) -> str:
+def lacks(table: Table, given: ReadOptions) -> str:
     """What it lacks to be long."""
     usual = {"side": (given.side, SIDE), "option": (given.option, OPTION), "votes": (given.votes, VOTES)}
-    missing = [what for what, (name, names) in usual.items() if name is None and find(batch, names) is None]
+    missing = [what for what, (name, names) in usual.items() if name is None and not table.has(*names)]
     if missing:
         return f"no column for {' and '.join(missing)}"
-    wide = given.columns is not None or isinstance(given.rows, list | tuple) or isinstance(given.truth, Mapping)
+    lists = (given.rows, given.columns)
+    wide = isinstance(given.truth, Mapping) or any(not isinstance(x, str | Mapping | None) for x in lists)
     return "no side, option and votes alone" if wide else ""
 
 
-def read_long(batch: Batch, given: ReadOptions) -> Draft:
+def read_long(table: Table, given: ReadOptions) -> Draft:
     """Units of a long table; an option without a row has no votes in that unit."""
-    area, contests, keys = contests_of(batch, given.contest)
-    unit_column = column_of(batch, given.unit, UNIT, "unit")
-    code, labels = coded(batch, unit_column)
-    place, own = within(area, code, len(contests))
-    sizes = np.array([len(units) for units in own])
-    place += (np.cumsum(sizes) - sizes)[area]
-    first = np.full(sizes.sum(), len(place))
-    np.minimum.at(first, place, np.arange(len(place)))
-    names = [labels[u] for units in own for u in units]
-    spoken = find(batch, UNIT_NAME) if given.unit is None else None
+    found = {
+        "unit": needed(table, given.unit, words_of("unit"), "unit"),
+        "side": needed(table, given.side, SIDE, "side"),
+        "option": needed(table, given.option, OPTION, "option"),
+        "votes": needed(table, given.votes, VOTES, "votes"),
+    }
+    areas = contest_columns(table, given.contest)
+    all_of_rows = given.electors == "rows" and not table.has("rows")
+    extra = {"total": asked_or(table, given.total, (), "total")}
+    extra["electors"] = None if all_of_rows else asked_or(table, given.electors, (), "electors")
+    spoken = table.find(*UNIT_NAME) if given.unit is None else None
+    labels = [found["unit"], *areas, found["option"]]
+    numbers = [found["votes"], found["side"], *(p for p in extra.values() if p is not None)]
+    table = settled(table, given, labels, numbers)
+    area, contests, keys = contests_of(table, given.contest)
+    place, first, sizes, names = _units(table, found["unit"], area, len(contests))
     if spoken is not None:
-        cells = batch.columns[batch.find(spoken, "names of units")].cells()[first].tolist()
+        cells = table.columns[spoken].cells()[first].tolist()
         names = [said or name for said, name in zip(cells, names, strict=True)]
-    side_column = column_of(batch, given.side, SIDE, "side")
-    option_column = column_of(batch, given.option, OPTION, "option")
-    votes_column = column_of(batch, given.votes, VOTES, "votes")
-    found, sides = coded(batch, side_column)
-    order, notes = rows_first(sides, batch.file, None if given.rows is None else str(given.rows))
-    counts = amounts(batch, votes_column)
-    options = coded(batch, option_column)
+    side, sides = coded(table, found["side"])
+    order, notes = rows_first(sides, table.file, None if given.rows is None else str(given.rows))
+    counts = amounts(table, [found["votes"]])[:, 0]
+    option, options = coded(table, found["option"])
+    kept, note = _once(table, given, place, side, counts)
     (row_names, row_votes, row_note), (column_names, column_votes, column_note) = (
-        _side(options, found == s, area, place, counts, len(contests), len(first)) for s in order
+        _side((option, options), (side == s) & kept, area, place, counts, len(contests), len(first)) for s in order
     )
-    notes += [note for note in (row_note, column_note) if note]
-    if not contest_columns(batch, given.contest):
-        used = [unit_column, side_column, option_column, votes_column, spoken or "", given.electors or ""]
-        notes.append(_one_contest(batch, used, row_note or column_note))
+    notes += [said for said in (note, row_note, column_note) if said]
+    used = [*labels, *numbers, *([spoken] if spoken is not None else [])]
+    if not areas:
+        notes.append(_one_contest(table, used, row_note or column_note))
     parties = [parties_of(own, side=sides[order[1]]) for own in column_names]
-    columns = Side(column_names, parties, column_votes)
-    of = np.repeat(np.arange(len(contests)), sizes)
     kind = given.kind
     if kind is None:
         known = [name for own in (*column_names, *parties) for name in own]
+        of = np.repeat(np.arange(len(contests)), sizes)
         totals = Side(row_names, [], row_votes).totals(of)
         kind, said = kind_of(sides[order[0]], sized(row_names, totals), known)
         notes += said
     row_parties = [parties_of(own, side=sides[order[0]], rows=kind) for own in row_names]
+    people: dict[str, Any] = {
+        name: None if position is None else _of_units(table, position, name, place, first)
+        for name, position in extra.items()
+    }
+    if all_of_rows:
+        people["electors"] = row_votes.sum(axis=1)
+    notes = [*named(table, {**found, "contest": areas[0] if areas else None}, given), *notes]
     return Draft(
-        where=batch.file,
+        where=table.file,
         contests=contests,
         keys=keys,
-        of=of,
+        of=np.repeat(np.arange(len(contests)), sizes),
         names=names,
         rows=Side(row_names, row_parties, row_votes),
-        columns=columns,
+        columns=Side(column_names, parties, column_votes),
         kind=kind,
-        lines=batch.lines[first],
-        electors=None if given.electors is None else _of_units(batch, given.electors, place, first),
-        notes=notes,
+        lines=table.lines[first],
+        **people,
+        notes=[*table.notes, *notes, *ignored(table, used)],
     )
 
 
-def _one_contest(batch: Batch, used: list[str], repeated: str | None) -> str:
+def _units(
+    table: Table, unit: int, area: np.ndarray, contests: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
+    """Unit of each row, by contest; the first row of each unit, how many a contest has, and their names."""
+    code, labels = coded(table, unit)
+    place, own = within(area, code, contests)
+    sizes = np.array([len(units) for units in own])
+    place += (np.cumsum(sizes) - sizes)[area]
+    first = np.full(sizes.sum(), len(place))
+    np.minimum.at(first, place, np.arange(len(place)))
+    return place, first, sizes, [labels[u] for units in own for u in units]
+
+
+def _once(
+    table: Table, given: ReadOptions, place: np.ndarray, side: np.ndarray, votes: np.ndarray
+) -> tuple[np.ndarray, str]:
+    """Which rows count, [n]: one that repeats another word for word does not; and a note.
+
+    Two candidates of one name may have as many votes, too. Rows are there twice by mistake if they make the same
+    difference on both sides of the unit, or if the sides agree without them only.
+    """
+    kept = np.ones(len(table), bool)
+    if given.repeated == "keep":
+        return kept, ""
+    _, first, key = np.unique(row_keys(table, range(len(table.columns))), return_index=True, return_inverse=True)
+    again = first[key] != np.arange(len(table))
+    if not again.any():
+        return kept, ""
+    every, twice = (
+        np.bincount(2 * place + side, weights=np.where(some, votes, 0), minlength=2 * place.max() + 2).reshape(-1, 2)
+        for some in (kept, again)
+    )
+    both = (twice[:, 0] == twice[:, 1]) & (twice[:, 0] > 0)
+    mended = (every[:, 0] != every[:, 1]) & ((every - twice)[:, 0] == (every - twice)[:, 1])
+    again &= (both | mended)[place]
+    if not again.any():
+        return kept, ""
+    row = int(again.argmax())
+    said = f"the row repeats row {int(table.lines[first[key[row]]])} word for word"
+    if given.repeated == "refuse":
+        mend = "remove it, or pass repeated='drop' or repeated='keep'"
+        raise table.fault(said, row, expected="rows that differ", mend=mend)
+    more = f"; {int(again.sum())} such rows" if again.sum() > 1 else ""
+    said = f"{said} and is counted once{more}; pass repeated='keep' to count both"
+    data_warning(said, where=table.file, row=int(table.lines[row]))
+    note = f"{int(again.sum())} rows that repeat another left out, the first is row {int(table.lines[row])}"
+    return ~again, note
+
+
+def _one_contest(table: Table, used: list[int], repeated: str | None) -> str:
     """As `one_contest`, where no option is there twice in a unit: it would be that of different contests."""
     if repeated is None:
-        return one_contest(batch, used)
-    folded = {own.casefold() for own in used}
-    free = [name for name in batch.names if name.casefold() not in folded]
+        return one_contest(table, used)
+    free = [name for position, name in enumerate(table.names) if position not in used]
     raise data_error(
         "no column for the contest, and units with an option twice",
-        where=batch.file,
-        row=1,
+        where=table.file,
+        row=table.header,
         expected=f"a column {' or '.join(map(repr, CONTEST))}, or each option once in a unit",
         mend=f"pass contest=, one of {', '.join(free[:20])}" if free else "add the contest, or rename options",
     )
@@ -130,10 +191,10 @@ def _side(
     table = np.zeros((units, width), votes.dtype)
     spot = place[here] * width + option
     np.add.at(table.reshape(-1), spot, votes[here])
-    return [[labels[k] for k in own] for own in items], table, repeats(spot, [labels[k] for k in code[here]])
+    return [[labels[k] for k in own] for own in items], table, _repeats(spot, code[here], labels)
 
 
-def repeats(spot: np.ndarray, said: list[str]) -> str | None:
+def _repeats(spot: np.ndarray, code: np.ndarray, labels: list[str]) -> str | None:
     """A sentence on options that share a name in one place and so are one; None where there are none.
 
     Rows that are there twice by mistake do not pass for that: the totals of the two sides would differ.
@@ -143,26 +204,23 @@ def repeats(spot: np.ndarray, said: list[str]) -> str | None:
         return None
     again = np.ones(len(spot), bool)
     again[first] = False
-    names = list(dict.fromkeys(said[k] for k in np.flatnonzero(again)))
+    names = [labels[k] for k in dict.fromkeys(code[again].tolist())]
     shown = ", ".join(map(repr, names[:3])) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     return f"options of one name are added up ({again.sum()} rows): {shown}"
 
 
-def _of_units(batch: Batch, name: str, place: np.ndarray, first: np.ndarray) -> np.ndarray:
+def _of_units(table: Table, position: int, what: str, place: np.ndarray, first: np.ndarray) -> np.ndarray:
     """A number that belongs to the unit and is repeated on each of its rows."""
-    name = chosen(batch, name, "electors")
-    values = amounts(batch, name, "electors")
-    other = values != values[first][place]
-    if other.any():
-        at = int(other.argmax())
-        raise batch.fault(
-            f"{values[at]:g} here and {values[first][place][at]:g} in row {batch.lines[first[place[at]]]}",
-            at,
-            batch.find(name, "electors"),
-            expected="one number for each unit",
-            mend="correct one of the two rows",
-        )
-    return np.asarray(values[first])
+    values = amounts(table, [position], what)[:, 0]
+    own = values[first]
+    table.refuse(
+        (values != own[place]) & ~np.isnan(values + own[place]),
+        position,
+        lambda row: f"{values[row]:g} here and {own[place[row]]:g} in row {table.lines[first[place[row]]]}",
+        "one number for each unit",
+        "correct one of the two rows",
+    )
+    return np.asarray(own)
 
 
 READER = Reader(

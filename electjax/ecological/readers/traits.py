@@ -1,6 +1,6 @@
 """Traits of options: categories on axes, as candidates of booths have them, and numbers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,23 +8,16 @@ import numpy as np
 
 from electjax.data.axes import Axis, axes_of, axis_names
 from electjax.data.errors import data_error
-from electjax.data.records import Batch, number
-from electjax.data.tables import category_codes, near
-from electjax.ecological.readers.columns import OPTION, blanked, coded, contest_columns, find, need, theirs
+from electjax.data.table import Table, fold, near
+from electjax.ecological.options import UnitsOptions
+from electjax.ecological.readers.columns import OPTION, coded, contest_columns, theirs
 from electjax.ecological.readers.draft import Draft, Side, Traits
 
+_DASHES = str.maketrans({"\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-", "\u2014": "-", " ": None})
 _OPTION = (*OPTION, "row", "column", "candidate", "party", "group", "name")
 
 
-def join_traits(
-    draft: Draft,
-    rows: Batch | None,
-    columns: Batch | None,
-    axes: Mapping[str, Any] | Sequence[Axis] | None,
-    *,
-    contest: str | None = None,
-    option: str | None = None,
-) -> Draft:
+def join_traits(draft: Draft, rows: Table | None, columns: Table | None, given: UnitsOptions) -> Draft:
     """The draft with what tables say of options.
 
     A table has a column for the option, one for the contest unless an option is the same in all, and one for each
@@ -33,112 +26,116 @@ def join_traits(
     Args:
         draft: the units, their options not yet merged.
         rows, columns: the tables of both sides.
-        axes: configuration of axes; None for an axis of each column of text, with the kernel "match".
-        contest, option: what the units' table calls their columns: these tables may, too.
+        given: options of reading: `axes`, the configuration of axes, None for an axis of each column of text with the
+            kernel "match"; `contest` and `option`, what the units' table calls their columns: these tables may, too.
     """
-    tables = {"rows": rows, "columns": columns}
-    keys = {which: _keys(batch, contest, option) for which, batch in tables.items() if batch is not None}
-    tables = {which: batch and blanked(batch, keys[which]) for which, batch in tables.items()}
-    free = {which: _numbers(batch, keys[which], axes) for which, batch in tables.items() if batch is not None}
-    known: tuple[Axis, ...] = ()
-    if axes is not None:
-        known = axes_of(axes)
-    else:
+    tables = {which: table for which, table in (("rows", rows), ("columns", columns)) if table is not None}
+    axes = None if given.axes is None else axes_of(given.axes)
+    keys = {which: _keys(table, given) for which, table in tables.items()}
+    free = {which: _numbers(table, keys[which], axes) for which, table in tables.items()}
+    known = axes
+    if known is None:
         texts: dict[str, set[str]] = {}
-        for which, own in free.items():
-            batch = tables[which]
-            assert batch is not None
-            for column in batch.columns:
-                if column.name not in own and column.name not in keys[which]:
+        for which, table in tables.items():
+            for position, column in enumerate(table.columns):
+                if position not in (*free[which], *keys[which]):
                     texts.setdefault(column.name, set()).update(column.present())
         known = axes_of({name: {"categories": sorted(found)} for name, found in texts.items()}) if texts else ()
-
-    def described(which: str, side: Side) -> Side:
-        batch = tables[which]
-        if batch is None:
-            return side
-        return replace(side, traits=_traits(batch, draft, side, keys[which], known, free[which]))
-
-    return replace(draft, axes=known, rows=described("rows", draft.rows), columns=described("columns", draft.columns))
+    found: dict[str, Any] = {
+        which: replace(side, traits=_traits(tables[which], draft, side, keys[which], known, free[which]))
+        for which, side in (("rows", draft.rows), ("columns", draft.columns))
+        if which in tables
+    }
+    return replace(draft, axes=known, **found).noted(*(note for table in tables.values() for note in table.notes))
 
 
-def _keys(batch: Batch, contest: str | None, option: str | None) -> list[str]:
+def _keys(table: Table, given: UnitsOptions) -> list[int]:
     """The option's column, then those of contests."""
-    contests = contest_columns(batch, theirs(batch, contest))
-    usual = [name for name in (*filter(None, [option]), *_OPTION) if name not in contests]
-    return [need(batch, usual, "the option"), *contests]
+    contests = contest_columns(table, theirs(table, given.contest))
+    usual = [name for name in (*filter(None, [given.option]), *_OPTION) if table.find(name) not in contests]
+    return [table.need(*usual, what="for the option"), *contests]
 
 
-def _numbers(batch: Batch, keys: list[str], axes: Any) -> list[str]:
+def _numbers(table: Table, keys: list[int], axes: Sequence[Axis] | None) -> list[int]:
     """Columns that hold numbers only and are no axis."""
-    said = [] if axes is None else axis_names(axes_of(axes))
+    said = {fold(name) for name in axis_names(axes or ())}
     return [
-        column.name
-        for column in batch.columns
-        if column.name not in keys
-        and column.name not in said
-        and (axes is not None or all(np.isfinite(number(text)) for text in column.present()))
+        position
+        for position, column in enumerate(table.columns)
+        if position not in keys
+        and fold(column.name) not in said
+        and (axes is not None or table.is_numeric(position) or not column.present())
     ]
 
 
 def _traits(
-    batch: Batch, draft: Draft, side: Side, keys: list[str], axes: tuple[Axis, ...], numbers: list[str]
+    table: Table, draft: Draft, side: Side, keys: list[int], axes: tuple[Axis, ...], numbers: list[int]
 ) -> Traits:
-    code, labels = coded(batch, keys[0])
-    contests = [coded(batch, name) for name in keys[1:]]
-    shape = side.votes.shape[1]
-    category = np.full((len(draft.contests), shape, len(axes)), "", dtype=object)
-    covariate = np.full((len(draft.contests), shape, len(numbers)), np.nan)
-    codes = {a: _codes(batch, axis) for a, axis in enumerate(axes)}
-    values = [batch.numbers(batch.find(name, name), "a number") for name in numbers]
+    code, labels = coded(table, keys[0])
+    contests = [coded(table, position) for position in keys[1:]]
+    shape = (len(draft.contests), side.votes.shape[1])
+    category = np.full((*shape, len(axes)), "", dtype=object)
+    covariate = np.full((*shape, len(numbers)), np.nan)
+    known_labels = np.array([_categories(table, axis) for axis in axes], dtype=object).reshape(len(axes), len(table))
+    values = np.array([table.numbers(position) for position in numbers]).reshape(len(numbers), len(table))
     known = {name: d for d, own in reversed(list(enumerate(draft.keys))) for name in own}
     if draft.keys == [("all",)] and len(contests) == 1 and len(contests[0][1]) == 1:  # one contest that has no name
         known = {contests[0][1][0]: 0}
     index = [{name: k for k, name in enumerate(own)} for own in side.names]
     done: set[tuple[int, int]] = set()
-    for row in range(len(batch.lines)):
+    for row in range(len(table)):  # one for each option of a contest
         areas = list(range(len(draft.contests)))
         if contests:
             said = [names[c[row]] for c, names in contests]
             own = next((known[name] for name in said if name in known), None)
             if own is None:
-                raise batch.fault(
-                    f"unknown contest {said[0]!r}", row, expected="one of the units", mend=near(said[0], draft.contests)
-                )
+                problem, mend = f"unknown contest {said[0]!r}", near(said[0], draft.contests)
+                raise table.fault(problem, row, keys[1], expected="one of the units", mend=mend)
             areas = [own]
         name = labels[code[row]]
         spots = [(d, index[d][name]) for d in areas if name in index[d]]
         if not spots or done & set(spots):
             every = list(dict.fromkeys(option for d in areas for option in side.names[d]))
             contest = draft.contests[spots[0][0] if spots else areas[0]]
-            raise batch.fault(
+            raise table.fault(
                 f"{name!r} {'again' if spots else 'is no option'} of {contest!r}",
                 row,
-                batch.find(keys[0], "the option"),
+                keys[0],
                 expected="one row for each option of the units",
                 mend="remove one of the rows" if spots else near(name, every),
             )
         done |= set(spots)
         for d, k in spots:
-            for a, axis in enumerate(axes):
-                found = codes[a][row]
-                category[d, k, a] = axis.categories[found] if found >= 0 else ""
-            for q, column in enumerate(values):
-                covariate[d, k, q] = column[row]
-    return Traits(category.astype(np.str_), tuple(numbers), covariate)
+            category[d, k] = known_labels[:, row]
+            covariate[d, k] = values[:, row]
+    return Traits(category.astype(np.str_), tuple(table.names[p] for p in numbers), covariate)
 
 
-def _codes(batch: Batch, axis: Axis) -> np.ndarray:
-    """Codes of an axis's column, -1 where blank or where the table lacks it."""
-    name = find(batch, [axis.name])
-    every = np.ones(len(batch.lines), bool)
+def _categories(table: Table, axis: Axis) -> np.ndarray:
+    """The category of each row on an axis, as the axis spells it; blank where missing or where the table lacks it."""
     if not axis.categories:
         raise data_error(
             f"the axis {axis.name} is scalar",
-            where=batch.file,
+            where=table.file,
             expected="axes of categories",
             mend="leave it out of the axes: columns of numbers are covariates",
         )
-    if name is None:
-        return np.full(len(batch.lines), -1)
-    return category_codes(batch, name, batch.columns[batch.find(name, name)], axis, every)
+    position = table.find(axis.name)
+    if position is None:
+        return np.full(len(table), "", dtype=object)
+    column = table.columns[position]
+    known = {_folded(label): code for code, label in enumerate(axis.categories)}
+    codes = column.coded({text: known.get(_folded(text), -1) for text in column.texts})
+    table.refuse(
+        (codes < 0) & ~column.blank,
+        position,
+        lambda row: f"unknown category {column.at(row)!r} of {axis.name}",
+        f"one of {', '.join(axis.categories)}",
+        lambda row: f"{near(column.at(row), axis.categories)}, or change the axes",
+    )
+    return np.array([*axis.categories, ""], dtype=object)[codes]
+
+
+def _folded(text: str) -> str:
+    """A category without case, spaces and kinds of dashes."""
+    return text.casefold().translate(_DASHES)

@@ -7,20 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from electjax.data.errors import ElectionDataError, data_error
-from electjax.data.records import Batch
-from electjax.data.tables import near
+from electjax.data.rows import without_totals
+from electjax.data.table import Table, near
+from electjax.data.vocabulary import words_of
 from electjax.ecological.keys import tidy
-from electjax.ecological.readers.columns import (
-    UNIT,
-    VOTES,
-    amounts,
-    coded,
-    column_of,
-    contest_columns,
-    contests_of,
-    find,
-    need,
-)
+from electjax.ecological.options import UnitsOptions
+from electjax.ecological.readers.columns import VOTES, amounts, coded, contest_columns, contests_of, needed, theirs
 from electjax.ecological.readers.draft import Draft, within
 from electjax.ecological.schema import DID_NOT_VOTE, disagree
 
@@ -35,12 +27,14 @@ class Counted(NamedTuple):
     """What a table of the truth says of contests.
 
     Attributes:
+        file: its name.
         contests: their labels, and `keys`, all that they are called.
         columns: what the table calls its rows and its columns.
         said: names of options, of rows and of columns of each contest.
         tables: of each contest.
     """
 
+    file: str
     contests: list[str]
     keys: list[tuple[str, ...]]
     columns: tuple[str, str]
@@ -48,29 +42,26 @@ class Counted(NamedTuple):
     tables: list[np.ndarray]
 
 
-def join_truth(draft: Draft, batch: Batch, *, contest: str | None = None, votes: str | None = None) -> Draft:
+def join_truth(draft: Draft, table: Table, given: UnitsOptions) -> Draft:
     """The truth [D, R, C] of a table with contest, row, column and votes; NaN in contests that it lacks.
 
     Options are joined by name, in any spelling; the others by their votes, or in order of appearance where as many are
     left and their votes are near. Who did not vote, and is not in the table, is what the other side's margin leaves. A
     contest whose options cannot be told, or whose total is another, has no truth, and `notes` says so.
 
-    Args:
-        contest, votes: columns of the table; None for the usual names.
-
     Raises:
         ElectionDataError: no common contest, or none that can be joined.
     """
-    counted = _counted(batch, contest, votes)
-    target = _contests(draft, batch, counted)
+    counted = _counted(table, given)
+    target = _contests(draft, counted)
     truth = np.full((len(draft.contests), *(side.votes.shape[1] for side in (draft.rows, draft.columns))), np.nan)
     joined = {"by name": 0, "in order": 0, "by votes": 0}
     faults: list[ElectionDataError] = []
-    for said, table, d in zip(counted.said, counted.tables, target, strict=True):
+    for said, cells, d in zip(counted.said, counted.tables, target, strict=True):
         if d < 0:
             continue
         try:
-            truth[d], ways = _placed(draft, d, said, table, counted.columns, batch.file)
+            truth[d], ways = _placed(draft, d, said, cells, counted.columns, counted.file)
         except ElectionDataError as fault:
             faults.append(fault)
             continue
@@ -79,33 +70,40 @@ def join_truth(draft: Draft, batch: Batch, *, contest: str | None = None, votes:
     if faults and not any(joined.values()):
         raise faults[0]
     notes = [f"{len(faults)} contests are without their truth: {faults[0]}"] if faults else []
-    found = replace(draft, truth=truth, notes=[*draft.notes, *notes, *_joined(draft, batch, target, joined)])
-    return replace(found, notes=[*found.notes, *other_margins(found)])
+    found = replace(draft, truth=truth).noted(*table.notes, *notes, *_joined(draft, counted.file, target, joined))
+    return found.noted(*other_margins(found))
 
 
-def _counted(batch: Batch, contest: str | None, votes: str | None) -> Counted:
-    area, contests, keys = contests_of(batch, contest)
-    taken = {name.casefold() for name in contest_columns(batch, contest)}
-    row = need(batch, [name for name in _ROW if name not in taken], "rows")
-    column = need(batch, [name for name in _COLUMN if name not in {*taken, row.casefold()}], "columns")
-    amount = column_of(batch, votes, VOTES, "votes")
-    values = amounts(batch, amount, "votes")
-    (r, r_names), (c, c_names) = (coded(batch, name) for name in (row, column))
+def _counted(table: Table, given: UnitsOptions) -> Counted:
+    contest = theirs(table, given.contest)
+    taken = contest_columns(table, contest)
+    row = _free_column(table, _ROW, taken, "for rows")
+    column = _free_column(table, _COLUMN, [*taken, row], "for columns")
+    amount = needed(table, theirs(table, given.votes), VOTES, "votes")
+    table = without_totals(table, [*taken, row, column], [], given.totals, what="cell")
+    area, contests, keys = contests_of(table, contest)
+    (r, r_names), (c, c_names) = (coded(table, position) for position in (row, column))
     (i, r_own), (j, c_own) = within(area, r, len(contests)), within(area, c, len(contests))
-    if not taken and not find(batch, UNIT) and len(np.unique(np.stack([r, c]), axis=1).T) < len(r):
-        others = ", ".join(name for name in batch.names if name not in (row, column, amount))
+    if not taken and not table.has(*words_of("unit")) and len(np.unique(np.stack([r, c]), axis=1).T) < len(r):
+        others = ", ".join(name for p, name in enumerate(table.names) if p not in (row, column, amount))
         raise data_error(
             "no column for the contest, and cells that are there twice",
-            where=batch.file,
-            row=1,
+            where=table.file,
+            row=table.header,
             expected="a contest for each table",
             mend=f"pass contest=, as in the units, or rename one of {others}" if others else "add the contest",
         )
-    table = np.zeros((len(contests), i.max() + 1, j.max() + 1))
-    np.add.at(table, (area, i, j), values)  # options of one name are one, as in the units
+    cells = np.zeros((len(contests), i.max() + 1, j.max() + 1))
+    np.add.at(cells, (area, i, j), amounts(table, [amount])[:, 0])  # options of one name are one, as in the units
     said = [([r_names[k] for k in r_own[t]], [c_names[k] for k in c_own[t]]) for t in range(len(contests))]
-    tables = [table[t, : len(rows), : len(columns)] for t, (rows, columns) in enumerate(said)]
-    return Counted(contests, keys, (row, column), said, tables)
+    tables = [cells[t, : len(rows), : len(columns)] for t, (rows, columns) in enumerate(said)]
+    return Counted(table.file, contests, keys, (table.names[row], table.names[column]), said, tables)
+
+
+def _free_column(table: Table, usual: tuple[str, ...], taken: list[int], what: str) -> int:
+    """Position of the first of the usual columns that is not taken."""
+    names = [name for name in usual if table.find(name) not in taken]
+    return table.need(*names, what=what)
 
 
 def _placed(
@@ -230,8 +228,8 @@ def sum_truth(draft: Draft) -> Draft:
     ]
     units = int(np.any(apart, axis=0).sum())
     notes = [f"the truth of {units} of {len(draft.of)} units has other margins than the unit"] if units else []
-    found = replace(draft, truth=truth, notes=[*draft.notes, *notes])
-    return replace(found, notes=[*found.notes, *other_margins(found)])
+    found = replace(draft, truth=truth).noted(*notes)
+    return found.noted(*other_margins(found))
 
 
 def _without_far(draft: Draft, truth: np.ndarray) -> tuple[Draft, np.ndarray]:
@@ -272,13 +270,13 @@ def other_margins(draft: Draft) -> list[str]:
     return said
 
 
-def _contests(draft: Draft, batch: Batch, counted: Counted) -> list[int]:
+def _contests(draft: Draft, counted: Counted) -> list[int]:
     """Contest of the units for each of the truth, -1 for none."""
     contests, keys = counted.contests, counted.keys
     if len(draft.contests) == 1 and (keys == NO_CONTEST or (draft.keys == NO_CONTEST and len(keys) == 1)):
         return [0]
     if NO_CONTEST in (draft.keys, keys):
-        one, other = (batch.file, draft.where) if keys == NO_CONTEST else (draft.where, batch.file)
+        one, other = (counted.file, draft.where) if keys == NO_CONTEST else (draft.where, counted.file)
         many = len(draft.contests) if keys == NO_CONTEST else len(contests)
         raise data_error(
             f"no column for the contest, but {many} contests in {other}",
@@ -298,7 +296,7 @@ def _contests(draft: Draft, batch: Batch, counted: Counted) -> list[int]:
     if max(target) < 0:
         raise data_error(
             f"no contest of the units, such as {contests[0]!r}",
-            where=batch.file,
+            where=counted.file,
             expected="contests as in the units",
             mend=near(contests[0], draft.contests),
         )
@@ -306,7 +304,7 @@ def _contests(draft: Draft, batch: Batch, counted: Counted) -> list[int]:
     if len(set(used)) < len(used):
         d = next(d for d in used if used.count(d) > 1)
         problem = f"two contests that could be {draft.contests[d]!r}"
-        raise data_error(problem, where=batch.file, expected="one for each of the units", mend="rename one")
+        raise data_error(problem, where=counted.file, expected="one for each of the units", mend="rename one")
     return target
 
 
@@ -322,11 +320,11 @@ def _unknown(
     )
 
 
-def _joined(draft: Draft, batch: Batch, target: list[int], joined: dict[str, int]) -> list[str]:
+def _joined(draft: Draft, file: str, target: list[int], joined: dict[str, int]) -> list[str]:
     """How contests and options of the truth were joined."""
     used = [d for d in target if d >= 0]
     ways = [f"{n} times {how}" for how, n in joined.items() if n]
-    notes = [f"the truth of {batch.file} is joined to {len(used)} contests, their rows and columns {', '.join(ways)}"]
+    notes = [f"the truth of {file} is joined to {len(used)} contests, their rows and columns {', '.join(ways)}"]
     without = [label for d, label in enumerate(draft.contests) if d not in used]
     if without:
         notes.append(f"{len(without)} contests have no truth: {', '.join(without[:5])}")

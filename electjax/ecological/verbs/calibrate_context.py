@@ -12,7 +12,7 @@ from electjax.data.progress import Progress
 from electjax.data.schema import conform, place_of
 from electjax.ecological.codec import encode_units, error_index
 from electjax.ecological.model.estimate import at_context, in_contests, mode, unit_tables
-from electjax.ecological.options import CalibrateOptions, TableOptions
+from electjax.ecological.options import CalibrateOptions, UnitsOptions
 from electjax.ecological.schema import CALIBRATION, UNITS
 from electjax.ecological.verbs.estimate import problem_of, units_of
 from electjax.ecological.verbs.read import Source
@@ -27,7 +27,7 @@ def calibrate_context(
     truth: Any = None,
     *,
     options: CalibrateOptions,
-    reading: TableOptions,
+    reading: UnitsOptions,
     progress: Progress | None = None,
 ) -> xr.Dataset:
     """Error of the estimates against the context, where the truth is known: what to assume of contests like these.

@@ -20,7 +20,7 @@ from electjax.ecological.model.data import KINDS, Assumed
 from electjax.ecological.model.draws import draw_tables, posterior
 from electjax.ecological.model.estimate import Mode, Tables, at_context, in_contests, mode, posed, unit_tables
 from electjax.ecological.model.problem import Problem
-from electjax.ecological.options import EstimateOptions, ModelOptions, ReadOptions, TableOptions
+from electjax.ecological.options import EstimateOptions, ModelOptions, ReadOptions, UnitsOptions
 from electjax.ecological.verbs.read import Source, read
 from electjax.numerics.arrow import Point
 from electjax.numerics.host import double_precision
@@ -35,7 +35,7 @@ def estimate(
     truth: Any = None,
     *,
     options: EstimateOptions,
-    reading: TableOptions,
+    reading: UnitsOptions,
     progress: Progress | None = None,
 ) -> xr.Dataset:
     """Cross-tables of contests from the margins of their units: R x C ecological inference, all contests jointly.
@@ -84,7 +84,7 @@ def estimate(
     return result
 
 
-def units_of(units: Source, truth: Any, reading: TableOptions) -> xr.Dataset:
+def units_of(units: Source, truth: Any, reading: UnitsOptions) -> xr.Dataset:
     """Units as they are, or as they are read."""
     given = {each.name: getattr(reading, each.name) for each in fields(reading)}
     return read(units, options=ReadOptions(**given, truth=truth))

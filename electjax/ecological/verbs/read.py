@@ -1,28 +1,28 @@
-"""`electjax.ecological.read`: units of long and wide tables, DataFrames, and files of `ecological.save`."""
+"""`electjax.ecological.read`: units of long and wide tables, of two matrices, and files of `ecological.save`."""
 
 import os
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import xarray as xr
 
 from electjax.data.errors import data_error
 from electjax.data.options import default_of, with_options
-from electjax.data.records import Batch
 from electjax.data.store import is_netcdf, is_zarr, load
+from electjax.data.vocabulary import find_word
 from electjax.ecological.options import MERGE_BELOW, ReadOptions
 from electjax.ecological.readers import readers
-from electjax.ecological.readers.columns import read_source, theirs
+from electjax.ecological.readers.columns import open_table
 from electjax.ecological.readers.draft import finished
-from electjax.ecological.readers.sides import with_electors, with_equal_totals, without_empty
+from electjax.ecological.readers.pair import paired
+from electjax.ecological.readers.totals import settle_totals
 from electjax.ecological.readers.traits import join_traits
 from electjax.ecological.readers.truth import join_truth, sum_truth
 from electjax.ecological.schema import UNITS, validate
 
-Source = str | os.PathLike[str] | pd.DataFrame | xr.Dataset
+Source = Any  # a path, a table (pandas, polars, Arrow), two tables or arrays, or a Dataset
 
 
 @with_options
@@ -36,13 +36,26 @@ def read(path: Source, *, options: ReadOptions) -> xr.Dataset:
       one called party, list (Zweitstimme, PR) or group is rows, one called candidate (Erststimme, SMD) is columns, an
       earlier year comes before a later one; else the first one is rows.
     - wide: one row for each unit, with `rows` and `columns` naming columns of the table.
+    - two matrices, as (groups, candidates): two tables or arrays with a row for each unit, joined by the unit's name
+      where both have one, else by order. Each may be chosen from by `rows` and `columns`, which name those of arrays.
     - a file by `ecological.save`, or a units Dataset: these are as they were made, checked.
 
-    Text may be separated by commas, semicolons or tabs, and gzipped or zipped. Options without votes in their contest
-    and empty units are left out; `notes` says so, and names contests whose truth has other margins.
+    Numbers, in all of them:
+
+    - counts of voters, the same total on both sides of a unit.
+    - shares or percentages with `total=`, the column of voters that they are shares of (of rows that are groups,
+      `electors=` if it is given): multiplied, and rounded so that both sides add up. What a side leaves of the total
+      (write-ins, say) is an option "others", or with rest="drop" left out. Without `total=`, shares are refused.
+    - groups of electors (VAP, CVAP) as rows with `electors=`: who did not vote is a column.
+
+    A table is delimited text (packed or not), a workbook, Parquet, or a pandas, polars or Arrow table. Rows called
+    totals are left out, rows that repeat another word for word are counted once, each with a warning; several
+    elections in a table are refused unless `contest=` keeps them apart. Units have no covariates: columns that are not
+    used are named in `notes`. Options without votes in their contest and empty units are left out; `notes` says so,
+    and names contests whose truth has other margins.
 
     Args:
-        path: of a table or of what was saved; or a DataFrame or a Dataset.
+        path: of a table or of what was saved; or a table, a pair of them, or a Dataset.
 
     Returns:
         row_margin(unit, row) and column_margin(unit, column), voters; truth(contest, row, column) and
@@ -61,51 +74,54 @@ def read(path: Source, *, options: ReadOptions) -> xr.Dataset:
         >>> units["column_margin"].values.tolist()
         [[25, 25], [20, 30]]
     """
-    if isinstance(path, xr.Dataset) or (not isinstance(path, pd.DataFrame) and _is_saved(Path(path))):
+    if isinstance(path, xr.Dataset) or _is_saved(path):
         return _made(path, options)
-    batch, notes = read_source(path, options.encoding)
-    lacking = [(reader, reader.lacks(batch, options)) for reader in readers()]
+    asked = options
+    if isinstance(path, list | tuple):
+        table, options = paired(path, options)
+    else:
+        table = open_table(path, options)
+    lacking = [(reader, reader.lacks(table, options)) for reader in readers()]
     reader = next((reader for reader, lack in lacking if not lack), None)
     if reader is None:
         raise data_error(
-            ", and ".join(f"{lack} as the {reader.name} format has" for reader, lack in lacking),
-            where=batch.file,
-            row=1,
+            ", and ".join(f"{lack} as the {reader.name} format has" for reader, lack in lacking) + table.doubt,
+            where=table.file,
+            row=table.header,
             expected=", or ".join(reader.needs for reader, _ in lacking),
-            mend=f"columns: {', '.join(batch.names[:30])}",
+            mend=f"columns: {', '.join(table.names[:30])}",
         )
-    draft = reader.read(batch, options)
-    draft = replace(draft, notes=[*notes, *draft.notes])
-    draft = without_empty(with_equal_totals(with_electors(draft, rescale=options.rescale), rescale=options.rescale))
+    total = find_word(table, "total")
+    draft = settle_totals(reader.read(table, options), options, None if total is None else table.names[total])
     draft = sum_truth(draft)
     if options.truth is not None and not isinstance(options.truth, Mapping):
-        counted, notes = read_source(options.truth, options.encoding)
-        draft = replace(draft, notes=[*draft.notes, *notes])
-        columns: dict[str, str | None] = {
-            name: theirs(counted, getattr(options, name)) for name in ("contest", "votes")
-        }
-        draft = join_truth(draft, counted, **columns)
+        draft = join_truth(draft, open_table(options.truth, asked, other=True), asked)
     if options.row_traits is not None or options.column_traits is not None:
-        of_rows, row_notes = _optional(options.row_traits, options.encoding)
-        of_columns, column_notes = _optional(options.column_traits, options.encoding)
-        draft = replace(draft, notes=[*draft.notes, *row_notes, *column_notes])
-        draft = join_traits(draft, of_rows, of_columns, options.axes, contest=options.contest, option=options.option)
+        rows, columns = (
+            None if traits is None else open_table(traits, asked, other=True)
+            for traits in (options.row_traits, options.column_traits)
+        )
+        draft = join_traits(draft, rows, columns, asked)
     below = MERGE_BELOW if options.merge_below is None else options.merge_below
-    stem = "units" if isinstance(path, pd.DataFrame) else Path(path).name.split(".")[0]
+    stem = Path(path).name.split(".")[0] if isinstance(path, str | os.PathLike) else "units"
     return finished(draft, name=options.name or stem, merge_below=below)
 
 
-def _is_saved(path: Path) -> bool:
-    return is_netcdf(path) or is_zarr(path)
+def _is_saved(path: Any) -> bool:
+    return isinstance(path, str | os.PathLike) and (is_netcdf(Path(path)) or is_zarr(Path(path)))
 
 
 def _made(source: xr.Dataset | str | os.PathLike[str], options: ReadOptions) -> xr.Dataset:
     """Units that are made already: no option but their name says anything about them."""
     units = validate(source) if isinstance(source, xr.Dataset) else load(source, [UNITS])
-    given = [f.name for f in fields(options) if f.name != "name" and getattr(options, f.name) is not default_of(f)]
+    given = [
+        item.name
+        for item in fields(options)
+        if item.name != "name" and not _is_default(getattr(options, item.name), default_of(item))
+    ]
     if given:
         raise data_error(
-            f"{sorted(given)[0]} for units that are made",
+            f"{min(given)} for units that are made",
             where=str(units.attrs.get("source", "units")),
             expected="only a name",
             mend="give it when reading the table",
@@ -113,5 +129,5 @@ def _made(source: xr.Dataset | str | os.PathLike[str], options: ReadOptions) -> 
     return units if options.name is None else units.assign_attrs(name=options.name)
 
 
-def _optional(table: Any, encoding: str | None) -> tuple[Batch | None, list[str]]:
-    return (None, []) if table is None else read_source(table, encoding)
+def _is_default(value: Any, usual: Any) -> bool:
+    return value is usual or (isinstance(value, str | Mapping) and value == usual)

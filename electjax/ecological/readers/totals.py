@@ -1,0 +1,344 @@
+"""Totals of units: both sides must have the same. Shares of a total are made counts, and who did not vote an option."""
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from electjax.data.errors import data_error, data_warning
+from electjax.data.labels import OTHERS
+from electjax.data.reading import Handling
+from electjax.data.rows import sums_above
+from electjax.ecological.options import UnitsOptions
+from electjax.ecological.readers.draft import Draft, Side
+from electjax.ecological.schema import DID_NOT_VOTE, disagree, whole
+
+LOUD = 0.03  # of a unit's voters: rows that are scaled by more are worth a warning
+MUCH = 0.05  # the same of what margins leave of a total, which the caller named
+ABOUT = 0.01  # of a total: what shares may exceed it by
+_WHICH = ("rows", "columns")
+
+
+def settle_totals(draft: Draft, options: UnitsOptions, total: str | None) -> Draft:
+    """The units with the same total on both sides, counts of people, without empty ones.
+
+    Args:
+        draft: as a reader found it.
+        options: how it is read.
+        total: the column that shares may be of, for the error where the caller does not name one.
+    """
+    draft = _with_total(_without_missing(draft), options.rest, total)
+    draft = _without_sums(draft, options.totals)
+    draft = _with_equal_totals(_with_electors(draft, rescale=options.rescale), rescale=options.rescale)
+    return _without_empty(draft)
+
+
+class _Parts(NamedTuple):
+    """A side as parts of a total: share of each option [N, K], of none of them [N], and what the file's shares are of:
+    1, or 100 of percentages; None where it has counts."""
+
+    share: np.ndarray
+    left: np.ndarray
+    scale: float | None
+
+
+def scale_of(votes: np.ndarray, total: np.ndarray | None = None) -> float | None:
+    """What margins [N, K] are shares of: 1, or 100 of percentages; None of counts.
+
+    Whole percentages can be told from counts by the totals only.
+    """
+    sums, most = votes.sum(axis=1), votes.max()
+    there = sums > 0
+    if not there.any():
+        return None
+    parts = not (votes == np.floor(votes)).all()
+    people = 0.0 if total is None else float(np.median(total))
+    if most <= 1 + ABOUT and (parts or people > 1):
+        return 1.0
+    if most > 100 * (1 + ABOUT) or (total is not None and np.median(np.abs(sums - total)) <= ABOUT * people):
+        return None
+    full = bool(90 <= np.median(sums[there]) <= 100 * (1 + ABOUT) and (sums[there] > 50).all())
+    return 100.0 if (parts and (full or people > 0)) or (full and people > 100 * (1 + ABOUT)) else None
+
+
+def _with_total(draft: Draft, rest: str, usual: str | None) -> Draft:
+    """Counts of shares and of percentages, and an option for who is in the total and on no side."""
+    if draft.total is None:
+        _refuse_shares(draft, usual)
+        return draft
+    electors = draft.electors
+    base = {which: draft.total for which in _WHICH}
+    if electors is not None and draft.kind == "groups":
+        base["rows"] = electors
+    open_end = electors is not None and bool((electors == draft.total).all())  # what is left of columns did not vote
+    scales = [scale_of(side.votes, base[which]) for which, side in zip(_WHICH, _sides(draft), strict=True)]
+    if 100.0 in scales and None in scales and _sides(draft)[scales.index(None)].votes.max() <= 100:
+        scales = [100.0, 100.0]
+    parts = {which: _parts(draft, which, base[which], scale) for which, scale in zip(_WHICH, scales, strict=True)}
+    notes = [
+        f"{which} are {'percentages' if own.scale == 100 else 'shares'} and multiplied by the"
+        f" {'electors' if base[which] is electors else 'total'} of the unit"
+        for which, own in parts.items()
+        if own.scale is not None
+    ]
+    if rest == "drop" and (parts["columns"].left > 0).any():
+        share = 1 - parts["columns"].left
+        base = {which: _rounded(base[which] * share, base[which]) for which in _WHICH}
+    votes, left = {}, {}
+    for which, own, side in zip(_WHICH, parts.values(), _sides(draft), strict=True):
+        closed = own._replace(left=np.zeros_like(own.left)) if rest == "drop" else own
+        votes[which], left[which] = _counted(side.votes, closed, base[which])
+    for which, own in parts.items():
+        if (own.left > 0).any() and not (open_end and which == "columns"):
+            notes.append(_said(draft, which, own.left, rest))
+    found = replace(
+        draft, rows=replace(draft.rows, votes=votes["rows"]), columns=replace(draft.columns, votes=votes["columns"])
+    ).noted(*notes)
+    for which in _WHICH:
+        if (left[which] > 0).any() and not (open_end and which == "columns"):
+            found = _plus(found, which, left[which], OTHERS)
+    return found
+
+
+def _refuse_shares(draft: Draft, usual: str | None) -> None:
+    """Refuse shares that nothing makes counts; whole numbers may be counts though they look like percentages."""
+    sums = np.stack([side.votes.sum(axis=1) for side in _sides(draft)])
+    found = [
+        (which, scale) for which, side in zip(_WHICH, _sides(draft), strict=True) if (scale := scale_of(side.votes))
+    ]
+    near = (np.abs(sums - 100) <= 1).all(axis=1)
+    if not found and near.any() and sums.shape[1] > 3 and sums.min() >= 90 and sums.max() <= 101:
+        if near.all() and not disagree(*sums).any():
+            said = "every unit adds up to about 100; if these are percentages, pass total=, the column of voters"
+            data_warning(said, where=draft.where)
+        else:
+            found = [(_WHICH[int(near.argmax())], 100.0)]
+    for which, scale in found[:1]:
+        raise data_error(
+            f"{'shares' if scale == 1 else 'per cent'}: the {which} of every unit add up to about"
+            f" {np.median(sums[_WHICH.index(which)]):.3g}",
+            where=draft.where,
+            expected="counts, as a unit of many voters says more than one of few",
+            mend=f"pass total={'' if usual is None else repr(usual)}, the column of voters that they are shares of",
+        )
+
+
+def _parts(draft: Draft, which: str, base: np.ndarray, scale: float | None) -> _Parts:
+    votes = getattr(draft, which).votes
+    sums = votes.sum(axis=1)
+    of = np.maximum(base, 1e-300)
+    there = "electors" if base is draft.electors else "the total"
+    if scale is None:
+        draft.refuse(
+            disagree(sums, base) & (sums > base),
+            lambda i: f"{which} add up to {sums[i]:g}, {there} {'are' if there == 'electors' else 'is'} {base[i]:g}",
+            "no more voters than there are",
+            "correct the unit"
+            if which == "columns"
+            else "correct the unit, or pass electors= if rows hold all electors",
+        )
+        left = np.where(disagree(sums, base), 1 - sums / of, 0.0)
+        return _Parts(votes / of[:, None], np.where(base > 0, left, 0.0), None)
+    # Shares are rounded: to how many digits tells by how much they may miss the whole.
+    digits = next((d for d in range(8) if np.abs(np.round(votes, d) - votes).max() < 1e-9), 8)
+    slack = votes.shape[1] * 0.5 * 10.0**-digits / scale + 1e-9
+    share = votes / scale
+    sums = share.sum(axis=1)
+    draft.refuse(
+        (sums > 1 + max(slack, ABOUT)) | ((sums == 0) & (base > 0)),
+        lambda i: f"{which} are shares that add up to {sums[i] * scale:g}",
+        f"at most {scale:g}, and more than 0",
+    )
+    left = np.where((1 - sums > slack) & (sums > 0), 1 - sums, 0.0)
+    return _Parts(share / np.maximum(sums + left, 1e-300)[:, None], left, scale)
+
+
+def _counted(votes: np.ndarray, own: _Parts, base: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Counts [N, K] of a side, and of what is left [N]; together the base, in whole numbers where it is in such."""
+    if own.scale is None:
+        sums = votes.sum(axis=1)
+        return votes, np.where(own.left > 0, np.maximum(base - sums, 0), 0)
+    full = np.column_stack([own.share, own.left])
+    full /= np.maximum(full.sum(axis=1, keepdims=True), 1e-300)
+    found = apportioned(full, base) if (base == np.floor(base)).all() else full * base[:, None]
+    return found[:, :-1], found[:, -1]
+
+
+def apportioned(share: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """Whole numbers [N, K] next to the shares of whole totals [N] that add up to them: largest remainders first."""
+    exact = share * total[:, None]
+    found = np.floor(exact + 1e-9).astype(np.int64)
+    lack = total.astype(np.int64) - found.sum(axis=1)
+    rank = np.argsort(np.argsort(found - exact, axis=1, kind="stable"), axis=1, kind="stable")
+    found += (rank < lack[:, None]) & (total > 0)[:, None]
+    return found
+
+
+def _rounded(values: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """Values in whole numbers, where others are."""
+    return np.rint(values).astype(np.int64) if (like == np.floor(like)).all() else values
+
+
+def _said(draft: Draft, which: str, left: np.ndarray, rest: str) -> str:
+    """What is done with the rest; aloud where it is much."""
+    what = f"the option {OTHERS!r}" if rest == "others" else "left out"
+    share = float(left.mean())
+    said = f"{which} leave {100 * share:.2g} % of the total of a unit on average; that is {what}"
+    if share > MUCH:
+        data_warning(f"{said}; pass electors= if they did not vote", where=draft.where)
+    return said
+
+
+def _without_missing(draft: Draft) -> Draft:
+    """Units all of whose numbers are known."""
+    known = [side.votes.sum(axis=1) for side in (draft.rows, draft.columns)]
+    known += [values for values in (draft.electors, draft.total) if values is not None]
+    missing = np.isnan(np.asarray(known, float)).any(axis=0)
+    if not missing.any():
+        return draft
+    if missing.all():
+        mend = "pass suppressed= a number to count"
+        raise data_error("no unit without suppressed cells", where=draft.where, expected="units with votes", mend=mend)
+    note = f"{int(missing.sum())} of {len(missing)} units with suppressed cells are left out"
+    data_warning(note, where=draft.where, row=int(draft.lines[missing.argmax()]))
+    found = draft.take(~missing)
+    rows, columns = (replace(side, votes=whole(side.votes)) for side in _sides(found))
+    return replace(found, rows=rows, columns=columns).noted(note)
+
+
+def _without_sums(draft: Draft, handling: Handling | None) -> Draft:
+    """Units without one that adds up those above it in its contest, or all others; it may be a total without a name."""
+    if handling == "keep":
+        return draft
+    margins = np.column_stack([draft.rows.votes, draft.columns.votes]).astype(float)
+    total = np.zeros(len(margins), bool)
+    if len(draft.contests) > 1 and all(side.names.count(side.names[0]) == len(side.names) for side in _sides(draft)):
+        total = np.isclose(2 * margins, margins.sum(axis=0), rtol=1e-9, atol=0).all(axis=1)
+        total &= (margins > 0).sum(axis=1) >= 2
+    starts = np.flatnonzero(np.diff(draft.of, prepend=-1))
+    for start, end in zip(starts, [*starts[1:], len(margins)], strict=True):
+        if end - start > 2:
+            total[start:end] |= sums_above(margins[start:end])
+    if handling != "drop":
+        draft.refuse(
+            total,
+            lambda i: "it adds up the units above it",
+            "single units, without totals",
+            "remove it, or pass totals='drop' to leave it out or totals='keep' if it is none",
+        )
+    if not total.any():
+        return draft
+    i = int(total.argmax())
+    note = f"{int(total.sum())} units that add up others are left out, the first is {draft.names[i]!r}"
+    data_warning(note, where=draft.where, row=int(draft.lines[i]))
+    return draft.take(~total).noted(note)
+
+
+def _with_electors(draft: Draft, *, rescale: bool) -> Draft:
+    """Close the totals with those who did not vote.
+
+    Where rows are groups, or add up to the electors, they hold all electors, and only the columns get one more. Votes
+    on another ballot paper (of an election before, say) leave electors out on both sides: each gets "did not vote".
+    """
+    electors = draft.electors
+    if electors is None:
+        return draft
+    rows, columns = (side.votes.sum(axis=1) for side in _sides(draft))
+    _unlike(draft, columns > electors, ("votes", columns), electors, "no more votes than electors")
+    closed = not disagree(rows, electors).any()
+    if draft.kind == "votes" and not closed:
+        _unlike(draft, rows > electors, ("rows", rows), electors, "no more votes than electors")
+        if not disagree(rows, columns).any():
+            raise data_error(
+                "rows and columns have the same totals without electors",
+                where=f"{draft.where}, electors",
+                expected="two ballot papers that different numbers used",
+                mend="leave electors out: those who used neither would be a row and a column of their own",
+            )
+        if draft.unit_truth is not None:
+            problem, mend = "cells of voters who voted both times", "leave electors or the truth out"
+            raise data_error(problem, where=f"{draft.where}, truth", expected="cells of all electors", mend=mend)
+        both = _plus(_plus(draft, "rows", electors - rows, DID_NOT_VOTE), "columns", electors - columns, DID_NOT_VOTE)
+        return both.noted("electors without a vote on a side are its option 'did not vote'")
+    if not closed and not rescale:
+        bad = disagree(rows, electors)
+        _unlike(draft, bad, ("rows", rows), electors, "the same total (or pass rescale=True)")
+    grown = _plus(draft, "columns", electors - columns, DID_NOT_VOTE)
+    return grown.noted("electors without a vote are the column 'did not vote'")
+
+
+def _with_equal_totals(draft: Draft, *, rescale: bool) -> Draft:
+    """Refuse units whose rows and columns have different totals, or scale their rows."""
+    rows, columns = (side.votes.sum(axis=1) for side in _sides(draft))
+    differ = disagree(rows, columns)
+    if not differ.any():
+        return draft
+    lost = (rows == 0) & differ
+    if lost.any() or not rescale:
+        expected = "voters in the rows of a unit with votes" if rescale else "the same total (or pass rescale=True)"
+        more = not rescale and draft.kind == "groups" and bool((rows > columns)[differ].all())
+        draft.refuse(
+            lost if rescale else differ,
+            lambda i: f"rows add up to {rows[i]:g}, columns to {columns[i]:g}",
+            expected,
+            "correct the unit, or pass electors='rows' if the others did not vote" if more else "correct the unit",
+        )
+    scale = np.divide(columns, rows, out=np.ones(len(rows)), where=rows > 0)
+    votes = np.where(differ[:, None], draft.rows.votes * scale[:, None], draft.rows.votes)
+    apart = np.abs(np.where(differ, scale - 1, 0.0))
+    i = int(apart.argmax())
+    note = (
+        f"the rows of {int(differ.sum())} of {len(rows)} units are scaled to the total of their columns, by up to"
+        f" {100 * apart[i]:.3g} %"
+    )
+    if apart[i] > LOUD:
+        data_warning(f"{note} ({draft.unit(i)})", where=draft.where, row=int(draft.lines[i]))
+    return replace(draft, rows=replace(draft.rows, votes=votes)).noted(note)
+
+
+def _without_empty(draft: Draft) -> Draft:
+    """Units with voters, and contests that have some."""
+    kept = draft.columns.votes.sum(axis=1) > 0
+    if kept.all():
+        return draft
+    if not kept.any():
+        raise data_error("no votes", where=draft.where, expected="units with votes", mend="check the columns")
+    found = draft.take(kept)
+    gone = [label for label in draft.contests if label not in set(found.contests)]
+    notes = [f"{len(gone)} contests without votes are left out: {', '.join(gone[:5])}"] if gone else []
+    return found.noted(f"{int((~kept).sum())} empty units are left out", *notes)
+
+
+def _sides(draft: Draft) -> tuple[Side, Side]:
+    return draft.rows, draft.columns
+
+
+def _plus(draft: Draft, which: str, votes: np.ndarray, name: str) -> Draft:
+    """The units with one more option in every contest of a side, after its others; in the truth it has what is left."""
+    side, other = _sides(draft)[:: 1 if which == "rows" else -1]
+    if any(name in own for own in side.names):
+        if name == DID_NOT_VOTE:
+            raise data_error(
+                f"an option {DID_NOT_VOTE!r} and electors",
+                where=draft.where,
+                expected="one of them",
+                mend="leave electors out, or that option",
+            )
+        name = f"{name} (the rest)"
+    count = np.array([len(own) for own in side.names])[draft.of]
+    grown = np.zeros((len(votes), side.votes.shape[1] + 1), np.result_type(side.votes, votes))
+    grown[:, :-1] = side.votes
+    grown[np.arange(len(votes)), count] = votes
+    truth = draft.unit_truth
+    if truth is not None:
+        axis = 2 if which == "columns" else 1
+        left = np.expand_dims(np.maximum(other.votes - truth.sum(axis=axis), 0), axis)
+        truth = np.concatenate([truth, left], axis=axis)
+    names, parties = [[*own, name] for own in side.names], [[*own, ""] for own in side.parties]
+    changed: dict[str, Any] = {which: replace(side, names=names, parties=parties, votes=grown)}
+    return replace(draft, unit_truth=truth, **changed)
+
+
+def _unlike(draft: Draft, bad: np.ndarray, sums: tuple[str, np.ndarray], electors: np.ndarray, expected: str) -> None:
+    name, found = sums
+    draft.refuse(bad, lambda i: f"{name} add up to {found[i]:g}, electors are {electors[i]:g}", expected)
