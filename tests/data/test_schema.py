@@ -111,7 +111,7 @@ def test_a_kind_is_told_by_its_conventions_or_by_what_is_required():
 
 @pytest.mark.parametrize("case", ["calm_missing", "calm_nan"])
 def test_a_spoilt_fit_is_refused(case, tmp_path):
-    booths = electjax.calm.simulate("tiny", constituencies=3, booths=3, seed=1)
+    booths = electjax.calm.simulate("tiny")
     fit = electjax.calm.fit(booths, max_steps=2, errors="none")
     spoilt = fit.drop_vars("theta_value") if case == "calm_missing" else fit.copy(deep=True)
     if case == "calm_nan":
