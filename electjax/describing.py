@@ -1,5 +1,6 @@
 """What a file is and how it is read, before anything is estimated from it; and small valid files to begin with."""
 
+import inspect
 import json
 import os
 import warnings
@@ -58,7 +59,8 @@ class Description:
             lines += [f"  {heading}:", *(f"    - {line}" for line in said)] if said else []
         lines += [f"  cannot be read: {self.error}"] if self.error else []
         lines += [f"  may also be: {', '.join(self.others)} (pass kind=)"] if self.others else []
-        lines += ["  analyse it:", f"    {self.command}", f"    {self.call}"] if self.call else []
+        ways = [way for way in (self.command, self.call) if way]
+        lines += ["  analyse it:", *(f"    {way}" for way in ways)] if ways else []
         return "\n".join(lines)
 
 
@@ -105,7 +107,8 @@ def describe(source: Any, kind: str | None = None, **options: Any) -> Descriptio
     table, trouble = _table(source)
     names = [] if table is None else table.names
     numeric = [] if table is None else [table.is_numeric(position) for position in range(len(names))]
-    ranked = sorted(((k.likely(path, names, numeric), k) for k in kinds().values()), key=lambda pair: -pair[0])
+    able = [k for k in kinds().values() if set(options) <= set(inspect.signature(k.read).parameters)]
+    ranked = sorted(((k.likely(path, names, numeric), k) for k in able or kinds().values()), key=lambda pair: -pair[0])
     if kind is not None:
         return _with_table(_described(source, kinds()[kind], options), table)
     if ranked[0][0] < _LEAST:
@@ -172,7 +175,7 @@ def _saved(source: Any, path: Path | None) -> Description:
         told = str(data.attrs.get("conventions", "")).removeprefix("electjax ")
         return Description(
             _name(source),
-            told,
+            f"{told} (a saved result)",
             {str(dim): n for dim, n in data.sizes.items()},
             notes_of(data),
             call=f"electjax.load({str(path)!r})",

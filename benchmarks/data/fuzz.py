@@ -74,9 +74,9 @@ class Format(NamedTuple):
 
 
 def damaged(raw: bytes, rng: np.random.Generator) -> bytes:
-    """The bytes of a file with one to four changes."""
+    """The bytes of a file with one to three changes."""
     content = bytearray(raw)
-    for _ in range(rng.integers(1, 5)):
+    for _ in range(rng.integers(1, 4)):
         size = len(content)
         at = int(rng.integers(0, max(size, 1)))
         span = int(rng.integers(1, 40))
