@@ -176,7 +176,8 @@ def without_totals(
     if not found.any():
         return table
     row = int(found.argmax())
-    named = next((table.columns[p].at(row) for p in labels if table.columns[p].at(row)), "")
+    texts = [table.columns[p].at(row) for p in labels]
+    named = next(filter(is_total, texts), next(filter(None, texts), ""))
     if handling == "refuse" or (handling is None and silent.any()):
         raise table.fault(
             f"{what} {named!r} adds up the rows above it" if silent.any() else f"{what} {named!r} is a total",
