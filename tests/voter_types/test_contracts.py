@@ -42,6 +42,34 @@ SOURCES = {
             ]
         },
     },
+    "Hart XML": {
+        f"{i}.xml": f"<Cvr><Contests><Contest><Name>Mayor</Name><Options><Option><Name>{'AB'[i % 2]}</Name></Option>"
+        "</Options></Contest></Contests></Cvr>"
+        for i in range(6)
+    },
+    "NIST 1500-103": {
+        "report": {
+            "Election": [
+                {"Contest": [{"@id": "c", "Name": "Mayor", "ContestSelection": [{"@id": "A"}, {"@id": "B"}]}]}
+            ],
+            "CVR": [
+                {
+                    "CurrentSnapshotId": "s",
+                    "CVRSnapshot": [{"@id": "s", "CVRContest": [{"ContestId": "c", "CVRContestSelection": [chosen]}]}],
+                }
+                for i in range(6)
+                for chosen in [{"ContestSelectionId": "AB"[i % 2], "SelectionPosition": [{"NumberVotes": 1}]}]
+            ],
+        }
+    },
+    "cast-vote-record database": {
+        "state=AZ/county_name=PIMA/part.parquet": {
+            "cvr_id": [i // 2 for i in range(12)],
+            "office": ["US PRESIDENT", "US HOUSE"] * 6,
+            "candidate": [name for top in ("A", "B") for vote in ("A", "B", "UNDERVOTE") for name in (top, vote)],
+            "party": [side for top in ("DEM", "REP") for vote in ("DEM", "REP", None) for side in (top, vote)],
+        }
+    },
 }
 READERS = {reader.name: reader for reader in known_readers()}
 VERBS = [verb for name in sorted(voter_types.__all__) if callable(verb := getattr(voter_types, name))]
@@ -51,13 +79,22 @@ def written(name, folder):
     """A source of the reader, six ballots."""
     import json
 
+    import pyarrow as pa
+    from pyarrow import parquet
+
     content = SOURCES[name]
     if isinstance(content, str):
         path = folder / "ballots.csv"
         path.write_text(content)
         return path
     for file, found in content.items():
-        (folder / f"{file}.json").write_text(json.dumps(found))
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        if file.endswith(".parquet"):
+            parquet.write_table(pa.table(found), folder / file)
+        elif isinstance(found, str):
+            (folder / file).write_text(found)
+        else:
+            (folder / f"{file}.json").write_text(json.dumps(found))
     return folder
 
 
@@ -102,7 +139,11 @@ def test_a_reader_is_found_reads_and_streams(name, tmp_path):
         return
     parts = list(voter_types.stream(path, chunk=4))
     assert [part.sizes["voter"] for part in parts] == [4, 2]
-    np.testing.assert_array_equal(np.concatenate([part["choice"].values for part in parts]), read["choice"].values)
+    streamed = np.concatenate([part["choice"].values for part in parts]).tolist()
+    if "weight" in read and "weight" not in parts[0]:  # unique ballots, in an order of their own
+        assert sorted(streamed) == sorted(read["choice"].values.tolist())
+    else:
+        assert streamed == read["choice"].values.tolist()
 
 
 def test_read_and_stream_share_their_options():

@@ -44,6 +44,7 @@ from electjax.voter_types.readers.database_files import (
 from electjax.voter_types.readers.database_survey import OVERVOTE, VOTES, Survey, choices, label, survey, unknown
 from electjax.voter_types.readers.marks import refuse_unused
 from electjax.voter_types.readers.words import NO_VOTE, WRITE_IN
+from electjax.voter_types.schema import checked
 
 _NAME = "cast-vote-record database"
 _PRECINCT = "precinct_medsl"
@@ -108,7 +109,7 @@ def read_database(source: Source, options: ReadOptions) -> xr.Dataset:
     dropped = before - float(ds["weight"].sum())
     said = f"{ds['weight'].sum():.0f} voters are {ds.sizes['voter']} different ballots with weights; stream keeps each"
     attrs = {"overvotes": overvotes} | ({"dropped_voters": int(dropped)} if "dropped_voters" in ds.attrs else {})
-    return ds.assign_attrs(attrs | {"notes": "; ".join([*found.notes, said])})
+    return checked(ds.assign_attrs(attrs | {"notes": "; ".join([*found.notes, said])}))
 
 
 def stream_database(source: Source, options: TextOptions, size: int) -> Iterator[xr.Dataset]:

@@ -39,17 +39,17 @@ class _Mark(Struct, rename="pascal", gc=False):
     rank: int | None = 1
 
 
-class _Marked(Struct, rename="pascal"):
+class _Marked(Struct, rename="pascal", gc=False):
     id: int
     marks: list[_Mark] = []
     overvotes: int | None = 0
 
 
-class _Card(Struct, rename="pascal"):
+class _Card(Struct, rename="pascal", gc=False):
     contests: list[_Marked] = []
 
 
-class _Said(Struct, rename="pascal"):
+class _Said(Struct, rename="pascal", gc=False):
     """What a session or a record says of the ballot."""
 
     tabulator_id: int | str | None = None
@@ -59,22 +59,22 @@ class _Said(Struct, rename="pascal"):
     ballot_type_id: int | str | None = None
 
 
-class _Record(_Said, rename="pascal"):
+class _Record(_Said, rename="pascal", gc=False):
     is_current: bool = True
     cards: list[_Card] | None = None
     contests: list[_Marked] = []
 
 
-class _Session(_Said, rename="pascal"):
+class _Session(_Said, rename="pascal", gc=False):
     original: _Record | None = None
     modified: _Record | None = None
 
 
-class _Export(Struct, rename="pascal"):
+class _Export(Struct, rename="pascal", gc=False):
     sessions: list[_Session]
 
 
-class _Entry(Struct, rename="pascal"):
+class _Entry(Struct, rename="pascal", gc=False):
     id: int
     description: str | None = None
     contest_id: int | None = None
@@ -89,7 +89,7 @@ class _Entry(Struct, rename="pascal"):
         return " ".join((str(self.id) if self.description is None else self.description).split())
 
 
-class _Manifest(Struct, rename="pascal"):
+class _Manifest(Struct, rename="pascal", gc=False):
     list: list[_Entry]
 
 

@@ -38,24 +38,24 @@ class _Position(Struct, rename="pascal", gc=False):
     rank: int | None = None
 
 
-class _Selected(Struct, rename="pascal"):
+class _Selected(Struct, rename="pascal", gc=False):
     contest_selection_id: str = ""
     selection_position: list[_Position] = []
     rank: int | None = None
 
 
-class _Voted(Struct):
+class _Voted(Struct, gc=False):
     contest: str = field(name="ContestId")
     selections: list[_Selected] = field(name="CVRContestSelection", default_factory=list)
     overvotes: int | None = field(name="Overvotes", default=None)
 
 
-class _Snapshot(Struct):
+class _Snapshot(Struct, gc=False):
     id: str = field(name="@id")
     contests: list[_Voted] = field(name="CVRContest", default_factory=list)
 
 
-class _Cvr(Struct):
+class _Cvr(Struct, gc=False):
     current: str = field(name="CurrentSnapshotId")
     snapshots: list[_Snapshot] = field(name="CVRSnapshot")
     unique_id: str = field(name="UniqueId", default="")
@@ -64,7 +64,7 @@ class _Cvr(Struct):
     unit: str = field(name="BallotStyleUnitId", default="")
 
 
-class _Selection(Struct):
+class _Selection(Struct, gc=False):
     id: str = field(name="@id")
     candidates: list[str] = field(name="CandidateIds", default_factory=list)
     parties: list[str] = field(name="PartyIds", default_factory=list)
@@ -72,7 +72,7 @@ class _Selection(Struct):
     written: bool = field(name="IsWriteIn", default=False)
 
 
-class _Contest(Struct):
+class _Contest(Struct, gc=False):
     id: str = field(name="@id")
     name: str = field(name="Name")
     selections: list[_Selection] = field(name="ContestSelection", default_factory=list)
@@ -86,7 +86,7 @@ class _Contest(Struct):
         return self.variation in _RANKED
 
 
-class _Named(Struct):
+class _Named(Struct, gc=False):
     """A candidate, a party or a part of the country."""
 
     id: str = field(name="@id")
@@ -95,12 +95,12 @@ class _Named(Struct):
     party: str = field(name="PartyId", default="")
 
 
-class _Election(Struct):
+class _Election(Struct, gc=False):
     contests: list[_Contest] = field(name="Contest")
     candidates: list[_Named] = field(name="Candidate", default_factory=list)
 
 
-class _Report(Struct):
+class _Report(Struct, gc=False):
     elections: list[_Election] = field(name="Election")
     ballots: list[_Cvr] = field(name="CVR", default_factory=list)
     parties: list[_Named] = field(name="Party", default_factory=list)
