@@ -19,6 +19,7 @@ MODELS = {
     "recommended": {"model": "recommended"},
     "hierarchical": {"affinity": "hierarchical", "constituency_effects": True, "mobilisation": "model"},
 }
+MARKS = {"literal": (), "recommended": pytest.mark.ci, "hierarchical": pytest.mark.slow}
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +35,7 @@ def posed(booths, how):
     return arrays, problem, options.design
 
 
-@pytest.mark.parametrize(
-    "how",
-    [how if name == "recommended" else pytest.param(how, marks=pytest.mark.slow) for name, how in MODELS.items()],
-    ids=MODELS,
-)
+@pytest.mark.parametrize("how", [pytest.param(how, marks=MARKS[name]) for name, how in MODELS.items()], ids=MODELS)
 def test_parts_give_the_arrow_and_the_value_of_the_whole(booths, how, monkeypatch):
     monkeypatch.setattr(pt, "host_workers", lambda: 4)
     with double_precision():

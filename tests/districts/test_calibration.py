@@ -191,6 +191,7 @@ def test_selection_keeps_the_closest_where_nothing_is_close():
     assert reached == 5.5
 
 
+@pytest.mark.ci
 def test_the_budget_is_spent_to_the_last_whole_round(small):
     everything = {"seed": 0, "accept": 10**6, "tolerance": 50.0}
     result = electjax.districts.calibrate(small, "dpm", method="explore_exploit", budget=2300, **everything)

@@ -272,6 +272,7 @@ def test_tiny_elections_by_enumeration(options: dict[str, str]) -> None:
         assert p_value(tiny(engine, options), law) > LEVEL
 
 
+@pytest.mark.ci
 def test_enumeration_has_power() -> None:
     """A neighbouring reading or value is told apart by the same test."""
     law = flat(enumerated("fraction", "community", "national", "none", "split"))
@@ -353,7 +354,7 @@ def test_hdp_agent_is_the_franchise() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [pytest.param(FREE, marks=pytest.mark.ci, id="franchise"), pytest.param({"form": "hdp"}, id="hdp")]
+    "options", [pytest.param(FREE, id="franchise"), pytest.param({"form": "hdp"}, marks=pytest.mark.ci, id="hdp")]
 )
 def test_hierarchy_has_the_closed_form_moments(options: dict[str, str]) -> None:
     """Var G0 = diag(theta) - theta theta' over beta + 1, and Dirichlet-multinomial districts around G0."""
@@ -448,6 +449,7 @@ def test_exceeding_happens_and_splitting_prevents_it() -> None:
     assert np.all(split.votes.sum(axis=1) == totals)
 
 
+@pytest.mark.ci
 def test_full_copying_without_prior_mass_is_unanimous() -> None:
     """beta = 1 and c0 = 0: the first community decides for all, by the popularity."""
     votes = outcomes(

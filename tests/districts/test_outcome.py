@@ -239,6 +239,7 @@ def test_swing_curve_equals_the_reference():
     assert curve.seat_share[-1] == 1
 
 
+@pytest.mark.ci
 def test_no_swing_is_the_observed_result():
     _, votes, _ = returns("delhi2020")
     curve = outcome.swing_curve(votes, 1, np.array([0.0]))
@@ -246,6 +247,7 @@ def test_no_swing_is_the_observed_result():
     np.testing.assert_allclose(curve.vote_share, [votes[:, 1].sum() / votes.sum()], rtol=1e-6)
 
 
+@pytest.mark.ci
 def test_swing_ignores_districts_without_votes():
     swings = np.array([-0.2, 0.0, 0.2])
     empty = np.vstack([TINY, np.zeros((4, 3), dtype=int)])

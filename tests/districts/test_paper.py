@@ -19,6 +19,7 @@ EXPERIMENT = runpy.run_path(
 )
 RUNS, QUICK = 1000, 200
 BOUNDS = {"dm": 1.3, "dpm": 1.3, "ecm": 3.3, "pcm": 1.0, "sim": 1.0}  # mean absolute error in seats
+MARKS = {"dm": (), "ecm": pytest.mark.ci}  # the others take longer
 CLOSE, CLOSER = (0.4, 0.35, 0.25), (0.37, 0.33, 0.3)
 
 
@@ -65,9 +66,7 @@ def test_our_copy_of_the_tables_is_the_papers() -> None:
     assert EXPERIMENT["printed"]() == expected
 
 
-@pytest.mark.parametrize(
-    "model", [m if m in ("dm", "ecm") else pytest.param(m, marks=pytest.mark.slow) for m in BOUNDS]
-)
+@pytest.mark.parametrize("model", [pytest.param(m, marks=MARKS.get(m, pytest.mark.slow)) for m in BOUNDS])
 def test_tables_in_short(model: str) -> None:
     """Fewer runs, and of Tables 2 and 3 the rows of one popularity: the bound holds within the noise of both means."""
     rows = [pair for pair in EXPERIMENT["numbered"]([model]) if model not in ("ecm", "pcm") or pair[1].theta == CLOSE]

@@ -55,7 +55,7 @@ def exact_law(eta: tuple[float, float], prior_mass: float, limits: tuple[int, in
     ("reading", "capacity"),
     [
         ("fraction", 1.5),
-        ("count", 1.0),
+        pytest.param("count", 1.0, marks=pytest.mark.ci),
         *(
             pytest.param(*case, marks=pytest.mark.slow)
             for case in [("fraction", 1.0), ("fraction", 9.0), ("count", 1.5), ("count", 9.0)]

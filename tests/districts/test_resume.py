@@ -360,6 +360,7 @@ def test_the_report_says_that_a_run_was_interrupted(here, monkeypatch):
     assert {"figures/trace.png", "figures/posterior_dpm.png"} <= files(here / "out")
 
 
+@pytest.mark.ci
 def test_an_error_after_a_checkpoint_says_how_to_go_on(here, monkeypatch, capsys):
     def fail(*_, **__):
         raise OSError("disk full")

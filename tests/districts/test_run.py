@@ -411,6 +411,7 @@ def test_a_sweep_that_cannot_start_leaves_nothing(here, monkeypatch, capsys):
     assert not list(here.iterdir())
 
 
+@pytest.mark.ci
 def test_an_interrupted_sweep_is_summarised_as_far_as_it_went(here, monkeypatch):
     def until_seed_2(*args, seed, **options):
         if seed == 2:

@@ -258,6 +258,7 @@ def test_bound_invariants(bookkeeping: str, made: tuple[np.ndarray, np.ndarray, 
     assert is_consistent(result, election, bound=True)
 
 
+@pytest.mark.ci
 @given(made=contests(), seed=st.integers(0, 2**31 - 1))
 @settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 def test_free_invariants(made: tuple[np.ndarray, np.ndarray, np.ndarray], seed: int) -> None:
@@ -311,6 +312,7 @@ def test_engines_run_where_the_user_has_turned_on_64_bits(engine: str, bookkeepi
     assert result.votes.dtype == np.int32
 
 
+@pytest.mark.ci
 def test_other_key_implementations_keep_the_contract() -> None:
     """rbg keys draw differently under vmap in jax itself; here a run still depends on key and number alone."""
     election = contest(np.full(MIDDLE_DISTRICTS, MIDDLE_SIZE), THETA)

@@ -292,6 +292,7 @@ def test_a_state_survives_packing(known):
         np.testing.assert_array_equal(again[name], value)
 
 
+@pytest.mark.ci
 def test_threads_and_settings_change_neither_result_nor_program(known, monkeypatch):
     search = {"options": COUNTED, "priors": PRIOR, "seed": 1, "budget": 6000, "accept": 200}
     found = electjax.districts.calibrate(known, "dpm", **search)

@@ -156,6 +156,7 @@ def test_a_schema_takes_what_its_option_takes():
         assert all(row.meaning for row in rows_of(group)), schema
 
 
+@pytest.mark.ci
 def test_schemas_are_found_by_name_in_other_processes():
     code = "from electjax.run import schemas; print(schemas.data_csv.__name__, schemas.config_task.__name__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -334,6 +335,7 @@ print(model.concentration, model.winner, model.priors)
 """
 
 
+@pytest.mark.ci
 def test_a_new_simulator_needs_no_more_than_a_yaml(tmp_path: Path):
     (tmp_path / "model").mkdir()
     yaml = "# @package models.coin\ndefaults:\n  - /schema/model/coin@_here_\n"

@@ -185,6 +185,7 @@ def test_one_type_with_menus_is_a_conditional_logit():
     np.testing.assert_allclose(value.mu_met[0, 0], votes / votes.sum(), rtol=1e-8)
 
 
+@pytest.mark.ci
 def test_types_without_doubt_leave_a_logit_of_the_covariate():
     """Two types at the boundary in every office: only gamma is free, and its information is that of a logit."""
     rng = np.random.default_rng(3)

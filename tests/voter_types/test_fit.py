@@ -74,6 +74,7 @@ def test_covariance_of_theta_is_that_of_the_standard_errors():
         assert own == pytest.approx(found["gamma_se"].values[row, 1], rel=1e-6)
 
 
+@pytest.mark.ci
 def test_a_fit_is_a_start_and_a_reference(best):
     ballots = ballots_of(drawn()[0])
     again = fit(ballots, 3, initial=best)
