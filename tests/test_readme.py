@@ -1,4 +1,4 @@
-"""The README's Python runs and prints what it says; its commands name things that exist."""
+"""The Python of the README and of docs/ runs and prints what it says; the commands name things that exist."""
 
 import doctest
 import re
@@ -9,19 +9,28 @@ from pathlib import Path
 import pytest
 
 README = Path(__file__).parents[1] / "README.md"
+PAGES = sorted(README.parent.glob("docs/**/*.md"))
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README.read_text("utf-8"), flags=re.S)
+def blocks(language, page=README):
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text("utf-8"), flags=re.S)
 
 
-def in_time(blocks):
-    """The second block is short; the others calibrate and fit at a size worth reading about, and run in CI."""
-    return [block if number == 1 else pytest.param(block, marks=pytest.mark.ci) for number, block in enumerate(blocks)]
-
-
-@pytest.mark.parametrize("block", in_time(blocks("python")))
+@pytest.mark.ci  # they calibrate and fit at a size worth reading about
+@pytest.mark.parametrize("block", blocks("python"))
 def test_python_blocks_print_what_they_say(block):
+    assert_runs(block)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_pages_print_what_they_say(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for block in blocks("python", page):
+        if ">>>" in block:
+            assert_runs(block)
+
+
+def assert_runs(block):
     test = doctest.DocTestParser().get_doctest(block, {}, "README.md", str(README), 0)
     said = []
     result = doctest.DocTestRunner().run(test, out=said.append)
@@ -30,7 +39,7 @@ def test_python_blocks_print_what_they_say(block):
 
 
 def test_commands_are_valid_shell():
-    for block in blocks("bash"):
+    for block in [block for page in (README, *PAGES) for block in blocks("bash", page)]:
         assert subprocess.run(["bash", "-n", "-c", block], check=False).returncode == 0, block
 
 
