@@ -38,7 +38,7 @@ FIRST = {  # what a verb takes first, wherever it stands
     "check": "fit",
     "identifiability": "fit",
     "to_inference_data": "fit",
-    "read": "path",
+    "read": "source",
 }
 PUBLIC = [(wing, name) for wing in WINGS for name in sorted(VERBS[wing] | EVERYWHERE)]
 PUBLIC += [("bridges", "units_of_booths")]

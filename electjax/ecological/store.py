@@ -66,7 +66,7 @@ def estimate_of(fit: Any) -> xr.Dataset:
         fit = store.load(fit, [ESTIMATE])
     if not isinstance(fit, xr.Dataset):
         expected, mend = "the result of ecological.estimate, or its file", "make it with that"
-        raise data_error(f"found {type(fit).__name__}", where="estimate", expected=expected, mend=mend)
+        raise data_error(f"found {type(fit).__name__}", where="ecological(fit=)", expected=expected, mend=mend)
     if "cells" not in fit:
         unknown_kind(fit, "estimate", [ESTIMATE])
     return fit

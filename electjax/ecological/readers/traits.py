@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from electjax.data.axes import Axis, axes_of, axis_names
+from electjax.data.categories import categories_of
 from electjax.data.errors import data_error
 from electjax.data.table import Table, fold, near
 from electjax.ecological.options import UnitsOptions
 from electjax.ecological.readers.columns import OPTION, coded, contest_columns, theirs
 from electjax.ecological.readers.draft import Draft, Side, Traits
 
-_DASHES = str.maketrans({"\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-", "\u2014": "-", " ": None})
 _OPTION = (*OPTION, "row", "column", "candidate", "party", "group", "name")
 
 
@@ -120,22 +120,6 @@ def _categories(table: Table, axis: Axis) -> np.ndarray:
             expected="axes of categories",
             mend="leave it out of the axes: columns of numbers are covariates",
         )
-    position = table.find(axis.name)
-    if position is None:
+    if not table.has(axis.name):
         return np.full(len(table), "", dtype=object)
-    column = table.columns[position]
-    known = {_folded(label): code for code, label in enumerate(axis.categories)}
-    codes = column.coded({text: known.get(_folded(text), -1) for text in column.texts})
-    table.refuse(
-        (codes < 0) & ~column.blank,
-        position,
-        lambda row: f"unknown category {column.at(row)!r} of {axis.name}",
-        f"one of {', '.join(axis.categories)}",
-        lambda row: f"{near(column.at(row), axis.categories)}, or change the axes",
-    )
-    return np.array([*axis.categories, ""], dtype=object)[codes]
-
-
-def _folded(text: str) -> str:
-    """A category without case, spaces and kinds of dashes."""
-    return text.casefold().translate(_DASHES)
+    return np.array([*axis.categories, ""], dtype=object)[categories_of(table, axis).codes]

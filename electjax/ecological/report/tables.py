@@ -25,7 +25,9 @@ from electjax.report.tables import Rows, interval_text, level_text, number, term
 _MOST_NAMED = 40  # contests that an error lists
 
 
-def whole_table(result: xr.Dataset, contest: str | None = None, *, first: bool = False) -> TransitionTable:
+def whole_table(
+    result: xr.Dataset, contest: str | None = None, *, first: bool = False, verb: str = "plot"
+) -> TransitionTable:
     """The table of a contest; without one that of the only or, on demand, the first contest, else all added up.
 
     Raises:
@@ -34,7 +36,7 @@ def whole_table(result: xr.Dataset, contest: str | None = None, *, first: bool =
     known = contests_of(result)
     if contest is not None and contest not in known:
         expected, mend = f"one of {len(known)} contests", suggest(str(contest), known[:_MOST_NAMED])
-        raise data_error(f"found {contest!r}", where="contest=", expected=expected, mend=mend)
+        raise data_error(f"found {contest!r}", where=f"ecological.{verb}(contest=)", expected=expected, mend=mend)
     if contest is None and len(known) > 1 and not first:
         return pooled_table(result)
     return contest_table(result, contest or known[0])

@@ -117,7 +117,8 @@ def estimate_tables(code: Encoded, options: EstimateOptions, *, progress: Progre
     tell(0, "fit")
     found = mode(problem, **search)  # type: ignore[arg-type]
     if not np.isfinite(np.asarray(found.eta)).all() or not np.isfinite(found.value):
-        raise data_error("the fit is not finite", where="units", expected="margins of ordinary size", mend="check them")
+        expected, mend = "margins of ordinary size", "check them"
+        raise data_error("the fit is not finite", where="ecological.estimate", expected=expected, mend=mend)
     near: dict[float, Mode] = {}
     for n, beta in enumerate(nodes):
         tell(1 + n, f"fit at context {beta:g}")

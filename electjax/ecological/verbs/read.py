@@ -26,7 +26,7 @@ Source = Any  # a path, a table (pandas, polars, Arrow), two tables or arrays, o
 
 
 @with_options
-def read(path: Source, *, options: ReadOptions) -> xr.Dataset:
+def read(source: Source, *, options: ReadOptions) -> xr.Dataset:
     """Read row and column margins of units into a units Dataset (see `electjax.ecological.schema`).
 
     Formats, told apart by their header:
@@ -55,7 +55,7 @@ def read(path: Source, *, options: ReadOptions) -> xr.Dataset:
     and names contests whose truth has other margins.
 
     Args:
-        path: of a table or of what was saved; or a table, a pair of them, or a Dataset.
+        source: the path of a table or of what was saved; or a table, a pair of them, or a Dataset.
 
     Returns:
         row_margin(unit, row) and column_margin(unit, column), voters; truth(contest, row, column) and
@@ -74,13 +74,13 @@ def read(path: Source, *, options: ReadOptions) -> xr.Dataset:
         >>> units["column_margin"].values.tolist()
         [[25, 25], [20, 30]]
     """
-    if isinstance(path, xr.Dataset) or _is_saved(path):
-        return _made(path, options)
+    if isinstance(source, xr.Dataset) or _is_saved(source):
+        return _made(source, options)
     asked = options
-    if isinstance(path, list | tuple):
-        table, options = paired(path, options)
+    if isinstance(source, list | tuple):
+        table, options = paired(source, options)
     else:
-        table = open_table(path, options)
+        table = open_table(source, options)
     lacking = [(reader, reader.lacks(table, options)) for reader in readers()]
     reader = next((reader for reader, lack in lacking if not lack), None)
     if reader is None:
@@ -103,12 +103,12 @@ def read(path: Source, *, options: ReadOptions) -> xr.Dataset:
         )
         draft = join_traits(draft, rows, columns, asked)
     below = MERGE_BELOW if options.merge_below is None else options.merge_below
-    stem = Path(path).name.split(".")[0] if isinstance(path, str | os.PathLike) else "units"
+    stem = Path(source).name.split(".")[0] if isinstance(source, str | os.PathLike) else "units"
     return finished(draft, name=options.name or stem, merge_below=below)
 
 
-def _is_saved(path: Any) -> bool:
-    return isinstance(path, str | os.PathLike) and (is_netcdf(Path(path)) or is_zarr(Path(path)))
+def _is_saved(source: Any) -> bool:
+    return isinstance(source, str | os.PathLike) and (is_netcdf(Path(source)) or is_zarr(Path(source)))
 
 
 def _made(source: xr.Dataset | str | os.PathLike[str], options: ReadOptions) -> xr.Dataset:

@@ -33,5 +33,5 @@ def summary(fit: xr.Dataset | str | os.PathLike[str], *, contest: str | None = N
         >>> table.groupby("row")["share"].sum().round(6).unique().tolist()
         [1.0]
     """
-    frame = frame_of(whole_table(estimate_of(fit), contest))
+    frame = frame_of(whole_table(estimate_of(fit), contest, verb="summary"))
     return frame.drop(columns=["contest", "row_party", "column_party"]).set_index(["row", "column"])
