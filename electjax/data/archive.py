@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 import msgspec
 
 from electjax.data.errors import data_error
+from electjax.data.sources import is_workbook
 from electjax.data.unpack import BROKEN, LARGE, RATIO
 
 Form = TypeVar("Form")
@@ -77,7 +78,9 @@ def open_files(path: Path, suffixes: Sequence[str]) -> Iterator[Files]:
 
 
 def first_name(path: Path, suffixes: Sequence[str]) -> str | None:
-    """The name of one such file; None where there is none, or the zip cannot be read."""
+    """The name of one such file; None where there is none, or the zip cannot be read, or is a workbook."""
+    if is_workbook(path):
+        return None
     if path.is_dir():
         return next((file.name for file in path.rglob("*") if file.suffix.casefold() in suffixes), None)
     if path.suffix.casefold() in suffixes:

@@ -145,7 +145,9 @@ def stream_tables(
                 for text in column.texts:
                     order.setdefault(text, len(order))
                 known[p] = order if len(order) <= MANY_TEXTS else None
-    if part is None or not rows:
+    if not rows:
+        if part is not None and len(part):
+            select(part, options.where)  # says what there is instead
         mend = "check the file, or pass header= if the names are elsewhere"
         raise data_error("no rows after the header", where=path.name, expected="rows", mend=mend)
     kept = [p for p, order in enumerate(known) if layout.names[p] or order is None or any(order)]
