@@ -22,7 +22,6 @@ _CHOICE = re.compile(
     r"(?P<choice>.*):(?P<party>[^:]*)",
     re.IGNORECASE,
 )
-_KEPT = ("BoxID", "PrecinctID", "BallotStyleID", "PrecinctStyleName", "Status", "Remade")
 _NO_PARTY = {"nonpartisan", "none", "na", ""}
 
 
@@ -62,7 +61,7 @@ def _ballots(table: Table, options: TextOptions) -> xr.Dataset:
         count = int(found[columns[0]]["count"])
         blocks.append(Block(Contest(name, 1 if ranked else count, ranked, labels, parties), own, columns))
     attrs = ballot_attrs(options, table.file, "options", _NAME)
-    return ballots_of(table, blocks, leading, options, attrs, _KEPT)
+    return ballots_of(table, blocks, leading, options, attrs)
 
 
 READERS = [Reader(_NAME, 4, is_clear_ballot, read_clear_ballot, stream_clear_ballot)]

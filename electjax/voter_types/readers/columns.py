@@ -29,7 +29,6 @@ def ballots_of(
     leading: Sequence[int],
     options: TextOptions,
     attrs: dict[str, Any],
-    kept: Sequence[str] | None = None,
 ) -> xr.Dataset:
     """Ballots of a table.
 
@@ -39,14 +38,12 @@ def ballots_of(
         leading: positions of the columns of voters.
         options: how it is read.
         attrs: of the ballots.
-        kept: names of columns that stay with the voters; None: the usual ones.
     """
     contests = [block.contest for block in blocks]
     chosen = chosen_contests(contests, options, table.file)
     cast = _cast(table, [blocks[j] for j in chosen], options)
     voters = replace(table, columns=tuple(table.columns[p] for p in leading))
-    stay = None if kept is None else [p for p, name in enumerate(voters.names) if name in kept]
-    return finish_ballots(cast_ballots(contests, chosen, cast, options, attrs), voters, options, kept=stay)
+    return finish_ballots(cast_ballots(contests, chosen, cast, options, attrs), voters, options)
 
 
 def _cast(table: Table, blocks: Sequence[Block], options: TextOptions) -> Cast:

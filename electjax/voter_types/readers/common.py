@@ -19,10 +19,11 @@ from electjax.data.labels import strings, unique_names
 from electjax.data.sources import is_parquet, is_workbook, names_of, read_table, stream_tables
 from electjax.data.table import Table, fold
 from electjax.data.text import SAMPLE, head_of, layout_of
+from electjax.data.vocabulary import ignored
 from electjax.numerics.registry import modules_in
 from electjax.voter_types.ballots import MISSING, SPLIT, TICKET, menu_kinds
 from electjax.voter_types.options import ReadOptions, TextOptions
-from electjax.voter_types.readers.voters import add_voters, complete, kept_columns, voter_columns
+from electjax.voter_types.readers.voters import add_voters, complete, kept_columns, said_of_voters, voter_columns
 from electjax.voter_types.readers.words import NO_VOTE, SAID, WRITE_IN, Kind, kinds_of
 from electjax.voter_types.schema import checked
 
@@ -41,7 +42,7 @@ class Source:
         self.given, self.options = given, options
         self.is_frame = not isinstance(given, str | os.PathLike)
         self.path = Path(os.devnull, "frame") if self.is_frame else Path(given)
-        self._said: set[str] = set()
+        self._said: set[tuple[str, str | None]] = set()
 
     @cached_property
     def head(self) -> list[list[str]]:
@@ -90,8 +91,8 @@ class Source:
 
     def warn_once(self, problem: str, row: int | None = None, column: str | None = None) -> None:
         """Warn of what holds for the whole source, though it is read in parts."""
-        if problem not in self._said:
-            self._said.add(problem)
+        if (problem, column) not in self._said:
+            self._said.add((problem, column))
             data_warning(problem, where=self.table_name, row=row, column=column)
 
     @property
@@ -151,7 +152,12 @@ def option_labels(labels: Sequence[Sequence[str]], scheme: str | None, wide: int
 
 # -------------------------------------------------------------------------------- contests
 
-KEPT = ("TabulatorNum", "BatchId", "CountingGroup", "PrecinctPortion", "BallotType")
+KEPT = frozenset(
+    (
+        *("TabulatorNum", "BatchId", "CountingGroup", "PrecinctPortion", "BallotType"),
+        *("BoxID", "PrecinctID", "BallotStyleID", "PrecinctStyleName", "Status", "Remade"),
+    )
+)
 _VOTE_FOR = re.compile(r"\s*\(\s*Vote\s*For\s*=?\s*(\d+)\s*\)\s*$", re.IGNORECASE)
 _RANKED = re.compile(r"\s*\(\s*Number of positions\s*=\s*(\d+).*$", re.IGNORECASE)
 
@@ -295,9 +301,12 @@ def finish_ballots(
     """
     voters = voter_columns(table, options)
     ds = add_voters(ds, table, voters, first)
-    kept = [p for p, name in enumerate(table.names) if name in KEPT] if kept is None else kept
-    ds = kept_columns(ds, table, [p for p in kept if p not in voters.taken()], first)
+    stay = [p for p, name in enumerate(table.names) if name in KEPT] if kept is None else kept
+    stay = [p for p in stay if p not in voters.taken()]
+    ds = kept_columns(ds, table, stay, first)
+    unused = ignored(table, {*stay, *voters.taken()}) if kept is None else ()
     sentences = [*str(ds.attrs.get("notes", "")).split("; "), *table.notes]
+    sentences += [*said_of_voters(table, voters, stay), *unused]
     if said := "; ".join(dict.fromkeys(filter(None, sentences))):
         ds = ds.assign_attrs(notes=said)
     return checked(complete(ds, table, voters, options.incomplete), invalid=options.invalid)

@@ -25,6 +25,7 @@ from electjax.voter_types.readers.voters import sorted_labels
 from electjax.voter_types.readers.words import Kind, kinds_of
 
 _MOST_OPTIONS = 200
+_MOST_WORDS = 100_000
 _FEW_ROWS = 20  # from which on an office has fewer options than half its rows
 # What tables call the columns of voters that no one votes for.
 _VOTERS = frozenset(
@@ -92,6 +93,11 @@ def _no_office(table: Table, position: int, scheme: Any) -> str:
     rows = table.of or len(table)
     if already_coded([texts], scheme):
         return ""
+    if len(texts) < _MOST_WORDS:  # write-ins may be very many
+        kinds = kinds_of(texts)
+        options = sum(kind is Kind.OPTION for kind in kinds)
+        if options < len(texts) and options < _MOST_OPTIONS:
+            return ""
     if len(texts) == rows > 2:
         return "the column has another value in every row"
     if len(texts) >= _MOST_OPTIONS or (rows >= _FEW_ROWS and 2 * len(texts) > rows):

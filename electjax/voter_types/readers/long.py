@@ -14,6 +14,7 @@ from electjax.data.errors import suggest
 from electjax.data.labels import strings
 from electjax.data.rows import one_election, without_repeats, without_totals
 from electjax.data.table import Table, fold
+from electjax.data.vocabulary import ignored
 from electjax.voter_types.ballots import MISSING, TICKET
 from electjax.voter_types.options import ReadOptions
 from electjax.voter_types.readers.common import Reader, Source, ballot_attrs, finish_ballots, scheme_labels
@@ -63,13 +64,9 @@ def read_long(source: Source, options: ReadOptions) -> xr.Dataset:
     for position in sorted(voters.taken() - {voters.voter}):
         _constant(table, position, every)
     spoken = {fold(name) for name in ("menu", "party", *(name for names in _NAMES.values() for name in names))}
-    kept = [
-        p
-        for p, column in enumerate(table.columns)
-        if p not in voters.taken()
-        and fold(column.name) not in spoken
-        and np.array_equal(column.codes, column.codes[every])
-    ]
+    free = [p for p, name in enumerate(table.names) if p not in voters.taken() and fold(name) not in spoken]
+    kept = [p for p in free if np.array_equal(table.columns[p].codes, table.columns[p].codes[every])]
+    table = table.noted(*ignored(table, set(range(len(table.columns))) - set(free) | set(kept)))
     return finish_ballots(ds, table, options, first=rows.first, kept=kept)
 
 

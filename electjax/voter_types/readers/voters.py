@@ -9,10 +9,11 @@ import xarray as xr
 from electjax.data.labels import strings
 from electjax.data.numbers import looks_numeric, number
 from electjax.data.rows import without_totals
-from electjax.data.table import Table
+from electjax.data.table import Table, fold
 from electjax.data.vocabulary import find_word
 from electjax.voter_types.options import Incomplete, TextOptions
 
+_SHOWN = 12
 _OURS = {"voter", "row", "office", "option", "choice", "menu", "weight", "cluster", "covariate", "term"}
 
 
@@ -37,6 +38,19 @@ def voter_columns(table: Table, options: TextOptions) -> VoterColumns:
         table.asked(options.cluster, "cluster") if options.cluster else None,
         tuple(table.asked(name, "covariates") for name in options.covariates or ()),
     )
+
+
+def said_of_voters(table: Table, columns: VoterColumns, kept: Sequence[int]) -> list[str]:
+    """Sentences on columns that are called otherwise, and on those that nobody asked for."""
+    usual = {"voter": columns.voter, "weight": columns.weight}
+    said = [
+        f"column {table.names[p]!r} is the {name}"
+        for name, p in usual.items()
+        if p is not None and fold(table.names[p]) != name
+    ]
+    names = [table.names[p] for p in kept]
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return said + ([f"columns that stay with the voters: {', '.join(names[:_SHOWN])}{more}"] if names else [])
 
 
 def add_voters(ds: xr.Dataset, table: Table, columns: VoterColumns, first: np.ndarray | slice) -> xr.Dataset:

@@ -50,8 +50,6 @@ def build(
     else:
         ds, used = _labelled(source, table, voters, options, reader, blank)
     rest = [p for p in range(len(table.columns)) if p not in used | voters.taken()]
-    if rest:
-        table = table.noted(f"columns that stay with the voters: {', '.join(table.names[p] for p in rest)}")
     return finish_ballots(ds, table, options, kept=rest)
 
 

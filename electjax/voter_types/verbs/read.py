@@ -156,10 +156,12 @@ def _reader(source: Source) -> Reader:
     for reader in known_readers():
         if reader.recognises(source):
             return reader
+    if not source.path.is_dir():
+        raise source.table.fault("no columns", expected="a table of ballots", mend="pass one")  # or says what it is
     raise data_error(
         "this is a folder",
         where=str(source.path),
-        expected="a file, a Zarr folder, or an export with CvrExport*.json",
+        expected="a file, a Zarr folder, or an export of cast-vote records",
         mend="name the file in it",
     )
 
