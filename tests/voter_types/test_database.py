@@ -175,7 +175,8 @@ def test_one_file_and_other_names(tmp_path):
     parquet.write_table(pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))), path)
     ballots = voter_types.read(path, columns={"cvr_id": "ballot"})
     assert ballots["weight"].sum() == 5
-    assert voter_types.read(path, columns={"cvr_id": "ballot"}, where={"county_name": "PIMA"})["weight"].sum() == 1
+    assert voter_types.read(path, columns={"cvr_id": "ballot"}, where={"County": "PIMA"})["weight"].sum() == 1
+    assert "all.parquet, columns: no column 'side'" in fault(path, columns={"cvr_id": "ballot", "party": "side"})
 
 
 def test_faults(folder):

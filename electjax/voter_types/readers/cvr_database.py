@@ -21,7 +21,7 @@ import xarray as xr
 from electjax.data.errors import data_error, data_warning
 from electjax.data.labels import strings
 from electjax.data.sources import is_parquet
-from electjax.data.table import make_table
+from electjax.data.table import fold, make_table, near
 from electjax.voter_types.em.rows import row_labels
 from electjax.voter_types.options import ReadOptions, TextOptions
 from electjax.voter_types.readers.common import Reader, Source, ballot_attrs, finish_ballots
@@ -36,6 +36,7 @@ from electjax.voter_types.readers.database_files import (
     columns_of,
     counties_of,
     each_county,
+    folder_of,
     one_dictionary,
     spelt,
     wanted,
@@ -143,6 +144,10 @@ def _prepared(
     file = source.path.name
     refuse_unused(options, _UNUSED, file, f"a {_NAME}")
     every = counties_of(source.path)
+    names = columns_of(every[0].files[0])
+    for name, given in options.columns.items():
+        if fold(given) not in map(fold, names):
+            raise data_error(f"no column {given!r}", where=f"{file}, columns", expected=name, mend=near(given, names))
     counties = chosen(every, options.where, file)
     states = {county.state for county in counties}
     scheme = options.scheme if isinstance(options.scheme, str) else "ticket"
@@ -151,7 +156,7 @@ def _prepared(
 
 def _each(counties: Sequence[County], found: Survey, options: TextOptions) -> Iterator[_Voters]:
     """The voters of each county with their votes."""
-    conditions = {name.casefold(): wanted(value) for name, value in options.where.items()}
+    conditions = {folder_of(name): wanted(value) for name, value in options.where.items()}
     names = {*VOTES, "cvr_id", _PRECINCT, *conditions, *found.levels} - set(FOLDERS)
     place = {name: j for j, name in enumerate(found.offices)}
     wide, used = len(found.options) + 1, 0

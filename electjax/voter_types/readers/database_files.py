@@ -51,6 +51,12 @@ class Coded(NamedTuple):
         return np.array([values.get(text, other) for text in self.texts], np.int32)[self.codes]
 
 
+def folder_of(name: str) -> str:
+    """Our name of a folder or condition: state and county_name whatever their case, others in lower case."""
+    key = fold(name)
+    return STATE if key == STATE else COUNTY if key in (fold(COUNTY), "county") else name.casefold()
+
+
 def columns_of(file: Path) -> list[str]:
     """The names of a Parquet file's columns; none where it cannot be read."""
     try:
@@ -71,8 +77,8 @@ def counties_of(path: Path) -> list[County]:
     files = [path] if path.is_file() else sorted(path.rglob("*.parquet"))
     found: dict[tuple[str, str], list[Path]] = {}
     for file in files:
-        said = dict(part.split("=", 1) for part in file.parts if "=" in part)
-        found.setdefault((unquote(said.get(STATE, "")), unquote(said.get(COUNTY, ""))), []).append(file)
+        said = {folder_of(name): unquote(value) for name, _, value in (part.partition("=") for part in file.parts)}
+        found.setdefault((said.get(STATE, ""), said.get(COUNTY, "")), []).append(file)
     return [County(state, name, tuple(own)) for (state, name), own in sorted(found.items())]
 
 
@@ -80,9 +86,9 @@ def chosen(counties: Sequence[County], where: Mapping[str, Any], file: str) -> l
     """The counties that `where=` asks for by state and county_name, where folders tell them apart."""
     kept = list(counties)
     for name, value in where.items():
-        if fold(name) not in map(fold, FOLDERS):
+        folder = folder_of(name)
+        if folder not in FOLDERS:
             continue
-        folder = STATE if fold(name) == STATE else COUNTY
         known = sorted({county.folders[folder] for county in kept} - {""})
         kept = [each for each in kept if not (own := each.folders[folder]) or wanted(value)(own)]
         if not kept:
