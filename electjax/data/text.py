@@ -122,8 +122,9 @@ def header_of(
                 raise data_error(
                     f"line {line} is no row of names", where=file, expected="header= in the file", mend=mend
                 )
-        at = place[asked[-1]]
-        return asked[-1], _names(rows, [place[line] for line in asked]), ()
+        at = [place[line] for line in asked]
+        width = max(p + 1 for k in at for p, cell in enumerate(rows[k][1]) if cell)  # the last names may stand above
+        return asked[-1], _names(rows, at, width), ()
     filled = [sum(map(bool, row)) for _, row in rows]
     fullest = max(filled)
     at = next(k for k, count in enumerate(filled) if count >= min(2, fullest) and count >= _LIKELY * fullest)
@@ -146,11 +147,15 @@ def _is_upper(rows: Sequence[Record], at: int) -> bool:
     return fuller and not any(map(looks_numeric, below)) and any(map(looks_numeric, data))
 
 
-def _names(rows: Sequence[Record], at: Sequence[int]) -> tuple[str, ...]:
-    """Names of the columns; where the last row of names repeats one or lacks it, the row above qualifies it."""
+def _names(rows: Sequence[Record], at: Sequence[int], width: int = 0) -> tuple[str, ...]:
+    """Names of the columns; where the last row of names repeats one or lacks it, the row above qualifies it.
+
+    There are as many as the last row has, or `width` where that is more.
+    """
     names = list(rows[at[-1]][1])
     while names and not names[-1]:
         names.pop()
+    names += [""] * (width - len(names))
     for k in reversed(at[:-1]):
         upper = _filled_on(rows[k][1], len(names))
         often = Counter(names)
