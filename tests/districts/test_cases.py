@@ -62,7 +62,7 @@ def test_a_district_that_adds_up_the_others_is_refused_whatever_its_name(tmp_pat
     }
     path = tmp_path / "sum.csv"
     path.write_text(text[layout], "utf-8")
-    with pytest.raises(electjax.ElectionDataError, match="'All' adds up the districts above it.*totals='drop'"):
+    with pytest.raises(electjax.ElectionDataError, match=r"'All' adds up the districts above it.*totals='drop'"):
         electjax.districts.read(path)
     with pytest.warns(electjax.ElectionDataWarning, match="'All' adds up"):
         election = electjax.districts.read(path, totals="drop")

@@ -99,7 +99,7 @@ def numbered(key: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def district_labels(table: Table, position: int, *others: int | None) -> tuple[np.ndarray, list[str]]:
     """District of each row, and the labels: the name, with what other columns say where several share a name."""
     column = table.labels(position, "a name")
-    apart = [p for p in others if p is not None and p != position and table.columns[p].present()]
+    apart = [p for p in others if p is not None and p != position and len(np.unique(table.columns[p].codes)) > 1]
     code, first = numbered(row_keys(table, [position, *apart]))
     names = [column.at(row) for row in first]
     often = Counter(names)
@@ -317,4 +317,5 @@ def one_seat(table: Table) -> None:
 def no_totals(table: Table, options: ReadOptions, *names: str) -> Table:
     """The table without rows whose label in one of these columns, or of parts of districts, says that they add up."""
     places = [find_word(table, name) for name in (*names, "county", "precinct")]
+    places += [] if options.district is None else [table.asked(options.district, "district")]
     return without_totals(table, sorted({p for p in places if p is not None}), [], options.totals)

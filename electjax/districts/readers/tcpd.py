@@ -19,7 +19,7 @@ from electjax.districts.readers import base
 from electjax.districts.readers.sums import build_election
 
 _COLUMNS = ("delimid", "valid_votes", "n_cand", "enop", "constituency_no")
-_NAMES_ONLY = ("constituency_name", "constituency_type", "alliance", "terms", "terms_contested")
+_NAMES_ONLY = ("constituency_name", "constituency_type", "alliance", "terms", "terms_contested", "poll_no")
 _POLL = ("state_name", "assembly_no", "poll_no", "year")
 _CANDIDATE = ("party", "votes", "position")
 _CHOICES = {"year": "year=", "assembly_no": "assembly_no="}
@@ -167,6 +167,6 @@ def _reject_shared_names(lines: base.Lines, position: int) -> None:
 BY_NAME = base.Reader(
     "TCPD candidate file (24 columns)",
     "Constituency_Name, Party, Votes, Position, ...",
-    lambda table: sum(map(table.has, _NAMES_ONLY)) >= 2 and not table.has("constituency_no"),
+    lambda table: sum(map(table.has, _NAMES_ONLY)) >= 3 and not table.has("constituency_no"),
     _read_names,
 )

@@ -43,7 +43,7 @@ def _matches(table: Table) -> bool:
         return False
     if any(name.casefold().startswith(_PREFIX) for name in table.names):
         return True
-    return find_word(table, "district") is not None and len(list(islice(_counts(table), 2))) > 1
+    return find_word(table, "party") is None and len(list(islice(_counts(table), 2))) > 1
 
 
 def _counts(table: Table) -> Iterator[int]:
@@ -65,7 +65,8 @@ def _parties(table: Table, options: ReadOptions) -> tuple[list[int], list[str]]:
     if options.parties is not None:
         places = [table.asked(name, "parties") for name in options.parties]
     else:
-        places = prefixed or list(_counts(table))
+        own = None if options.district is None else table.asked(options.district, "district")
+        places = prefixed or [p for p in _counts(table) if p != own]
     names = {p: table.names[p][len(_PREFIX) if p in set(prefixed) else 0 :] for p in places}
     if options.ballot is not None:
         names = {p: name for p, name in names.items() if options.ballot.casefold() in name.casefold()}

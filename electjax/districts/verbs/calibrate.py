@@ -91,8 +91,7 @@ def calibrate(
     problem, encoded = make_problem(election, model, priors=priors, params=params, options=options, search=asked)
     spent, infinite = 0, 0.0
     if not search.paper and method.likelihood_free:
-        how_many = {"summaries": search.summaries, "pilot": search.pilot}
-        problem, spent, infinite = with_own_measure(key_pilot, problem, **how_many)
+        problem, spent, infinite = with_own_measure(key_pilot, problem, summaries=search.summaries, pilot=search.pilot)
     if infinite:
         said = f"a statistic is not finite in {infinite:.1%} of the prior's simulations, which are rejected"
         data_warning(said, where=f"{where}(statistics=)")
