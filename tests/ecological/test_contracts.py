@@ -24,15 +24,15 @@ import numpy as np
 from electjax.ecological.readers import Reader
 from electjax.ecological.readers.draft import Draft, Side
 
-def lacks(batch, given):
-    return "" if "ayes" in batch.names else "no column 'ayes'"
+def lacks(table, given):
+    return "" if table.has("ayes") else "no column 'ayes'"
 
-def read(batch, given):
-    votes = np.stack([batch.numbers(batch.find(name, name), "votes") for name in ("ayes", "noes")], axis=1)
-    names = [str(line) for line in batch.lines]
+def read(table, given):
+    votes = np.stack([table.counts(table.need(name)) for name in ("ayes", "noes")], axis=1)
+    names = [str(line) for line in table.lines]
     of = np.zeros(len(names), int)
     return Draft("votes", ["all"], [("all",)], of, names, Side([["a", "b"]], [["", ""]], votes),
-                 Side([["ayes", "noes"]], [["", ""]], votes), "groups", batch.lines)
+                 Side([["ayes", "noes"]], [["", ""]], votes), "groups", table.lines)
 
 READER = Reader("house", "ayes and noes", lacks, read, ("ayes,noes\\n3,4\\n5,1\\n", {}))
 """
