@@ -45,7 +45,7 @@ BALLOTS = Schema(
         "row": Variable(("voter",), "whole", "line of the file", coord=True),
     },
     build="voter_types.read or voter_types.dataset",
-    attrs=_NAMED | {"top": "the office at the top of the ticket"},
+    attrs=_NAMED | {"top": "the office at the top of the ticket", "notes": "how the source was read"},
     check=completed,
 )
 
