@@ -128,6 +128,17 @@ def test_openelections(tmp_path):
     assert winners(counties) == {"Adams": "REP", "Brown": "DEM"}
 
 
+def test_rows_of_a_county_that_add_up_its_precincts_are_refused(tmp_path):
+    text = (
+        "county,precinct,party,candidate,district,votes\nAdams,North,DEM,Ann,1,5\nAdams,South,DEM,Ann,1,6\n"
+        "Adams,North,REP,Bob,1,7\nAdams,,DEM,Ann,1,11\nAdams,,REP,Bob,1,7\n"
+    )
+    refused(tmp_path, text, "row 5, column 'precinct': rows without precinct add up", "totals='drop'")
+    with pytest.warns(electjax.ElectionDataWarning, match="add up those with one: 2 left out"):
+        assert votes(read(tmp_path, text, totals="drop")) == {"1": {"DEM": 11, "REP": 7}}
+    assert votes(read(tmp_path, text, totals="keep")) == {"1": {"DEM": 22, "REP": 14}}
+
+
 # ---------------------------------------------------------------- United Kingdom
 
 WIDE = """ONS ID,Constituency name,Region name,Constituency type,First party,Electorate,Valid votes,Invalid votes,\

@@ -13,9 +13,9 @@ import xarray as xr
 
 from electjax.data.labels import NOTA
 from electjax.data.rows import one_election, row_keys
-from electjax.data.table import Table, fold
+from electjax.data.table import Table
 from electjax.districts.options import ReadOptions
-from electjax.districts.readers import base
+from electjax.districts.readers import base, parts
 from electjax.districts.readers.sums import build_election, main_lines, persons
 
 _COLUMNS = ("state_po", "state_fips", "candidatevotes", "totalvotes", "party_simplified", "party_detailed")
@@ -29,7 +29,7 @@ def _read(table: Table, options: ReadOptions) -> xr.Dataset:
     at_state = table.need("state")
     one_election(table, _CHOICES, keyword={"year": "year="})
     base.one_seat(table)
-    table = _without_single_modes(base.no_totals(table, options, "jurisdiction_name", "candidate"), at_votes)
+    table = parts.one_total(base.no_totals(table, options, "jurisdiction_name", "candidate"), at_votes)
     chosen = base.asked_district(table, options, "county_name")
     codes, districts = chosen or _districts(table, at_state)
     candidate, spoilt, table = base.candidate_codes(table, at_name)
@@ -44,7 +44,7 @@ def _read(table: Table, options: ReadOptions) -> xr.Dataset:
     rows = np.arange(len(table))
     lines = base.Lines(table, rows, codes, districts, party, parties, votes[:, 0], at_votes, candidate=candidate)
     base.reject_repeats(lines, [p for p in range(len(table.columns)) if p != at_votes], at_party, options)
-    lines = base.no_blank_votes(lines)
+    lines = parts.no_sums(base.no_blank_votes(lines), at_party, options)
     if chosen is None:
         base.check_totals(lines, table.find("totalvotes"))
     if options.fusion == "candidate":
@@ -73,23 +73,6 @@ def _districts(table: Table, at_state: int) -> tuple[np.ndarray, list[str]]:
     labels = [f"{state.at(row)} {number[column.codes[row]]}".rstrip() for row in first]
     order = {label: k for k, label in enumerate(dict.fromkeys(labels))}
     return np.array([order[label] for label in labels])[code], list(order)
-
-
-def _without_single_modes(table: Table, at_votes: int) -> Table:
-    """The table without votes by mode of a candidate and precinct whose total is there, too."""
-    position = table.find("mode")
-    if position is None or len(table.columns[position].present()) < 2:
-        return table
-    column = table.columns[position]
-    whole = np.array([fold(text) in {"total", "totals"} for text in column.texts], bool)[column.codes]
-    note = "votes by mode are summed"
-    if whole.any():
-        apart = [p for p in range(len(table.columns)) if p not in (position, at_votes)]
-        key, _ = base.numbered(row_keys(table, apart))
-        single = (np.bincount(key, whole)[key] > 0) & ~whole
-        table = table.take(~single)
-        note = f"{int(single.sum())} rows of single modes left out, whose total is there" if single.any() else note
-    return table.noted(note)
 
 
 def _merge_tickets(lines: base.Lines) -> base.Lines:

@@ -16,7 +16,7 @@ from electjax.data.rows import ELECTIONS, one_election
 from electjax.data.table import Column, Table
 from electjax.data.vocabulary import Found, find_columns, find_word, ignored
 from electjax.districts.options import ReadOptions
-from electjax.districts.readers import base
+from electjax.districts.readers import base, parts
 from electjax.districts.readers.sums import Winners, build_election
 
 _YES = {"true", "yes", "y", "1", "elected", "won", "x", "winner", "*"}
@@ -40,10 +40,11 @@ def _read(table: Table, options: ReadOptions) -> xr.Dataset:
     one_election(table, _CHOICES)
     base.one_seat(table)
     table = base.no_totals(table.noted(*found.notes), options, "district", "party", "candidate")
+    table = parts.one_total(table, found["votes"])
     codes, districts = base.asked_district(table, options, "county") or _districts(table, found)
     people = _people(table, found)
     candidate, spoilt, table = base.candidate_codes(table, *people)
-    parts = [
+    divided = [
         p for name in base.PARTS if (p := find_word(table, name, taken=[*found.places.values(), *people])) is not None
     ]
     party, parties = base.party_codes(table.columns[found["party"]], no_choice=True)
@@ -58,16 +59,17 @@ def _read(table: Table, options: ReadOptions) -> xr.Dataset:
     person = candidate if people else None
     lines = base.Lines(table, rows, codes, districts, party, parties, votes[:, 0], found["votes"], candidate=person)
     known = {*found.places.values(), *people}
-    others = [p for p in range(len(table.columns)) if p not in known] if people else parts
+    others = [p for p in range(len(table.columns)) if p not in known] if people else divided
     base.reject_repeats(lines, others, found["party"], options)
     if people:
         lines = base.no_blank_votes(lines)
     elif (lines.votes < 0).any():
         note = f"{int((lines.votes < 0).sum())} rows without votes: the party did not stand"
         lines = base.no_blank_votes(lines) if (lines.votes < 0).all() else lines.take(lines.votes >= 0).noted(note)
+    lines = parts.no_sums(lines, found["party"], options)
     electors, lines = base.electors_of(lines, found.get("electors"))
     winners, lines = _winners(lines, found.get("winner"))
-    used = [*known, *parts, *(p for name in _CHOICES if (p := table.find(name)) is not None)]
+    used = [*known, *divided, *(p for name in _CHOICES if (p := table.find(name)) is not None)]
     lines = lines.noted(*ignored(table, used))
     return build_election(lines, options, winners=winners, electors=electors, attrs={"reader": "tidy"})
 
