@@ -60,7 +60,12 @@ BOOTHS = Schema(
     "booths",
     _BOOTHS,
     build="calm.read, calm.dataset or calm.simulate",
-    attrs={"axes": "the axes as JSON (electjax.data.axes)", "name": "of the booths", "source": "where they are from"},
+    attrs={
+        "axes": "the axes as JSON (electjax.data.axes)",
+        "name": "of the booths",
+        "source": "where they are from",
+        "notes": "how the tables were read, where anything was told, repaired or left out",
+    },
     check=_check_booths,
 )
 

@@ -14,6 +14,7 @@ from electjax.calm.model.design import Affinity, Design, Effects, Hyper, Weighti
 from electjax.data.axes import Axis, proximity_of
 from electjax.data.errors import data_error, suggest
 from electjax.data.options import as_json, made, option, options
+from electjax.data.reading import TableOptions
 from electjax.numerics.registry import names_in
 
 JOINT = (
@@ -245,20 +246,44 @@ class BootstrapOptions:
     level: float = option(0.95, "of the percentile intervals", above=0, below=1)
 
 
+def _is_parties(value: Any) -> bool:
+    if isinstance(value, int | float):
+        return not isinstance(value, bool) and 0 <= value < 1
+    return isinstance(value, Sequence) and not isinstance(value, str) and bool(value)
+
+
 @options
-class ReadOptions:
+class ReadOptions(TableOptions):
     """Options of `calm.read`."""
 
-    axes: Any = option(None, "axes as configuration (electjax.data.axes); None: of axes.json, else the default ones")
+    axes: Any = option(
+        None, "axes as a mapping, or a file of them (yaml, json); None: of the folder's, else the default ones"
+    )
     rest: Rest = option(
         "others",
         "votes polled that votes.csv gives to no party are votes of others; or dropped, so that the votes polled are "
         "those of the parties; or an error",
     )
     votes: bool = option(True, "whether there are votes; false for booths that have not polled yet, where all are 0")
-    rescale: bool = option(False, "scale margins that do not add up to a booth's electors, instead of refusing them")
-    encoding: str = option("utf-8-sig", "codec of text files")
+    rescale: bool = option(
+        False, "scale cells and margins that do not add up to a booth's electors, instead of refusing them"
+    )
     name: str | None = option(None, "of the booths; None: as the folder or file is called")
+    state: str | None = option(None, "of a database: 'up' or 'guj'; None: the only one")
+    year: int | None = option(None, "of a database: the election; None: the only one")
+    rolls: int | None = option(None, "of a database: the year of the electoral rolls; None: that of the election")
+    previous: int | None = option(None, "of a database: the election before, for shares of the parties; None: without")
+    certainty: float = option(0.0, "of a database: the least certainty of a candidate's religion that counts", low=0)
+    parties: Any = option(
+        0.01,
+        "of a database: share of all votes below which a party is counted for others; or the parties to keep",
+        good=_is_parties,
+        expected="a number in [0, 1), or a list of parties",
+    )
+    covariates: Sequence[str] = option((), "of a database: columns of the rolls as covariates, such as age_avg")
+    faulty: Literal["drop", "refuse"] = option(
+        "drop", "of a database: booths without rolls, with more votes than voters and so on: left out, or an error"
+    )
 
 
 @options

@@ -15,6 +15,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ from electjax.data.errors import ElectionDataError, data_error, suggest
 from electjax.numerics.registry import names_in
 
 UNKNOWN = -1
+FILES = (".yaml", ".yml", ".json")
 _KEYS = ("categories", "kernel", "proximity", "within")
 
 DEFAULT: dict[str, dict[str, Any]] = {
@@ -66,17 +68,20 @@ class KernelArrays(NamedTuple):
     band: np.ndarray  # [d, l, l]
 
 
-def axes_of(spec: "Mapping[str, Any] | Sequence[Axis] | str | None" = None) -> tuple[Axis, ...]:
+def axes_of(spec: "Mapping[str, Any] | Sequence[Axis] | str | Path | None" = None) -> tuple[Axis, ...]:
     """The axes that a configuration describes.
 
     Args:
-        spec: by name, as above (an axis that is None is left out); the JSON of `axes_json`; axes, which stay as they
-            are; or None for the default: age, religion, caste of Hindus and income, 180 cells.
+        spec: by name, as above (an axis that is None is left out); a yaml or json file of that; the JSON of
+            `axes_json`; axes, which stay as they are; or None for the default: age, religion, caste of Hindus and
+            income, 180 cells.
 
     Raises:
         ElectionDataError: one line that names the key, such as `axes.caste.within`.
     """
     entries: Any = DEFAULT if spec is None else spec
+    if isinstance(entries, Path) or (isinstance(entries, str) and entries.casefold().endswith(FILES)):
+        entries = _file(Path(entries))
     if isinstance(entries, str):
         try:
             entries = dict(json.loads(entries))
@@ -93,6 +98,19 @@ def axes_of(spec: "Mapping[str, Any] | Sequence[Axis] | str | None" = None) -> t
     if not axes:
         raise _fault("axes", "no axis", "at least one axis", "leave it out for the default axes")
     return tuple(axes)
+
+
+def _file(path: Path) -> Any:
+    """What a yaml or json file holds; JSON is yaml too."""
+    import yaml  # type: ignore[import-untyped]
+
+    try:
+        return yaml.safe_load(path.read_bytes())
+    except OSError:
+        raise _fault(str(path), "no such file", "axes as yaml or json", "check the path, or give a mapping") from None
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+        said = " ".join(str(error).split())
+        raise _fault(path.name, f"cannot be read ({said})", "axes by name as yaml or json", "correct it") from None
 
 
 def axes_json(axes: Sequence[Axis]) -> str:

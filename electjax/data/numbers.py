@@ -98,6 +98,8 @@ def _fault(text: str, value: float, whole: bool) -> Fault | None:
         if mixed:
             return Fault(f"{text!r} is written unlike the other numbers", "write all alike, or pass thousands=")
         return Fault(f"{text!r} is not a number", "correct the cell")
+    if np.isinf(value):
+        return Fault(f"{text!r} is too large", "correct the cell")
     if not whole:
         return None
     if value < 0:

@@ -56,6 +56,9 @@ WORDS: dict[str, tuple[str, ...]] = {
         *("unit", "booth", "precinct", "polling_unit", "polling_place", "polling_station", "ballot_box"),
         *("unit_name", "booth_name", "precinct_name"),
     ),
+    "booth": ("booth", "booth_id", "booth_no", "polling_station", "polling_station_no", "part_no", "precinct"),
+    "constituency": ("constituency", "constituency_name", "ac_name", "ac_no", "ac_id", "pc_name", "district", "seat"),
+    "polled": ("polled", "votes_polled", "total_votes_polled", "ballots_cast"),
     "unit_name": ("unit_name", "booth_name", "precinct_name", "polling_place_name", "polling_station_name"),
     "voter": (
         "voter",

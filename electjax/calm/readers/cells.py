@@ -4,16 +4,19 @@ Margins become cells by iterative proportional fitting of many booths at once, a
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from electjax.calm.readers.returns import Roll
-from electjax.data import tables
+from electjax.calm.options import ReadOptions
+from electjax.calm.readers.returns import Roll, ours
 from electjax.data.axes import UNKNOWN, Axis, axis_names, codes_of, every_cell, gate_of
+from electjax.data.categories import categories_of
 from electjax.data.errors import data_error, data_warning, suggest
-from electjax.data.records import Batch
+from electjax.data.numbers import parse_numbers
+from electjax.data.rows import without_repeats, without_totals
+from electjax.data.table import Table
+from electjax.data.vocabulary import ignored
 
 
 class Cells(NamedTuple):
@@ -28,80 +31,106 @@ class Cells(NamedTuple):
     row_cell: np.ndarray
 
 
-def read_cells(batch: Batch, roll: Roll, axes: Sequence[Axis]) -> tuple[np.ndarray, np.ndarray]:
+def read_cells(
+    table: Table, roll: Roll, axes: Sequence[Axis], options: ReadOptions
+) -> tuple[np.ndarray, np.ndarray, Table]:
     """Electors of each booth and cell, [i, c], and the cells' codes, [c, d]; they add up to the booths' electors."""
-    tables.need_columns(batch, "booth", *(axis.name for axis in axes if axis.categories), "n")
+    table = ours(table, "booth", *(axis.name for axis in axes if axis.categories), "n", optional=("constituency",))
+    table = without_totals(table, [table.need("booth")], (), options.totals)
+    table = without_repeats(table, options.repeated)
     known = {"booth", "constituency", "n", *(axis.name.casefold() for axis in axes)}
-    for name in batch.names:
+    for position, name in enumerate(table.names):
         if name.casefold() not in known:
-            raise data_error(
+            raise table.fault(
                 f"a column {name!r} that is no axis",
-                where=batch.file,
-                row=1,
-                column=name,
+                position=position,
                 expected=f"booth, n and the axes {', '.join(axis.name for axis in axes)}",
                 mend=f"{suggest(name, sorted(known))}; make it an axis, or add up over it and remove it",
             )
-    booth = roll.rows_in(batch)
-    size = tables.counts_of(batch, "n")
-    cells = table_cells(batch, axes, groups=booth)
+    booth = roll.rows_in(table)
+    size = amounts_of(table)
+    cells = table_cells(table, axes, groups=booth)
     count = len(cells.codes)
     sizes = np.bincount(booth * count + cells.row_cell, weights=size, minlength=len(roll.labels) * count)
-    sizes = np.rint(sizes).astype(np.int64).reshape(len(roll.labels), count)
+    sizes = sizes.reshape(len(roll.labels), count)
     total = sizes.sum(axis=1)
-    off = total != roll.electors
+    whole = bool((size % 1 == 0).all())
+    off = np.abs(total - roll.electors) > (0 if whole else _UNMET)
+    if options.rescale:
+        off &= total == 0  # nobody cannot be scaled up to somebody
 
     def said(at: int) -> str:
-        rows = batch.lines[booth == at]
-        place = f"rows {rows.min()} to {rows.max()} of {batch.file}" if len(rows) else f"it has no row in {batch.file}"
-        found = f"booth {roll.names[at]!r} has {roll.electors[at]} electors, its cells add up to {total[at]} ({place})"
-        return found + (f"; {int(off.sum())} such booths" if off.sum() > 1 else "")
+        rows = table.lines[booth == at]
+        place = f"rows {rows.min()} to {rows.max()} of {table.file}" if len(rows) else f"it has no row in {table.file}"
+        found = f"booth {roll.names[at]!r} has {roll.electors[at]} electors, its cells add up to {total[at]:.10g}"
+        return f"{found} ({place})" + (f"; {int(off.sum())} such booths" if off.sum() > 1 else "")
 
-    mend = "correct the electors or the cells"
-    tables.refuse(roll.batch, off, "electors", said, "cells that add up to the electors", mend)
-    return sizes, cells.codes
+    mend = "correct the electors or the cells, or pass rescale=True to scale the cells"
+    expected = "cells that add up to the electors"
+    roll.table.refuse(off, roll.table.need("electors"), said, expected, mend)
+    if not whole or (total != roll.electors).any():
+        sizes = round_to_totals(sizes * (roll.electors / total)[:, None], roll.electors)
+        scaled = int((np.abs(total - roll.electors) > _UNMET).sum())
+        table = table.noted(
+            "sizes of cells are rounded to whole electors"
+            + (f", those of {scaled} booths first scaled to their electors" if scaled else "")
+        )
+    return np.rint(sizes).astype(np.int64), cells.codes, table
 
 
-def table_cells(batch: Batch, axes: Sequence[Axis], groups: np.ndarray | None = None) -> Cells:
+def amounts_of(table: Table) -> np.ndarray:
+    """The column `n`: whole numbers, or where it has fractions, as frames for poststratification have, any from 0."""
+    position = table.need("n")
+    texts, style = table.compact().columns[position].texts, table.style
+    as_counts, as_numbers = (
+        parse_numbers(texts, whole=whole, thousands=style.thousands, suppressed=style.suppressed)
+        for whole in (True, False)
+    )
+    if any(as_counts.faults) and not any(as_numbers.faults) and not (as_numbers.values < 0).any():
+        return table.numbers(position, "a number of at least 0", low=0, blank=False)
+    return table.counts(position).astype(float)
+
+
+def table_cells(table: Table, axes: Sequence[Axis], groups: np.ndarray | None = None) -> Cells:
     """The cells of a table that has a column for each axis.
 
     A category where its axis does not apply, such as a caste of a Muslim, is left out, with a warning: rows that then
     fall into one cell add up. The same row twice within a group is an error.
     """
-    codes = np.full((len(batch.lines), len(axes)), UNKNOWN, np.int32)
+    codes = np.full((len(table), len(axes)), UNKNOWN, np.int32)
+    key = np.zeros(len(table), np.int64) if groups is None else groups.astype(np.int64)
+    size = int(key.max(initial=0)) + 1
     for d, axis in enumerate(axes):
         if axis.categories:
-            codes[:, d] = tables.categories_of(batch, axis)
-        elif tables.has(batch, axis.name):
-            raise data_error(
+            found = categories_of(table, axis)
+            codes[:, d], spelt = found
+            more = int(spelt.max(initial=0)) + 2
+            if size * more > 1 << 62:
+                key = np.unique(key, return_inverse=True)[1]
+                size = int(key.max(initial=0)) + 1
+            key, size = key * more + spelt + 1, size * more
+        elif table.has(axis.name):
+            raise table.fault(
                 f"axis {axis.name!r} is scalar: a number of the candidate, nothing of a cell",
-                where=batch.file,
-                row=1,
-                column=axis.name,
+                position=table.find(axis.name),
                 expected="it in candidates.csv only",
                 mend="remove the column, or give the axis categories",
             )
-    given = _number(codes, axes)
-    tables.no_repeats(
-        batch,
-        given if groups is None else groups * np.int64(given.max(initial=0) + 1) + given,
-        "booth" if tables.has(batch, "booth") else axes[0].name,
-        lambda row: f"cell {_said(codes[row], axes)}",
-        "add the rows up",
-    )
+    place = table.find("booth") if table.has("booth") else table.find(*(axis.name for axis in axes))
+    table.no_repeats(key, place or 0, lambda row: f"cell {_said(codes[row], axes)}", "add the rows up")
     gate = gate_of(codes, axes)
     for d, axis in enumerate(axes):
         blank = gate[:, d] & (codes[:, d] == UNKNOWN) & bool(axis.categories)
         said = "the cell is blank" + "".join(f", where {p} is {c}" for p, c in axis.within or ())
         mend = "fill it in, or add a category such as 'Unknown' to the axis"
-        tables.refuse(batch, blank, axis.name, said, f"one of {', '.join(axis.categories)}", mend)
+        table.refuse(blank, table.find(axis.name), said, f"one of {', '.join(axis.categories)}", mend)
         idle = ~gate[:, d] & (codes[:, d] != UNKNOWN)
         if idle.any():
             inside = " and ".join(f"{p} {c}" for p, c in axis.within or ())
             data_warning(
                 f"{axis.name} is given outside {inside} in {int(idle.sum())} row(s), the first is row"
-                f" {batch.lines[idle.argmax()]}; it is left out there, since the axis is within {inside}",
-                where=batch.file,
+                f" {table.lines[idle.argmax()]}; it is left out there, since the axis is within {inside}",
+                where=table.file,
                 column=axis.name,
             )
     codes = np.where(gate, codes, UNKNOWN)
@@ -126,75 +155,80 @@ MAX_SWEEPS = 1000  # of iterative proportional fitting; `Raked.gap` says how far
 
 
 def read_margins(
-    batch: Batch, roll: Roll, axes: Sequence[Axis], *, joint: Path | None, rescale: bool, encoding: str
-) -> tuple[np.ndarray, np.ndarray]:
+    table: Table, roll: Roll, axes: Sequence[Axis], *, joint: Table | None, options: ReadOptions
+) -> tuple[np.ndarray, np.ndarray, Table]:
     """Electors of each booth and cell, [i, c], and the cells' codes, [c, d], by iterative proportional fitting.
 
     Args:
+        table: the margins.
         axes: all of them need margins, unless `joint` tells how an axis goes with the others.
-        joint: joint.csv: a column for each axis, and `n`, a weight of at least 0; cells that are not in it are empty.
-        rescale, encoding: options of `calm.read`.
+        joint: a column for each axis, and `n`, a weight of at least 0; cells that are not in it are empty.
 
     Raises:
-        ElectionDataError: margins that do not add up, or that no table with the zeros of joint.csv has.
+        ElectionDataError: margins that do not add up, or that no table with the zeros of `joint` has.
 
     Warns:
         ElectionDataWarning: once, to say what was assumed.
     """
-    targets, first = _targets(batch, roll, axes, rescale)
+    table = ours(table, "booth", "axis", "category", "n", optional=("constituency",))
+    table = without_totals(table, [table.need("booth"), table.need("category")], (), options.totals)
+    table = without_repeats(table, options.repeated)
+    targets, first = _targets(table, roll, axes, options.rescale)
     lacking = [axis.name for axis, target in zip(axes, targets, strict=True) if target is None and axis.categories]
     if lacking and joint is None:
         raise data_error(
             f"no margins of {', '.join(lacking)}",
-            where=batch.file,
+            where=table.file,
             expected="margins of every axis",
             mend="add them, add joint.csv, or pass axes without it",
         )
-    codes, seed = _seed(joint, axes, encoding)
+    codes, seed = _seed(joint, axes)
     # A nested axis that does not apply has a category of its own here, the last.
     columns = np.where(codes < 0, [len(axis.categories) for axis in axes], codes)
     raked = rake(targets, columns, seed=seed, tolerance=1e-4)
     at = int(raked.gap.argmax())
     if raked.gap[at] > _UNMET:
-        raise batch.fault(
+        raise table.fault(
             f"no cells have the margins of booth {roll.names[at]!r}: {raked.gap[at]:.4g} electors are left over",
             int(first[at]),
             expected="margins that the cells with a weight can have",
-            mend="correct the margins" + (f", or give more cells a weight in {joint.name}" if joint else ""),
+            mend="correct the margins" + (f", or give more cells a weight in {joint.file}" if joint else ""),
         )
     totals = raked.table.sum(axis=1, keepdims=True)
     sizes = round_to_totals(raked.table * (roll.electors[:, None] / totals), roll.electors)
     given = [axis.name for axis, target in zip(axes, targets, strict=True) if target is not None]
-    assumed = f"their odds ratios as in {joint.name}" if joint else "independent of each other within a booth"
+    assumed = f"their odds ratios as in {joint.file}" if joint else "independent of each other within a booth"
     data_warning(
         f"the file has margins only: the cells of {len(sizes)} booth(s) are made of them by iterative proportional"
         f" fitting, with {', '.join(given)} {assumed}, and rounded to whole electors (a margin of a booth is off by"
         f" {_off(sizes, targets, columns):.2g} on average)",
-        where=batch.file,
+        where=table.file,
     )
-    return sizes, codes
+    used = [table.need(name) for name in ("booth", "axis", "category", "n")] + [table.find("constituency") or 0]
+    return sizes, codes, table.noted(*ignored(table, used))
 
 
 def _targets(
-    batch: Batch, roll: Roll, axes: Sequence[Axis], rescale: bool
+    table: Table, roll: Roll, axes: Sequence[Axis], rescale: bool
 ) -> tuple[list[np.ndarray | None], np.ndarray]:
     """Margins of each axis, [i, l_d + 1], the last for "does not apply"; and the first row of each booth."""
-    tables.need_columns(batch, "booth", "axis", "category", "n")
-    booth, count = roll.rows_in(batch), tables.counts_of(batch, "n")
+    booth, count = roll.rows_in(table), amounts_of(table)
+    near_by = 0 if (count % 1 == 0).all() else _UNMET
     named = {axis.name: d for d, axis in enumerate(axes) if axis.categories}
-    of = tables.look_up(batch, "axis", named, "axis", "the configuration")
-    column = tables.column_of(batch, "category")
+    of = table.look_up(table.need("axis"), named, "axis", "the configuration")
+    position = table.need("category")
+    column = table.columns[position]
     mend = "remove the row: who has no category of a nested axis follows from the axis it is within"
-    tables.refuse(batch, column.blank, "category", "the cell is blank", "a category of the axis", mend)
-    code = np.zeros(len(booth), np.int64)
+    table.refuse(column.blank, position, "the cell is blank", "a category of the axis", mend)
+    code, spelt = np.zeros((2, len(booth)), np.int64)
     for d in named.values():
         rows = of == d
-        code[rows] = tables.category_codes(batch, "category", column, axes[d], rows)[rows]
-    most = max(len(axis.categories) for axis in axes)
-    tables.no_repeats(
-        batch,
-        (booth * len(axes) + of) * most + code,
-        "category",
+        found = categories_of(table, axes[d], position=position, rows=rows)
+        code[rows], spelt[rows] = found.codes[rows], found.spelt[rows]
+    most = int(spelt.max(initial=0)) + 1
+    table.no_repeats(
+        (booth * len(axes) + of) * most + spelt,
+        position,
         lambda row: f"{axes[of[row]].name} {axes[of[row]].categories[code[row]]!r} of booth {roll.names[booth[row]]!r}",
         "add the rows up",
     )
@@ -205,24 +239,26 @@ def _targets(
         rows = of == d
         if not rows.any():
             continue
-        table = np.zeros((len(roll.labels), len(axes[d].categories) + 1))
-        table[booth[rows], code[rows]] = count[rows]
-        found = table.sum(axis=1)
-        total, said = _applies(axes, d, targets, roll, found)
-        off = found != total
-        for at in np.flatnonzero(off & ((found == 0) | (not rescale)))[:1]:  # nobody cannot be scaled up to somebody
+        target = np.zeros((len(roll.labels), len(axes[d].categories) + 1))
+        np.add.at(target, (booth[rows], code[rows]), count[rows])
+        total_given = target.sum(axis=1)
+        total, said = _applies(axes, d, targets, roll, total_given)
+        off = np.abs(total_given - total) > near_by
+        # Nobody cannot be scaled up to somebody.
+        for at in np.flatnonzero(off & ((total_given == 0) | (not rescale)))[:1]:
             own = np.flatnonzero(rows & (booth == at))
             more = f"; {int(off.sum())} such booths" if off.sum() > 1 else ""
-            raise batch.fault(
-                f"{name} of booth {roll.names[at]!r} adds up to {found[at]:g}, {said} are {total[at]:g}{more}",
+            raise table.fault(
+                f"{name} of booth {roll.names[at]!r} adds up to {total_given[at]:.10g}, {said} are {total[at]:.10g}"
+                + more,
                 int(own[0]) if len(own) else int(first[at]),
-                batch.find("n", "n"),
+                table.need("n"),
                 expected="margins that add up",
                 mend="correct them, or pass rescale=True to scale them",
             )
-        table *= np.divide(total, found, out=np.zeros(len(table)), where=found > 0)[:, None]
-        table[:, -1] = roll.electors - table.sum(axis=1)
-        targets[d] = table
+        target *= np.divide(total, total_given, out=np.zeros(len(target)), where=total_given > 0)[:, None]
+        target[:, -1] = roll.electors - target.sum(axis=1)
+        targets[d] = target
     return targets, first
 
 
@@ -241,18 +277,18 @@ def _applies(
     return target[:, axes[p].categories.index(category)], f"those with {parent} {category}"
 
 
-def _seed(joint: Path | None, axes: Sequence[Axis], encoding: str) -> tuple[np.ndarray, np.ndarray]:
-    """Cells [c, d] and their weights [c]: all possible ones alike, or those of joint.csv."""
+def _seed(joint: Table | None, axes: Sequence[Axis]) -> tuple[np.ndarray, np.ndarray]:
+    """Cells [c, d] and their weights [c]: all possible ones alike, or those of a joint table."""
     if joint is None:
         codes = codes_of(every_cell(axes), axes)
         return codes, np.ones(len(codes))
-    batch = tables.read_table(joint, encoding)
-    tables.need_columns(batch, *(axis.name for axis in axes if axis.categories), "n")
-    weight = tables.numbers_of(batch, "n", "a weight of at least 0")
+    joint = ours(joint, *(axis.name for axis in axes if axis.categories), "n")
+    position = joint.need("n")
+    weight = joint.numbers(position, "a weight of at least 0")
     expected, mend = "weights of at least 0, not all 0", "correct the cell"
-    tables.refuse(batch, ~(weight >= 0), "n", lambda row: f"found {weight[row]:g}", expected, mend)
-    tables.refuse(batch, np.full(len(weight), not weight.sum() > 0), "n", "all weights are 0", expected, mend)
-    cells = table_cells(batch, axes)
+    joint.refuse(~(weight >= 0), position, lambda row: f"found {weight[row]:g}", expected, mend)
+    joint.refuse(np.full(len(weight), not weight.sum() > 0), position, "all weights are 0", expected, mend)
+    cells = table_cells(joint, axes)
     return cells.codes, np.bincount(cells.row_cell, weights=weight, minlength=len(cells.codes))
 
 

@@ -1,50 +1,68 @@
-"""Read booths: a folder of tidy CSV files, or one netCDF file."""
+"""Read booths: a folder of tables, frames by name, a database, or one netCDF file."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import xarray as xr
 
-from electjax.calm.booths import checked_booths, dataset
+from electjax.calm.booths import checked_booths
 from electjax.calm.options import ReadOptions
-from electjax.calm.readers import returns
-from electjax.calm.readers.cells import read_cells, read_margins
-from electjax.data.axes import Axis, axes_json, axes_of
+from electjax.calm.readers import folder, india
+from electjax.data.axes import axes_json, axes_of
 from electjax.data.errors import data_error
-from electjax.data.labels import party_label, strings
 from electjax.data.options import with_options
 from electjax.data.store import is_netcdf, is_zarr, read_netcdf
-from electjax.data.tables import find_table, near, need_table, read_table
 
 AXES_FILE = "axes.json"
-_CANDIDATES = "constituency, party and a column for each axis"
+READERS = (india, folder)  # asked in this order
 
 
 @with_options
-def read(path: str | os.PathLike[str], options: ReadOptions) -> xr.Dataset:
+def read(source: Any, options: ReadOptions) -> xr.Dataset:
     """Read booths into a booths Dataset (see `calm.dataset`).
 
-    A folder holds these files, separated by commas, semicolons or tabs, plain or gzipped (`.csv.gz`):
+    A folder holds these tables, each a file of that name whatever its ending: delimited text (packed or not), a
+    workbook, or Parquet. A mapping gives them by name as frames (pandas, polars, Arrow) or paths, as in
+    `calm.read({"booths": booths, "cells": "cells.csv", "votes": votes, "candidates": candidates})`.
 
-    - `booths.csv`: booth, constituency, electors, polled; `previous_<party>` are shares at the previous election, other
-      columns of numbers covariates, other columns of text coordinates of the booths.
-    - `cells.csv`: booth, a column for each axis with categories, n. Where the axis does not apply (caste of a
-      non-Hindu) it is blank. A booth lacks the cells it has no row for.
-    - instead of cells, `margins.csv`: booth, axis, category, n. Cells are made of these by iterative proportional
+    - `booths`: booth, constituency, electors, polled; `previous_<party>` are shares at the previous election, other
+      columns of numbers covariates, other columns of text coordinates of the booths. Shares that add up to more than
+      1 as they were rounded are divided by their sum.
+    - `cells`: booth, a column for each axis with categories, n. Where the axis does not apply (caste of a
+      non-Hindu) it is blank. A booth lacks the cells it has no row for. Sizes with fractions are rounded to whole
+      electors, booth by booth.
+    - instead of cells, `margins`: booth, axis, category, n. Cells are made of these by iterative proportional
       fitting, with a warning: as if the axes were independent within a booth, or with the odds ratios of
-      `joint.csv` (a column for each axis, and a weight n).
-    - `votes.csv`: booth, party, votes.
-    - `candidates.csv`: constituency, party, a column for each axis; blank where the trait is unknown. NOTA and "others"
+      `joint` (a column for each axis, and a weight n).
+    - `votes`: booth, party, votes.
+    - `candidates`: constituency, party, a column for each axis; blank where the trait is unknown. NOTA and "others"
       need no row.
-    - `axes.json`: the axes, unless they are the default ones.
+    - `axes.yaml` or `axes.json`: the axes, unless they are the default ones.
+
+    Axes are given in that file, or as `axes`, a mapping or another such file (`data.axes` on the command line):
+
+        religion: {categories: [Hindu, Muslim, Other]}
+        age: {categories: ["18-25", "26-45", "46+"], kernel: ordinal}
+
+    A number in the column of an axis whose categories are ranges falls into its range; rows of `cells` that then are
+    of one cell add up.
+
+    The public database on religion and politics in India (one SQLite file, or a folder of its tables as CSV) has booths
+    of Uttar Pradesh and Gujarat. Cells are electors by religion, from percentages of names that were matched; the
+    religion of candidates is a trait. Its options are `state`, `year`, `rolls`, `previous`, `certainty`, `parties`,
+    `covariates` and `faulty`.
+
+    Total rows are left out where a label says so, rows that repeat another are counted once, each with a warning. The
+    attribute `notes` says how the tables were read.
 
     Booths that two constituencies call alike are labelled "<constituency>/<booth>"; the other files then need a column
     constituency too. Cells are in order of their categories, parties in order of candidates.csv with "others" last.
 
     Args:
-        path: the folder, or a file by `calm.save`.
+        source: the folder, tables by name, the database, or a file by `calm.save`, or a
+            booths Dataset.
 
     Returns:
         A booths Dataset, as `calm.dataset` describes it.
@@ -63,11 +81,7 @@ def read(path: str | os.PathLike[str], options: ReadOptions) -> xr.Dataset:
         ...     electjax.calm.read(folder).votes.sum("booth").to_series().index.tolist()
         ['AAP', 'BJP', 'INC']
     """
-    source = Path(path)
-    if not source.exists():
-        raise data_error("no such file", where=str(source), expected="a folder or netCDF file", mend="check the path")
-    folder = source.is_dir() and not is_zarr(source)
-    booths = _folder(source, options) if folder else _file(source, options)
+    booths = _read(source, options)
     return booths if options.name is None else booths.assign_attrs(name=options.name)
 
 
@@ -76,103 +90,35 @@ def read_booths(booths: xr.Dataset | str | os.PathLike[str]) -> xr.Dataset:
     return read(booths) if isinstance(booths, str | os.PathLike) else checked_booths(booths)
 
 
-def _file(path: Path, options: ReadOptions) -> xr.Dataset:
+def _read(source: Any, options: ReadOptions) -> xr.Dataset:
+    if isinstance(source, xr.Dataset):
+        return checked_booths(source)
+    if not isinstance(source, Mapping | str | os.PathLike):
+        found = type(source).__name__
+        expected = "a path, or tables by name"
+        raise data_error(f"found {found}", where="calm.read", expected=expected, mend='pass {"booths": ..., ...}')
+    if not isinstance(source, Mapping):
+        path = Path(source)
+        if not path.exists():
+            expected = "a folder, a database or a netCDF file"
+            raise data_error("no such file", where=str(path), expected=expected, mend="check the path")
+        if is_netcdf(path) or is_zarr(path):
+            return _saved(path, options)
+    for reader in READERS:
+        if reader.recognises(source):
+            return reader.read(source, options)
+    raise data_error(
+        "neither a folder nor netCDF",
+        where=str(source),
+        expected="a folder with booths.csv, a SQLite database, or a file by calm.save",
+        mend="name the folder that holds the CSV files",
+    )
+
+
+def _saved(path: Path, options: ReadOptions) -> xr.Dataset:
     """Booths of a file; `axes` replace those of the file, whose categories must fit."""
-    if not is_netcdf(path) and not is_zarr(path):
-        raise data_error(
-            "neither a folder nor netCDF",
-            where=path.name,
-            expected="a folder with booths.csv, or a file by calm.save",
-            mend="name the folder that holds the CSV files",
-        )
     mend = "save the booths again, or convert the file to netCDF 4"
     booths = read_netcdf(path, expected="booths as calm.save writes them", mend=mend)
     if options.axes is not None:
         booths.attrs["axes"] = axes_json(axes_of(options.axes))
     return checked_booths(booths.assign_attrs(source=path.name))
-
-
-def _folder(folder: Path, options: ReadOptions) -> xr.Dataset:
-    own, spec, encoding = folder / AXES_FILE, options.axes, options.encoding
-    axes = axes_of(own.read_text(encoding="utf-8") if spec is None and own.is_file() else spec)
-    roll = returns.read_roll(
-        read_table(need_table(folder, "booths", returns.COLUMNS), encoding), need_polled=options.votes
-    )
-    table = read_table(need_table(folder, "candidates", _CANDIDATES), encoding)
-    candidates = returns.read_candidates(table, roll, axes)
-    counted = returns.no_votes(roll, candidates)
-    if options.votes:
-        table = read_table(need_table(folder, "votes", "booth, party, votes"), encoding)
-        counted, candidates = returns.read_votes(table, roll, candidates, options.rest)
-    margins = find_table(folder, "margins")
-    if margins is not None and find_table(folder, "cells") is not None:
-        raise data_error("cells.csv and margins.csv", where=str(folder), expected="one of them", mend="remove one")
-    if margins is not None:
-        sizes, codes = read_margins(
-            read_table(margins, encoding),
-            roll,
-            axes,
-            joint=find_table(folder, "joint"),
-            rescale=options.rescale,
-            encoding=encoding,
-        )
-    else:
-        file = need_table(folder, "cells", "booth, a column for each axis, n; or margins.csv: booth, axis, category, n")
-        sizes, codes = read_cells(read_table(file, encoding), roll, axes)
-    return _dataset(folder, roll, axes, sizes, codes, candidates, counted)
-
-
-def _dataset(
-    folder: Path,
-    roll: returns.Roll,
-    axes: Sequence[Axis],
-    sizes: np.ndarray,
-    codes: np.ndarray,
-    candidates: returns.Candidates,
-    counted: returns.Votes,
-) -> xr.Dataset:
-    ds = dataset(
-        cell_size=sizes,
-        votes=counted.votes,
-        polled=counted.polled,
-        cell_category=_categories(codes, axes),
-        candidate_category=_categories(candidates.codes, axes),
-        candidate_value=candidates.values,
-        fielded=candidates.fielded,
-        previous=_previous(roll, candidates.parties) if roll.previous else None,
-        covariates=roll.covariates or None,
-        booths=roll.labels,
-        constituencies=roll.constituencies,
-        booth_constituency=strings(roll.constituencies)[roll.constituency],
-        parties=candidates.parties,
-        axes=axes,
-        name=folder.resolve().name,
-        source=folder.name,
-    )
-    if counted.rest:
-        ds.attrs["rest"] = counted.rest
-    return ds.assign_coords({n: ("booth", texts) for n, texts in roll.notes.items() if n not in ds.variables})
-
-
-def _categories(codes: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
-    """Labels of codes [..., d]; blank for -1."""
-    labels = [np.array([*axis.categories, ""], dtype=np.str_)[codes[..., d]] for d, axis in enumerate(axes)]
-    return np.stack(labels, axis=-1)
-
-
-def _previous(roll: returns.Roll, parties: Sequence[str]) -> np.ndarray:
-    """Previous shares of the parties, NaN for those without a column."""
-    shares = np.full((len(roll.labels), len(parties)), np.nan)
-    for label, values in roll.previous.items():
-        party = party_label(label)
-        if party not in parties:
-            raise data_error(
-                f"unknown party {label!r}",
-                where=roll.batch.file,
-                row=1,
-                column=f"{returns.PREVIOUS}{label}",
-                expected="a party of candidates.csv",
-                mend=f"{near(label, parties)}; or remove the column",
-            )
-        shares[:, parties.index(party)] = values
-    return shares
