@@ -97,7 +97,7 @@ def test_counts_that_leave_some_of_the_total():
     frame = COUNTS.assign(total=[510, 505, 500, 300])
     units = read(frame.assign(white=frame["white"] + [10, 5, 0, 0]), total="total")
     assert units["column_margin"].values[:, 2].tolist() == [10, 5, 0, 0]
-    with pytest.raises(ElectionDataError, match="row 0, unit 'a' of 'all': rows add up to 500, the total is 400"):
+    with pytest.raises(ElectionDataError, match="row 0, unit 'a' of 'all': rows add up to 500, the total to 400"):
         read(frame.assign(total=[400, 505, 500, 300]), total="total")
 
 
@@ -245,3 +245,11 @@ def test_many_units_take_seconds():
     text = frame.assign(unit=[f"p{i}" for i in range(len(frame))], total=500).to_csv(index=False)
     units = read(pd.read_csv(io.StringIO(text)), total="total")
     assert (units["row_margin"].values == frame[["white", "black"]].values).all()
+
+
+def test_a_total_of_shares_is_told_by_its_voters():
+    frame = shares(digits=3)
+    whole = frame[NAMES].mul(frame["total"], axis=0).sum() / frame["total"].sum()
+    last = pd.DataFrame([{"precinct": "e", "total": frame["total"].sum(), **whole.round(3)}])
+    with pytest.raises(ElectionDataError, match="row 4, unit 'e' of 'all': it adds up the units above it"):
+        read(pd.concat([frame, last], ignore_index=True), total="total")

@@ -34,12 +34,19 @@ def settle_totals(draft: Draft, options: UnitsOptions, total: str | None) -> Dra
 
 
 class _Parts(NamedTuple):
-    """A side as parts of a total: share of each option [N, K], of none of them [N], and what the file's shares are of:
-    1, or 100 of percentages; None where it has counts."""
+    """A side as parts of a total.
+
+    Attributes:
+        share: of each option, [N, K]; votes where the file has counts.
+        left: the share of none of them, [N].
+        scale: what the file's shares are of: 1, or 100 of percentages; None where it has counts.
+        of: total or electors.
+    """
 
     share: np.ndarray
     left: np.ndarray
     scale: float | None
+    of: str
 
 
 def scale_of(votes: np.ndarray, total: np.ndarray | None = None) -> float | None:
@@ -63,40 +70,31 @@ def scale_of(votes: np.ndarray, total: np.ndarray | None = None) -> float | None
 
 def _with_total(draft: Draft, rest: str, usual: str | None) -> Draft:
     """Counts of shares and of percentages, and an option for who is in the total and on no side."""
-    if draft.total is None:
+    total, electors = draft.total, draft.electors
+    if total is None:
         _refuse_shares(draft, usual)
         return draft
-    electors = draft.electors
-    base = {which: draft.total for which in _WHICH}
-    if electors is not None and draft.kind == "groups":
-        base["rows"] = electors
-    open_end = electors is not None and bool((electors == draft.total).all())  # what is left of columns did not vote
-    scales = [scale_of(side.votes, base[which]) for which, side in zip(_WHICH, _sides(draft), strict=True)]
+    base = [electors if electors is not None and draft.kind == "groups" else total, total]
+    closed = [False, electors is not None and bool((electors == total).all())]  # these leave who did not vote
+    scales = [scale_of(side.votes, of) for side, of in zip(_sides(draft), base, strict=True)]
     if 100.0 in scales and None in scales and _sides(draft)[scales.index(None)].votes.max() <= 100:
         scales = [100.0, 100.0]
-    parts = {which: _parts(draft, which, base[which], scale) for which, scale in zip(_WHICH, scales, strict=True)}
-    notes = [
-        f"{which} are {'percentages' if own.scale == 100 else 'shares'} and multiplied by the"
-        f" {'electors' if base[which] is electors else 'total'} of the unit"
-        for which, own in parts.items()
-        if own.scale is not None
-    ]
-    if rest == "drop" and (parts["columns"].left > 0).any():
-        share = 1 - parts["columns"].left
-        base = {which: _rounded(base[which] * share, base[which]) for which in _WHICH}
-    votes, left = {}, {}
-    for which, own, side in zip(_WHICH, parts.values(), _sides(draft), strict=True):
-        closed = own._replace(left=np.zeros_like(own.left)) if rest == "drop" else own
-        votes[which], left[which] = _counted(side.votes, closed, base[which])
-    for which, own in parts.items():
-        if (own.left > 0).any() and not (open_end and which == "columns"):
-            notes.append(_said(draft, which, own.left, rest))
-    found = replace(
-        draft, rows=replace(draft.rows, votes=votes["rows"]), columns=replace(draft.columns, votes=votes["columns"])
-    ).noted(*notes)
-    for which in _WHICH:
-        if (left[which] > 0).any() and not (open_end and which == "columns"):
-            found = _plus(found, which, left[which], OTHERS)
+    parts = [_parts(draft, k, base[k], scales[k]) for k in range(2)]
+    if rest == "drop" and (parts[1].left > 0).any():
+        less = [of * (1 - parts[1].left) for of in base]
+        base = [np.rint(part) if (of == np.floor(of)).all() else part for part, of in zip(less, base, strict=True)]
+    found, left = draft, []
+    for which, side, own, of in zip(_WHICH, _sides(draft), parts, base, strict=True):
+        if own.scale is not None:
+            said = "percentages" if own.scale == 100 else "shares"
+            found = found.noted(f"{which} are {said} and multiplied by the {own.of} of the unit")
+        votes, more = _counted(side.votes, own, of, drop=rest == "drop")
+        found = _changed(found, which, votes)
+        left.append(more)
+    for k, which in enumerate(_WHICH):
+        if (parts[k].left > 0).any() and not closed[k]:
+            found = found.noted(_said(draft, which, parts[k].left, rest))
+            found = _plus(found, which, left[k], OTHERS) if rest == "others" else found
     return found
 
 
@@ -123,42 +121,38 @@ def _refuse_shares(draft: Draft, usual: str | None) -> None:
         )
 
 
-def _parts(draft: Draft, which: str, base: np.ndarray, scale: float | None) -> _Parts:
-    votes = getattr(draft, which).votes
+def _parts(draft: Draft, k: int, base: np.ndarray, scale: float | None) -> _Parts:
+    """A side as parts of what it is a part of."""
+    votes, which = _sides(draft)[k].votes, _WHICH[k]
     sums = votes.sum(axis=1)
-    of = np.maximum(base, 1e-300)
-    there = "electors" if base is draft.electors else "the total"
+    of = "electors" if base is draft.electors else "total"
     if scale is None:
+        more = "" if k else ", or pass electors= if rows hold all electors"
         draft.refuse(
             disagree(sums, base) & (sums > base),
-            lambda i: f"{which} add up to {sums[i]:g}, {there} {'are' if there == 'electors' else 'is'} {base[i]:g}",
+            lambda i: f"{which} add up to {sums[i]:g}, the {of} to {base[i]:g}",
             "no more voters than there are",
-            "correct the unit"
-            if which == "columns"
-            else "correct the unit, or pass electors= if rows hold all electors",
+            f"correct the unit{more}",
         )
-        left = np.where(disagree(sums, base), 1 - sums / of, 0.0)
-        return _Parts(votes / of[:, None], np.where(base > 0, left, 0.0), None)
+        left = np.divide(base - sums, base, out=np.zeros(len(sums)), where=disagree(sums, base))
+        return _Parts(votes, left, None, of)
     # Shares are rounded: to how many digits tells by how much they may miss the whole.
     digits = next((d for d in range(8) if np.abs(np.round(votes, d) - votes).max() < 1e-9), 8)
     slack = votes.shape[1] * 0.5 * 10.0**-digits / scale + 1e-9
-    share = votes / scale
-    sums = share.sum(axis=1)
+    sums = sums / scale
     draft.refuse(
         (sums > 1 + max(slack, ABOUT)) | ((sums == 0) & (base > 0)),
         lambda i: f"{which} are shares that add up to {sums[i] * scale:g}",
         f"at most {scale:g}, and more than 0",
     )
-    left = np.where((1 - sums > slack) & (sums > 0), 1 - sums, 0.0)
-    return _Parts(share / np.maximum(sums + left, 1e-300)[:, None], left, scale)
+    return _Parts(votes / scale, np.where((1 - sums > slack) & (sums > 0), 1 - sums, 0.0), scale, of)
 
 
-def _counted(votes: np.ndarray, own: _Parts, base: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _counted(votes: np.ndarray, own: _Parts, base: np.ndarray, *, drop: bool) -> tuple[np.ndarray, np.ndarray]:
     """Counts [N, K] of a side, and of what is left [N]; together the base, in whole numbers where it is in such."""
     if own.scale is None:
-        sums = votes.sum(axis=1)
-        return votes, np.where(own.left > 0, np.maximum(base - sums, 0), 0)
-    full = np.column_stack([own.share, own.left])
+        return votes, np.where(own.left > 0, np.maximum(base - votes.sum(axis=1), 0), 0)
+    full = np.column_stack([own.share, 0 * own.left if drop else own.left])
     full /= np.maximum(full.sum(axis=1, keepdims=True), 1e-300)
     found = apportioned(full, base) if (base == np.floor(base)).all() else full * base[:, None]
     return found[:, :-1], found[:, -1]
@@ -172,11 +166,6 @@ def apportioned(share: np.ndarray, total: np.ndarray) -> np.ndarray:
     rank = np.argsort(np.argsort(found - exact, axis=1, kind="stable"), axis=1, kind="stable")
     found += (rank < lack[:, None]) & (total > 0)[:, None]
     return found
-
-
-def _rounded(values: np.ndarray, like: np.ndarray) -> np.ndarray:
-    """Values in whole numbers, where others are."""
-    return np.rint(values).astype(np.int64) if (like == np.floor(like)).all() else values
 
 
 def _said(draft: Draft, which: str, left: np.ndarray, rest: str) -> str:
@@ -202,8 +191,9 @@ def _without_missing(draft: Draft) -> Draft:
     note = f"{int(missing.sum())} of {len(missing)} units with suppressed cells are left out"
     data_warning(note, where=draft.where, row=int(draft.lines[missing.argmax()]))
     found = draft.take(~missing)
-    rows, columns = (replace(side, votes=whole(side.votes)) for side in _sides(found))
-    return replace(found, rows=rows, columns=columns).noted(note)
+    for which, side in zip(_WHICH, _sides(found), strict=True):
+        found = _changed(found, which, whole(side.votes))
+    return found.noted(note)
 
 
 def _without_sums(draft: Draft, handling: Handling | None) -> Draft:
@@ -218,7 +208,12 @@ def _without_sums(draft: Draft, handling: Handling | None) -> Draft:
     starts = np.flatnonzero(np.diff(draft.of, prepend=-1))
     for start, end in zip(starts, [*starts[1:], len(margins)], strict=True):
         if end - start > 2:
-            total[start:end] |= sums_above(margins[start:end])
+            some = slice(start, end)
+            total[some] |= sums_above(margins[some])
+            if draft.total is not None:  # shares are rounded: by less than a voter for each unit above
+                above = np.cumsum(margins[some], axis=0) - 2 * margins[some]
+                near = (np.abs(above) <= np.arange(end - start)[:, None]).all(axis=1)
+                total[some] |= near & sums_above(np.stack([draft.total[some]] * 2, axis=1))
     if handling != "drop":
         draft.refuse(
             total,
@@ -293,7 +288,7 @@ def _with_equal_totals(draft: Draft, *, rescale: bool) -> Draft:
     )
     if apart[i] > LOUD:
         data_warning(f"{note} ({draft.unit(i)})", where=draft.where, row=int(draft.lines[i]))
-    return replace(draft, rows=replace(draft.rows, votes=votes)).noted(note)
+    return _changed(draft, "rows", votes).noted(note)
 
 
 def _without_empty(draft: Draft) -> Draft:
@@ -311,6 +306,12 @@ def _without_empty(draft: Draft) -> Draft:
 
 def _sides(draft: Draft) -> tuple[Side, Side]:
     return draft.rows, draft.columns
+
+
+def _changed(draft: Draft, which: str, votes: np.ndarray, **more: Any) -> Draft:
+    """The units with other votes on one side."""
+    side: dict[str, Any] = {which: replace(getattr(draft, which), votes=votes, **more)}
+    return replace(draft, **side)
 
 
 def _plus(draft: Draft, which: str, votes: np.ndarray, name: str) -> Draft:
@@ -335,8 +336,7 @@ def _plus(draft: Draft, which: str, votes: np.ndarray, name: str) -> Draft:
         left = np.expand_dims(np.maximum(other.votes - truth.sum(axis=axis), 0), axis)
         truth = np.concatenate([truth, left], axis=axis)
     names, parties = [[*own, name] for own in side.names], [[*own, ""] for own in side.parties]
-    changed: dict[str, Any] = {which: replace(side, names=names, parties=parties, votes=grown)}
-    return replace(draft, unit_truth=truth, **changed)
+    return replace(_changed(draft, which, grown, names=names, parties=parties), unit_truth=truth)
 
 
 def _unlike(draft: Draft, bad: np.ndarray, sums: tuple[str, np.ndarray], electors: np.ndarray, expected: str) -> None:
