@@ -174,10 +174,9 @@ def coded(table: pa.Table, name: str) -> Coded:
 
 def one_dictionary(column: pa.ChunkedArray) -> pa.DictionaryArray:
     """A column as codes of its different values."""
-    if not pa.types.is_dictionary(column.type):
-        column = arrow.dictionary_encode(column)
-    whole = column.unify_dictionaries().combine_chunks()
-    return whole.chunk(0) if isinstance(whole, pa.ChunkedArray) else whole
+    if not pa.types.is_dictionary(column.type):  # in one piece, as codes of pieces would have to be made one again
+        return pa.concat_arrays(column.chunks or [pa.array([], column.type)]).dictionary_encode()
+    return pa.concat_arrays(column.unify_dictionaries().chunks or [pa.array([], column.type)])
 
 
 def whole_numbers(table: pa.Table, name: str, place: str) -> np.ndarray | None:

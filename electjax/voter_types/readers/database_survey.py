@@ -147,12 +147,18 @@ def choices(table: pa.Table) -> tuple[Coded, int]:
     candidate, party = coded(table, "candidate"), coded(table, "party")
     labels = list(dict.fromkeys([NO_VOTE, OVERVOTE, WRITE_IN, BLANK, _OTHER, *filter(None, party.texts)]))
     number = {label: k for k, label in enumerate(labels)}
-    special = np.array([number.get(_SPECIAL.get(fold(text), ""), -1) for text in candidate.texts])[candidate.codes]
-    none = (special < 0) & np.array([not text for text in party.texts])[party.codes]
-    unnamed = none & np.array([not text for text in candidate.texts])[candidate.codes]
-    by_party = party.of(number, number[_OTHER])
-    codes = np.where(special >= 0, special, np.where(unnamed, number[BLANK], by_party))
-    return Coded(codes, labels), int(none.sum() - unnamed.sum())
+    sides = np.array([number.get(text, number[_OTHER]) for text in party.texts], np.int16)
+    option = np.repeat(sides[None], len(candidate.texts), axis=0)  # of each candidate with each party
+    alone = np.zeros(option.shape, bool)
+    for k, text in enumerate(candidate.texts):
+        special = _SPECIAL.get(fold(text), "")
+        if special:
+            option[k] = number[special]
+        elif text:
+            alone[k] = [not side for side in party.texts]
+        else:
+            option[k, [not side for side in party.texts]] = number[BLANK]
+    return Coded(option[candidate.codes, party.codes], labels), int(alone[candidate.codes, party.codes].sum())
 
 
 def label(county: County, text: str, name: str, options: TextOptions) -> str:
