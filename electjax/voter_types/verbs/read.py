@@ -38,8 +38,11 @@ def read(source: Any, *, options: ReadOptions) -> xr.Dataset:
     - tables as poLCA and StepMix take them: whole numbers from 1, NA where missing, a column count, freq or weight.
     - long tables, one row per vote: voter, office, choice[, menu][, weight][, party of the choice][, covariates].
     - cast-vote records exported by Dominion systems (CSV, with its four rows of names or with two; JSON as a folder, a
-      zip, or CvrExport.json beside its manifests), by Clear Ballot (CSV), ES&S (workbook or CSV) and Hart (XML);
-      NIST 1500-103 (JSON and XML); the Parquet database of cast-vote records of 2020.
+      zip, or CvrExport.json beside its manifests), by Clear Ballot (CSV), ES&S (workbook or CSV) and Hart (XML, a file
+      for each ballot, in a folder or zip); NIST 1500-103 (JSON and XML, one report or several).
+    - the database of cast-vote records of 2020: Parquet in folders state=/county_name=, of which `where` on these two
+      reads only what it names. Ballots are unique ones with a `weight`, relative to the vote for president unless
+      `scheme` says "options"; menus are the parties with a vote in the voter's district; `cluster="county_name"`.
     - netCDF files and Zarr folders by `voter_types.save`; a Zarr folder is read when its values are used.
 
     A table is delimited text (packed or not), a workbook, Parquet, or a pandas, polars or Arrow table. NA, null and
@@ -95,7 +98,7 @@ def stream(source: Any, *, options: StreamOptions) -> Iterator[xr.Dataset]:
 
     Args:
         source: a Dataset (also one that is read lazily), a Zarr folder or netCDF file by `voter_types.save`, a wide
-            CSV, or cast-vote records in Dominion's CSV.
+            table, cast-vote records in CSV, or a database of them in Parquet, which is recoded, county by county.
 
     Returns:
         An iterator over Datasets of ballots, in the order of the file.
@@ -121,7 +124,7 @@ def stream(source: Any, *, options: StreamOptions) -> Iterator[xr.Dataset]:
         raise data_error(
             "one voter's votes may lie far apart in this format",
             where=found.path.name,
-            expected="a Zarr folder, netCDF, a wide table or cast-vote records in CSV",
+            expected="a Zarr folder, netCDF, a wide table, cast-vote records in CSV or a database of them",
             mend="save it once: voter_types.save(voter_types.read(path), 'ballots.zarr')",
         )
     return reader.stream(found, _listed(options), options.chunk)
