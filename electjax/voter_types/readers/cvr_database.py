@@ -108,7 +108,7 @@ def read_database(source: Source, options: ReadOptions) -> xr.Dataset:
     before = float(ds["weight"].sum())
     ds = _collapsed(_recoded(ds.drop_vars("row"), found, options, scheme))
     dropped = before - float(ds["weight"].sum())
-    said = f"{ds['weight'].sum():.0f} voters are {ds.sizes['voter']} different ballots with weights; stream keeps each"
+    said = f"{ds['weight'].sum():.0f} voters are {ds.sizes['voter']} different ballots with weights (stream keeps each)"
     attrs = {"overvotes": overvotes} | ({"dropped_voters": int(dropped)} if "dropped_voters" in ds.attrs else {})
     return checked(ds.assign_attrs(attrs | {"notes": "; ".join([*found.notes, said])}))
 
