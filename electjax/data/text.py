@@ -290,6 +290,8 @@ def regular(path: Path, layout: Layout, size: int = 1 << 22) -> Iterator[list[pa
         if not place:
             return
         width = len(next(csv.reader([place], delimiter=layout.delimiter)))
+        if width < len(layout.names):
+            raise Irregular
         names = [str(p) for p in range(width)]
         kind = pa.dictionary(pa.int32(), pa.string())
         rows = 0
@@ -310,7 +312,7 @@ def regular(path: Path, layout: Layout, size: int = 1 << 22) -> Iterator[list[pa
                 yield columns[: len(layout.names)]
         except pa.ArrowInvalid:
             raise Irregular from None
-        if width < len(layout.names) or rows != source.count + (source.last != b"\n") + 1:
+        if rows != source.count + (source.last != b"\n") + 1:
             raise Irregular
 
 

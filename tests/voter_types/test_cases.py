@@ -257,7 +257,7 @@ def test_ballots_that_are_alike_and_sums(tmp_path):
     assert "row 5" in fault(summed, totals="refuse")
     years = write(tmp_path, "voter,year,A\n1,2016,x\n2,2020,y\n3,2020,x\n")
     assert "several elections: 2016, 2020" in fault(years)
-    assert quietly(years, where={"year": 2020}).sizes["voter"] == 2
+    assert votes(quietly(years, where={"year": 2020})) == [["y"], ["x"]]
 
 
 def test_options_of_tables(tmp_path):
@@ -266,7 +266,7 @@ def test_options_of_tables(tmp_path):
     path.write_bytes(text.encode("cp1252"))
     options = {"columns": {"voter": "no", "weight": "Gewicht", "Mayor": "Bürgermeister"}, "where": {"Ort": "N"}}
     for ballots in (quietly(path, **options), *voter_types.stream(path, chunk=9, **options)):
-        assert votes(ballots) == [["Ann"], ["Bob"]] if "Ort" not in ballots["office"].values else True
+        assert votes(ballots) == [["Ann"], ["Bob"]]
         assert ballots["weight"].values.tolist() == [1.5, 2]
         assert ballots["row"].values.tolist() == [3, 4]
         assert "'Gewicht' is weight" in ballots.attrs["notes"]

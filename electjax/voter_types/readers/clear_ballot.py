@@ -14,7 +14,7 @@ import xarray as xr
 from electjax.data.table import Table, fold
 from electjax.voter_types.options import TextOptions
 from electjax.voter_types.readers.columns import Block, ballots_of
-from electjax.voter_types.readers.common import Contest, Reader, Source, ballot_attrs
+from electjax.voter_types.readers.common import Contest, Reader, Source, ballot_attrs, with_voters
 
 _NAME = "Clear Ballot CSV"
 _CHOICE = re.compile(
@@ -37,8 +37,7 @@ def read_clear_ballot(source: Source, options: TextOptions) -> xr.Dataset:
 
 def stream_clear_ballot(source: Source, options: TextOptions, size: int) -> Iterator[xr.Dataset]:
     """The ballots of the export in chunks of `size` rows."""
-    for table in source.tables(size):
-        yield _ballots(table, options)
+    return with_voters(_ballots(table, options) for table in source.tables(size))
 
 
 def _ballots(table: Table, options: TextOptions) -> xr.Dataset:

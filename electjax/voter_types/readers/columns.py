@@ -24,11 +24,7 @@ class Block(NamedTuple):
 
 
 def ballots_of(
-    table: Table,
-    blocks: Sequence[Block],
-    leading: Sequence[int],
-    options: TextOptions,
-    attrs: dict[str, Any],
+    table: Table, blocks: Sequence[Block], leading: Sequence[int], options: TextOptions, attrs: dict[str, Any]
 ) -> xr.Dataset:
     """Ballots of a table.
 
@@ -41,6 +37,11 @@ def ballots_of(
     """
     contests = [block.contest for block in blocks]
     chosen = chosen_contests(contests, options, table.file)
+    for j in chosen:
+        if not blocks[j].options:
+            mend = "export the records again"
+            problem = f"contest {contests[j].name!r} has no column of a first rank"
+            raise table.fault(problem, expected="columns of candidates, such as 'Ann(1)'", mend=mend)
     cast = _cast(table, [blocks[j] for j in chosen], options)
     voters = replace(table, columns=tuple(table.columns[p] for p in leading))
     return finish_ballots(cast_ballots(contests, chosen, cast, options, attrs), voters, options)

@@ -5,7 +5,7 @@ A reader is a file of this folder that declares READERS; `voter_types.read` find
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -309,4 +309,10 @@ def finish_ballots(
     sentences += [*said_of_voters(table, voters, stay), *unused]
     if said := "; ".join(dict.fromkeys(filter(None, sentences))):
         ds = ds.assign_attrs(notes=said)
-    return checked(complete(ds, table, voters, options.incomplete), invalid=options.invalid)
+    ds = complete(ds, table, voters, options.incomplete)
+    return ds if table.of and not ds.sizes["voter"] else checked(ds, invalid=options.invalid)
+
+
+def with_voters(parts: Iterable[xr.Dataset]) -> Iterator[xr.Dataset]:
+    """The parts of a stream of which some voters are left."""
+    return (part for part in parts if part.sizes["voter"])

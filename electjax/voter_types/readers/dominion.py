@@ -20,7 +20,7 @@ from electjax.data.table import Table
 from electjax.data.text import Layout, head_of
 from electjax.voter_types.options import TextOptions
 from electjax.voter_types.readers.columns import Block, ballots_of
-from electjax.voter_types.readers.common import Contest, Reader, Source, ballot_attrs, contest_name
+from electjax.voter_types.readers.common import Contest, Reader, Source, ballot_attrs, contest_name, with_voters
 
 _IDENTITY = ["cvrnumber", "tabulatornum"]
 _NAME = "Dominion CSV"
@@ -53,10 +53,9 @@ def read_cvr_csv(source: Source, options: TextOptions) -> xr.Dataset:
 def stream_cvr_csv(source: Source, options: TextOptions, size: int) -> Iterator[xr.Dataset]:
     """The ballots of the export in chunks of `size` rows."""
     export = _export(source)
-    for table in stream_tables(source.path, size, options, blank_rows=True, layout=export.layout):
-        ballots = _ballots(table, export, options)
-        if ballots is not None:
-            yield ballots
+    tables = stream_tables(source.path, size, options, blank_rows=True, layout=export.layout)
+    parts = (_ballots(table, export, options) for table in tables)
+    return with_voters(part for part in parts if part is not None)
 
 
 def _export(source: Source) -> _Export:

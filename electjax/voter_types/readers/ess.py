@@ -12,7 +12,7 @@ import xarray as xr
 
 from electjax.data.table import Table, fold
 from electjax.voter_types.options import TextOptions
-from electjax.voter_types.readers.common import Reader, Source, finish_ballots
+from electjax.voter_types.readers.common import Reader, Source, finish_ballots, with_voters
 from electjax.voter_types.readers.labelled import label_ballots, labelled_votes, office_columns
 from electjax.voter_types.readers.voters import of_voters, voter_columns
 
@@ -40,8 +40,7 @@ def read_ess(source: Source, options: TextOptions) -> xr.Dataset:
 
 def stream_ess(source: Source, options: TextOptions, size: int) -> Iterator[xr.Dataset]:
     """The ballots of the export in chunks of `size` rows."""
-    for table in source.tables(size):
-        yield _ballots(source, table, options)
+    return with_voters(_ballots(source, table, options) for table in source.tables(size))
 
 
 def _ballots(source: Source, table: Table, options: TextOptions) -> xr.Dataset:

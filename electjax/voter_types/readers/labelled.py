@@ -41,6 +41,7 @@ _VOTERS = frozenset(
             "ballottype",
         ),
         *("ballotstyleid", "batch", "batchid", "tabulator", "tabulatornum", "countinggroup", "precinctportion"),
+        *("state", "year", "date", "election", "electiondate", "electiontype", "stage"),
     )
 )
 
@@ -72,9 +73,10 @@ def office_columns(source: Source, table: Table, taken: set[int], options: TextO
                 raise table.fault(why, position=position, expected="the options of an office", mend=mend)
         return asked
     found = []
+    others = _VOTERS | set(map(fold, options.where))
     for position in range(len(table.columns)):
         name = table.names[position]
-        if position in taken or fold(name) in _VOTERS:
+        if position in taken or fold(name) in others:
             continue
         if why := _no_office(table, position, options.scheme):
             source.warn_once(

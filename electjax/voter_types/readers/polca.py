@@ -11,7 +11,7 @@ from electjax.data.numbers import is_missing
 from electjax.data.table import fold
 from electjax.data.vocabulary import words_of
 from electjax.voter_types.options import TextOptions
-from electjax.voter_types.readers.common import Reader, Source
+from electjax.voter_types.readers.common import Reader, Source, with_voters
 from electjax.voter_types.readers.wide import build
 
 _NAME = "poLCA"
@@ -23,7 +23,7 @@ def is_polca(source: Source) -> bool:
     given = source.options
     if not source.header or any(name.casefold().startswith(("y_", "m_")) for name in source.header):
         return False
-    named = (given.weight, given.cluster, given.top, *(given.covariates or ()))
+    named = (given.weight, given.cluster, given.top, *(given.covariates or ()), *given.where)
     voters = {fold(word) for word in (*words_of("weight"), *words_of("voter"), *filter(None, named))}
     offices = [p for p, name in enumerate(source.names) if name and name not in voters]
     texts = [{row[p] for row in source.sample if len(row) > p and not is_missing(row[p])} for p in offices]
@@ -39,8 +39,7 @@ def read_polca(source: Source, options: TextOptions) -> xr.Dataset:
 
 def stream_polca(source: Source, options: TextOptions, size: int) -> Iterator[xr.Dataset]:
     """The rows of the table in chunks of `size`."""
-    for table in source.tables(size):
-        yield build(source, table, options, _NAME, "missing")
+    return with_voters(build(source, table, options, _NAME, "missing") for table in source.tables(size))
 
 
 READERS = [Reader(_NAME, 8, is_polca, read_polca, stream_polca)]

@@ -16,7 +16,7 @@ from electjax.data.rows import one_election
 from electjax.data.table import Table
 from electjax.voter_types.ballots import MISSING, SPLIT, TICKET, menu_kinds
 from electjax.voter_types.options import Blank, TextOptions
-from electjax.voter_types.readers.common import Reader, Source, ballot_attrs, finish_ballots
+from electjax.voter_types.readers.common import Reader, Source, ballot_attrs, finish_ballots, with_voters
 from electjax.voter_types.readers.labelled import label_ballots, labelled_votes, office_columns
 from electjax.voter_types.readers.voters import VoterColumns, of_voters, voter_columns
 
@@ -32,8 +32,7 @@ def read_wide(source: Source, options: TextOptions) -> xr.Dataset:
 
 def stream_wide(source: Source, options: TextOptions, size: int) -> Iterator[xr.Dataset]:
     """The voters of a wide table in chunks; labels are coded as in the whole file, which takes a pass of its own."""
-    for table in source.tables(size):
-        yield build(source, table, options)
+    return with_voters(build(source, table, options) for table in source.tables(size))
 
 
 def build(
