@@ -151,7 +151,14 @@ def test_shares_of_whole_totals_add_up(seed, options):
     total = rng.integers(0, 1000, 20)
     found = apportioned(share, total)
     assert (found.sum(axis=1) == total).all()
-    assert (np.abs(found - share * total[:, None]) < 1).all()
+    assert (np.abs(found - share * total[:, None]) < 1 + 1e-9).all()
+    assert (found >= 0).all()
+    counts = rng.integers(0, 300, (20, options))
+    counts[:, 0] += 1
+    sums = counts.sum(axis=1)
+    assert (apportioned(np.round(counts / sums[:, None], 5), sums) == counts).all()
+    few = np.tile([0.0015, 0.5, 0.4985], (1000, 1))  # a group with .3 voters in each of 1000 units
+    assert abs(apportioned(few, np.full(1000, 200)).sum(axis=0) - few.sum(axis=0) * 200).max() < 3
 
 
 def test_two_matrices_are_joined_by_name_or_by_order(tmp_path):
@@ -173,6 +180,14 @@ def test_two_matrices_are_joined_by_name_or_by_order(tmp_path):
     assert "are joined by order, as not both name them" in said(by_order)
     assert electjax.ecological.read([*arrays]).sizes["row"] == 2
     assert read((groups, candidates), where={"precinct": ["a", "c"]}).sizes["unit"] == 2
+    areas = groups.assign(district=["n", "n", "s", "s"], precinct=["a", "b", "a", "b"])
+    more = candidates.assign(district=["n", "n", "s", "s"], precinct=["a", "b", "a", "b"]).iloc[::-1]
+    assert electjax.ecological.read((areas, more), kind="groups")["unit"].values.tolist() == [
+        "n/a",
+        "n/b",
+        "s/a",
+        "s/b",
+    ]
     totals = (shares()[["precinct", "total", *SIDES["rows"]]], shares()[["precinct", *SIDES["columns"]]])
     assert electjax.ecological.read(totals, total="total").equals(plain)
 

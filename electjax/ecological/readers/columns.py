@@ -27,13 +27,12 @@ _LIKE_CONTESTS = ("county", "district", "constituency", "electorate", "province"
 
 
 def open_table(source: Any, options: UnitsOptions, *, other: bool = False) -> Table:
-    """A table of units; or another one about them, in which names and conditions count that it knows."""
+    """A table of units; or another one about them, in which those names and conditions count that it knows."""
     given = {item.name: getattr(options, item.name) for item in fields(TableOptions)}
     names = options.columns if isinstance(options.columns, Mapping) else {}
     if not other:
         return read_table(source, TableOptions(**given | {"columns": names}), rows="units")
-    given |= {"columns": {}, "where": {}, "header": None, "sheet": None}
-    table = read_table(source, TableOptions(**given))
+    table = read_table(source, TableOptions(**given | {"columns": {}, "where": {}}))
     table = table.renamed({ours: theirs for ours, theirs in names.items() if table.has(theirs)})
     return select(table, {name: value for name, value in options.where.items() if table.has(name)})
 

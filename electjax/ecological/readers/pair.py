@@ -11,7 +11,7 @@ from electjax.data.errors import data_error, suggest
 from electjax.data.rows import ELECTIONS, row_keys
 from electjax.data.table import Table, make_table
 from electjax.ecological.options import ReadOptions
-from electjax.ecological.readers.columns import UNIT, UNIT_NAME, contest_columns, open_table
+from electjax.ecological.readers.columns import UNIT, UNIT_NAME, contest_columns, open_table, theirs
 
 _WHICH = ("rows", "columns")
 
@@ -96,7 +96,7 @@ def _margins(table: Table, given: ReadOptions, names: Sequence[str] | None) -> l
         return [table.asked(name, "rows or columns") for name in names]
     words = [*UNIT, *UNIT_NAME, *ELECTIONS, *filter(None, [given.unit, given.total, given.electors])]
     aside = {p for name in words if (p := table.find(name)) is not None}
-    aside |= set(contest_columns(table, given.contest if given.contest and table.has(given.contest) else None))
+    aside |= set(contest_columns(table, theirs(table, given.contest)))
     found = [p for p in range(len(table.columns)) if p not in aside and table.is_numeric(p)]
     if not found:
         raise data_error(
@@ -107,13 +107,17 @@ def _margins(table: Table, given: ReadOptions, names: Sequence[str] | None) -> l
 
 def _in_order(first: Table, second: Table, given: ReadOptions) -> tuple[Table, str]:
     """The second table with its rows as those of the first, and how they were joined."""
-    keys = []
-    for table in (first, second):
-        unit = table.find(*filter(None, [given.unit]), *UNIT_NAME, *UNIT)
-        contest = contest_columns(table, given.contest if given.contest and table.has(given.contest) else None)
-        keys.append(None if unit is None else [*contest, unit])
-    texts = [None if key is None else _joined(table, key) for table, key in zip((first, second), keys, strict=True)]
-    if texts[0] is None or texts[1] is None or len(keys[0] or ()) != len(keys[1] or ()):
+    both = (first, second)
+    units = [table.find(*filter(None, [given.unit]), *UNIT_NAME, *UNIT) for table in both]
+    areas = [
+        [p for p in contest_columns(table, theirs(table, given.contest)) if other.has(table.names[p])]
+        for table, other in zip(both, both[::-1], strict=True)
+    ]
+    texts = [
+        _joined(table, [*area, unit]) if unit is not None else None
+        for table, area, unit in zip(both, areas, units, strict=True)
+    ]
+    if texts[0] is None or texts[1] is None:
         if len(first) != len(second):
             problem = f"{len(first)} rows and {len(second)} in {second.file}"
             mend = "add a column that names the unit to both, or complete one"
@@ -149,7 +153,6 @@ def _in_order(first: Table, second: Table, given: ReadOptions) -> tuple[Table, s
 
 def _joined(table: Table, positions: Sequence[int]) -> np.ndarray:
     """A text for each row: what names its contest and unit."""
-    keys, first, inverse = np.unique(row_keys(table, positions), return_index=True, return_inverse=True)
+    _, first, inverse = np.unique(row_keys(table, positions), return_index=True, return_inverse=True)
     said = [" / ".join(table.columns[p].at(int(row)) for p in positions) for row in first]
-    assert len(keys) == len(said)
     return np.array(said, dtype=np.str_)[inverse]

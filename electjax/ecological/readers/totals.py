@@ -16,6 +16,8 @@ from electjax.ecological.schema import DID_NOT_VOTE, disagree, whole
 LOUD = 0.03  # of a unit's voters: rows that are scaled by more are worth a warning
 MUCH = 0.05  # the same of what margins leave of a total, which the caller named
 ABOUT = 0.01  # of a total: what shares may exceed it by
+NEAR = 0.05  # of a voter: shares that give no more than this beside whole numbers come from counts
+GOLDEN = 0.6180339887498949
 _WHICH = ("rows", "columns")
 
 
@@ -159,13 +161,17 @@ def _counted(votes: np.ndarray, own: _Parts, base: np.ndarray, *, drop: bool) ->
 
 
 def apportioned(share: np.ndarray, total: np.ndarray) -> np.ndarray:
-    """Whole numbers [N, K] next to the shares of whole totals [N] that add up to them: largest remainders first."""
+    """Whole numbers [N, K] that add up to whole totals [N], each next to its share of it.
+
+    Where shares come from counts these are found again. Else what is rounded up differs from unit to unit, so that a
+    small group is not rounded to nobody in all of them (systematic sampling, its start the golden ratio's multiples).
+    """
     exact = share * total[:, None]
-    found = np.floor(exact + 1e-9).astype(np.int64)
-    lack = total.astype(np.int64) - found.sum(axis=1)
-    rank = np.argsort(np.argsort(found - exact, axis=1, kind="stable"), axis=1, kind="stable")
-    found += (rank < lack[:, None]) & (total > 0)[:, None]
-    return found
+    counted = np.abs(exact - np.rint(exact)).max(axis=1) <= NEAR
+    start = np.where(counted, 0.5, np.arange(1, len(total) + 1) * GOLDEN % 1)
+    edges = np.minimum(np.floor(np.cumsum(exact, axis=1) + start[:, None]), total[:, None])
+    edges[:, -1] = total
+    return np.diff(edges, axis=1, prepend=0).astype(np.int64)
 
 
 def _said(draft: Draft, which: str, left: np.ndarray, rest: str) -> str:

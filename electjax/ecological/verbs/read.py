@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ def read(source: Source, *, options: ReadOptions) -> xr.Dataset:
     """
     if isinstance(source, xr.Dataset) or _is_saved(source):
         return _made(source, options)
-    asked = options
+    aside = replace(options, header=None, sheet=None)  # of other tables
     if isinstance(source, list | tuple):
         table, options = paired(source, options)
     else:
@@ -95,13 +95,13 @@ def read(source: Source, *, options: ReadOptions) -> xr.Dataset:
     draft = settle_totals(reader.read(table, options), options, None if total is None else table.names[total])
     draft = sum_truth(draft)
     if options.truth is not None and not isinstance(options.truth, Mapping):
-        draft = join_truth(draft, open_table(options.truth, asked, other=True), asked)
+        draft = join_truth(draft, open_table(options.truth, aside, other=True), aside)
     if options.row_traits is not None or options.column_traits is not None:
         rows, columns = (
-            None if traits is None else open_table(traits, asked, other=True)
+            None if traits is None else open_table(traits, aside, other=True)
             for traits in (options.row_traits, options.column_traits)
         )
-        draft = join_traits(draft, rows, columns, asked)
+        draft = join_traits(draft, rows, columns, aside)
     below = MERGE_BELOW if options.merge_below is None else options.merge_below
     stem = Path(source).name.split(".")[0] if isinstance(source, str | os.PathLike) else "units"
     return finished(draft, name=options.name or stem, merge_below=below)
