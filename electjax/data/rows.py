@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from electjax.data.errors import data_warning
-from electjax.data.numbers import looks_numeric, number
+from electjax.data.numbers import looks_numeric, number, parse_numbers
 from electjax.data.reading import Handling
 from electjax.data.table import Column, Table, fold, near
 
@@ -195,8 +195,15 @@ def _adds_up(table: Table, amounts: Sequence[int]) -> np.ndarray:
     """Which rows are the sums of all rows above them, in a table with a row for each district or unit."""
     if not all(map(table.is_numeric, amounts)):
         return np.zeros(len(table), bool)
-    columns = [np.nan_to_num(table.numbers(position)) for position in amounts]
+    columns = [_amounts(table, position) for position in amounts]
     return sums_above(np.stack(columns, axis=1)) if columns else np.zeros(len(table), bool)
+
+
+def _amounts(table: Table, position: int) -> np.ndarray:
+    """A column as counts where it may be; what is wrong with its cells is said where they are read."""
+    texts, style = table.columns[position].texts, table.style
+    found = parse_numbers(texts, whole=True, thousands=style.thousands, suppressed="missing")
+    return np.nan_to_num(found.values)[table.columns[position].codes]
 
 
 def sums_above(amounts: np.ndarray) -> np.ndarray:
