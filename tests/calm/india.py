@@ -41,7 +41,7 @@ def tables(seed: int = 0) -> dict[str, Rows]:
                 )
                 turnout = int(electors * rng.uniform(0.5, 0.7))
                 pull = muslim / 100 * (place != 9)
-                shares = np.array([0.3 + 0.4 * pull, 0.3, 0.35 - 0.3 * pull, 0.02, 0.001])
+                shares = np.array([0.3 + 0.4 * pull, 0.3, 0.35 - 0.3 * pull, 0.02, 0.004])
                 votes = np.floor(shares / shares.sum() * 0.99 * turnout).astype(int)
                 results.append(
                     {"id": len(results) + 1, "ac_id_09": place, f"booth_id{end}": number + (year == 2017)}
