@@ -127,6 +127,8 @@ def test_offices_and_top(folder):
     assert house["office"].values.tolist() == [PRESIDENT, STATE]
     assert house.attrs["top"] == HOUSE
     assert "no office 'Sheriff'" in fault(folder, offices=["Sheriff"])
+    two = voter_types.read(folder, where={"office": [PRESIDENT, HOUSE]}, scheme="options")
+    assert two["office"].values.tolist() == [PRESIDENT, HOUSE]
 
 
 def test_clusters_and_covariates(folder):
@@ -148,6 +150,8 @@ def test_streams_keep_voters_apart(folder):
     assert parts[0]["county_name"].values.tolist() == ["APACHE"] * 3
     assert parts[1]["precinct_medsl"].values.tolist() == ["P2"]
     assert parts[-1]["voter"].values.tolist() == ["a"]
+    with pytest.warns(ElectionDataWarning, match="AZ/PIMA: 1 voters without a vote for DEM or REP"):
+        assert [part.sizes["voter"] for part in voter_types.stream(folder, chunk=1)] == [1] * 6
     whole = voter_types.fit(voter_types.read(folder), types=1, restarts=1)
     from_parts = voter_types.fit(voter_types.stream(folder, chunk=3), types=1, restarts=1)
     by_path = voter_types.fit(folder, types=1, restarts=1)

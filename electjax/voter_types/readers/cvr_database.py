@@ -133,7 +133,10 @@ def stream_database(source: Source, options: TextOptions, size: int) -> Iterator
                 said[_PRECINCT] = strings(precinct.texts)[precinct.codes[first]]
             kept = np.isin(first + 1, ds["row"].values)
             ds = ds.assign_coords({name: ("voter", labels[kept]) for name, labels in said.items()})
-            if scheme == "options" or _aligned(ds, found):
+            if scheme != "options" and not _aligned(ds, found):
+                said_so = f"{len(first)} voters without a vote for {' or '.join(found.parties)} at the top are left out"
+                data_warning(said_so, where=county.place)
+            else:
                 yield _recoded(ds, found, options, scheme).assign_attrs(notes="; ".join(found.notes))
 
 

@@ -18,6 +18,7 @@ from electjax.voter_types.readers.database_files import (
     County,
     coded,
     each_county,
+    wanted,
     whole_numbers,
 )
 from electjax.voter_types.readers.words import NO_VOTE, WRITE_IN
@@ -82,7 +83,8 @@ def survey(
         for name in asked:
             for text in _levels(county, table, name, options):
                 levels[name].setdefault(text, len(levels[name]))
-    offices, top = _offices({office for _, office, _ in votes if office}, options, scheme, file)
+    asked_for = wanted(options.where["office"]) if "office" in options.where else bool
+    offices, top = _offices({office for _, office, _ in votes if asked_for(office)}, options, scheme, file)
     found = _sum(votes, offices)
     known = [name for name in found if name not in (NO_VOTE, OVERVOTE, WRITE_IN, BLANK)]
     order = sorted(known, key=lambda name: (_PARTIES.index(name) if name in _PARTIES else len(_PARTIES), name))
