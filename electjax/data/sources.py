@@ -122,34 +122,21 @@ def stream_tables(
     Arguments and errors are those of `read_table`.
     """
     options = made(TableOptions, {}, where="the table") if options is None else options
-    path = Path(source)
-    layout = layout or layout_of(path, options.encoding, options.header)
-    names = [name or f"column {p}" for p, name in enumerate(layout.names, start=1)]
-    style = Style(options.thousands, options.suppressed, said)
+    layout = layout or layout_of(Path(source), options.encoding, options.header)
 
     def parts() -> Iterator[Table]:
-        for lines, columns in _parts(path, layout):
-            coded = [_coded(column) for column in columns]
-            table = make_table(path.name, lines, names, coded, header=layout.header, style=style)
-            table = without_footnotes(table, blank_rows=blank_rows)
-            yield replace(table, notes=layout.notes).renamed(options.columns)
+        return table_parts(source, options, blank_rows=blank_rows, said=said, layout=layout)
 
-    known: list[dict[str, int] | None] = [{} for _ in names]
-    part, rows = None, 0
+    known: list[dict[str, int] | None] = [{} for _ in layout.names]
+    rows = 0
     for part in parts():
-        table = select_some(part, options.where).compact()
-        rows += len(table)
-        for p, column in enumerate(table.columns):
+        rows += len(part)
+        for p, column in enumerate(part.compact().columns):
             order = known[p]
             if order is not None:
                 for text in column.texts:
                     order.setdefault(text, len(order))
                 known[p] = order if len(order) <= MANY_TEXTS else None
-    if not rows:
-        if part is not None and len(part):
-            select(part, options.where)  # says what there is instead
-        mend = "check the file, or pass header= if the names are elsewhere"
-        raise data_error("no rows after the header", where=path.name, expected="rows", mend=mend)
     kept = [p for p, order in enumerate(known) if layout.names[p] or order is None or any(order)]
     every = [None if order is None else tuple(order) for order in known]
 
@@ -164,7 +151,37 @@ def stream_tables(
         return replace(table, columns=tuple(columns), of=rows)
 
     own = [k for k, p in enumerate(kept) if every[p] is None]
-    yield from _resized((shared(select_some(part, options.where)) for part in parts()), size, own)
+    yield from _resized(map(shared, parts()), size, own)
+
+
+def table_parts(
+    source: str | os.PathLike[str],
+    options: TableOptions,
+    *,
+    blank_rows: bool = False,
+    said: Collection[str] = (),
+    layout: Layout | None = None,
+) -> Iterator[Table]:
+    """The rows of a text file in tables as they are met, each with texts of its own; a part may have no rows."""
+    path = Path(source)
+    layout = layout or layout_of(path, options.encoding, options.header)
+    names = [name or f"column {p}" for p, name in enumerate(layout.names, start=1)]
+    style = Style(options.thousands, options.suppressed, said)
+    rows, whole = 0, None
+    for lines, columns in _parts(path, layout):
+        coded = [_coded(column) for column in columns]
+        table = make_table(path.name, lines, names, coded, header=layout.header, style=style)
+        table = without_footnotes(table, blank_rows=blank_rows)
+        whole = replace(table, notes=layout.notes).renamed(options.columns)
+        part = select_some(whole, options.where)
+        rows += len(part)
+        yield part
+    if rows:
+        return
+    if whole is not None and len(whole):
+        select(whole, options.where)  # says what there is instead
+    mend = "check the file, or pass header= if the names are elsewhere"
+    raise data_error("no rows after the header", where=path.name, expected="rows", mend=mend)
 
 
 def _resized(parts: Iterable[Table], size: int, own: Sequence[int]) -> Iterator[Table]:

@@ -122,9 +122,9 @@ def header_of(
                 raise data_error(
                     f"line {line} is no row of names", where=file, expected="header= in the file", mend=mend
                 )
-        at = [place[line] for line in asked]
-        width = max(p + 1 for k in at for p, cell in enumerate(rows[k][1]) if cell)  # the last names may stand above
-        return asked[-1], _names(rows, at, width), ()
+        several = [place[line] for line in asked]
+        width = max(p + 1 for k in several for p, cell in enumerate(rows[k][1]) if cell)  # the last may stand above
+        return asked[-1], _names(rows, several, width), ()
     filled = [sum(map(bool, row)) for _, row in rows]
     fullest = max(filled)
     at = next(k for k, count in enumerate(filled) if count >= min(2, fullest) and count >= _LIKELY * fullest)
