@@ -79,7 +79,8 @@ def test_trailing_commas_of_a_wide_file():
 CLEAR = (
     "RowNumber,BoxID,BoxPosition,BallotID,PrecinctID,BallotStyleID,Status,Remade,"
     "Choice_1_1:Mayor: north:Vote For 1:Ann:DEM,Choice_2_1:Mayor: north:Vote For 1:Bob:Non-Partisan,"
-    "Choice_3_1:Mayor: north:Vote For 1:Write-in:,Choice_4_1:Council:Vote For 2:Gus:,Choice_5_1:Council:Vote For 2:Hal:,"
+    "Choice_3_1:Mayor: north:Vote For 1:Write-in:,"
+    "Choice_4_1:Council:Vote For 2:Gus:,Choice_5_1:Council:Vote For 2:Hal:,"
     "Choice_6_1:Judge:Vote For 1:Ida:,Choice_7_1:Judge:Vote For 1:Jo:,Choice_6_2:Judge:Vote For 1:Ida:,"
     "Choice_7_2:Judge:Vote For 1:Jo:\n"
     "1,B1,1,A-1,P1,S,Normal,0,1,0,0,1,1,0,1,1,0\n"
@@ -244,6 +245,16 @@ def test_covariates_of_text_and_numbers(tmp_path):
     assert "row 5, column 'age': 'Not a number' is not a number" in fault(wrong, covariates=["age"])
     levels = quietly(write(tmp_path, text.replace("%", "th")), covariates=["share", "age"])
     assert levels["term"].values.tolist()[::5] == ["share[11th]", "age"]
+
+
+def test_a_number_that_is_none(tmp_path):
+    text = "A,B\n1,2\n2,3\n3,1\n1,Not a number\n"
+    assert "row 5, column 'B': 'Not a number' is not a number" in fault(write(tmp_path, text))
+    assert votes(quietly(write(tmp_path, text.replace("Not a number", "undervote"))))[3] == ["1", "no vote"]
+    ages = "Mayor,age\n" + "".join(f"{'AB'[i % 2]},{20 + i % 40}\n" for i in range(200))
+    with pytest.warns(ElectionDataWarning, match="column 'age': the column has 40 different numbers"):
+        assert voter_types.read(write(tmp_path, ages))["office"].values.tolist() == ["Mayor"]
+    assert quietly(write(tmp_path, ages), offices=["Mayor", "age"]).sizes["option"] == 40
 
 
 def test_ballots_that_are_alike_and_sums(tmp_path):

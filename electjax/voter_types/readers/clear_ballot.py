@@ -6,8 +6,8 @@ is not on the ballot. In ranked contests the first rank is the vote.
 """
 
 import re
-from collections.abc import Iterator
-from itertools import groupby
+from collections.abc import Iterable, Iterator
+from itertools import chain, groupby
 
 import xarray as xr
 
@@ -32,15 +32,17 @@ def is_clear_ballot(source: Source) -> bool:
 
 def read_clear_ballot(source: Source, options: TextOptions) -> xr.Dataset:
     """All ballots of the export."""
-    return _ballots(source.table, options)
+    return _ballots(source.parts(), options)
 
 
 def stream_clear_ballot(source: Source, options: TextOptions, size: int) -> Iterator[xr.Dataset]:
     """The ballots of the export in chunks of `size` rows."""
-    return with_voters(_ballots(table, options) for table in source.tables(size))
+    return with_voters(_ballots([table], options) for table in source.tables(size))
 
 
-def _ballots(table: Table, options: TextOptions) -> xr.Dataset:
+def _ballots(tables: Iterable[Table], options: TextOptions) -> xr.Dataset:
+    parts = iter(tables)
+    table = next(parts)
     found = {p: match for p, name in enumerate(table.names) if (match := _CHOICE.fullmatch(name))}
     leading = [p for p in range(len(table.columns)) if p not in found]
     strange = next((p for p in leading if table.names[p].casefold().startswith("choice_")), None)
@@ -60,7 +62,7 @@ def _ballots(table: Table, options: TextOptions) -> xr.Dataset:
         count = int(found[columns[0]]["count"])
         blocks.append(Block(Contest(name, 1 if ranked else count, ranked, labels, parties), own, columns))
     attrs = ballot_attrs(options, table.file, "options", _NAME)
-    return ballots_of(table, blocks, leading, options, attrs)
+    return ballots_of(chain([table], parts), blocks, leading, options, attrs)
 
 
 READERS = [Reader(_NAME, 4, is_clear_ballot, read_clear_ballot, stream_clear_ballot)]

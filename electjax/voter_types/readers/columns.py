@@ -1,13 +1,14 @@
 """Cast-vote records with a column for each option of a contest: 1 marked, 0 not, blank where the ballot has it not."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from electjax.data.table import Table
+from electjax.data.errors import data_error
+from electjax.data.table import Table, joined
 from electjax.voter_types.options import TextOptions
 from electjax.voter_types.readers.common import Cast, Contest, cast_ballots, chosen_contests, finish_ballots
 
@@ -24,33 +25,39 @@ class Block(NamedTuple):
 
 
 def ballots_of(
-    table: Table, blocks: Sequence[Block], leading: Sequence[int], options: TextOptions, attrs: dict[str, Any]
+    parts: Iterable[Table], blocks: Sequence[Block], leading: Sequence[int], options: TextOptions, attrs: dict[str, Any]
 ) -> xr.Dataset:
     """Ballots of a table.
 
     Args:
-        table: a row a ballot.
+        parts: tables of a row a ballot, one after another, so that the marks of all are never held at once.
         blocks: the contests.
         leading: positions of the columns of voters.
         options: how it is read.
-        attrs: of the ballots.
+        attrs: of the ballots, filled up while the parts are read.
     """
     contests = [block.contest for block in blocks]
-    chosen = chosen_contests(contests, options, table.file)
-    for j in chosen:
-        if not blocks[j].options:
-            mend = "export the records again"
-            problem = f"contest {contests[j].name!r} has no column of a first rank"
-            raise table.fault(problem, expected="columns of candidates, such as 'Ann(1)'", mend=mend)
-    cast = _cast(table, [blocks[j] for j in chosen], options)
-    voters = replace(table, columns=tuple(table.columns[p] for p in leading))
-    return finish_ballots(cast_ballots(contests, chosen, cast, options, attrs), voters, options)
+    chosen = chosen_contests(contests, options, attrs["source"])
+    casts, voters = [], []
+    for table in parts:
+        casts.append(_cast(table, [blocks[j] for j in chosen], options))
+        voters.append(replace(table, columns=tuple(table.columns[p] for p in leading)))
+    if not sum(map(len, voters)):
+        raise data_error(
+            "no ballots after the header", where=attrs["source"], expected="ballots", mend="check the file"
+        )
+    cast = Cast(*map(np.concatenate, zip(*casts, strict=True)))
+    return finish_ballots(cast_ballots(contests, chosen, cast, options, attrs), joined(voters), options)
 
 
 def _cast(table: Table, blocks: Sequence[Block], options: TextOptions) -> Cast:
     choice = np.empty((len(table), len(blocks)), dtype=np.int16)
     overvoted, spoilt = np.zeros((2, *choice.shape), dtype=bool)
     for j, block in enumerate(blocks):
+        if not block.options:
+            problem = f"contest {block.contest.name!r} has no column of a first rank"
+            expected = "columns of candidates, such as 'Ann(1)'"
+            raise table.fault(problem, expected=expected, mend="export the records again")
         marks = np.stack([_marks(table, p) for p in block.columns], axis=1)
         votes = marks[:, [block.columns.index(p) for p in block.options]] == 1
         count = votes.sum(axis=1)

@@ -16,9 +16,9 @@ import xarray as xr
 
 from electjax.data.errors import data_error, data_warning, suggest
 from electjax.data.labels import strings, unique_names
-from electjax.data.sources import is_parquet, is_workbook, names_of, read_table, stream_tables
+from electjax.data.sources import is_parquet, is_workbook, names_of, read_table, stream_tables, table_parts
 from electjax.data.table import Table, fold
-from electjax.data.text import SAMPLE, head_of, layout_of
+from electjax.data.text import SAMPLE, Layout, head_of, layout_of
 from electjax.data.vocabulary import ignored
 from electjax.numerics.registry import modules_in
 from electjax.voter_types.ballots import MISSING, SPLIT, TICKET, menu_kinds
@@ -45,9 +45,14 @@ class Source:
         self._said: set[tuple[str, str | None]] = set()
 
     @cached_property
+    def is_table(self) -> bool:
+        """Whether this is a frame, a workbook or Parquet, not text."""
+        return self.is_frame or is_workbook(self.path) or is_parquet(self.path)
+
+    @cached_property
     def head(self) -> list[list[str]]:
         """The first records of a text file in lower case, without blank ones; none of anything else."""
-        if self.is_frame or self.path.is_dir() or is_parquet(self.path) or is_workbook(self.path):
+        if self.is_table or self.path.is_dir():
             return []
         rows = [
             [cell.casefold() for cell in row] for _, row in head_of(self.path, self.options.encoding).rows if any(row)
@@ -67,7 +72,7 @@ class Source:
     @cached_property
     def sample(self) -> list[list[str]]:
         """The first rows of a table, by position of their columns."""
-        if self.is_frame or is_parquet(self.path) or is_workbook(self.path):
+        if self.is_table:
             few = self.table.take(np.arange(min(len(self.table), SAMPLE)))
             return [list(cells) for cells in zip(*(column.cells().tolist() for column in few.columns), strict=True)]
         layout = layout_of(self.path, self.options.encoding, self.options.header)
@@ -79,9 +84,16 @@ class Source:
         """All rows of a table; a ballot without any mark stays a ballot."""
         return read_table(self.given, self.options, rows="ballots", blank_rows=True, said=SAID).compact()
 
+    def parts(self, layout: Layout | None = None) -> Iterator[Table]:
+        """The rows in tables as they are met, each with texts of its own, so that not all cells are held at once."""
+        if self.is_table:
+            yield self.table
+        else:
+            yield from table_parts(self.path, self.options, blank_rows=True, said=SAID, layout=layout)
+
     def tables(self, size: int) -> Iterator[Table]:
         """The rows in tables of `size`, each of which knows every text of them all; of text never all at once."""
-        if not (self.is_frame or is_parquet(self.path) or is_workbook(self.path)):
+        if not self.is_table:
             yield from stream_tables(self.path, size, self.options, blank_rows=True, said=SAID)
             return
         table = self.table

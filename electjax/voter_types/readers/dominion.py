@@ -7,7 +7,7 @@ not on the ballot. A ranked contest has a column per candidate and rank; the fir
 several cards each is a row.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from electjax.data.errors import data_error, data_warning
-from electjax.data.sources import read_table, stream_tables
+from electjax.data.sources import stream_tables
 from electjax.data.table import Table
 from electjax.data.text import Layout, head_of
 from electjax.voter_types.options import TextOptions
@@ -43,19 +43,15 @@ def is_cvr_csv(source: Source) -> bool:
 def read_cvr_csv(source: Source, options: TextOptions) -> xr.Dataset:
     """All ballots of the export."""
     export = _export(source)
-    table = read_table(source.path, options, rows="ballots", blank_rows=True, layout=export.layout)
-    ballots = _ballots(table, export, options)
-    if ballots is None:
-        raise data_error("no ballots after the header", where=table.file, expected="ballots", mend="check the file")
-    return ballots
+    return _ballots(source.parts(export.layout), export, options, source.path.name)
 
 
 def stream_cvr_csv(source: Source, options: TextOptions, size: int) -> Iterator[xr.Dataset]:
     """The ballots of the export in chunks of `size` rows."""
     export = _export(source)
     tables = stream_tables(source.path, size, options, blank_rows=True, layout=export.layout)
-    parts = (_ballots(table, export, options) for table in tables)
-    return with_voters(part for part in parts if part is not None)
+    kept = (table for table in tables if _numbered(table).any())
+    return with_voters(_ballots([table], export, options, source.path.name) for table in kept)
 
 
 def _export(source: Source) -> _Export:
@@ -107,16 +103,27 @@ def _wide(row: Sequence[str], width: int) -> list[str]:
     return [*row[:width], *[""] * (width - len(row))]
 
 
-def _ballots(table: Table, export: _Export, options: TextOptions) -> xr.Dataset | None:
+def _ballots(tables: Iterable[Table], export: _Export, options: TextOptions, file: str) -> xr.Dataset:
     """Ballots of the rows; one without a number is a sum over redacted ballots, not a ballot."""
-    attrs = ballot_attrs(options, table.file, "options", _NAME) | {"title": export.title}
+    attrs = ballot_attrs(options, file, "options", _NAME) | {"title": export.title}
+    redacted = []
+
+    def parts() -> Iterator[Table]:
+        for table in tables:
+            numbered = _numbered(table)
+            redacted.append(len(table) - int(numbered.sum()))
+            yield table.take(numbered) if redacted[-1] else table
+
+    ballots = ballots_of(parts(), export.blocks, range(export.leading), options, attrs)
+    if not sum(redacted):
+        return ballots
+    data_warning(f"{sum(redacted)} row(s) without a CvrNumber are not ballots and left out", where=file)
+    return ballots.assign_attrs(redacted_rows=sum(redacted))
+
+
+def _numbered(table: Table) -> np.ndarray:
     number = table.columns[0]
-    numbered = np.array([text.isdigit() for text in number.texts], dtype=bool)[number.codes]
-    if redacted := len(table) - int(numbered.sum()):
-        data_warning(f"{redacted} row(s) without a CvrNumber are not ballots and left out", where=table.file)
-        attrs["redacted_rows"] = redacted
-        table = table.take(numbered)
-    return ballots_of(table, export.blocks, range(export.leading), options, attrs) if len(table) else None
+    return np.array([text.isdigit() for text in number.texts], dtype=bool)[number.codes]
 
 
 READERS = [Reader(_NAME, 3, is_cvr_csv, read_cvr_csv, stream_cvr_csv)]

@@ -22,9 +22,10 @@ from electjax.voter_types.readers.common import (
     scheme_labels,
 )
 from electjax.voter_types.readers.voters import sorted_labels
-from electjax.voter_types.readers.words import Kind, kinds_of
+from electjax.voter_types.readers.words import Kind, kind_of, kinds_of
 
 _MOST_OPTIONS = 200
+_MOST_NUMBERS = 30  # such as ages
 _MOST_WORDS = 100_000
 _FEW_ROWS = 20  # from which on an office has fewer options than half its rows
 # What tables call the columns of voters that no one votes for.
@@ -68,7 +69,7 @@ def office_columns(source: Source, table: Table, taken: set[int], options: TextO
     if options.offices is not None:
         asked = [table.asked(name, "offices") for name in options.offices]
         for position in asked:
-            if why := _no_office(table, position, options.scheme):
+            if why := _no_office(table, position, options.scheme, asked=True):
                 mend = "leave it out of offices; other columns stay with the voters"
                 raise table.fault(why, position=position, expected="the options of an office", mend=mend)
         return asked
@@ -89,7 +90,7 @@ def office_columns(source: Source, table: Table, taken: set[int], options: TextO
     return found
 
 
-def _no_office(table: Table, position: int, scheme: Any) -> str:
+def _no_office(table: Table, position: int, scheme: Any, *, asked: bool = False) -> str:
     """Why a column is no office; blank where it may be one."""
     texts = [text for text in table.columns[position].texts if text]
     rows = table.of or len(table)
@@ -104,6 +105,8 @@ def _no_office(table: Table, position: int, scheme: Any) -> str:
         return "the column has another value in every row"
     if len(texts) >= _MOST_OPTIONS or (rows >= _FEW_ROWS and 2 * len(texts) > rows):
         return f"the column has {len(texts)} different values"
+    if _numeric(texts) and len(texts) >= _MOST_NUMBERS and not asked:
+        return f"the column has {len(texts)} different numbers"
     if _numeric(texts) and not all(float(text).is_integer() for text in texts):
         return "the column holds numbers with decimals"
     return "" if texts else "the column is blank"
@@ -114,6 +117,7 @@ def labelled_votes(table: Table, positions: Sequence[int]) -> Votes:
     labels, codes = [], []
     for position in positions:
         column = table.columns[position]
+        _refuse_strange(table, position)
         whole = all(float(text).is_integer() for text in column.texts if text) if _numeric(column.texts) else False
         spelt = [str(int(float(text))) if text and whole else text for text in column.texts]
         own = sorted_labels([text for text in dict.fromkeys(spelt) if text])
@@ -121,6 +125,23 @@ def labelled_votes(table: Table, positions: Sequence[int]) -> Votes:
         labels.append(own)
         codes.append(np.array([place.get(text, MISSING) for text in spelt], dtype=np.int16)[column.codes])
     return Votes([table.names[p] for p in positions], labels, np.stack(codes, axis=1))
+
+
+def _refuse_strange(table: Table, position: int) -> None:
+    """A text that is no word of ballots in a column that otherwise holds numbers is a mistake, not an option."""
+    column = table.columns[position]
+    if len(column.texts) > _MOST_OPTIONS:
+        return
+    odd = np.array([bool(text) and np.isnan(number(text)) and kind_of(text) is Kind.OPTION for text in column.texts])
+    numbers = sum(bool(text) and not np.isnan(number(text)) for text in column.texts)
+    if numbers > 2 * odd.sum():
+        table.refuse(
+            odd[column.codes],
+            position,
+            lambda row: f"{column.at(row)!r} is not a number",
+            "a number, as in the other rows, or a word such as undervote",
+            "correct the cell, or leave it blank",
+        )
 
 
 def _numeric(texts: Sequence[str]) -> bool:
