@@ -248,7 +248,7 @@ def test_covariates_of_text_and_numbers(tmp_path):
 
 
 def test_a_number_that_is_none(tmp_path):
-    text = "A,B\n1,2\n2,3\n3,1\n1,Not a number\n"
+    text = "A,B\n1,2\n2,3\n3,1\n1,Not a number\n2,2\n"
     assert "row 5, column 'B': 'Not a number' is not a number" in fault(write(tmp_path, text))
     assert votes(quietly(write(tmp_path, text.replace("Not a number", "undervote"))))[3] == ["1", "no vote"]
     ages = "Mayor,age\n" + "".join(f"{'AB'[i % 2]},{20 + i % 40}\n" for i in range(200))
