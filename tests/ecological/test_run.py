@@ -235,6 +235,28 @@ def test_a_wide_file_by_a_baseline_without_truth(here, monkeypatch):
     assert metrics_of(here / "two")["mean_ei"] > 0
 
 
+def test_the_options_of_tables_are_keys(here, monkeypatch, capsys):
+    frame = pd.DataFrame({"voters": [100, 50, 80], "black": [0.1, 0.4, 0.5], "white": [0.9, 0.6, 0.5]})
+    frame = frame.assign(dem=[0.4, 0.6, 0.25], rep=[0.6, 0.3, 0.75], year=[2020, 2020, 2024], Ort=["a", "b", "c"])
+    frame.to_csv(here / "shares.csv", index=False)
+    arguments = ["task=ecological", "data=units", "data.path=shares.csv", "data.rows=[black,white]", "data.unit=Ort"]
+    arguments += ["data.columns=[dem,rep]", "data.where={year: [2020]}", "ecological.method=independence"]
+    arguments += ["ecological.baselines=[]", "report=false", "hydra.run.dir=one"]
+    assert run(monkeypatch, *arguments) == 1
+    assert "pass data.total='voters', the column of voters" in capsys.readouterr().err
+    assert run(monkeypatch, *arguments, "data.total=voters") == 0
+    units = electjax.ecological.load(here / "one" / "units.nc")
+    assert units["unit_name"].values.tolist() == ["a", "b"]
+    assert units["column_margin"].values.tolist() == [[40, 60, 0], [30, 15, 5]]
+    long = electjax.ecological.simulate(contests=2, units=4, rows=2, parties=2, merge_below=0.0, seed=6)
+    write_tables(here, long)
+    renamed = pd.read_csv(here / "my.csv.gz").rename(columns={"option": "Partei"})
+    renamed.to_csv(here / "renamed.csv", index=False)
+    arguments = ["task=ecological", "data=units", "data.path=renamed.csv", "data.columns={option: Partei}"]
+    arguments += ["ecological.method=independence", "ecological.baselines=[]", "report=false", "hydra.run.dir=two"]
+    assert run(monkeypatch, *arguments) == 0
+
+
 @pytest.mark.slow
 def test_a_sweep_over_the_context_finds_what_was_planted(here, monkeypatch, capsys):
     arguments = ("ecological.context=0.3,0.5,0.9", "seed=0,1")
@@ -296,6 +318,12 @@ def test_settings_are_compared_on_the_seeds_that_all_have():
         (["data=units", "data.path=odd.csv"], 1, "or data.rows=[...] and data.columns=[...]"),
         (["data=units", "data.path=odd.csv", "data.rows=[a,b]", "data.columns=[c,e]"], 1, "data.columns: odd.csv: no"),
         (["data=units", "data.path=odd.csv", "data.rows=[a,b]", "data.columns=[c,d]"], 1, "data.rescale=True"),
+        (
+            ["data=units", "data.path=odd.csv", "data.rest=drop", "data.electors=a"],
+            2,
+            "data.rest: expected no electors=",
+        ),
+        (["data=units", "data.path=odd.csv", "data.totals=some"], 2, "data.totals: Invalid value 'some'"),
         (["data=units", "data.path=my.csv.gz", "data.truth=none.csv"], 1, "data.truth: "),
         (["data=units", "data.path=my.csv.gz", "data.contest=place"], 1, "data.contest: my.csv.gz: no column 'place'"),
         (["data=units", "data.path=my.csv.gz", "data.merge_below=2"], 2, "data.merge_below: expected a number of at"),

@@ -35,9 +35,11 @@ def read(source: Source, *, options: ReadOptions) -> xr.Dataset:
       option and votes. A number of the contest (`district_no`) keeps contests of one name apart. Of the two sides,
       one called party, list (Zweitstimme, PR) or group is rows, one called candidate (Erststimme, SMD) is columns, an
       earlier year comes before a later one; else the first one is rows.
-    - wide: one row for each unit, with `rows` and `columns` naming columns of the table.
-    - two matrices, as (groups, candidates): two tables or arrays with a row for each unit, joined by the unit's name
-      where both have one, else by order. Each may be chosen from by `rows` and `columns`, which name those of arrays.
+    - wide, as for eiPack, eiCompare and PyEI: one row for each unit, with `rows` and `columns` naming columns of the
+      table.
+    - two matrices, as for fastei and in ei.Datasets, (groups, candidates): two tables or arrays with a row for each
+      unit, joined by the unit's name (and contest) where both have one, else by order. `rows` and `columns` choose from
+      their columns, and name those of arrays.
     - a file by `ecological.save`, or a units Dataset: these are as they were made, checked.
 
     Numbers, in all of them:
