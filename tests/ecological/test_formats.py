@@ -93,6 +93,19 @@ def test_shares_are_multiplied_by_the_total(of, digits):
     assert read(signs, total="total").equals(read(shares(), total="total"))
 
 
+def test_what_shares_leave_is_told_from_their_rounding():
+    rng = np.random.default_rng(2)
+    whole = np.array([rng.dirichlet(np.full(8, 4.0)) for _ in range(40)])
+    names = [f"c{k}" for k in range(8)]
+    for kept, found in ((1.0, 8), (0.97, 9)):
+        columns = pd.DataFrame((100 * kept * whole).round(), columns=names)
+        frame = columns.assign(white=40, black=60, total=1000)
+        units = read(frame, columns=names, total="total", merge_below=0)
+        assert units.sizes["column"] == found
+        assert ("columns miss the whole by up to" in said(units)) == (found == 8)
+    assert abs(units["column_margin"].sum("unit").values[-1] / 40_000 - 0.03) < 0.005
+
+
 def test_counts_that_leave_some_of_the_total():
     frame = COUNTS.assign(total=[510, 505, 500, 300])
     units = read(frame.assign(white=frame["white"] + [10, 5, 0, 0]), total="total")

