@@ -358,8 +358,12 @@ def _as_arrow(frame: Any) -> pa.Table:
 
 def _of_arrow(table: pa.Table, file: str, first: int, style: Style) -> Table:
     lines = np.arange(first, first + table.num_rows)
-    columns = [_encoded(column) for column in table.columns]
     names = [spaced(str(name)) for name in table.column_names]
+    nested = next((p for p, column in enumerate(table.columns) if pa.types.is_nested(column.type)), None)
+    if nested is not None:
+        problem, expected = f"cells of {table.columns[nested].type}", "text, numbers or dates"
+        raise data_error(problem, where=file, column=names[nested], expected=expected, mend="leave the column out")
+    columns = [_encoded(column) for column in table.columns]
     return make_table(file, lines, names, columns, header=None, style=style)
 
 
