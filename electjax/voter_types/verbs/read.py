@@ -92,8 +92,8 @@ def read(source: Any, *, options: ReadOptions) -> xr.Dataset:
 def stream(source: Any, *, options: StreamOptions) -> Iterator[xr.Dataset]:
     """Yield ballots as small Datasets of at most `chunk` voters, each checked; never all of them in memory.
 
-    All chunks have the same offices, options and labels: a wide CSV of labels is therefore read twice. The `scheme` of
-    text must be one that its codes already have. To recode chunks, name the parties, as each chunk alone could differ
+    All chunks have the same offices, options and labels: text is therefore read twice. The `scheme` of a table must be
+    one that its codes already have. To recode chunks, name the parties, as each chunk alone could differ
     in its two largest: `(voter_types.recode(part, parties=("DEM", "REP")) for part in voter_types.stream(path))`.
 
     Args:
