@@ -97,6 +97,15 @@ def test_columns_and_rows_are_chosen_where_they_are(tmp_path, booths):
     assert "columns: no table has a column 'List'" in fault(path, columns={"party": "List"})
 
 
+def test_booths_are_chosen_for_all_tables(tmp_path, booths):
+    found = read(folder(tmp_path / "a"), where={"constituency": "Madipur"})
+    xr.testing.assert_equal(found["votes"], booths["votes"].isel(booth=[0, 1]))
+    assert found["constituency"].values.tolist() == ["Madipur"]
+    assert "cells.csv: 2 rows of booths not chosen left out" in found.attrs["notes"]
+    one = read(folder(tmp_path / "b"), where={"booth": [2]})
+    assert one["booth"].values.tolist() == ["2"]
+
+
 def test_columns_and_axes_on_the_command_line(tmp_path, monkeypatch):
     path = folder(tmp_path / "a", {"votes": ("party", "Liste")})
     (tmp_path / "axes.yaml").write_text("age: {categories: [a]}")

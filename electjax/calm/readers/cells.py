@@ -36,6 +36,7 @@ def read_cells(
 ) -> tuple[np.ndarray, np.ndarray, Table]:
     """Electors of each booth and cell, [i, c], and the cells' codes, [c, d]; they add up to the booths' electors."""
     table = ours(table, "booth", *(axis.name for axis in axes if axis.categories), "n", optional=("constituency",))
+    table = roll.of_these(table)
     table = without_totals(table, [table.need("booth")], (), options.totals)
     table = without_repeats(table, options.repeated)
     known = {"booth", "constituency", "n", *(axis.name.casefold() for axis in axes)}
@@ -170,7 +171,7 @@ def read_margins(
     Warns:
         ElectionDataWarning: once, to say what was assumed.
     """
-    table = ours(table, "booth", "axis", "category", "n", optional=("constituency",))
+    table = roll.of_these(ours(table, "booth", "axis", "category", "n", optional=("constituency",)))
     table = without_totals(table, [table.need("booth"), table.need("category")], (), options.totals)
     table = without_repeats(table, options.repeated)
     targets, first = _targets(table, roll, axes, options.rescale)

@@ -89,7 +89,8 @@ def read(source: Any, options: ReadOptions) -> xr.Dataset:
         own, name = files.pop("axes", None), folder.resolve().name
         tables = Tables(files, str(folder), options)
     axes = axes_of(own if options.axes is None else options.axes)
-    roll = returns.read_roll(tables.read("booths"), options)
+    table = tables.read("booths")
+    roll = returns.read_roll(table, tables.options["booths"])
     tables.keep(roll.table)
     candidates, table = returns.read_candidates(tables.read("candidates"), roll, axes, options)
     tables.keep(table)

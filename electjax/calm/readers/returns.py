@@ -33,6 +33,7 @@ class Roll(NamedTuple):
         previous: share of a party at the previous election by its label, NaN where unknown.
         covariates: numbers by the name of their column.
         notes: texts by the name of their column.
+        chosen: whether `where` chose them, so that other tables may have rows of more booths.
     """
 
     table: Table
@@ -45,6 +46,16 @@ class Roll(NamedTuple):
     previous: dict[str, np.ndarray]
     covariates: dict[str, np.ndarray]
     notes: dict[str, np.ndarray]
+    chosen: bool = False
+
+    def of_these(self, table: Table) -> Table:
+        """The rows of another table that are of these booths or constituencies, where `where` chose them."""
+        kept = np.ones(len(table), bool)
+        for name, known in (("booth", set(self.names)), ("constituency", set(self.constituencies))):
+            if self.chosen and (position := table.find(name)) is not None:
+                column = table.columns[position]
+                kept &= np.array([text in known for text in column.texts], dtype=bool)[column.codes]
+        return table if kept.all() else table.take(kept, f"{int((~kept).sum())} rows of booths not chosen left out")
 
     def rows_in(self, table: Table) -> np.ndarray:
         """The booth of each row of another table, by `booth` and, where that table has it, `constituency`."""
@@ -124,7 +135,7 @@ def read_roll(table: Table, options: ReadOptions) -> Roll:
             "at most as many as electors",
             "correct one of the two",
         )
-    return _with_more(Roll(table, labels, names, of, constituencies, electors, polled, {}, {}, {}))
+    return _with_more(Roll(table, labels, names, of, constituencies, electors, polled, {}, {}, {}, bool(options.where)))
 
 
 def ours(table: Table, *needed: str, optional: Sequence[str] = ()) -> Table:
@@ -221,7 +232,7 @@ class Votes(NamedTuple):
 
 def read_candidates(table: Table, roll: Roll, axes: Sequence[Axis], options: ReadOptions) -> tuple[Candidates, Table]:
     """Candidates by constituency and party, parties in order of the file with "others" last; blanks are unknown."""
-    table = ours(table, "constituency", "party", *(axis.name for axis in axes))
+    table = roll.of_these(ours(table, "constituency", "party", *(axis.name for axis in axes)))
     one_election(table)
     table = without_repeats(table, options.repeated)
     index = {name: a for a, name in enumerate(roll.constituencies)}
@@ -256,7 +267,7 @@ def read_votes(
     table: Table, roll: Roll, candidates: Candidates, options: ReadOptions
 ) -> tuple[Votes, Candidates, Table]:
     """Votes by booth and party, and the candidates with NOTA and "others" among them where these have votes."""
-    table = ours(table, "booth", "party", "votes", optional=("constituency",))
+    table = roll.of_these(ours(table, "booth", "party", "votes", optional=("constituency",)))
     one_election(table)
     places = [table.need("booth"), table.need("party"), *filter(None, [table.find("constituency")])]
     table = without_totals(table, places, (), options.totals)
