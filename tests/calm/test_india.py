@@ -157,6 +157,16 @@ def test_faults_of_a_database(found, tmp_path):
     refused(found, tmp_path, "upvidhansabha2012, row 4, column 'votes_sp_12': '12a' is not a number")
 
 
+def test_parts_of_a_table_have_its_columns(found, tmp_path):
+    folder = india.as_csv(found, tmp_path / "csv")
+    part = folder / "upvidhansabha2012-b.csv"
+    part.write_text(part.read_text().replace("votes_sp_12", "votes_sq_12"))
+    with pytest.raises(
+        ElectionDataError, match=r"2012-b.csv: columns are not those of .*-a.csv: votes_sp_12, votes_sq"
+    ):
+        electjax.calm.read(folder, year=2012)
+
+
 def test_damage_anywhere_ends_in_one_line(found, tmp_path):
     """Bytes of the file overwritten at many places: booths, or one line."""
     whole = india.as_sqlite({k: v for k, v in found.items() if "2012" in k}, tmp_path / "up.sqlite").read_bytes()

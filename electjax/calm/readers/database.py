@@ -91,7 +91,13 @@ class Database:
         self.need(name)
         if self.files:
             plain = replace(self.options, where={}, columns={})
-            table = joined([read_table(path, plain) for path in self.files[name]])
+            tables = [read_table(path, plain) for path in self.files[name]]
+            for part in tables[1:]:
+                if part.names != tables[0].names:
+                    strange = sorted(set(part.names) ^ set(tables[0].names))[:3]
+                    problem = f"columns are not those of {tables[0].file}: {', '.join(strange) or 'another order'}"
+                    raise part.fault(problem, expected="parts of one table", mend="export them again")
+            table = joined(tables)
             kept = (column for column in table.columns if column.name != "id" and wanted(column.name))
             table = replace(table, columns=tuple(kept))
         else:
