@@ -67,7 +67,17 @@ def test_a_namespace_has_its_verbs_and_no_more(wing):
 
 
 def test_the_package_has_four_namespaces_and_what_they_share():
-    assert set(electjax.__all__) == {*WINGS, "bridges", "ElectionDataError", "ElectionDataWarning", "load", "save"}
+    shared = {
+        "bridges",
+        "Description",
+        "describe",
+        "template",
+        "ElectionDataError",
+        "ElectionDataWarning",
+        "load",
+        "save",
+    }
+    assert set(electjax.__all__) == {*WINGS, *shared}
 
 
 @pytest.mark.parametrize(("wing", "name"), PUBLIC)

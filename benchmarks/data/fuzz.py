@@ -176,6 +176,12 @@ def _units(path: Path) -> Any:
     return electjax.ecological.read(path, rows=["old", "young"], columns=["blue", "red"])
 
 
+def _described(path: Path) -> None:
+    said = electjax.describe(path)
+    if said.error:
+        raise ElectionDataError(said.error)
+
+
 _MIT = """year,state,state_po,office,district,stage,special,candidate,party_detailed,party_simplified,writein,mode,votes
 2022,DELAWARE,DE,STATE HOUSE,001,GEN,FALSE,CAND A,DEMOCRAT,DEMOCRAT,FALSE,IN-PERSON,55
 2022,DELAWARE,DE,STATE HOUSE,001,GEN,FALSE,CAND A,DEMOCRAT,DEMOCRAT,FALSE,ABSENTEE,15
@@ -234,7 +240,7 @@ FORMATS: dict[str, Format] = {
     "units_long": Format(_text("long.csv", _LONG_UNITS), electjax.ecological.read),
     "netcdf": Format(_saved(".nc"), electjax.load),
     "zarr": Format(_saved(".zarr"), electjax.load),
-    "describe": Format(_template("returns", "returns.csv"), electjax.describe),
+    "describe": Format(_template("returns", "returns.csv"), _described),
 }
 
 

@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as arrow
 
 from electjax.data.errors import data_error, suggest
-from electjax.data.guarded import guarded
 from electjax.data.labels import unique_names
 from electjax.data.options import made
 from electjax.data.reading import TableOptions
@@ -262,6 +261,8 @@ def _coded(column: pa.DictionaryArray) -> tuple[np.ndarray, Sequence[str]]:
 def _workbook(path: Path, options: TableOptions, style: Style) -> Table:
     if not path.is_file():
         raise data_error("no such file", where=str(path), expected="a workbook", mend="check the path")
+    from electjax.data.guarded import guarded  # a process of its own, which only workbooks need
+
     sheets = dict(guarded("workbook", path, expected="a workbook", mend="save it again, or as CSV"))
     if options.sheet is not None:
         if options.sheet not in sheets:

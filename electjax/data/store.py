@@ -13,7 +13,6 @@ import xarray as xr
 
 from electjax.data.errors import ElectionDataError, data_error
 from electjax.data.files import atomic_path, in_a_folder
-from electjax.data.guarded import guarded, size_of, too_large
 from electjax.data.schema import Schema, conform, schema_of, unknown_kind
 
 _SEAL = b"electjax sha256:"
@@ -133,14 +132,18 @@ def opened(path: Path, *, expected: str, mend: str, where: str | None = None) ->
     """
     try:
         if is_zarr(path):
+            from electjax.data.guarded import size_of, too_large
+
             need_zarr(path)
             ds = xr.open_zarr(path, chunks=None)
+            if too_large(ds.nbytes, size_of(path)):
+                raise ValueError(f"arrays of {ds.nbytes:,} bytes in a folder of {size_of(path):,}")
         else:
             if not _is_whole(path):  # one that is as it was written cannot harm, and opens sooner
+                from electjax.data.guarded import guarded
+
                 guarded("netcdf", path, expected=expected, mend=mend, where=where)
             ds = xr.open_dataset(path, engine="h5netcdf")
-        if too_large(ds.nbytes, size_of(path)):
-            raise ValueError(f"arrays of {ds.nbytes:,} bytes in a file of {size_of(path):,}")
     except ElectionDataError:
         raise
     except Exception as error:  # a damaged file makes the libraries below raise whatever they like

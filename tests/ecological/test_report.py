@@ -350,7 +350,9 @@ def test_every_kind_of_figure_has_its_name(several, square, kind):
 
 
 def test_what_cannot_be_drawn_is_one_line(several):
-    with pytest.raises(ValueError, match=r"ecological.plot\(contest=\): found .Contest 9.; expected one of 5 contests; did you mean"):
+    with pytest.raises(
+        ValueError, match=r"ecological.plot\(contest=\): found .Contest 9.; expected one of 5 contests; did you mean"
+    ):
         electjax.ecological.plot(several, contest="Contest 9")
     with pytest.raises(ValueError, match=r"plot\(kind=\): found .tables.; expected one of table, rows, units"):
         electjax.ecological.plot(several, "tables")

@@ -56,7 +56,7 @@ OPTIONS = [
 def test_every_option_composes(option):
     needs = {"data=csv": ["data.path=a.csv"], "data=catalogue": ["data.name=us2016"]}
     needs |= {"data=ballots": ["data.path=a.csv", "task=voter_types"], "data=yuma_like": ["task=voter_types"]}
-    needs |= {"data=booths": ["data.path=a", "task=calm"]}
+    needs |= {"data=booths": ["data.path=a", "task=calm"], "data=file": ["data.path=a", "task=validate"]}
     needs |= {f"data={name}": ["task=calm"] for name in ("calm_delhi", "madipur")}
     needs |= {"data=units": ["data.path=a.csv", "task=ecological"], "data=ecological": ["task=ecological"]}
     cfg = composed(option, *needs.get(option, []))
