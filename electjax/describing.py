@@ -3,9 +3,10 @@
 import inspect
 import json
 import os
+import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +17,8 @@ import xarray as xr
 from electjax.data.errors import ElectionDataError, data_error, suggest
 from electjax.data.files import atomic_path, in_a_folder
 from electjax.data.kind import Kind
+from electjax.data.options import made
+from electjax.data.reading import TableOptions
 from electjax.data.sources import read_table
 from electjax.data.store import is_netcdf, is_zarr
 from electjax.data.table import Table
@@ -24,6 +27,7 @@ from electjax.kinds import WINGS, checked, load
 _CLOSE = 0.25  # of the likeliest kind: others are named as well
 _LEAST = 0.25
 _SHOWN = 20  # columns
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_. -]*[A-Za-z0-9_]|[A-Za-z]")  # text that needs no quotes for Hydra
 
 
 @dataclass(frozen=True)
@@ -104,11 +108,13 @@ def describe(source: Any, kind: str | None = None, **options: Any) -> Descriptio
         )
     if isinstance(source, xr.Dataset) or (path is not None and (is_netcdf(path) or is_zarr(path))):
         return _saved(source, path)
-    table, trouble = _table(source)
+    table, trouble = _table(source, options)
     names = [] if table is None else table.names
     numeric = [] if table is None else [table.is_numeric(position) for position in range(len(names))]
     able = [k for k in kinds().values() if set(options) <= set(inspect.signature(k.read).parameters)]
     ranked = sorted(((k.likely(path, names, numeric), k) for k in able or kinds().values()), key=lambda pair: -pair[0])
+    if kind is None and options and len(able) == 1:
+        kind = able[0].name
     if kind is not None:
         return _with_table(_described(source, kinds()[kind], options), table)
     if ranked[0][0] < _LEAST:
@@ -193,12 +199,16 @@ def notes_of(data: xr.Dataset) -> tuple[str, ...]:
     return tuple(str(note) for note in notes)
 
 
-def _table(source: Any) -> tuple[Table | None, str]:
+def _table(source: Any, options: Mapping[str, Any]) -> tuple[Table | None, str]:
     """The source as a table, or why it is none."""
     if isinstance(source, str | os.PathLike) and Path(source).is_dir():
         return None, ""
     try:
-        return read_table(source), ""
+        known = {item.name for item in fields(TableOptions)}
+        asked = {name: value for name, value in options.items() if name in known}
+        if not isinstance(asked.get("columns", {}), Mapping):
+            del asked["columns"]  # columns of a cross-table
+        return read_table(source, made(TableOptions, asked, where="describe")), ""
     except ElectionDataError as error:
         return None, str(error)
 
@@ -237,6 +247,8 @@ def _yaml(value: Any) -> str:
         return "{" + ", ".join(f"{name}: {_yaml(inner)}" for name, inner in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_yaml, value)) + "]"
+    if isinstance(value, str) and not _PLAIN.fullmatch(value):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 

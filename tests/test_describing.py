@@ -9,7 +9,7 @@ from electjax.data.store import save as store
 from tests.command_line import run
 
 UNITS = {"rows": ["old", "young"], "columns": ["blue", "red"]}
-FILES = {"returns": "returns.csv", "ballots": "ballots.csv", "booths": "booths", "units": "units.csv"}
+FILES = {"returns": "returns.csv", "ballots": "ballots.csv", "booths": "", "units": "units.csv"}
 
 
 @pytest.mark.parametrize("kind", FILES)

@@ -73,11 +73,11 @@ def test_cast_vote_records_of_a_vendor(here, monkeypatch, capsys):
 
 def test_a_folder_of_booths(here, monkeypatch, capsys):
     electjax.template("booths", "mine")
-    assert run(monkeypatch, "task=validate", "data=file", "data.path=mine/booths") == 0
+    assert run(monkeypatch, "task=validate", "data=file", "data.path=mine") == 0
     assert "booths: 40" in capsys.readouterr().out
-    command = ["task=calm", "data=booths", "data.path=mine/booths", "calm.diagnostics=[]", "report=false"]
+    command = ["task=calm", "data=booths", "data.path=mine", "calm.diagnostics=[]", "report=false"]
     assert run(monkeypatch, *command) == 0
-    assert results(here, "booths")
+    assert results(here, "mine")
 
 
 def test_shares_of_groups_and_candidates_with_totals(here, monkeypatch, capsys):

@@ -235,7 +235,7 @@ FORMATS: dict[str, Format] = {
     "ballots": Format(_template("ballots", "ballots.csv"), electjax.voter_types.read),
     "ballots_long": Format(_text("long.csv", _LONG_BALLOTS), electjax.voter_types.read),
     "ballots_dominion": Format(_text("cvr.csv", _DOMINION), electjax.voter_types.read),
-    "booths": Format(_template("booths", "booths"), electjax.calm.read),
+    "booths": Format(_template("booths", ""), electjax.calm.read),
     "units": Format(_template("units", "units.csv"), _units),
     "units_long": Format(_text("long.csv", _LONG_UNITS), electjax.ecological.read),
     "netcdf": Format(_saved(".nc"), electjax.load),

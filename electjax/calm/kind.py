@@ -40,8 +40,7 @@ def _facts(booths: xr.Dataset) -> Mapping[str, Any]:
 
 
 def _template(folder: Path) -> None:
-    made = folder / "booths"
-    write(simulate("tiny"), made)
+    write(simulate("tiny"), folder)
 
 
 KIND = Kind(

@@ -16,8 +16,13 @@ _SUPPRESSED = re.compile(r"\(?x\)?|\*+|#+|[<\u2264]\s*\d+|\d+\s*or (fewer|less)|
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _SPACES = {ord(mark): " " for mark in "\u00a0\u2009\u202f"} | {0x2019: "'", 0x2212: "-"}
 _GROUPED = {
-    mark: re.compile(rf"[+-]?[1-9]\d{{0,2}}({re.escape(mark)}\d{{3}})+({point}\d+)?|[+-]?\d{{1,3}}({point}\d+)?")
-    for mark, point in ((",", r"\."), (".", ","), (" ", "[.,]"), ("'", "[.,]"))
+    mark: re.compile(rf"[+-]?[1-9]\d{{0,2}}({re.escape(mark)}\d{{3}})+({point}\d+)?|[+-]?\d{{1,3}}({point}\d+)?" + more)
+    for mark, point, more in (
+        (",", r"\.", r"|[1-9]\d?(,\d\d)+,\d{3}"),  # 1,20,345 as in India
+        (".", ",", ""),
+        (" ", "[.,]", ""),
+        ("'", "[.,]", ""),
+    )
 }
 _AS_ONE = re.compile(r"[+-]?[1-9]\d{0,2}([.,]\d{3})")  # 1.346 is a number and a bit, or one thousand and more
 DIGITS = 15  # far above any electorate, and exact as a float
@@ -47,7 +52,8 @@ def looks_numeric(text: str) -> bool:
     if text.isdigit() and text.isascii():
         return True
     plain = text.translate(_SPACES).removesuffix("%").rstrip()
-    return bool(_PLAIN.fullmatch(plain)) or any(way.fullmatch(plain) for way in _GROUPED.values())
+    ways = (_PLAIN, *_GROUPED.values())
+    return any(way.fullmatch(plain) for way in ways) or (plain.count(",") == 1 and _are_decimal([plain]))
 
 
 def number(text: str) -> float:
@@ -123,7 +129,7 @@ def _ways(texts: Sequence[str], whole: bool, thousands: str | None) -> list[str]
     if plain and not split:
         return ["none"]
     if split:  # such as 1.346 and 998
-        return ["."] if whole else [".", "none"]
+        return ["."] if whole and not _are_percentages(bare) else [".", "none"]
     fits = [mark for mark in _GROUPED if _all_grouped(bare, mark)]
     if whole:
         fits = [mark for mark in fits if all(_value(text, mark) % 1 == 0 for text in bare)]
@@ -132,6 +138,13 @@ def _ways(texts: Sequence[str], whole: bool, thousands: str | None) -> list[str]
     if fits[0] == "," and not whole and _are_decimal(bare) and all(text.count(",") <= 1 for text in bare):
         return [",", "none"]
     return fits[:1]
+
+
+def _are_percentages(texts: Sequence[str]) -> bool:
+    """Whether numbers with a point make whole hundreds together, as percentages of districts or units do."""
+    values = [float(text) for text in texts]
+    hundreds = sum(values) / 100
+    return max(values) <= 100 and round(hundreds) >= 1 and abs(hundreds - round(hundreds)) < 0.0005 * len(values)
 
 
 def _all_grouped(texts: Sequence[str], mark: str) -> bool:

@@ -151,14 +151,16 @@ class Table:
             again = [name for name in self.names if fold(name) == fold(f"{self.names[position]} (2)")]
             if not again:
                 return position
-        wanted = what or f"{names[0]!r}"
+        there = ", ".join(self.names[:30])
+        ours = f"pass columns={{{names[0]!r}: 'the file's name'}}"
         raise data_error(
-            f"the header has {'two columns' if position is not None else 'no column'} {wanted}" + self.doubt,
+            f"the header has {'no column' if position is None else 'two columns'} {what or repr(names[0])}"
+            + self.doubt,
             where=self.file,
             row=self.header,
             column=names[0],
             expected="one column " + " or ".join(repr(name) for name in names[:4]),
-            mend=f"rename or remove one, or pass columns={{{names[0]!r}: ...}}: {', '.join(self.names[:30])}",
+            mend=f"{ours}; the file has {there}" if position is None else "rename or remove one of the two",
         )
 
     @property
@@ -217,7 +219,12 @@ class Table:
         doubtful = (found.values < low) | np.isnan(found.values)
         for k in np.flatnonzero(used & doubtful):
             if faults[k] is None and np.isnan(found.values[k]) and not blank:
-                faults[k] = Fault("the cell is blank", "write 0 if nobody is counted there, or remove the row")
+                if text := texts[k]:
+                    faults[k] = Fault(
+                        f"{text!r} is no number", "pass suppressed= the number to count, or remove the row"
+                    )
+                else:
+                    faults[k] = Fault("the cell is blank", "write 0 if nobody is counted there, or remove the row")
             elif faults[k] is None and found.values[k] < low:
                 faults[k] = Fault(f"{column.texts[k]!r} is less than {low:g}", "correct the cell")
         wrong = np.array([fault is not None for fault in faults], dtype=bool)
@@ -297,6 +304,11 @@ class Table:
         line = None if row is None else int(self.lines[row])
         column = None if position is None else self.columns[position].name
         return data_error(problem, where=self.file, row=line, column=column, expected=expected, mend=mend)
+
+
+def one_text(notes: Iterable[str]) -> str:
+    """Notes as the attribute `notes` has them, sentences between semicolons."""
+    return "; ".join(dict.fromkeys(note.replace("; ", ", ") for note in notes if note))
 
 
 def near(name: str, known: Sequence[str] | Iterable[str]) -> str:

@@ -75,7 +75,7 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
             f"cannot be read ({getattr(error, 'strerror', None) or error})",
             where=str(path),
             expected="a readable file",
-            mend="check the file and its permissions",
+            mend="it may be incomplete: fetch it again, or check its permissions",
         ) from None
 
 

@@ -41,6 +41,10 @@ WORDS: dict[str, tuple[str, ...]] = {
         *("eligible_voters", "wahlberechtigte", "electeurs_inscrits", "number_of_electors"),
     ),
     "winner": ("winner", "elected", "winning_party", "elected_party"),
+    "magnitude": (
+        *("magnitude", "district_magnitude", "seats", "seats_to_fill", "number_of_seats", "no_of_seats", "num_seats"),
+        *("seats_available", "mandate", "mandates", "sitze", "escanos", "sieges"),
+    ),
     "county": ("county", "county_name", "jurisdiction", "jurisdiction_name"),
     "precinct": (
         "precinct",
@@ -71,7 +75,7 @@ WORDS: dict[str, tuple[str, ...]] = {
         "rownumber",
         "id",
     ),
-    "weight": ("weight", "weights", "count", "frequency", "freq"),
+    "weight": ("weight", "weights", "count", "frequency", "freq", "wt", "wgt", "survey_weight", "sample_weight"),
     "total": ("total", "total_votes", "totalvotes", "turnout_total", "voters", "total_voters", "valid_votes"),
 }
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from electjax.data.options import default_of, option, options
+from electjax.data.reading import TableOptions
 from electjax.report.result import Source, Sweep, Task, path_from
 
 
 @options
-class FileData:
+class FileData(TableOptions):
     """A file of any kind."""
 
     path: str = option(meaning="a file or folder of any kind of data")
@@ -51,15 +52,12 @@ def _show(data: Any, folder: Path, *, kinds: Mapping[type, str]) -> Any:
     from electjax.describing import kinds as known
 
     kind = data.kind if isinstance(data, FileData) else None
-    given = {}
+    taken = {item.name for item in fields(TableOptions)}
     if not isinstance(data, FileData):
         kind = kinds[type(data)]
-        taken = inspect.signature(known()[kind].read).parameters
-        asked = {item.name: getattr(data, item.name) for item in fields(data) if item.name in taken}
-        defaults = {item.name: default_of(item) for item in fields(data)}
-        given = {
-            name: value for name, value in asked.items() if value != defaults[name] and name not in ("path", "name")
-        }
+        taken = set(inspect.signature(known()[kind].read).parameters) - {"path", "name"}
+    asked = [(item.name, getattr(data, item.name), default_of(item)) for item in fields(data) if item.name in taken]
+    given = {name: value for name, value, default in asked if value != default}
     path = path_from(folder, data.path)
     said = describe(path, kind, **given)
     return replace(said, **{name: getattr(said, name).replace(str(path), data.path) for name in ("call", "command")})

@@ -26,6 +26,7 @@ _EXAMPLE = """voter,President,Governor,Senate,Sheriff
 12,Blue,Blue,no vote,Blue
 """
 _VOTERS = {"voter", "voterid", "cvrid", "cvrnumber", "castvoterecord", "ballotid", "rownumber", "boxposition"}
+_OFFICES = ("president", "governor", "senat", "house", "sheriff", "mayor", "council", "clerk", "judge", "attorney")
 _FILES = ("cvrexport", "cvr_export", "cast_vote_record", "cvr", "ballots")
 
 
@@ -44,6 +45,10 @@ def _likely(path: Path | None, names: Sequence[str], numeric: Sequence[bool]) ->
         return 0.6
     if _VOTERS & set(folded):
         return 0.9
+    if names and all(numeric) and {"count", "freq", "frequency", "weight"} & set(folded):
+        return 0.75
+    if sum(any(word in name for word in _OFFICES) for name in folded) > 1 and "votes" not in folded:
+        return 0.8
     return 0.2 if names and sum(numeric) < len(names) / 2 else 0.05
 
 

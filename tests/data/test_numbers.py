@@ -36,6 +36,18 @@ def test_decimals_are_read_back_with_a_point_and_with_a_comma(values):
     assert parse_numbers([text.replace(".", ",") for text in texts]).values.tolist() == expected
 
 
+def test_groups_of_india_and_commas_without_groups():
+    assert parse_numbers(["1,20,345", "12,345", "998"], whole=True).values.tolist() == [120345, 12345, 998]
+    assert parse_numbers(["43800,0", "1,199"]).values.tolist() == [43800, 1.199]
+    assert looks_numeric("43800,0")
+
+
+def test_percentages_with_three_decimals_are_no_thousands():
+    faults = parse_numbers(["45.123", "54.877", "60.001", "39.999"], whole=True).faults
+    assert all(fault is not None and "thousands" in fault.problem for fault in faults)
+    assert parse_numbers(["1.346", "2.051", "2.200"], whole=True).values.tolist() == [1346, 2051, 2200]
+
+
 def test_a_point_and_three_digits_is_thousands_of_counts_and_asked_of_other_numbers():
     assert parse_numbers(["1.346", "998"], whole=True).values.tolist() == [1346, 998]
     fault = parse_numbers(["1.346", "998"]).faults[0]

@@ -17,7 +17,7 @@ from electjax.data.axes import FILES, Axis, axes_of
 from electjax.data.errors import data_error, suggest
 from electjax.data.labels import party_label, strings
 from electjax.data.sources import names_of, read_table
-from electjax.data.table import Table, fold, near
+from electjax.data.table import Table, fold, near, one_text
 
 TABLES = {
     "booths": "booth, constituency, electors, polled",
@@ -108,7 +108,7 @@ def read(source: Any, options: ReadOptions) -> xr.Dataset:
     tables.keep(table)
     booths = _dataset(roll, axes, sizes, codes, candidates, counted)
     booths.attrs |= {"name": name, "source": Path(tables.place).name}
-    return booths.assign_attrs(notes="; ".join(tables.notes)) if tables.notes else booths
+    return booths.assign_attrs(notes=one_text(tables.notes)) if tables.notes else booths
 
 
 def _given(source: Mapping[str, Any], options: ReadOptions) -> Tables:

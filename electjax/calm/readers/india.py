@@ -21,7 +21,7 @@ from electjax.data.axes import Axis, axes_of
 from electjax.data.errors import data_error, data_warning, suggest
 from electjax.data.labels import NOTA, OTHERS, party_label
 from electjax.data.rows import select
-from electjax.data.table import Table, fold
+from electjax.data.table import Table, fold, one_text
 
 RELIGIONS = ("hindu", "muslim", "christian", "sikh", "jain", "buddhist", "parsi")
 # The small religions are told too often from names: they are one category unless the axes say otherwise.
@@ -135,7 +135,7 @@ def read(source: Any, options: ReadOptions) -> xr.Dataset:
         name=f"{state}{year}",
         source=Path(source).name,
     )
-    return booths.assign_attrs(notes="; ".join([*results.notes, *rolls.notes, *notes]))
+    return booths.assign_attrs(notes=one_text([*results.notes, *rolls.notes, *notes]))
 
 
 def _axis(options: ReadOptions) -> Axis:

@@ -16,7 +16,7 @@ from electjax.data.errors import ElectionDataError, data_warning
 from electjax.data.labels import NOTA, OTHERS, party_label
 from electjax.data.rows import row_keys, without_totals
 from electjax.data.table import Column, Table, fold
-from electjax.data.vocabulary import find_word
+from electjax.data.vocabulary import find_word, words_of
 from electjax.districts.options import ReadOptions
 
 # Who is no candidate, and what is nobody's name; folded as names of columns are.
@@ -298,7 +298,7 @@ def check_totals(lines: Lines, position: int | None) -> None:
 
 def one_seat(table: Table) -> None:
     """Refuse districts of several seats: a column of them above 1."""
-    for name in ("magnitude", "seats_to_fill", "number_of_seats", "no_of_seats", "num_seats", "seats_available"):
+    for name in words_of("magnitude"):
         position = table.find(name)
         if position is None or not table.is_numeric(position):
             continue

@@ -1,6 +1,6 @@
 """From lines of votes to an election: sums by party, seats by candidate, who stood, districts without a poll."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +10,8 @@ import xarray as xr
 from electjax.data.errors import data_warning
 from electjax.data.labels import INDEPENDENT, NOTA, OTHERS
 from electjax.data.rows import sums_above
+from electjax.data.table import Table, one_text
+from electjax.data.vocabulary import find_word
 from electjax.districts.builders import dataset
 from electjax.districts.options import Policy, ReadOptions
 from electjax.districts.readers.base import Lines
@@ -83,7 +85,8 @@ def build_election(
     of_winner = np.array([place.get(label, -1) for label in labels], np.int64)
     by_party = (of_winner >= 0) & stood[np.arange(len(left)), of_winner]
     own = np.where(by_party, votes[np.arange(len(left)), of_winner], declared.votes[left])
-    text = "; ".join(dict.fromkeys((*table.notes, *notes)))
+    _look_like_percentages(polled, options, table)
+    text = one_text((*table.notes, *notes, *_said_of_spoilt(lines, options)))
     return dataset(
         votes,
         districts=districts,
@@ -103,6 +106,26 @@ def build_election(
             **({"notes": text} if text else {}),
         },
     )
+
+
+def _look_like_percentages(polled: np.ndarray, options: ReadOptions, table: Table) -> None:
+    """Refuse votes that are 100 in every district where a column of totals says otherwise; warn where there is none."""
+    if options.total is not None or len(polled) < 2 or (polled != 100).any():
+        return
+    said, position = "the votes of every district add up to 100, as percentages do", find_word(table, "total")
+    if position is None:
+        data_warning(f"{said}; if they are, pass total=, the column of all votes", where=table.file)
+    elif table.is_numeric(position) and np.nanmax(table.numbers(position)) > 100:
+        mend = f"pass total={table.names[position]!r}"
+        raise table.fault(said, None, position, expected="counts, or shares of a total", mend=mend)
+
+
+def _said_of_spoilt(lines: Lines, options: ReadOptions) -> Iterator[str]:
+    """How many votes are for nobody, and where they are counted."""
+    if NOTA in lines.parties and options.nota == "others":
+        votes = int(lines.votes[lines.party == list(lines.parties).index(NOTA)].sum())
+        if votes:
+            yield f"{votes} votes for none of the candidates are counted with others; nota='drop' leaves them out"
 
 
 def _parties(lines: Lines, options: ReadOptions) -> tuple[list[str], np.ndarray]:

@@ -17,7 +17,7 @@ import xarray as xr
 from electjax.data.errors import data_error, data_warning, suggest
 from electjax.data.labels import strings, unique_names
 from electjax.data.sources import is_parquet, is_workbook, names_of, read_table, stream_tables, table_parts
-from electjax.data.table import Table, fold
+from electjax.data.table import Table, fold, one_text
 from electjax.data.text import SAMPLE, Layout, head_of, layout_of
 from electjax.data.vocabulary import ignored
 from electjax.numerics.registry import modules_in
@@ -319,7 +319,7 @@ def finish_ballots(
     unused = ignored(table, {*stay, *voters.taken()}) if kept is None else ()
     sentences = [*str(ds.attrs.get("notes", "")).split("; "), *table.notes]
     sentences += [*said_of_voters(table, voters, stay), *unused]
-    if said := "; ".join(dict.fromkeys(filter(None, sentences))):
+    if said := one_text(sentences):
         ds = ds.assign_attrs(notes=said)
     ds = complete(ds, table, voters, options.incomplete)
     return ds if table.of and not ds.sizes["voter"] else checked(ds, invalid=options.invalid)

@@ -21,7 +21,7 @@ import xarray as xr
 from electjax.data.errors import data_error, data_warning
 from electjax.data.labels import strings
 from electjax.data.sources import is_parquet
-from electjax.data.table import fold, make_table, near
+from electjax.data.table import fold, make_table, near, one_text
 from electjax.voter_types.em.rows import row_labels
 from electjax.voter_types.options import ReadOptions, TextOptions
 from electjax.voter_types.readers.common import Reader, Source, ballot_attrs, finish_ballots
@@ -110,7 +110,7 @@ def read_database(source: Source, options: ReadOptions) -> xr.Dataset:
     dropped = before - float(ds["weight"].sum())
     said = f"{ds['weight'].sum():.0f} voters are {ds.sizes['voter']} different ballots with weights (stream keeps each)"
     attrs = {"overvotes": overvotes} | ({"dropped_voters": int(dropped)} if "dropped_voters" in ds.attrs else {})
-    return checked(ds.assign_attrs(attrs | {"notes": "; ".join([*found.notes, said])}))
+    return checked(ds.assign_attrs(attrs | {"notes": one_text([*found.notes, said])}))
 
 
 def stream_database(source: Source, options: TextOptions, size: int) -> Iterator[xr.Dataset]:
@@ -137,7 +137,7 @@ def stream_database(source: Source, options: TextOptions, size: int) -> Iterator
                 said_so = f"{len(first)} voters without a vote for {' or '.join(found.parties)} at the top are left out"
                 data_warning(said_so, where=county.place)
             else:
-                yield _recoded(ds, found, options, scheme).assign_attrs(notes="; ".join(found.notes))
+                yield _recoded(ds, found, options, scheme).assign_attrs(notes=one_text(found.notes))
 
 
 def _prepared(

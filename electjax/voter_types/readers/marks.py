@@ -14,7 +14,7 @@ from electjax.data.archive import first_name, open_files
 from electjax.data.errors import ElectionDataError, data_error
 from electjax.data.options import default_of
 from electjax.data.rows import select
-from electjax.data.table import make_table
+from electjax.data.table import make_table, one_text
 from electjax.voter_types.options import TextOptions
 from electjax.voter_types.readers.common import (
     Cast,
@@ -95,7 +95,7 @@ class Ballots:
         over = choice == _OVER
         cast = Cast(np.where(over, 0, np.maximum(choice, -1)), over, np.zeros(choice.shape, dtype=bool))
         said: dict[str, Any] = ballot_attrs(options, file, "options", reader)
-        said |= {"notes": "; ".join(notes)} if notes else {}
+        said |= {"notes": one_text(notes)} if notes else {}
         ds = finish_ballots(cast_ballots(contests, chosen, cast, options, said), table, options)
         ds["row"].attrs["long_name"] = "number of the ballot"
         return ds

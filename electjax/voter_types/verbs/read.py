@@ -12,6 +12,7 @@ from electjax.data.errors import data_error, data_warning, suggest
 from electjax.data.options import with_options
 from electjax.data.reading import TableOptions
 from electjax.data.store import is_netcdf, is_zarr, loaded
+from electjax.data.table import one_text
 from electjax.voter_types.ballots import place
 from electjax.voter_types.options import ReadOptions, StreamOptions, TextOptions
 from electjax.voter_types.readers.common import Reader, Source, known_readers
@@ -79,7 +80,12 @@ def read(source: Any, *, options: ReadOptions) -> xr.Dataset:
     if options.scheme is not None and ballots.attrs["scheme"] != options.scheme:
         from electjax.voter_types.verbs.recode import recode  # only where it is asked for
 
-        ballots = recode(ballots, scheme=options.scheme, top=options.top, parties=options.parties)
+        before = ballots
+        ballots = recode(before, scheme=options.scheme, top=options.top, parties=options.parties)
+        left = before.sizes["voter"] - ballots.sizes["voter"]
+        if left:
+            said = f"{left} voters without a vote at the top for one of the two parties are left out"
+            ballots = ballots.assign_attrs(notes=one_text([str(before.attrs.get("notes", "")), said]))
     if not _is_lazy(ballots) and ballots.attrs["scheme"] == "ticket" and not (ballots["choice"] == 0).any():
         data_warning(
             "nobody abstains, as no vote has the code 0; pass blank='abstain' if a blank is no vote",
