@@ -44,6 +44,7 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.ci
 def test_returns_with_a_title_thousands_and_totals(here, monkeypatch, capsys):
     (here / "returns.csv").write_text(RETURNS, "cp1252")
     assert run(monkeypatch, "task=validate", "data=file", "data.path=returns.csv") == 0
@@ -80,6 +81,7 @@ def test_a_folder_of_booths(here, monkeypatch, capsys):
     assert results(here, "mine")
 
 
+@pytest.mark.ci
 def test_shares_of_groups_and_candidates_with_totals(here, monkeypatch, capsys):
     rows = []
     for unit in range(24):

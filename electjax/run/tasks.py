@@ -26,6 +26,6 @@ def kinds() -> Iterator[Task]:
     """One task for each kind of data."""
     seen: set[str] = set()
     for task in tasks().values():
-        if task.kind not in seen:
+        if task.kind not in seen and task.show is None:
             seen.add(task.kind)
             yield task

@@ -183,6 +183,7 @@ def test_damage_anywhere_ends_in_one_line(found, tmp_path):
             pass
 
 
+@pytest.mark.ci
 def test_from_file_to_fit(found, tmp_path):
     fit = electjax.calm.fit(read(found, tmp_path), model="recommended", context=0)
     assert fit["eta"].sizes == {"axis": 1}

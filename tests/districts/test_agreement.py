@@ -170,7 +170,7 @@ def elections(total: int, districts: int) -> dict[str, Contest]:
         *(pytest.param(each, marks=pytest.mark.slow) for each in ("unequal", "equal, early")),
     ],
 )
-@pytest.mark.parametrize("bookkeeping", ["interleaved", "by_district"])
+@pytest.mark.parametrize("bookkeeping", ["interleaved", pytest.param("by_district", marks=pytest.mark.ci)])
 def test_bound_engines_agree(bookkeeping: str, case: str) -> None:
     election = elections(MIDDLE_TOTAL, MIDDLE_DISTRICTS)[case]
     leap = middle(bookkeeping, election, "leap", seed=3)

@@ -318,6 +318,7 @@ def test_frames_datasets_and_files_of_any_kind_are_read_alike(tmp_path):
 # ---------------------------------------------------------------- large tables
 
 
+@pytest.mark.ci
 def test_a_million_rows_and_many_parties_are_read_in_seconds(tmp_path):
     rng = np.random.default_rng(0)
     rows, districts = 300_000, 10_000

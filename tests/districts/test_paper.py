@@ -124,6 +124,7 @@ def test_leave_one_out_chooses_on_the_other_rows() -> None:
 # ---------------------------------------------------------------- section 5, in words
 
 
+@pytest.mark.ci
 def test_low_gamma_gives_everything_to_the_first_party() -> None:
     """At gamma .3 and 10,000 electors the lead of .1 is seven standard deviations of a district's difference."""
     assert seats("dpm", (0.5, 0.4, 0.1), "gamma=0.3")[:, 0].min() == 100
