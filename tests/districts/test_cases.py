@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 
 import electjax
+from electjax import ElectionDataError, ElectionDataWarning
 from tests.command_line import run
 
 CASES = Path(__file__).parents[1] / "cases"
@@ -192,3 +193,25 @@ def test_where_a_party_stood_is_kept(tmp_path):
     wrong = election.assign(stood=election["stood"] & (election["party"] != "A"))
     with pytest.raises(electjax.ElectionDataError, match=r"stood\(district='X', party='A'\)"):
         electjax.districts.validate(wrong)
+
+
+def test_seats_won_by_parties_are_one_to_a_district(tmp_path):
+    path = tmp_path / "mandate.csv"
+    path.write_text("Wahlkreis,Partei,Stimmen,Mandate\nA,X,100,1\nA,Y,90,0\nB,X,200,1\nB,Y,180,1\n", "utf-8")
+    with pytest.raises(ElectionDataError, match=r"row 4, column 'Mandate': 'B' has 2 seats"):
+        electjax.districts.read(path)
+
+
+def test_percentages_are_no_votes(tmp_path):
+    path = tmp_path / "share.csv"
+    path.write_text("district,party,votes\nA,X,45.123\nA,Y,54.877\nB,X,60.001\nB,Y,39.999\n", "utf-8")
+    with pytest.raises(ElectionDataError, match="may be thousands or a decimal"):
+        electjax.districts.read(path)
+    path.write_text("district,party,votes,total_votes\nA,X,60,900\nA,Y,40,900\nB,X,55,800\nB,Y,45,800\n", "utf-8")
+    with pytest.raises(ElectionDataError, match=r"add up to 100.*pass total='total_votes'"):
+        electjax.districts.read(path)
+    election = electjax.districts.read(path, total="total_votes")
+    assert election["votes"].sel(district="A", party=["X", "Y"]).values.tolist() == [540, 360]
+    path.write_text("district,party,votes\nA,X,60\nA,Y,40\nB,X,55\nB,Y,45\n", "utf-8")
+    with pytest.warns(ElectionDataWarning, match="pass total="):
+        electjax.districts.read(path)

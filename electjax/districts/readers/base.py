@@ -222,6 +222,8 @@ def no_blank_votes(lines: Lines) -> Lines:
     bad = np.zeros(len(lines.table), bool)
     bad[lines.row[blank & some[lines.district]]] = True
     mend = "write 0 if nobody voted so, or remove the row"
+    if lines.table.style.suppressed == "missing":
+        mend = "pass suppressed= the number to count: votes of a district cannot be summed without it"
     lines.table.refuse(bad, lines.column, "the cell is blank", "a whole number, 0 or more", mend)
     return lines._replace(votes=np.where(blank, 0, lines.votes))
 

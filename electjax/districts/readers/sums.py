@@ -59,6 +59,7 @@ def build_election(
         ElectionDataError: a district without votes or candidates, or one that is the sum of those above it.
     """
     table, size = lines.table, len(lines.districts)
+    _one_winner(lines)
     parties, column = _parties(lines, options)
     kept = column[lines.party] >= 0
     at = lines.district[kept] * len(parties) + column[lines.party[kept]]
@@ -106,6 +107,19 @@ def build_election(
             **({"notes": text} if text else {}),
         },
     )
+
+
+def _one_winner(lines: Lines) -> None:
+    """Refuse districts in which a column of seats won has several."""
+    position = find_word(lines.table, "magnitude")
+    if position is None or not lines.table.is_numeric(position):
+        return
+    seats = np.nan_to_num(lines.table.numbers(position))[lines.row]
+    if len(seats) and seats.min() == 0 and (won := np.bincount(lines.district, seats)).max() > 1:
+        row = int(lines.row[np.flatnonzero(lines.district == won.argmax())[0]])
+        problem = f"{lines.districts[int(won.argmax())]!r} has {won.max():g} seats"
+        mend = "leave out districts of several seats"
+        raise lines.table.fault(problem, row, position, expected="districts of one seat", mend=mend)
 
 
 def _look_like_percentages(polled: np.ndarray, options: ReadOptions, table: Table) -> None:
