@@ -67,7 +67,11 @@ def _read(source: Any, options: TableOptions, said: Collection[str] = (), layout
         return _of_frame(source, style)
     path = Path(source)
     if is_parquet(path):
-        return _of_arrow(_parquet(path, options.where), path.name, 1, style)
+        try:
+            return _of_arrow(_parquet(path, options.where), path.name, 1, style)
+        except UnicodeDecodeError as error:
+            problem, mend = f"text that is not UTF-8 ({error.reason})", "write the file again"
+            raise data_error(problem, where=path.name, expected="Parquet as written", mend=mend) from None
     if is_workbook(path):
         return _workbook(path, options, style)
     return _text(path, layout or layout_of(path, options.encoding, options.header), style)
