@@ -60,6 +60,14 @@ def _export(source: Source) -> _Export:
     at = next(k for k, (_, row) in enumerate(rows) if [cell.casefold() for cell in row[:2]] == _IDENTITY)
     line, names = rows[at]
     above = [row for _, row in rows[:at]]
+    if not above:
+        raise data_error(
+            "no row of contests above the column names",
+            where=source.path.name,
+            row=line,
+            expected="contests, candidates, and column names",
+            mend="export the cast-vote records again",
+        )
     title = above.pop(0)[0] if above[0][0] and len(above) > 1 else ""
     contests = _filled(above[0])
     width = len(contests)
@@ -82,7 +90,7 @@ def _export(source: Source) -> _Export:
         labels = tuple(candidates[p].removesuffix("(1)") if ranked else candidates[p] for p in own)
         contest = Contest(name, vote_for, ranked, labels, tuple(parties[p] for p in own))
         blocks.append(Block(contest, tuple(own), columns))
-    spelt = [name or f"column {p}" for p, name in enumerate(names[:leading], start=1)]
+    spelt = [name or f"column {p}" for p, name in enumerate(_wide(names, leading), start=1)]
     spelt += [f"{block.contest.name}: {candidates[p]}" for block in blocks for p in block.columns]
     first = next((number for number, _ in head.rows if number > line), line + 1)
     return _Export(
