@@ -83,6 +83,8 @@ def parse_numbers(
             continue
         if not _SUPPRESSED.fullmatch(text):
             spelt.append((k, text.translate(_SPACES)))
+        elif whole and isinstance(suppressed, float) and suppressed % 1:
+            faults[k] = Fault(f"{text!r} counts as {suppressed:g}", "pass a whole number as suppressed=")
         elif suppressed is None:
             faults[k] = Fault(f"{text!r} is a suppressed number", "pass suppressed='missing', or the number to count")
         elif suppressed != "missing":

@@ -26,7 +26,6 @@ ELECTIONS = (
     "round",
 )
 _TOTAL = re.compile(r"^(grand|sub)?[ -]?totals?\b|\btotals?$", re.IGNORECASE)
-_TOTAL_PART = re.compile(r"tot|wide|sum|gesamt|overall", re.IGNORECASE)  # which all have; most labels have none
 _SHOWN = 15
 
 
@@ -34,6 +33,8 @@ def select(table: Table, where: Mapping[str, Any]) -> Table:
     """The rows whose cells are among the given values: as text whatever the case, or as numbers."""
     for name, value in where.items():
         position = table.asked(name, "where")
+        if not _listed(value):
+            raise table.fault("no value to choose", None, position, expected="a value or a list", mend="name one")
         column = table.columns[position]
         wanted = _listed(value)
         kept = _among(column, wanted)
@@ -91,6 +92,9 @@ def without_footnotes(table: Table, *, blank_rows: bool = False) -> Table:
     comment = np.array([text.startswith("#") for text in first.texts], dtype=bool)[first.codes] & (filled == 1)
     alone = (filled == 1) & ~first.blank & ~numeric & ~comment
     alone &= bool(filled.max() > 1)
+    if not blank_rows:  # one short word may be a district whose votes are missing
+        said = np.array([" " in text or text.endswith(":") for text in first.texts], dtype=bool)[first.codes]
+        alone &= said
     if blank_rows:  # the first cell alone may be the voter, or the only vote: notes are words, as no row else has
         words = np.array([" " in text for text in first.texts], dtype=bool)[first.codes]
         alone &= words & ~words[~alone].any()

@@ -5,7 +5,7 @@ that needs no second pass over the sheet and holds no more than its cells).
 """
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ def _read(source: Any, options: TableOptions, said: Collection[str] = (), layout
     path = Path(source)
     if is_parquet(path):
         try:
-            return _of_arrow(_parquet(path, options.where), path.name, 1, style)
+            return _of_arrow(_parquet(path, options), path.name, 1, style)
         except UnicodeDecodeError as error:
             problem, mend = f"text that is not UTF-8 ({error.reason})", "write the file again"
             raise data_error(problem, where=path.name, expected="Parquet as written", mend=mend) from None
@@ -284,6 +284,10 @@ def _workbook(path: Path, options: TableOptions, style: Style) -> Table:
     rows = [(line, row) for line, row in rows if any(row)]
     header, columns, notes = header_of(rows, options.header, path.name)
     body = [(line, row[: len(columns)]) for line, row in rows if line > header]
+    beyond = next((line for line, row in rows if line > header and any(row[len(columns) :])), None)
+    if beyond is not None:
+        problem, mend = f"cells beyond the last column name {columns[-1]!r}", "name their columns, or remove them"
+        raise data_error(problem, where=path.name, row=beyond, expected=f"{len(columns)} cells", mend=mend)
     texts = [
         pa.array(column, pa.string()).dictionary_encode() for column in zip(*(row for _, row in body), strict=True)
     ]
@@ -303,18 +307,21 @@ def _said(cell: Any) -> str:
     return spaced(str(cell))
 
 
-def _parquet(path: Path, where: Mapping[str, Any]) -> pa.Table:
-    """Rows of Parquet files; conditions on columns of the files and of their folders are pushed down."""
+def _parquet(path: Path, options: TableOptions) -> pa.Table:
+    """Rows of Parquet files; conditions on the folders that they lie in leave folders out, `select` does the rest."""
     import pyarrow.dataset as arrow_dataset
 
     try:
         dataset = _dataset(path)
-        known = {name: dataset.schema.field(name).type for name in dataset.schema.names}
+        keys = [arrow_dataset.get_partition_keys(part.partition_expression) for part in dataset.get_fragments()]
         pushed = None
-        for name, value in where.items():
-            if name in known and pa.types.is_string(known[name]):
-                wanted = [str(each) for each in (value if isinstance(value, list | tuple) else [value])]
-                condition = arrow_dataset.field(name).isin(wanted)
+        for name, value in options.where.items():
+            there = {key[name] for key in keys if name in key}
+            asked = value if isinstance(value, list | tuple | set) else [value]
+            wanted = {str(each).casefold() for each in asked}
+            chosen = [each for each in there if str(each).casefold() in wanted]
+            if chosen and name not in options.columns:
+                condition = arrow_dataset.field(name).isin(chosen)
                 pushed = condition if pushed is None else pushed & condition
         return dataset.to_table(filter=pushed)
     except (pa.ArrowException, OSError) as error:
@@ -368,12 +375,23 @@ def _of_arrow(table: pa.Table, file: str, first: int, style: Style) -> Table:
     if nested is not None:
         problem, expected = f"cells of {table.columns[nested].type}", "text, numbers or dates"
         raise data_error(problem, where=file, column=names[nested], expected=expected, mend="leave the column out")
-    columns = [_encoded(column) for column in table.columns]
+    columns = []
+    for name, column in zip(names, table.columns, strict=True):
+        try:
+            columns.append(_encoded(column))
+        except (pa.ArrowException, OverflowError, ValueError) as error:
+            problem, expected = f"cannot be read as text ({error})", "text, numbers or dates"
+            raise data_error(problem, where=file, column=name, expected=expected, mend="correct the column") from None
     return make_table(file, lines, names, columns, header=None, style=style)
 
 
 def _encoded(column: pa.ChunkedArray) -> tuple[np.ndarray, Sequence[str]]:
     """Codes and texts of an Arrow column of any type; null is missing."""
+    kind = column.type
+    if pa.types.is_float16(kind):
+        column = column.cast(pa.float32())
+    elif pa.types.is_null(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        column = column.cast(pa.string())
     if not pa.types.is_dictionary(column.type):
         column = arrow.dictionary_encode(column)
     whole = _joined(column.chunks)

@@ -148,7 +148,7 @@ class Table:
         """As `find`, but one must be there, and once."""
         position = self.find(*names)
         if position is not None:
-            again = [name for name in self.names if fold(name) == fold(f"{self.names[position]} (2)")]
+            again = f"{self.names[position]} (2)" in self.names
             if not again:
                 return position
         there = ", ".join(self.names[:30])
@@ -269,11 +269,10 @@ class Table:
     def renamed(self, names: Mapping[str, str]) -> "Table":
         """Columns called by our names: {ours: theirs}."""
         columns = list(self.columns)
-        for ours, theirs in names.items():
-            position = self.asked(theirs, "columns")
-            same = self.find(ours)
-            if same is not None and same != position:
-                columns[same] = columns[same]._replace(name=f"{columns[same].name} (in the file)")
+        chosen = {ours: self.asked(theirs, "columns") for ours, theirs in names.items()}
+        for same in {self.find(ours) for ours in names} - {None} - set(chosen.values()):
+            columns[same] = columns[same]._replace(name=f"{columns[same].name} (in the file)")  # type: ignore[index]
+        for ours, position in chosen.items():
             columns[position] = columns[position]._replace(name=ours)
         said = [f"{theirs!r} is {ours}" for ours, theirs in names.items() if fold(ours) != fold(theirs)]
         return replace(self, columns=tuple(columns), notes=(*self.notes, *said))

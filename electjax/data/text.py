@@ -27,7 +27,7 @@ SAMPLE = 200  # records from which delimiter and header are told
 LONGEST = 1 << 24  # characters of a line
 MOST_COLUMNS = 100_000
 CHUNK = 20_000
-_SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
+_SEPARATOR = re.compile(r'"?sep=([!-~\t])"?', re.IGNORECASE)
 _LIKELY = 0.5  # of the fullest row: cells that a row of names has at least
 _SAID = {
     "cp1252": "Windows-1252",

@@ -55,7 +55,7 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
         with open(path, "rb") as raw:
             magic = raw.read(8)
         size = os.path.getsize(path)
-        if magic.startswith(b"PK"):
+        if magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
             with zipfile.ZipFile(path) as archive, archive.open(_only_text(path, archive)) as member:
                 yield io.BufferedReader(_Guarded(member, size, path.name), _BLOCK)
             return
@@ -84,7 +84,8 @@ def open_text(path: Path, encoding: str | None) -> Iterator[IO[str]]:
     """The text of a file; faults of its encoding end in one line."""
     codec = encoding or encoding_of(path)
     try:
-        codecs.lookup(codec)
+        if not codecs.lookup(codec)._is_text_encoding:
+            raise LookupError
     except LookupError:
         raise data_error(
             f"no encoding {codec!r}", where=path.name, expected="a Python codec name", mend="pass encoding='utf-8'"

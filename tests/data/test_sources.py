@@ -197,3 +197,47 @@ def test_a_stream_is_the_whole_table(tmp_path_factory, rows, size):
     whole = cells(read_table(path, blank_rows=True))
     parts = [row for table in stream_tables(path, size) for row in cells(table)]
     assert parts == whole
+
+
+def test_the_same_where_chooses_the_same_rows_of_every_source(tmp_path):
+    frame = pd.DataFrame({"race": ["US Senate", "us senate", "House"], "n": [1, 2, 3]})
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    frame.to_excel(tmp_path / "a.xlsx", index=False)
+    frame.to_parquet(tmp_path / "a.parquet", index=False)
+    for where in ({"office": "us senate"}, {"OFFICE": {"US SENATE"}}, {"n": [1, 2.0]}):
+        for source in (frame, tmp_path / "a.csv", tmp_path / "a.xlsx", tmp_path / "a.parquet"):
+            table = read_table(source, options(columns={"office": "race"}, where=where))
+            assert table.columns[1].cells().tolist() == ["1", "2"]
+    for source in (tmp_path / "a.csv", tmp_path / "a.parquet"):
+        with pytest.raises(ElectionDataError, match=r"no row has the value 'Governor'.*one of US Senate"):
+            read_table(source, options(where={"race": "Governor"}))
+    with pytest.raises(ElectionDataError, match="no value to choose"):
+        read_table(frame, options(where={"race": []}))
+
+
+def test_columns_change_names_at_once():
+    frame = pd.DataFrame({"a": ["x"], "b": ["y"]})
+    swapped = read_table(frame, options(columns={"a": "b", "b": "a"}))
+    assert {column.name: column.at(0) for column in swapped.columns} == {"a": "y", "b": "x"}
+    moved = read_table(pd.DataFrame({"votes": [7], "A": [3]}), options(columns={"electors": "votes", "votes": "A"}))
+    assert {column.name: column.at(0) for column in moved.columns} == {"electors": "7", "votes": "3"}
+
+
+def test_cells_of_any_arrow_type():
+    columns = {
+        "half": pa.array(np.array([1, 2.5], np.float16)),
+        "bytes": pa.array([b"Smith", b"Jones"]),
+        "null": pa.chunked_array([pa.nulls(1), pa.nulls(1)]),
+    }
+    assert cells(read_table(pa.table(columns))) == [["1", "Smith", ""], ["2.5", "Jones", ""]]
+
+
+def test_cells_of_a_workbook_beyond_its_names_are_refused(tmp_path):
+    pd.DataFrame([["district", "votes", None], ["D1", 5, "x"]]).to_excel(tmp_path / "a.xlsx", index=False, header=False)
+    with pytest.raises(ElectionDataError, match="row 2: cells beyond the last column name 'votes'"):
+        read_table(tmp_path / "a.xlsx")
+
+
+def test_a_district_without_votes_at_the_end_is_no_footnote(tmp_path):
+    table = read_table(write(tmp_path, "a.csv", "district,A,B\nNorth,1,2\nWest,,\n"))
+    assert table.columns[0].cells().tolist() == ["North", "West"]

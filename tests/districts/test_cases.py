@@ -215,3 +215,17 @@ def test_percentages_are_no_votes(tmp_path):
     path.write_text("district,party,votes\nA,X,60\nA,Y,40\nB,X,55\nB,Y,45\n", "utf-8")
     with pytest.warns(ElectionDataWarning, match="pass total="):
         electjax.districts.read(path)
+
+
+def test_totals_of_modes_are_told_whatever_other_columns_say(tmp_path):
+    path = tmp_path / "modes.csv"
+    rows = [
+        "precinct,office,party_detailed,party_simplified,mode,votes,county_name,candidate,district,year,stage,state"
+    ]
+    rows[0] += ",special,writein,state_po,percent"
+    for candidate, party, early, late in (("ADA", "DEMOCRAT", 30, 34), ("BO", "REPUBLICAN", 20, 42)):
+        for mode, votes in (("EARLY", early), ("ELECTION DAY", late), ("TOTAL", early + late)):
+            place = f"KENT,{candidate},001,2022,GEN,DELAWARE,FALSE,FALSE,DE"
+            rows.append(f"P1,HOUSE,{party},{party},{mode},{votes},{place},{votes / 2}")
+    path.write_text("\n".join(rows) + "\n", "utf-8")
+    assert electjax.districts.read(path)["votes"].values.tolist() == [[64, 62]]

@@ -9,6 +9,12 @@ from electjax.data.vocabulary import find_word
 from electjax.districts.options import ReadOptions
 from electjax.districts.readers.base import Lines, numbered
 
+# What tells votes apart beside their mode; percentages, dates of update and the like do not.
+_APART = (
+    *("state", "state_po", "county_name", "county", "jurisdiction_name", "precinct", "office", "district", "year"),
+    *("date", "stage", "special", "runoff", "candidate", "party", "party_detailed", "party_simplified", "writein"),
+)
+
 
 def one_total(table: Table, at_votes: int) -> Table:
     """The table without votes by mode of a candidate and precinct whose total is there, too."""
@@ -19,7 +25,7 @@ def one_total(table: Table, at_votes: int) -> Table:
     whole = np.array([fold(text) in {"total", "totals"} for text in column.texts], bool)[column.codes]
     note = "votes by mode are summed"
     if whole.any():
-        apart = [p for p in range(len(table.columns)) if p not in (position, at_votes)]
+        apart = sorted({p for name in _APART if (p := table.find(name)) is not None} - {position, at_votes})
         key, _ = numbered(row_keys(table, apart))
         single = (np.bincount(key, whole)[key] > 0) & ~whole
         table = table.take(~single)

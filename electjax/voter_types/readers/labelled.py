@@ -24,6 +24,7 @@ from electjax.voter_types.readers.common import (
 from electjax.voter_types.readers.voters import sorted_labels
 from electjax.voter_types.readers.words import Kind, kind_of, kinds_of
 
+MOST_LABELS = 30_000  # of an office: codes are kept in 16 bits
 _MOST_OPTIONS = 200
 _MOST_NUMBERS = 30  # such as ages
 _MOST_WORDS = 100_000
@@ -121,6 +122,9 @@ def labelled_votes(table: Table, positions: Sequence[int]) -> Votes:
         whole = all(float(text).is_integer() for text in column.texts if text) if _numeric(column.texts) else False
         spelt = [str(int(float(text))) if text and whole else text for text in column.texts]
         own = sorted_labels([text for text in dict.fromkeys(spelt) if text])
+        if len(own) > MOST_LABELS:
+            problem, mend = f"{len(own)} different options", "leave it out of offices, or merge its write-ins"
+            raise table.fault(problem, None, position, expected=f"at most {MOST_LABELS}", mend=mend)
         place = {text: code for code, text in enumerate(own)}
         labels.append(own)
         codes.append(np.array([place.get(text, MISSING) for text in spelt], dtype=np.int16)[column.codes])

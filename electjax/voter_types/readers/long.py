@@ -18,7 +18,7 @@ from electjax.data.vocabulary import ignored
 from electjax.voter_types.ballots import MISSING, TICKET
 from electjax.voter_types.options import ReadOptions
 from electjax.voter_types.readers.common import Reader, Source, ballot_attrs, finish_ballots, scheme_labels
-from electjax.voter_types.readers.labelled import Votes, label_ballots
+from electjax.voter_types.readers.labelled import MOST_LABELS, Votes, label_ballots
 from electjax.voter_types.readers.voters import sorted_labels, voter_columns
 from electjax.voter_types.readers.words import Kind, kind_of
 
@@ -161,6 +161,9 @@ def _labelled(source: Source, table: Table, rows: _Rows, options: ReadOptions) -
     groups = np.split(order, np.searchsorted(rows.office[order], np.arange(len(rows.offices))))[1:]
     used = [np.unique(column.codes[group]) for group in groups]
     labels = [sorted_labels([text for code in codes if (text := column.texts[code])]) for codes in used]
+    if max(map(len, labels), default=0) > MOST_LABELS:
+        problem, mend = "an office has too many different options", "merge its write-ins"
+        raise table.fault(problem, None, rows.choice, expected=f"at most {MOST_LABELS}", mend=mend)
     code = np.full(len(table), MISSING, dtype=np.int16)
     for group, known in zip(groups, labels, strict=True):
         place = {text: k for k, text in enumerate(known)}
