@@ -119,7 +119,7 @@ def _units(
     code, labels = coded(table, unit)
     place, own = within(area, code, contests)
     sizes = np.array([len(units) for units in own])
-    place += (np.cumsum(sizes) - sizes)[area]
+    place += (np.cumsum(sizes) - sizes).astype(np.int64)[area]
     first = np.full(sizes.sum(), len(place))
     np.minimum.at(first, place, np.arange(len(place)))
     return place, first, sizes, [labels[u] for units in own for u in units]
