@@ -118,8 +118,8 @@ def _units(
     """Unit of each row, by contest; the first row of each unit, how many a contest has, and their names."""
     code, labels = coded(table, unit)
     place, own = within(area, code, contests)
-    sizes = np.array([len(units) for units in own])
-    place += (np.cumsum(sizes) - sizes).astype(np.int64)[area]
+    sizes = np.array([len(units) for units in own], dtype=np.int64)
+    place += (np.cumsum(sizes) - sizes)[area]
     first = np.full(sizes.sum(), len(place))
     np.minimum.at(first, place, np.arange(len(place)))
     return place, first, sizes, [labels[u] for units in own for u in units]
