@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 
 from electjax.data.errors import data_error
+from electjax.data.unpack import LARGE, RATIO
 
 SECONDS = 12.0  # and a second for each MiB of the file
 MEMORY = 2 << 30  # bytes of address space, and 40 for each byte of the file
-LARGE = 1 << 28  # bytes of arrays up to which no ratio to the file's size is suspicious
-RATIO = 200
 READ_WHOLE = 1 << 26  # bytes of arrays up to which all values are read, too
 _ERROR, _RESULT = b"e", b"r"
 

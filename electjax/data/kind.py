@@ -7,6 +7,15 @@ from typing import Any, NamedTuple
 import xarray as xr
 
 
+def one_file(name: str, text: str) -> Callable[[Path], None]:
+    """A template of a single file of text."""
+
+    def write(folder: Path) -> None:
+        (folder / name).write_text(text, encoding="utf-8")
+
+    return write
+
+
 class Kind(NamedTuple):
     """A kind of data.
 

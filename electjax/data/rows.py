@@ -1,7 +1,7 @@
 """What rows of elections mean, the same in every wing: which belong, totals, repeats, several elections in one file."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,19 +33,19 @@ def select(table: Table, where: Mapping[str, Any]) -> Table:
     """The rows whose cells are among the given values: as text whatever the case, or as numbers."""
     for name, value in where.items():
         position = table.asked(name, "where")
-        if not _listed(value):
+        asked = _listed(value)
+        if not asked:
             raise table.fault("no value to choose", None, position, expected="a value or a list", mend="name one")
         column = table.columns[position]
-        wanted = _listed(value)
-        kept = _among(column, wanted)
+        kept = _among(column, value)
         if not kept.any():
             present = column.present()
             raise table.fault(
-                f"no row has the value {', '.join(map(repr, wanted))}",
+                f"no row has the value {', '.join(map(repr, asked))}",
                 None,
                 position,
                 expected=f"one of {', '.join(present[:_SHOWN])}",
-                mend=near(wanted[0], present),
+                mend=near(asked[0], present),
             )
         left = len(kept) - int(kept.sum())
         table = table.take(kept, f"{left} rows with another {column.name} left out") if left else table
@@ -56,7 +56,7 @@ def select_some(table: Table, where: Mapping[str, Any]) -> Table:
     """The same for a part of a table, in which there may be none; without a note."""
     kept = np.ones(len(table), bool)
     for name, value in where.items():
-        kept &= _among(table.columns[table.asked(name, "where")], _listed(value))
+        kept &= _among(table.columns[table.asked(name, "where")], value)
     return table if kept.all() else table.take(kept)
 
 
@@ -64,11 +64,17 @@ def _listed(value: Any) -> list[str]:
     return [str(each) for each in (value if isinstance(value, list | tuple | set) else [value])]
 
 
-def _among(column: Column, wanted: Sequence[str]) -> np.ndarray:
-    folded = {text.casefold() for text in wanted}
-    numbers = {number(text) for text in wanted} - {np.nan}
-    good = np.array([text.casefold() in folded or number(text) in numbers for text in column.texts], dtype=bool)
-    return good[column.codes]
+def _among(column: Column, value: Any) -> np.ndarray:
+    good = wanted(value)
+    return np.array([good(text) for text in column.texts], dtype=bool)[column.codes]
+
+
+def wanted(value: Any) -> Callable[[str], bool]:
+    """Whether a text is one of the values of a condition: whatever its case, or as a number."""
+    texts = _listed(value)
+    folded = {text.casefold() for text in texts}
+    numbers = {number(text) for text in texts} - {np.nan}
+    return lambda text: text.casefold() in folded or number(text) in numbers
 
 
 def without_footnotes(table: Table, *, blank_rows: bool = False) -> Table:
@@ -93,9 +99,8 @@ def without_footnotes(table: Table, *, blank_rows: bool = False) -> Table:
     alone = (filled == 1) & ~first.blank & ~numeric & ~comment
     alone &= bool(filled.max() > 1)
     if not blank_rows:  # one short word may be a district whose votes are missing
-        said = np.array([" " in text or text.endswith(":") for text in first.texts], dtype=bool)[first.codes]
-        alone &= said
-    if blank_rows:  # the first cell alone may be the voter, or the only vote: notes are words, as no row else has
+        alone &= np.array([" " in text or text.endswith(":") for text in first.texts], dtype=bool)[first.codes]
+    else:  # the first cell alone may be the voter, or the only vote: notes are words, as no row else has
         words = np.array([" " in text for text in first.texts], dtype=bool)[first.codes]
         alone &= words & ~words[~alone].any()
     below = np.flip(np.logical_and.accumulate(np.flip(alone | comment | (filled == 0))))
@@ -112,16 +117,15 @@ def without_footnotes(table: Table, *, blank_rows: bool = False) -> Table:
     inside = empty & ~np.flip(np.logical_and.accumulate(np.flip(empty | below)))
     if inside.any():
         notes.append(f"{int(inside.sum())} blank rows left out, the first is row {table.lines[inside.argmax()]}")
+    drop = (below & (filled > 0)) | empty | comment | again
     if lone.any() and len(table.columns) > 2:
         row = int(lone.argmax())
-        left = table.take(~(lone | (below & ~(filled == 0)) | empty | comment | again), *notes)
         data_warning(
             f"{int(lone.sum())} rows with one cell left out, the first says {first.at(row)[:60]!r}",
             where=table.file,
             row=int(table.lines[row]),
         )
-        return left
-    drop = (below & ~(filled == 0)) | empty | comment | again
+        drop |= lone
     return table.take(~drop, *notes) if drop.any() else table
 
 
@@ -258,3 +262,12 @@ def row_keys(table: Table, positions: Sequence[int]) -> np.ndarray:
         key = key * len(column.texts) + column.codes
         size *= len(column.texts)
     return key
+
+
+def numbered(key: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Keys as numbers in order of appearance, and where each appears first."""
+    _, first, code = np.unique(key, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return place[code], first[order]

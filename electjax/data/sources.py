@@ -18,7 +18,7 @@ from electjax.data.errors import data_error, suggest
 from electjax.data.labels import unique_names
 from electjax.data.options import made
 from electjax.data.reading import TableOptions
-from electjax.data.rows import select, select_some, without_footnotes
+from electjax.data.rows import select, select_some, wanted, without_footnotes
 from electjax.data.table import Column, Style, Table, joined, make_table
 from electjax.data.text import Irregular, Layout, header_of, irregular, layout_of, regular, spaced
 
@@ -172,7 +172,7 @@ def table_parts(
     style = Style(options.thousands, options.suppressed, said)
     rows, whole = 0, None
     for lines, columns in _parts(path, layout):
-        coded = [_coded(column) for column in columns]
+        coded = [codes_and_texts(column) for column in columns]
         table = make_table(path.name, lines, names, coded, header=layout.header, style=style)
         table = without_footnotes(table, blank_rows=blank_rows)
         whole = replace(table, notes=layout.notes).renamed(options.columns)
@@ -215,7 +215,7 @@ def _forgotten(table: Table, own: Sequence[int]) -> Table:
     return replace(table, columns=tuple(columns))
 
 
-def _joined(parts: Sequence[pa.DictionaryArray]) -> pa.DictionaryArray:
+def one_dictionary(parts: Sequence[pa.DictionaryArray]) -> pa.DictionaryArray:
     """Parts of a column as one, with one dictionary."""
     if not parts:
         return pa.array([], pa.string()).dictionary_encode()
@@ -253,12 +253,13 @@ def _text(path: Path, layout: Layout, style: Style) -> Table:
         for more, columns in irregular(path, layout):
             lines.append(more)
             parts.append(columns)
-    coded = [_coded(_joined([part[p] for part in parts])) for p in range(len(layout.names))]
+    coded = [codes_and_texts(one_dictionary([part[p] for part in parts])) for p in range(len(layout.names))]
     every = np.concatenate(lines) if lines else np.zeros(0, np.int64)
     return make_table(path.name, every, layout.names, coded, notes=layout.notes, header=layout.header, style=style)
 
 
-def _coded(column: pa.DictionaryArray) -> tuple[np.ndarray, Sequence[str]]:
+def codes_and_texts(column: pa.DictionaryArray) -> tuple[np.ndarray, Sequence[str]]:
+    """A column as the numbers of its texts, and the texts."""
     return column.indices.to_numpy(zero_copy_only=False), column.dictionary.to_pylist()
 
 
@@ -294,7 +295,7 @@ def _workbook(path: Path, options: TableOptions, style: Style) -> Table:
     texts = texts or [pa.array([], pa.string()).dictionary_encode() for _ in columns]
     said = (*notes, f"sheet {name!r}") if len(sheets) > 1 else notes
     lines = np.array([line for line, _ in body], dtype=np.int64)
-    coded = [_coded(column) for column in texts]
+    coded = [codes_and_texts(column) for column in texts]
     return make_table(path.name, lines, columns, coded, notes=said, header=header, style=style)
 
 
@@ -317,9 +318,8 @@ def _parquet(path: Path, options: TableOptions) -> pa.Table:
         pushed = None
         for name, value in options.where.items():
             there = {key[name] for key in keys if name in key}
-            asked = value if isinstance(value, list | tuple | set) else [value]
-            wanted = {str(each).casefold() for each in asked}
-            chosen = [each for each in there if str(each).casefold() in wanted]
+            good = wanted(value)
+            chosen = [each for each in there if good(str(each))]
             if chosen and name not in options.columns:
                 condition = arrow_dataset.field(name).isin(chosen)
                 pushed = condition if pushed is None else pushed & condition
@@ -394,7 +394,7 @@ def _encoded(column: pa.ChunkedArray) -> tuple[np.ndarray, Sequence[str]]:
         column = column.cast(pa.string())
     if not pa.types.is_dictionary(column.type):
         column = arrow.dictionary_encode(column)
-    whole = _joined(column.chunks)
+    whole = one_dictionary(column.chunks)
     texts = [_said(value) for value in whole.dictionary.to_pylist()]
     codes = arrow.fill_null(whole.indices, len(texts)).to_numpy(zero_copy_only=False)
     return codes.astype(np.int32), [*texts, ""]

@@ -259,8 +259,8 @@ def records(path: Path, layout: Layout) -> Iterator[Record]:
 class _Counted(io.RawIOBase):
     """The bytes of a text in UTF-8 from a line on, for Arrow; it counts the lines it gives."""
 
-    def __init__(self, text: IO[str], file: str) -> None:
-        self.text, self.file, self.count, self.last = text, file, 0, b"\n"
+    def __init__(self, text: IO[str]) -> None:
+        self.text, self.count, self.last = text, 0, b"\n"
 
     def readable(self) -> bool:
         return True
@@ -285,7 +285,7 @@ def regular(path: Path, layout: Layout, size: int = 1 << 22) -> Iterator[list[pa
     with open_text(path, layout.encoding) as text:
         for _ in range(layout.first - 1):
             text.readline()
-        source = _Counted(text, path.name)
+        source = _Counted(text)
         place = text.readline()
         if not place:
             return

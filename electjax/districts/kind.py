@@ -6,7 +6,7 @@ from typing import Any
 
 import xarray as xr
 
-from electjax.data.kind import Kind
+from electjax.data.kind import Kind, one_file
 from electjax.data.table import fold
 from electjax.data.vocabulary import words_of
 from electjax.districts.schema import ELECTION
@@ -57,10 +57,6 @@ def _facts(election: xr.Dataset) -> Mapping[str, Any]:
     return facts | ({"electors": int(election["electors"].sum())} if "electors" in election else {})
 
 
-def _template(folder: Path) -> None:
-    (folder / "returns.csv").write_text(_EXAMPLE, encoding="utf-8")
-
-
 KIND = Kind(
     name="returns",
     about="votes of parties in districts",
@@ -70,5 +66,5 @@ KIND = Kind(
     facts=_facts,
     call="electjax.districts.calibrate(electjax.districts.read({source}{options}), model='dpm')",
     command="python -m electjax.run data=csv data.path={source}{options} model=dpm",
-    template=_template,
+    template=one_file("returns.csv", _EXAMPLE),
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import xarray as xr
 
-from electjax.data.kind import Kind
+from electjax.data.kind import Kind, one_file
 from electjax.data.table import fold
 from electjax.data.vocabulary import words_of
 from electjax.ecological.schema import UNITS
@@ -46,10 +46,6 @@ def _facts(units: xr.Dataset) -> Mapping[str, Any]:
     }
 
 
-def _template(folder: Path) -> None:
-    (folder / "units.csv").write_text(_EXAMPLE, encoding="utf-8")
-
-
 KIND = Kind(
     name="units",
     about="row and column margins of units whose cross-table nobody counted",
@@ -59,5 +55,5 @@ KIND = Kind(
     facts=_facts,
     call="electjax.ecological.estimate(electjax.ecological.read({source}{options}))",
     command="python -m electjax.run task=ecological data=units data.path={source}{options}",
-    template=_template,
+    template=one_file("units.csv", _EXAMPLE),
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import xarray as xr
 
-from electjax.data.kind import Kind
+from electjax.data.kind import Kind, one_file
 from electjax.data.table import fold
 from electjax.voter_types.schema import BALLOTS
 from electjax.voter_types.verbs.read import read
@@ -66,10 +66,6 @@ def _facts(ballots: xr.Dataset) -> Mapping[str, Any]:
     }
 
 
-def _template(folder: Path) -> None:
-    (folder / "ballots.csv").write_text(_EXAMPLE, encoding="utf-8")
-
-
 KIND = Kind(
     name="ballots",
     about="votes of single voters in several offices",
@@ -79,5 +75,5 @@ KIND = Kind(
     facts=_facts,
     call="electjax.voter_types.fit(electjax.voter_types.read({source}{options}), types=3)",
     command="python -m electjax.run task=voter_types data=ballots data.path={source}{options} voter_types.types=3",
-    template=_template,
+    template=one_file("ballots.csv", _EXAMPLE),
 )

@@ -7,17 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from electjax import ElectionDataError, voter_types
+from electjax import voter_types
+from tests.voter_types.faults import fault
 from tests.voter_types.test_ballots import export
 
 CASES = Path(__file__).parents[1] / "cases" / "31_dominion_json"
-
-
-def fault(path, **options):
-    with pytest.raises(ElectionDataError) as caught:
-        voter_types.read(path, **options)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from electjax import ElectionDataError, ElectionDataWarning, voter_types
+from electjax import ElectionDataWarning, voter_types
+from tests.voter_types.faults import fault
 
 NAMES = ("cvr_id", "precinct_medsl", "office", "district", "candidate", "party", "magnitude")
 PRESIDENT, HOUSE, STATE = "US PRESIDENT", "US HOUSE", "STATE HOUSE"
@@ -49,13 +50,6 @@ def folder(tmp_path):
     put(here, PIMA, "AZ", "PIMA")
     put(here, YORK, "PA", "NEW%20YORK")
     return here
-
-
-def fault(path, **options):
-    with pytest.raises(ElectionDataError) as caught:
-        voter_types.read(path, **options)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def seen(ballots):

@@ -5,7 +5,8 @@ import zipfile
 
 import pytest
 
-from electjax import ElectionDataError, voter_types
+from electjax import voter_types
+from tests.voter_types.faults import fault
 
 # ------------------------------------------------------------------------------------ Hart
 
@@ -39,13 +40,6 @@ def put(folder, files):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(found if isinstance(found, str) else json.dumps(found), encoding="utf-8")
     return folder
-
-
-def fault(path, **options):
-    with pytest.raises(ElectionDataError) as caught:
-        voter_types.read(path, **options)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def test_hart(tmp_path):

@@ -13,7 +13,7 @@ import pyarrow as pa
 from electjax.calm.options import ReadOptions
 from electjax.data.errors import ElectionDataError, data_error, suggest
 from electjax.data.rows import is_total, without_repeats
-from electjax.data.sources import read_table
+from electjax.data.sources import codes_and_texts, one_dictionary, read_table
 from electjax.data.table import Style, Table, joined, make_table
 
 STATES = {"up": "Uttar Pradesh", "guj": "Gujarat"}
@@ -137,11 +137,7 @@ class Database:
             while rows := cursor.fetchmany(_ROWS):
                 columns = zip(*rows, strict=True)
                 parts.append([pa.array(column, pa.string()).fill_null("").dictionary_encode() for column in columns])
-        coded = []
-        for p in range(len(names)):
-            whole = pa.chunked_array([part[p] for part in parts], pa.dictionary(pa.int32(), pa.string()))
-            whole = whole.unify_dictionaries().combine_chunks()
-            coded.append((whole.indices.to_numpy(zero_copy_only=False), whole.dictionary.to_pylist()))
+        coded = [codes_and_texts(one_dictionary([part[p] for part in parts])) for p in range(len(names))]
         count = sum(len(part[0]) for part in parts)
         style = Style(self.options.thousands, self.options.suppressed)
         return make_table(name, np.arange(1, count + 1), names, coded, header=None, style=style)
@@ -154,8 +150,8 @@ class Keys:
         place = _first(table, "ac_id_") if place is None else place
         booth = _first(table, "booth_id_") if booth is None else booth
         self.columns = (table.names[place], table.names[booth])
-        self.place = _ids(table, place)
-        number = _ids(table, booth)
+        self.place = ids_of(table, place)
+        number = ids_of(table, booth)
         known = (self.place != "") & (number != "")
         self.total = np.array([is_total(t) for t in table.columns[booth].texts], bool)[table.columns[booth].codes]
         self.labels = np.where(known & ~self.total, np.strings.add(np.strings.add(self.place, "/"), number), "")
@@ -199,7 +195,7 @@ def _first(table: Table, start: str) -> int:
     raise table.fault(f"no column {start}..", expected=expected, mend=f"there are {', '.join(table.names[:12])}")
 
 
-def _ids(table: Table, position: int) -> np.ndarray:
+def ids_of(table: Table, position: int) -> np.ndarray:
     """Numbers of constituencies or booths as text, also where they were kept as decimals."""
     column = table.columns[position]
     return np.array([text.removesuffix(".0") for text in column.texts], np.str_)[column.codes]

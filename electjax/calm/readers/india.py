@@ -16,11 +16,11 @@ import xarray as xr
 from electjax.calm.booths import dataset
 from electjax.calm.options import ReadOptions
 from electjax.calm.readers.cells import round_to_totals
-from electjax.calm.readers.database import Database, Keys, is_sqlite, linked, parts_of, rows_of
+from electjax.calm.readers.database import Database, Keys, ids_of, is_sqlite, linked, parts_of, rows_of
 from electjax.data.axes import Axis, axes_of
 from electjax.data.errors import data_error, data_warning, suggest
 from electjax.data.labels import NOTA, OTHERS, party_label
-from electjax.data.rows import select
+from electjax.data.rows import numbered, select
 from electjax.data.table import Table, fold, one_text
 
 RELIGIONS = ("hindu", "muslim", "christian", "sikh", "jain", "buddhist", "parsi")
@@ -273,21 +273,18 @@ def _constituencies(base: Database, state: str, year: int, place: np.ndarray) ->
             problem = f"constituency {place[at < 0][0]} is in no {key} of {ids.file}"
             raise base.fault(problem, "one for each", "complete the table, or leave it out with where=")
         place = np.array([label.partition("/")[2] for label in known.labels[there].tolist()], np.str_)[at]
-    constituencies, first, area = np.unique(place, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
+    area, first = numbered(place)
     position = people.need(key)
     others = tuple(column for p, column in enumerate(people.columns) if p != position)
     people = Table(people.file, people.lines, (people.columns[position], *others), people.notes, people.header)
-    return rank[area], constituencies[order].tolist(), people
+    return area, place[first].tolist(), people
 
 
 def _candidates(
     people: Table, end: str, constituencies: list[str], labels: Sequence[str], axis: Axis, options: ReadOptions
 ) -> tuple[np.ndarray, np.ndarray]:
     """Category of each candidate, [a, k], blank where unknown; and who has a religion at all in the table."""
-    place = np.array([text.removesuffix(".0") for text in people.columns[0].texts], np.str_)[people.columns[0].codes]
+    place = ids_of(people, 0)
     at = rows_of(place, np.array(constituencies, np.str_))
     category = np.full((len(constituencies), len(labels)), "", dtype=f"<U{max(map(len, axis.categories))}")
     said = np.zeros(category.shape, bool)

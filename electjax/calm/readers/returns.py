@@ -15,7 +15,6 @@ from electjax.data.rows import one_election, without_repeats, without_totals
 from electjax.data.table import Column, Table, near
 from electjax.data.vocabulary import find_word, ignored
 
-COLUMNS = "booth, constituency, electors, polled"
 PREVIOUS = "previous_"
 _OWN = ("booth", "constituency", "electors", "polled")
 _LARGEST = 2**31  # sizes of cells are kept in 32 bits

@@ -14,7 +14,7 @@ import xarray as xr
 
 from electjax.data.errors import ElectionDataError, data_warning
 from electjax.data.labels import NOTA, OTHERS, party_label
-from electjax.data.rows import row_keys, without_totals
+from electjax.data.rows import numbered, row_keys, without_totals
 from electjax.data.table import Column, Table, fold
 from electjax.data.vocabulary import find_word, words_of
 from electjax.districts.options import ReadOptions
@@ -85,15 +85,6 @@ class Lines(NamedTuple):
     def noted(self, *notes: str) -> "Lines":
         """The same lines with further notes."""
         return self._replace(table=self.table.noted(*notes))
-
-
-def numbered(key: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Keys as numbers in order of appearance, and where each appears first."""
-    _, first, code = np.unique(key, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    return place[code], first[order]
 
 
 def district_labels(table: Table, position: int, *others: int | None) -> tuple[np.ndarray, list[str]]:

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from electjax.data.labels import NOTA
-from electjax.data.rows import one_election, row_keys
+from electjax.data.rows import numbered, one_election, row_keys
 from electjax.data.table import Table
 from electjax.districts.options import ReadOptions
 from electjax.districts.readers import base, parts
@@ -69,7 +69,7 @@ def _districts(table: Table, at_state: int) -> tuple[np.ndarray, list[str]]:
         return base.district_labels(table, at_state)
     column = table.columns[position]
     number = ["" if text.casefold() in _WHOLE_STATE else text for text in column.texts]
-    code, first = base.numbered(row_keys(table, [at_state, position]))
+    code, first = numbered(row_keys(table, [at_state, position]))
     labels = [f"{state.at(row)} {number[column.codes[row]]}".rstrip() for row in first]
     order = {label: k for k, label in enumerate(dict.fromkeys(labels))}
     return np.array([order[label] for label in labels])[code], list(order)

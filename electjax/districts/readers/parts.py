@@ -3,11 +3,11 @@
 import numpy as np
 
 from electjax.data.errors import data_warning
-from electjax.data.rows import row_keys
+from electjax.data.rows import numbered, row_keys
 from electjax.data.table import Table, fold
 from electjax.data.vocabulary import find_word
 from electjax.districts.options import ReadOptions
-from electjax.districts.readers.base import Lines, numbered
+from electjax.districts.readers.base import Lines
 
 # What tells votes apart beside their mode; percentages, dates of update and the like do not.
 _APART = (

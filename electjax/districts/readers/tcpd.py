@@ -12,7 +12,7 @@ import xarray as xr
 
 from electjax.data.errors import data_warning
 from electjax.data.numbers import number
-from electjax.data.rows import one_election
+from electjax.data.rows import numbered, one_election
 from electjax.data.table import Table
 from electjax.districts.options import ReadOptions
 from electjax.districts.readers import base
@@ -112,7 +112,7 @@ def _read(table: Table, options: ReadOptions) -> xr.Dataset:
     table = base.no_totals(table, options, "constituency_name", "candidate")
     at_name, at_number = table.need("constituency_name"), table.need("constituency_no")
     names, numbers = table.labels(at_name, "a name"), table.labels(at_number, "a name")
-    by_number, first = base.numbered(numbers.codes)
+    by_number, first = numbered(numbers.codes)
     lines = _lines(table, by_number, [numbers.at(row) for row in first], options)
     base.one_for_each(lines, at_name, names.codes.astype(np.int64), names.at)
     codes, districts = base.district_labels(lines.table, at_name, at_number)

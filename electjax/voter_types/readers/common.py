@@ -101,11 +101,11 @@ class Source:
             part = table.take(np.arange(start, min(start + size, len(table))))
             yield replace(part, of=len(table))
 
-    def warn_once(self, problem: str, row: int | None = None, column: str | None = None) -> None:
+    def warn_once(self, problem: str, column: str | None = None) -> None:
         """Warn of what holds for the whole source, though it is read in parts."""
         if (problem, column) not in self._said:
             self._said.add((problem, column))
-            data_warning(problem, where=self.table_name, row=row, column=column)
+            data_warning(problem, where=self.table_name, column=column)
 
     @property
     def table_name(self) -> str:

@@ -1,6 +1,6 @@
 """The files of a database of cast-vote records: folders state=/county_name= of Parquet, and their columns as codes."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -11,7 +11,7 @@ import pyarrow.compute as arrow
 from pyarrow import parquet
 
 from electjax.data.errors import data_error
-from electjax.data.numbers import number
+from electjax.data.rows import wanted
 from electjax.data.table import clean, fold, near
 
 NEEDED = ("cvr_id", "office", "candidate", "party")
@@ -99,14 +99,6 @@ def chosen(counties: Sequence[County], where: Mapping[str, Any], file: str) -> l
                 mend=near(str(value), known),
             )
     return kept
-
-
-def wanted(value: Any) -> Callable[[str], bool]:
-    """Whether a text is one of the values of a condition: whatever its case, or as a number."""
-    texts = [str(each) for each in (value if isinstance(value, list | tuple | set) else [value])]
-    folded = {text.casefold() for text in texts}
-    numbers = {number(text) for text in texts} - {np.nan}
-    return lambda text: text.casefold() in folded or number(text) in numbers
 
 
 def each_county(

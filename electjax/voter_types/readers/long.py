@@ -12,14 +12,14 @@ import xarray as xr
 
 from electjax.data.errors import suggest
 from electjax.data.labels import strings
-from electjax.data.rows import one_election, without_repeats, without_totals
+from electjax.data.rows import numbered, one_election, without_repeats, without_totals
 from electjax.data.table import Table, fold
 from electjax.data.vocabulary import ignored
 from electjax.voter_types.ballots import MISSING, TICKET
 from electjax.voter_types.options import ReadOptions
 from electjax.voter_types.readers.common import Reader, Source, ballot_attrs, finish_ballots, scheme_labels
 from electjax.voter_types.readers.labelled import MOST_LABELS, Votes, label_ballots
-from electjax.voter_types.readers.voters import sorted_labels, voter_columns
+from electjax.voter_types.readers.voters import ELECTIONS, sorted_labels, voter_columns
 from electjax.voter_types.readers.words import Kind, kind_of
 
 _NAMES = {
@@ -27,7 +27,6 @@ _NAMES = {
     "office": ("office", "contest", "race", "contest_name"),
     "choice": ("choice", "candidate", "vote", "candidate_name", "selection"),
 }
-_ELECTIONS = ("election", "election_date", "election_type", "stage", "year")
 
 
 class _Rows(NamedTuple):
@@ -51,7 +50,7 @@ def read_long(source: Source, options: ReadOptions) -> xr.Dataset:
     """All votes of a long table as ballots."""
     table = source.table
     voters = voter_columns(table, options)
-    one_election(table, [name for name in _ELECTIONS if table.find(name) not in voters.taken()])
+    one_election(table, [name for name in ELECTIONS if table.find(name) not in voters.taken()])
     table = without_totals(table, [table.need(*_NAMES["voter"])], [], options.totals, what="voter")
     rows = _rows(table, options)
     if _is_repeated(rows):
@@ -87,11 +86,8 @@ def _rows(table: Table, options: ReadOptions) -> _Rows:
         names = [name for name in names if name in options.offices]
     office = column.coded({name: j for j, name in enumerate(names)})
     # Voters are in order of appearance.
-    _, first, code = np.unique(text.codes, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    return _Rows(at["choice"], table.find("menu"), place[code], office, names, first[order])
+    voter, first = numbered(text.codes)
+    return _Rows(at["choice"], table.find("menu"), voter, office, names, first)
 
 
 def _key(rows: _Rows) -> np.ndarray:

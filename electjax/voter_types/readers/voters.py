@@ -14,6 +14,7 @@ from electjax.data.vocabulary import find_word
 from electjax.voter_types.options import Incomplete, TextOptions
 
 _SHOWN = 12
+ELECTIONS = ("election", "election_date", "election_type", "stage", "year")  # several offices are what a ballot has
 _OURS = {"voter", "row", "office", "option", "choice", "menu", "weight", "cluster", "covariate", "term"}
 
 

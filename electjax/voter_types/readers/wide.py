@@ -18,11 +18,10 @@ from electjax.voter_types.ballots import MISSING, SPLIT, TICKET, menu_kinds
 from electjax.voter_types.options import Blank, TextOptions
 from electjax.voter_types.readers.common import Reader, Source, ballot_attrs, finish_ballots, with_voters
 from electjax.voter_types.readers.labelled import label_ballots, labelled_votes, office_columns
-from electjax.voter_types.readers.voters import VoterColumns, of_voters, voter_columns
+from electjax.voter_types.readers.voters import ELECTIONS, VoterColumns, of_voters, voter_columns
 
 _CODES, _MENUS = "y_", "m_"
 _MOST_OPTIONS = 1000
-_ELECTIONS = ("election", "election_date", "election_type", "stage", "year")
 
 
 def read_wide(source: Source, options: TextOptions) -> xr.Dataset:
@@ -41,7 +40,7 @@ def build(
     """Ballots of rows of a wide table, whose format may say what a blank is."""
     voters = voter_columns(table, options)
     named = {*voters.taken(), *(table.find(name) for name in (options.top, *(options.offices or ())) if name)}
-    one_election(table, [name for name in _ELECTIONS if table.find(name) not in named])
+    one_election(table, [name for name in ELECTIONS if table.find(name) not in named])
     if voters.voter is not None:
         table = of_voters(table, voters.voter, options)
     if codes := _prefixed(table, _CODES):
