@@ -243,6 +243,7 @@ def _begun(
 ) -> xr.Dataset:
     here = _here(code)
     result = units.drop_vars([name for name in units.data_vars if name not in _KEPT])
+    result = result.drop_vars("unit_variable", errors="ignore")
     total = np.where(code.row_total > 0, code.row_total, np.nan)[:, :, None]
     for name, values in (
         ("cells", table),

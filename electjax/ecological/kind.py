@@ -12,15 +12,15 @@ from electjax.data.vocabulary import words_of
 from electjax.ecological.schema import UNITS
 from electjax.ecological.verbs.read import read
 
-_EXAMPLE = """precinct,old,young,blue,red
-1,310,190,262,238
-2,120,380,301,199
-3,405,95,188,312
-4,222,278,270,230
-5,350,150,214,286
-6,98,402,318,182
-7,275,225,251,249
-8,180,320,287,213
+_EXAMPLE = """precinct,county,old,young,blue,red,income
+1,East,310,190,262,238,41.5
+2,East,120,380,301,199,38.2
+3,East,405,95,188,312,52.0
+4,East,222,278,270,230,44.7
+5,West,350,150,214,286,49.9
+6,West,98,402,318,182,36.1
+7,West,275,225,251,249,
+8,West,180,320,287,213,40.3
 """
 _LEAST = 4  # columns of numbers: two groups, two parties
 
@@ -37,13 +37,16 @@ def _likely(path: Path | None, names: Sequence[str], numeric: Sequence[bool]) ->
 
 
 def _facts(units: xr.Dataset) -> Mapping[str, Any]:
-    return {
+    facts: dict[str, Any] = {
         "units": units.sizes["unit"],
         "contests": units.sizes["contest"],
         "rows": units.sizes["row"],
         "columns": units.sizes["column"],
         "voters": int(units["row_margin"].sum()),
     }
+    if "unit_covariate" in units:
+        facts["covariates"] = ", ".join(units["unit_variable"].values.tolist())
+    return facts | ({"areas": len(set(units["unit_area"].values.tolist()))} if "unit_area" in units.coords else {})
 
 
 KIND = Kind(

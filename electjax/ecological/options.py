@@ -185,9 +185,12 @@ class UnitsOptions(TableOptions):
         good=lambda value: isinstance(value, Mapping | Sequence | np.ndarray),
         expected="a list of columns, or a name for each of some names",
     )
-    total: str | None = option(
+    total: str | float | None = option(
         None,
-        "the column of a unit's voters, of which margins are shares or percentages, or which counts do not exhaust",
+        "the column of a unit's voters, of which margins are shares or percentages, or which counts do not exhaust; or "
+        "a number, where all units have as many",
+        good=lambda value: isinstance(value, str) or (_is_number(value) and value > 0),
+        expected="a column, or a number above 0",
     )
     rest: Literal["others", "drop"] = option(
         "others", "what margins leave of the total: an option 'others', or left out with as many voters"
@@ -198,6 +201,10 @@ class UnitsOptions(TableOptions):
         "did not: on the side of columns where rows hold all electors, on both sides where rows are votes of another "
         "election",
     )
+    covariates: Sequence[str] | None = option(
+        None, "columns of numbers that are known of units, kept as unit_covariate; blank where unknown"
+    )
+    area: str | None = option(None, "the column of the area that a unit is in, such as its county, kept as unit_area")
     kind: RowKind | None = option(
         None,
         "what rows are: votes on another ballot paper, or groups of people; None is by the name of the side of a long "
@@ -226,6 +233,9 @@ class UnitsOptions(TableOptions):
 class ReadOptions(UnitsOptions):
     """Options of `ecological.read`."""
 
+    column_table: Any = option(
+        None, "of two matrices, the table of columns with a row for each unit; the source is that of rows"
+    )
     truth: Any = option(
         None,
         "the counted cross-tables: a table with contest, row (or party), column (or candidate) and votes; or, of a "
@@ -247,6 +257,8 @@ class DatasetOptions:
     kind: RowKind = option("groups", "what rows are: votes on another ballot paper, or groups of people")
     truth: Any = option(None, "the counted tables, [contest, row, column], NaN where unknown")
     unit_truth: Any = option(None, "the same of units, [unit, row, column]; without `truth` they are added up to it")
+    covariates: Any = option(None, "numbers known of units, {name: [unit]}, NaN where unknown")
+    areas: Any = option(None, "area of each unit, such as its county, [unit]; None is none")
     name: str = option("units", "of the units")
 
 

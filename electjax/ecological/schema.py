@@ -33,6 +33,7 @@ _ROWS, _COLUMNS = ("contest", "row"), ("contest", "column")
 _OPTIONS = {
     "unit_contest": Variable(("unit",), "label", "contest of the unit", required=True, coord=True),
     "unit_name": Variable(("unit",), "label", "name of the unit", coord=True),
+    "unit_area": Variable(("unit",), "label", "area that the unit is in, such as its county", coord=True),
     "row_name": Variable(_ROWS, "label", "name of the row, blank in padding", required=True, coord=True),
     "column_name": Variable(_COLUMNS, "label", "name of the column, blank in padding", required=True, coord=True),
     "row_party": Variable(_ROWS, "label", "party of the row, blank where there is none", coord=True),
@@ -262,13 +263,21 @@ def _check_truth(ds: xr.Dataset, where: str) -> None:
 
 def _check_traits(ds: xr.Dataset, where: str) -> xr.Dataset:
     """Categories that the axes know, numbers that are finite or unknown; both blank in padding."""
+    if "unit_covariate" in ds:
+        if "unit_variable" not in ds.coords:
+            raise data_error("no names", where=f"{where}, unit_variable", expected="names of covariates", mend="add it")
+        ds = ds.assign_coords(unit_variable=strings(ds["unit_variable"].values))
+        values = ds["unit_covariate"].values.astype(np.float64)
+        refuse(ds, "unit_covariate", np.isinf(values), where, expected="a number, or NaN where unknown")
+        ds["unit_covariate"] = ds["unit_covariate"].copy(data=values)
+    if "unit_area" in ds.coords:
+        refuse(ds, "unit_area", strings(ds["unit_area"].values) == "", where, expected="a label of each unit's area")
     for side in ("row", "column"):
         padding = ds[f"{side}_name"].values == ""
         name = f"{side}_covariate"
         if name in ds:
             values = np.where(padding[..., None], np.nan, ds[name].values.astype(np.float64))
-            if np.isinf(values).any():
-                raise data_error("infinite", where=f"{where}, {name}", expected="numbers or NaN", mend="correct it")
+            refuse(ds, name, np.isinf(values), where, expected="a number, or NaN where unknown")
             ds[name] = ds[name].copy(data=values)
         name = f"{side}_category"
         if name not in ds:
@@ -311,6 +320,7 @@ UNITS = Schema(
         **_OPTIONS,
         **_TRUTH,
         "unit_truth": Variable(_UNIT_TABLE, "number", _COUNTED, "voters"),
+        "unit_covariate": Variable(("unit", "unit_variable"), "number", "covariate of the unit", "of the variable"),
         "row_category": Variable((*_ROWS, "axis"), "label", "trait of the row", "category label"),
         "column_category": Variable((*_COLUMNS, "axis"), "label", "trait of the column", "category label"),
         "row_covariate": Variable((*_ROWS, "row_variable"), "number", "covariate of the row", "of the variable"),

@@ -25,7 +25,7 @@ from electjax.report.tables import Metrics, plain
 
 ERROR = "mean_ei"
 _CANDIDATE = "own_candidate"  # share of the votes in cells of a party's voters and its candidate
-_FILES = ("truth", "row_traits", "column_traits")  # options of `read` that may be paths
+_FILES = ("column_table", "truth", "row_traits", "column_traits")  # options of `read` that may be paths
 _LONG = ("unit", "draw")  # dims of estimates of tables that only estimate.nc has
 
 

@@ -149,11 +149,36 @@ def test_groups_of_electors():
 
 
 def test_percentages_in_whole_numbers_are_told_by_their_sums():
-    with pytest.warns(ElectionDataWarning, match="every unit adds up to about 100; if these are percentages"):
-        read(shares(100.0, 0))
-    less = shares(100.0, 0).assign(Y=lambda f: f["Y"] - 3)
-    with pytest.raises(ElectionDataError, match="per cent: the rows of every unit add up to about 100"):
-        read(less, rescale=True)
+    whole = shares(100.0, 0)
+    off = whole.assign(X=whole["X"] + [1, 0, 0, 0], white=whole["white"] + [1, 0, 0, 0])  # as rounding has it
+    less = whole.assign(Y=whole["Y"] - 3)
+    refused = r"per cent: the rows of every unit add up to about 100.*total='total'"
+    for frame, options in ((whole, {}), (off, {}), (less, {"rescale": True}), (whole[:2], {})):
+        with pytest.raises(ElectionDataError, match=refused):
+            read(frame, **options)
+    assert read(whole, total="total").sizes["unit"] == 4
+    # columns that are percentages beside rows that are counts, and the other way round
+    for which, names in SIDES.items():
+        if which != "kind":
+            mixed = COUNTS.assign(**{name: whole[name] for name in names})
+            with pytest.raises(ElectionDataError, match=f"per cent: the {which} of every .* pass total=, the column"):
+                read(mixed, rescale=True)
+    # counts that are 100 in every unit are read where the caller says so
+    units = read(whole, total=100)
+    assert units["row_margin"].values.tolist() == whole[["white", "black"]].values.astype(int).tolist()
+    assert units.sizes["column"] == 2
+
+
+def test_shares_that_are_rounded_to_nothing_or_all():
+    ones = pd.DataFrame({"white": [1, 1, 0], "black": [0, 0, 1], "X": [1, 0, 1], "Y": [0, 1, 0]})
+    with pytest.raises(ElectionDataError, match=r"shares: the rows of every unit add up to about 1; .*or total=1 if"):
+        read(ones)
+    assert read(ones, total=1)["row_margin"].values.tolist() == [[1, 0], [1, 0], [0, 1]]
+    rough = shares(1.0, 1)
+    with pytest.raises(ElectionDataError, match="shares: the rows of every unit add up to about 1"):
+        read(rough)
+    with pytest.raises(ElectionDataError, match=r"read\(total=\): found 0; expected a column, or a number above 0"):
+        read(rough, total=0)
 
 
 @given(seed=st.integers(0, 10_000), options=st.integers(2, 6))
@@ -238,12 +263,6 @@ def test_suppressed_cells_and_thousands(tmp_path):
     percent = pd.DataFrame({"white": ["12.345", "20.500"], "black": ["87.655", "79.500"], "X": 60, "Y": 40})
     with pytest.raises(ElectionDataError, match=r"may be thousands or a decimal; expected .* pass thousands="):
         read(percent)
-
-
-def test_units_have_no_covariates():
-    units = read(COUNTS.assign(income=[1.5, 2.0, 3.0, 1.0], density=7))
-    assert "columns not used: income, density" in notes_of(units)
-    assert units.equals(read(COUNTS))
 
 
 def test_rows_of_a_long_table_that_are_there_twice():

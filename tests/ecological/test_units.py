@@ -121,7 +121,7 @@ def test_electors_who_did_not_vote():
     assert both["row_margin"].values[0].tolist() == [31, 20, 49]
     assert both["column_margin"].values[0].tolist() == [25, 25, 50]
     # abstention is no small option, and no votes: 5 of 100 are merged below 6 % though few voted
-    few = pd.DataFrame({"g": [500, 500], "a": [90, 90], "b": [5, 5], "c": [5, 5], "roll": [500, 500]})
+    few = pd.DataFrame({"g": [500, 600], "a": [90, 180], "b": [5, 10], "c": [5, 10], "roll": [500, 600]})
     merged = electjax.ecological.read(few, rows=["g"], columns=["a", "b", "c"], electors="roll", merge_below=0.06)
     assert merged["column"].values.tolist() == ["a", "did not vote", "OTHER"]
     kept = electjax.ecological.read(few, rows=["g"], columns=["a", "b", "c"], electors="roll", merge_below=0.04)

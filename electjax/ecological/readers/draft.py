@@ -13,6 +13,7 @@ from electjax.data.axes import Axis, axes_json, axis_names
 from electjax.data.errors import data_error
 from electjax.data.labels import strings, unique_names
 from electjax.ecological.options import RowKind
+from electjax.ecological.readers.covariates import UNKNOWN, Covariates, with_covariates
 from electjax.ecological.schema import DID_NOT_VOTE, OTHER, validate, whole
 
 Plan = tuple[np.ndarray, list[list[int]]]  # new place of each option [D, K], -1 for none; the options kept as they are
@@ -73,6 +74,7 @@ class Draft:
         axes: of the traits.
         lines: line of the file in which each unit begins, [N].
         total: voters of units, [N], of which margins may be shares.
+        known: of units beside their margins.
     """
 
     where: str
@@ -90,6 +92,7 @@ class Draft:
     axes: tuple[Axis, ...] = ()
     notes: list[str] = field(default_factory=list)
     total: np.ndarray | None = None
+    known: Covariates = UNKNOWN
 
     def unit(self, i: int) -> str:
         """A unit with its contest, for messages."""
@@ -108,7 +111,7 @@ class Draft:
             names, parties = ([each[d] for d in own] for each in (side.names, side.parties))
             return replace(side, names=names, parties=parties, votes=side.votes[kept])
 
-        def known(values: np.ndarray | None) -> np.ndarray | None:
+        def own_of(values: np.ndarray | None) -> np.ndarray | None:
             return None if values is None else values[kept]
 
         return replace(
@@ -120,9 +123,10 @@ class Draft:
             rows=some(self.rows),
             columns=some(self.columns),
             lines=self.lines[kept],
-            electors=known(self.electors),
-            total=known(self.total),
-            unit_truth=known(self.unit_truth),
+            electors=own_of(self.electors),
+            total=own_of(self.total),
+            unit_truth=own_of(self.unit_truth),
+            known=self.known.take(kept),
         )
 
     def refuse(
@@ -201,6 +205,7 @@ def units_dataset(draft: Draft, *, name: str, source: str, merge_below: float) -
         if own.traits is not None and own.traits.variables:
             ds = ds.assign_coords({f"{side}_variable": strings(own.traits.variables)})
             ds[f"{side}_covariate"] = (("contest", side, f"{side}_variable"), own.traits.covariate)
+    ds = with_covariates(ds, draft.known)
     if draft.truth is not None:
         ds["truth"] = (("contest", "row", "column"), draft.truth)
     if draft.unit_truth is not None:

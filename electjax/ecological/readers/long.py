@@ -1,13 +1,14 @@
 """The long format: one row for each unit, side and option."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from electjax.data.errors import data_error, data_warning
 from electjax.data.rows import row_keys
 from electjax.data.table import Table
-from electjax.data.vocabulary import ignored, words_of
+from electjax.data.vocabulary import words_of
 from electjax.ecological.options import ReadOptions
 from electjax.ecological.readers import Reader
 from electjax.ecological.readers.columns import (
@@ -26,6 +27,7 @@ from electjax.ecological.readers.columns import (
     one_contest,
     settled,
 )
+from electjax.ecological.readers.covariates import covariates_of, not_used, places_of, same_in_unit
 from electjax.ecological.readers.draft import Draft, Side, within
 from electjax.ecological.readers.sides import kind_of, parties_of, rows_first, sized
 
@@ -58,12 +60,13 @@ def read_long(table: Table, given: ReadOptions) -> Draft:
     }
     areas = contest_columns(table, given.contest)
     all_of_rows = given.electors == "rows" and not table.has("rows")
-    extra = {"total": asked_or(table, given.total, (), "total")}
+    extra = {"total": asked_or(table, given.total, (), "total") if isinstance(given.total, str) else None}
     extra["electors"] = None if all_of_rows else asked_or(table, given.electors, (), "electors")
     spoken = table.find(*UNIT_NAME) if given.unit is None else None
     labels = [found["unit"], *areas, found["option"]]
-    numbers = [found["votes"], found["side"], *(p for p in extra.values() if p is not None)]
-    table = settled(table, given, labels, numbers)
+    about = places_of(table, given)
+    numbers = [found["votes"], found["side"], *(p for p in extra.values() if p is not None), *about.every]
+    table = settled(table, given, [*labels, about.area], numbers)
     area, contests, keys = contests_of(table, given.contest)
     place, first, sizes, names = _units(table, found["unit"], area, len(contests))
     if spoken is not None:
@@ -94,9 +97,12 @@ def read_long(table: Table, given: ReadOptions) -> Draft:
         name: None if position is None else _of_units(table, position, name, place, first)
         for name, position in extra.items()
     }
+    if isinstance(given.total, int | float):
+        people["total"] = np.full(len(first), given.total)
     if all_of_rows:
         people["electors"] = row_votes.sum(axis=1)
-    notes = [*named(table, {**found, "contest": areas[0] if areas else None}, given), *notes]
+    covariates, about_them = covariates_of(table, about, place, first)
+    notes = [*named(table, {**found, "contest": areas[0] if areas else None}, given), *notes, *about_them]
     return Draft(
         where=table.file,
         contests=contests,
@@ -108,7 +114,8 @@ def read_long(table: Table, given: ReadOptions) -> Draft:
         kind=kind,
         lines=table.lines[first],
         **people,
-        notes=[*table.notes, *notes, *ignored(table, used)],
+        known=covariates,
+        notes=[*table.notes, *notes, *not_used(table, used)],
     )
 
 
@@ -212,15 +219,8 @@ def _repeats(spot: np.ndarray, code: np.ndarray, labels: list[str]) -> str | Non
 def _of_units(table: Table, position: int, what: str, place: np.ndarray, first: np.ndarray) -> np.ndarray:
     """A number that belongs to the unit and is repeated on each of its rows."""
     values = amounts(table, [position], what)[:, 0]
-    own = values[first]
-    table.refuse(
-        (values != own[place]) & ~np.isnan(values + own[place]),
-        position,
-        lambda row: f"{values[row]:g} here and {own[place[row]]:g} in row {table.lines[first[place[row]]]}",
-        "one number for each unit",
-        "correct one of the two rows",
-    )
-    return np.asarray(own)
+    same_in_unit(table, position, values, place, first, lambda row: f"{values[row]:g}")
+    return np.asarray(values[first])
 
 
 READER = Reader(

@@ -94,7 +94,8 @@ def _margins(table: Table, given: ReadOptions, names: Sequence[str] | None) -> l
     """Positions of the columns of a side."""
     if names is not None:
         return [table.asked(name, "rows or columns") for name in names]
-    words = [*UNIT, *UNIT_NAME, *ELECTIONS, *filter(None, [given.unit, given.total, given.electors])]
+    asked = [given.unit, given.total, given.electors, given.area, *(given.covariates or ())]
+    words = [*UNIT, *UNIT_NAME, *ELECTIONS, *(name for name in asked if isinstance(name, str))]
     aside = {p for name in words if (p := table.find(name)) is not None}
     aside |= set(contest_columns(table, theirs(table, given.contest)))
     found = [p for p in range(len(table.columns)) if p not in aside and table.is_numeric(p)]

@@ -17,6 +17,7 @@ LOUD = 0.03  # of a unit's voters: rows that are scaled by more are worth a warn
 MUCH = 0.05  # the same of what margins leave of a total, which the caller named
 ABOUT = 0.01  # of a total: what shares may exceed it by
 NEAR = 0.05  # of a voter: shares that give no more than this beside whole numbers come from counts
+SEVERAL = 4  # units of 90 to 101 voters each that are percentages, not chance
 GOLDEN = 0.6180339887498949
 _WHICH = ("rows", "columns")
 
@@ -104,26 +105,30 @@ def _with_total(draft: Draft, rest: str, usual: str | None) -> Draft:
 
 
 def _refuse_shares(draft: Draft, usual: str | None) -> None:
-    """Refuse shares that nothing makes counts; whole numbers may be counts though they look like percentages."""
-    sums = np.stack([side.votes.sum(axis=1) for side in _sides(draft)])
-    found = [
-        (which, scale) for which, side in zip(_WHICH, _sides(draft), strict=True) if (scale := scale_of(side.votes))
-    ]
-    near = (np.abs(sums - 100) <= 1).all(axis=1)
-    if not found and near.any() and sums.shape[1] > 3 and sums.min() >= 90 and sums.max() <= 101:
-        if near.all() and not disagree(*sums).any():
-            said = "every unit adds up to about 100; if these are percentages, pass total=, the column of voters"
-            data_warning(said, where=draft.where)
-        else:
-            found = [(_WHICH[int(near.argmax())], 100.0)]
-    for which, scale in found[:1]:
-        raise data_error(
-            f"{'shares' if scale == 1 else 'per cent'}: the {which} of every unit add up to about"
-            f" {np.median(sums[_WHICH.index(which)]):.3g}",
-            where=draft.where,
-            expected="counts, as a unit of many voters says more than one of few",
-            mend=f"pass total={'' if usual is None else repr(usual)}, the column of voters that they are shares of",
-        )
+    """Refuse shares that nothing makes counts, also rounded to whole numbers: no two places are alike in size."""
+    for which, side in zip(_WHICH, _sides(draft), strict=True):
+        sums = side.votes.sum(axis=1)
+        scale = scale_of(side.votes) or _whole_scale(side.votes)
+        if scale is not None:
+            size = 1 if scale == 1 else 100
+            column = "" if usual is None else repr(usual)
+            raise data_error(
+                f"{'shares' if scale == 1 else 'per cent'}: the {which} of every unit add up to about"
+                f" {np.median(sums):.3g}",
+                where=draft.where,
+                expected="counts, as a unit of many voters says more than one of few",
+                mend=f"pass total={column}, the column of voters that they are shares of, or total={size} if these are"
+                f" counts and every unit has {size} voters",
+            )
+
+
+def _whole_scale(votes: np.ndarray) -> float | None:
+    """The same of whole numbers: 1 or 100 where all units add up to it, or nearly so and there are several."""
+    sums = votes.sum(axis=1)
+    if len(sums) > 1 and (sums == 1).all():
+        return 1.0
+    near = len(sums) > 1 and sums.min() >= 99 and sums.max() <= 101
+    return 100.0 if near or (len(sums) >= SEVERAL and sums.min() >= 90 and sums.max() <= 101) else None
 
 
 def _parts(draft: Draft, k: int, base: np.ndarray, scale: float | None) -> _Parts:

@@ -8,7 +8,6 @@ import numpy as np
 from electjax.data.errors import data_error
 from electjax.data.rows import without_repeats
 from electjax.data.table import Table
-from electjax.data.vocabulary import ignored
 from electjax.ecological.options import ReadOptions
 from electjax.ecological.readers import Reader
 from electjax.ecological.readers.columns import (
@@ -23,6 +22,7 @@ from electjax.ecological.readers.columns import (
     settled,
     tell_twice,
 )
+from electjax.ecological.readers.covariates import covariates_of, not_used, places_of
 from electjax.ecological.readers.draft import Draft, Side
 from electjax.ecological.readers.sides import kind_of, parties_of, sized
 
@@ -54,8 +54,9 @@ def read_wide(table: Table, given: ReadOptions) -> Draft:
     extra = {name: _number(table, getattr(given, name), name) for name in ("total", "electors")}
     cells = given.truth if isinstance(given.truth, Mapping) else None
     areas = contest_columns(table, given.contest)
-    numbers = [*every, *(p for p in extra.values() if p is not None)]
-    table = settled(table, given, [unit, *areas], numbers)
+    about = places_of(table, given)
+    numbers = [*every, *(p for p in extra.values() if p is not None), *about.every]
+    table = settled(table, given, [unit, *areas, about.area], numbers)
     used = {*numbers, *areas} | ({unit} if unit is not None else set())
     if unit is not None:
         table = without_repeats(table, given.repeated)
@@ -69,6 +70,8 @@ def read_wide(table: Table, given: ReadOptions) -> Draft:
         name: None if position is None else amounts(table, [position], name)[order, 0]
         for name, position in extra.items()
     }
+    if isinstance(given.total, int | float):
+        found["total"] = np.full(len(table), given.total)
     if given.electors == "rows" and extra["electors"] is None:
         found["electors"] = votes["rows"].sum(axis=1)
     notes = list(named(table, {"unit": unit, "contest": areas[0] if areas else None}, given))
@@ -87,6 +90,8 @@ def read_wide(table: Table, given: ReadOptions) -> Draft:
     if unit is not None:
         told = table.columns[unit].cells()[order].tolist()
         labels = [label or line for label, line in zip(told, labels, strict=True)]
+    about_them, said = covariates_of(table, about, np.arange(len(table)), np.arange(len(table)))
+    notes += said
     counted, places = (None, []) if cells is None else _cells(table, names["rows"], names["columns"], cells)
     return Draft(
         where=table.file,
@@ -101,7 +106,8 @@ def read_wide(table: Table, given: ReadOptions) -> Draft:
         electors=found["electors"],
         total=found["total"],
         unit_truth=None if counted is None else counted[order],
-        notes=[*table.notes, *notes, *ignored(table, {*used, *places})],
+        known=about_them.take(order),
+        notes=[*table.notes, *notes, *not_used(table, [*used, *places])],
     )
 
 
@@ -117,10 +123,10 @@ def _sides(table: Table, given: ReadOptions) -> dict[str, list[int]]:
     return sides
 
 
-def _number(table: Table, name: str | None, keyword: str) -> int | None:
+def _number(table: Table, name: str | float | None, keyword: str) -> int | None:
     """Position of a column that the caller names; electors may be as many as are in the rows."""
     rows = keyword == "electors" and name == "rows" and not table.has("rows")
-    return None if name is None or rows else table.asked(name, keyword)
+    return None if not isinstance(name, str) or rows else table.asked(name, keyword)
 
 
 def _cells(

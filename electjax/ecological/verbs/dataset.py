@@ -1,5 +1,6 @@
 """`electjax.ecological.dataset`: units from plain arrays; and `select_contests`, some of them."""
 
+import json
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from electjax.data.labels import strings, strings_like, unique_names
 from electjax.data.options import with_options
 from electjax.data.schema import place_of
 from electjax.ecological.options import DatasetOptions
+from electjax.ecological.readers.covariates import Covariates, notes_on, with_covariates
 from electjax.ecological.schema import TABLE, UNITS, validate
 
 
@@ -67,7 +69,10 @@ def dataset(row_margin: Any, column_margin: Any, *, options: DatasetOptions) -> 
             truth = np.stack([unit_truth[of == contest].sum(axis=0) for contest in contests])
     if truth is not None:
         data["truth"] = (TABLE, _shaped(np.asarray(truth, float), "truth", (len(contests), *sizes)))
-    return validate(xr.Dataset(data, coords, {"name": options.name, "rows": options.kind}))
+    known = _known(options, size)
+    notes = json.dumps(notes_on(known, ""), ensure_ascii=False)
+    units = xr.Dataset(data, coords, {"name": options.name, "rows": options.kind, "notes": notes})
+    return validate(with_covariates(units, known))
 
 
 def select_contests(units: xr.Dataset | str | os.PathLike[str], contests: Sequence[str]) -> xr.Dataset:
@@ -100,6 +105,20 @@ def select_contests(units: xr.Dataset | str | os.PathLike[str], contests: Sequen
     width = {side: int((kept[f"{side}_name"].values != "").sum(axis=1).max(initial=0)) for side in ("row", "column")}
     kept = kept.isel({side: slice(n) for side, n in width.items()})
     return validate(kept.drop_vars([side for side in width if side in kept.coords]))
+
+
+def _known(options: DatasetOptions, size: int) -> Covariates:
+    """What the caller knows of units."""
+    area = None if options.areas is None else _checked(options.areas, "areas", (size,))
+    given = {} if options.covariates is None else options.covariates
+    try:
+        columns = {str(name): np.asarray(given[name], np.float64) for name in given}
+    except (TypeError, ValueError, KeyError, IndexError):
+        raise _fault("covariates", f"found {type(given).__name__}", "{name: numbers of units}") from None
+    if not columns:
+        return Covariates(area)
+    values = [_shaped(own, f"covariates[{name!r}]", (size,)) for name, own in columns.items()]
+    return Covariates(area, tuple(columns), np.stack(values, axis=1))
 
 
 def _checked(labels: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -39,7 +39,7 @@ def read(source: Source, *, options: ReadOptions) -> xr.Dataset:
       table.
     - two matrices, as for fastei and in ei.Datasets, (groups, candidates): two tables or arrays with a row for each
       unit, joined by the unit's name (and contest) where both have one, else by order. `rows` and `columns` choose from
-      their columns, and name those of arrays.
+      their columns, and name those of arrays. `read(groups, column_table=candidates)` is the same.
     - a file by `ecological.save`, or a units Dataset: these are as they were made, checked.
 
     Numbers, in all of them:
@@ -47,14 +47,16 @@ def read(source: Source, *, options: ReadOptions) -> xr.Dataset:
     - counts of voters, the same total on both sides of a unit.
     - shares or percentages with `total=`, the column of voters that they are shares of (of rows that are groups,
       `electors=` if it is given): multiplied, and rounded so that both sides add up. What a side leaves of the total
-      (write-ins, say) is an option "others", or with rest="drop" left out. Without `total=`, shares are refused.
+      (write-ins, say) is an option "others", or with rest="drop" left out. Without `total=`, shares are refused, also
+      those in whole per cent; `total=100` says that units of 100 voters each are counts.
     - groups of electors (VAP, CVAP) as rows with `electors=`: who did not vote is a column.
 
     A table is delimited text (packed or not), a workbook, Parquet, or a pandas, polars or Arrow table. Rows called
     totals are left out, rows that repeat another word for word are counted once, each with a warning; several
-    elections in a table are refused unless `contest=` keeps them apart. Units have no covariates: columns that are not
-    used are named in `notes`. Options without votes in their contest and empty units are left out; `notes` says so,
-    and names contests whose truth has other margins.
+    elections in a table are refused unless `contest=` keeps them apart. `covariates=` keeps numbers that are known of
+    units, `area=` the label of a county, say; `ecological.estimate` does not use them yet. Columns that are not used
+    are named in `notes`. Options without votes in their contest and empty units are left out; `notes` says so, and
+    names contests whose truth has other margins.
 
     Args:
         source: the path of a table or of what was saved; or a table, a pair of them, or a Dataset.
@@ -62,7 +64,7 @@ def read(source: Source, *, options: ReadOptions) -> xr.Dataset:
     Returns:
         row_margin(unit, row) and column_margin(unit, column), voters; truth(contest, row, column) and
         unit_truth(unit, row, column) where they were counted; row_name, column_name, row_party and column_party by
-        contest; traits where they are given.
+        contest; traits, unit_covariate(unit, unit_variable) and unit_area(unit) where they are given.
 
     Raises:
         ElectionDataError: one line that names the file, the row (line of the file, the header is 1; of a DataFrame
@@ -78,6 +80,8 @@ def read(source: Source, *, options: ReadOptions) -> xr.Dataset:
     """
     if isinstance(source, xr.Dataset) or _is_saved(source):
         return _made(source, options)
+    if options.column_table is not None:
+        source = (*source, options.column_table) if isinstance(source, list | tuple) else (source, options.column_table)
     aside = replace(options, header=None, sheet=None)  # of other tables
     if isinstance(source, list | tuple):
         table, options = paired(source, options)
@@ -105,7 +109,8 @@ def read(source: Source, *, options: ReadOptions) -> xr.Dataset:
         )
         draft = join_traits(draft, rows, columns, aside)
     below = MERGE_BELOW if options.merge_below is None else options.merge_below
-    stem = Path(source).name.split(".")[0] if isinstance(source, str | os.PathLike) else "units"
+    first = source[0] if isinstance(source, list | tuple) else source
+    stem = Path(first).name.split(".")[0] if isinstance(first, str | os.PathLike) else "units"
     return finished(draft, name=options.name or stem, merge_below=below)
 
 
