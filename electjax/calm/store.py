@@ -17,6 +17,7 @@ from electjax.data.axes import Axis, axes_of
 from electjax.data.errors import data_error
 from electjax.data.files import atomic_path, in_a_folder
 from electjax.data.schema import conform
+from electjax.data.seal import seal
 
 _FILES = ("booths.csv", "cells.csv", "votes.csv", "candidates.csv", AXES_FILE)
 
@@ -57,6 +58,7 @@ def save(data: xr.Dataset | xr.DataTree, path: str | os.PathLike[str]) -> Path:
             data.to_zarr(partial, mode="w", zarr_format=2, consolidated=True)
         else:
             data.to_netcdf(partial, engine="h5netcdf")
+        seal(partial)
     return target
 
 

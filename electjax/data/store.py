@@ -1,6 +1,5 @@
 """Datasets in netCDF files and Zarr folders: written whole or not at all, checked when they are read."""
 
-import hashlib
 import importlib.util
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,8 +13,8 @@ import xarray as xr
 from electjax.data.errors import ElectionDataError, data_error
 from electjax.data.files import atomic_path, in_a_folder
 from electjax.data.schema import Schema, conform, schema_of, unknown_kind
+from electjax.data.seal import seal, seal_holds
 
-_SEAL = b"electjax sha256:"
 _MAGIC = (b"\x89HDF\r\n\x1a\n", b"CDF\x01", b"CDF\x02", b"CDF\x05")
 
 
@@ -38,7 +37,7 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str], schemas: Sequence[Sc
             checked.to_zarr(partial, mode="w", zarr_format=2, consolidated=True)
         else:
             checked.to_netcdf(partial, engine="h5netcdf")
-            _seal(partial)
+        seal(partial)
     return target
 
 
@@ -94,34 +93,6 @@ def is_zarr(path: Path) -> bool:
     return path.is_dir() and any((path / name).exists() for name in ("zarr.json", ".zgroup", ".zmetadata"))
 
 
-def _seal(path: Path) -> None:
-    """Add the digest of a file at its end, where HDF5 does not look."""
-    digest = _digest(path, path.stat().st_size)
-    with open(path, "ab") as file:
-        file.write(_SEAL + digest)
-
-
-def _is_whole(path: Path) -> bool:
-    """Whether a file is as `save` wrote it."""
-    before = path.stat().st_size - len(_SEAL) - hashlib.sha256().digest_size
-    if before <= 0:
-        return False
-    with open(path, "rb") as file:
-        file.seek(before)
-        seal = file.read()
-    return seal.startswith(_SEAL) and seal == _SEAL + _digest(path, before)
-
-
-def _digest(path: Path, size: int) -> bytes:
-    """Of the first `size` bytes of a file."""
-    found = hashlib.sha256()
-    with open(path, "rb") as file:
-        while size and (block := file.read(min(size, 1 << 20))):
-            found.update(block)
-            size -= len(block)
-    return found.digest()
-
-
 @contextmanager
 def opened(path: Path, *, expected: str, mend: str, where: str | None = None) -> Iterator[xr.Dataset]:
     """Open a netCDF file or Zarr folder; variables are read when they are used.
@@ -131,6 +102,10 @@ def opened(path: Path, *, expected: str, mend: str, where: str | None = None) ->
         where: what that error calls the file; its name by default.
     """
     try:
+        holds = seal_holds(path)
+        if holds is False:
+            problem = "damaged, or changed by another program since `save` wrote it"
+            raise data_error(problem, where=where or path.name, expected=expected, mend=mend)
         if is_zarr(path):
             from electjax.data.guarded import size_of, too_large
 
@@ -139,7 +114,7 @@ def opened(path: Path, *, expected: str, mend: str, where: str | None = None) ->
             if too_large(ds.nbytes, size_of(path)):
                 raise ValueError(f"arrays of {ds.nbytes:,} bytes in a folder of {size_of(path):,}")
         else:
-            if not _is_whole(path):  # one that is as it was written cannot harm, and opens sooner
+            if not holds:  # one that is as it was written cannot harm, and opens sooner
                 from electjax.data.guarded import guarded
 
                 guarded("netcdf", path, expected=expected, mend=mend, where=where)

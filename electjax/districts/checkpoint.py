@@ -14,6 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from electjax.data.errors import data_error
+from electjax.data.seal import seal, seal_holds
+
 FILE = "state.npz"
 _PREFIX = "state/"
 
@@ -30,7 +33,7 @@ class Checkpoint:
     says which calibration it belongs to, as `identify` does; one of another calibration is refused.
 
     Raises:
-        ValueError: the folder holds the state of another calibration, or a file that is none.
+        ElectionDataError: the folder holds the state of another calibration, a damaged one, or a file that is none.
     """
 
     def __init__(self, folder: str | os.PathLike[str], identity: str):
@@ -55,29 +58,30 @@ class Checkpoint:
             with os.fdopen(handle, "wb") as file:
                 np.savez(file, identity=np.array(self.identity), **arrays)  # type: ignore[arg-type]
                 file.flush()
+                seal(Path(partial))
                 os.fsync(file.fileno())
             os.replace(partial, self.path)
         finally:
             Path(partial).unlink(missing_ok=True)
 
     def _read(self, wanted: tuple[str, ...] | None) -> dict[str, np.ndarray]:
-        """The arrays named, or all, of a file that belongs to this calibration."""
+        """The arrays named, or all, of a file that belongs to this calibration and is as it was saved."""
         try:
-            if not zipfile.is_zipfile(self.path):
+            if not seal_holds(self.path):
                 raise zipfile.BadZipFile
             with np.load(self.path, allow_pickle=False) as file:
                 self._check(str(file["identity"]))
                 names = [name for name in file.files if name.startswith(_PREFIX)] if wanted is None else wanted
                 return {name.removeprefix(_PREFIX): file[name] for name in names}
-        except (KeyError, EOFError, zlib.error, zipfile.BadZipFile):
-            raise ValueError(f"{self.path}: expected a checkpoint; delete it to start over") from None
+        except (KeyError, EOFError, OSError, zlib.error, zipfile.BadZipFile):
+            problem, expected = "damaged, or no checkpoint", "a checkpoint as it was saved"
+            raise data_error(problem, where=str(self.path), expected=expected, mend="delete it to start over") from None
 
     def _check(self, found: str) -> None:
         if found != self.identity:
-            raise ValueError(
-                f"{self.path}: the checkpoint of another calibration ({_difference(found, self.identity)});"
-                " take another folder, or delete it to start over"
-            )
+            problem = f"the checkpoint of another calibration ({_difference(found, self.identity)})"
+            expected, mend = "that of this one", "take another folder, or delete it to start over"
+            raise data_error(problem, where=str(self.path), expected=expected, mend=mend)
 
 
 def _plain(value: Any) -> Any:

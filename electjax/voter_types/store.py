@@ -13,6 +13,7 @@ from electjax.data import store
 from electjax.data.errors import data_error
 from electjax.data.files import atomic_path, in_a_folder
 from electjax.data.schema import Schema, schema_of
+from electjax.data.seal import seal
 from electjax.data.store import is_zarr, loaded, need_zarr
 from electjax.voter_types.schema import BALLOTS, SCHEMAS, checked
 
@@ -53,6 +54,8 @@ def save(data: xr.Dataset | Iterable[xr.Dataset], path: str | os.PathLike[str]) 
         with atomic_path(target) as partial:
             for number, chunk in enumerate(chunks):
                 _append(checked(chunk.load()), partial, first=number == 0)
+            if partial.is_dir():
+                seal(partial)
         return target
     if not isinstance(data, xr.Dataset):
         raise data_error("chunks of voters", where=str(target), expected="a folder *.zarr", mend="name it so")

@@ -1,5 +1,6 @@
 """An interrupted run goes on where it was and ends as if nothing had happened, a killed one too."""
 
+import io
 import itertools
 import json
 import os
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +23,8 @@ from omegaconf import OmegaConf
 
 import electjax
 import electjax.report.result
+from electjax.data.errors import ElectionDataError
+from electjax.data.seal import SIZE
 from electjax.districts.checkpoint import Checkpoint, identify
 from electjax.run import folder as folders
 from electjax.run.config import ConfigError, conf_dir, job_of, restore
@@ -128,13 +132,41 @@ def test_functions_are_told_apart_by_their_source():
     assert "typed" in identify(statistics=namespace["typed"])
 
 
-@pytest.mark.parametrize("content", [b"", b"nonsense", None])
-def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, content):
+def _without_seal(whole: bytes) -> bytes:
+    return whole[:-SIZE]
+
+
+def _of_other_numbers(whole: bytes) -> bytes:
+    """A whole zip with another number in it, whose own checksums are right."""
+    changed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(whole)) as old, zipfile.ZipFile(changed, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name)[:-1] + b"\x41")
+    return changed.getvalue() + whole[-SIZE:]
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda _: b"", lambda _: b"nonsense", lambda whole: whole[:-40], _without_seal, _of_other_numbers]
+)
+def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path, damage):
     path = tmp_path / "state.npz"
     Checkpoint(tmp_path, "who").save(STATE)
-    path.write_bytes(path.read_bytes()[:-40] if content is None else content)
-    with pytest.raises(ValueError, match=r"state.npz: expected a checkpoint; delete it to start over"):
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(
+        ElectionDataError, match=r"state.npz: damaged, or no checkpoint; .*delete it to start over"
+    ) as e:
         Checkpoint(tmp_path, "who").latest()
+    assert "\n" not in str(e.value)
+
+
+def test_no_byte_of_a_checkpoint_can_change_unseen(tmp_path):
+    path = tmp_path / "state.npz"
+    Checkpoint(tmp_path, "who").save(STATE)
+    whole = path.read_bytes()
+    for at in range(0, len(whole), 7):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        with pytest.raises(ElectionDataError, match="damaged, or no checkpoint"):
+            Checkpoint(tmp_path, "who")
 
 
 def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
