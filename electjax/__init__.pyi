@@ -8,7 +8,8 @@ from .data.errors import ElectionDataWarning as ElectionDataWarning
 from .describing import Description as Description
 from .describing import describe as describe
 from .describing import template as template
-from .kinds import load as load
 from .kinds import save as save
+from .runs import Run as Run
+from .runs import load as load
 
 __version__: str

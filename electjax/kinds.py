@@ -1,4 +1,4 @@
-"""Data and results of every kind, in files: `electjax.save` and `electjax.load`, whichever wing they belong to."""
+"""Data and results of every kind, in files: `electjax.save`, and what `electjax.load` does with a file, whichever wing it belongs to."""
 
 import os
 from importlib import import_module
@@ -39,33 +39,16 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str]) -> Path:
     return Path(_store_of(attrs, "the Dataset").save(dataset, path))
 
 
-def load(path: str | os.PathLike[str]) -> xr.Dataset:
-    """What `electjax.save`, or the `save` of a wing, wrote, checked against its schema.
-
-    Args:
-        path: a netCDF file or Zarr folder.
-
-    Returns:
-        The Dataset as it was.
-
-    Raises:
-        ElectionDataError: no such file, one that is damaged, or content that breaks its schema.
-
-    Example:
-        >>> import electjax, tempfile
-        >>> ballots = electjax.voter_types.yuma_like(voters=50)
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = electjax.save(ballots, f"{folder}/ballots.nc")
-        ...     electjax.load(path).sizes["voter"]
-        50
-    """
+def load_file(path: str | os.PathLike[str]) -> xr.Dataset:
+    """What `save` wrote, checked against its schema; ElectionDataError as of `electjax.load`."""
     file = Path(path)
     if not is_netcdf(file) and not is_zarr(file):
         problem = "neither netCDF nor Zarr" if file.exists() else "no such file"
         raise data_error(problem, where=str(path), expected=_EXPECTED, mend="check the path")
     with opened(file, expected=_EXPECTED, mend="save it again", where=str(path)) as dataset:
         attrs = dict(dataset.attrs)
-    return _store_of(attrs, str(path)).load(path)
+    found: xr.Dataset = _store_of(attrs, str(path)).load(path)
+    return found
 
 
 def checked(dataset: xr.Dataset) -> xr.Dataset:

@@ -76,6 +76,7 @@ def test_the_package_has_four_namespaces_and_what_they_share():
         "ElectionDataWarning",
         "load",
         "save",
+        "Run",
     }
     assert set(electjax.__all__) == {*WINGS, *shared}
 

@@ -12,6 +12,7 @@ import xarray as xr
 
 from electjax.data.errors import ElectionDataError, data_error
 from electjax.data.files import atomic_path, in_a_folder
+from electjax.data.finished import as_finished
 from electjax.data.schema import Schema, conform, schema_of, unknown_kind
 from electjax.data.seal import seal, seal_holds
 
@@ -48,7 +49,7 @@ def load(path: str | os.PathLike[str], schemas: Sequence[Schema]) -> xr.Dataset:
         ElectionDataError: no such file, a file that cannot be opened or is damaged, another kind, or content that
             breaks the schema.
     """
-    file = Path(path)
+    file = _of_run(Path(path))
     kinds = ", ".join(schema.name for schema in schemas)
     if not file.exists():
         raise data_error("no such file", where=str(path), expected=f"a file of {kinds}", mend="check the path")
@@ -59,8 +60,8 @@ def load(path: str | os.PathLike[str], schemas: Sequence[Schema]) -> xr.Dataset:
     checked = checked_kind(dataset.assign_attrs(source=str(path)), str(path), schemas)  # faults are of this file
     if source is None:
         del checked.attrs["source"]
-        return checked
-    return checked.assign_attrs(source=source)
+        return as_finished(checked)
+    return as_finished(checked.assign_attrs(source=source))
 
 
 def checked_kind(dataset: xr.Dataset, where: str, schemas: Sequence[Schema]) -> xr.Dataset:
@@ -78,6 +79,12 @@ def checked_kind(dataset: xr.Dataset, where: str, schemas: Sequence[Schema]) -> 
     if schema is None:
         unknown_kind(dataset, where, schemas)
     return conform(dataset, schema)
+
+
+def _of_run(path: Path) -> Path:
+    """The fit in the folder of a run that has one; else the path as it is."""
+    fits = sorted(path.glob("fit*.nc")) if (path / "metrics.json").is_file() else []
+    return fits[0] if len(fits) == 1 else path
 
 
 def is_netcdf(path: Path) -> bool:

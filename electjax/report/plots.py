@@ -1,9 +1,12 @@
 """Figures by name, for the verb `plot` of every wing."""
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from electjax.data.errors import data_error, suggest
@@ -16,8 +19,23 @@ class Plot(NamedTuple):
     draw: Callable[[xr.Dataset], Figure]
 
 
-def plotted(plots: Mapping[str, Plot], result: Any, kind: str | None, *, where: str) -> Figure:
-    """The figure of a result by its name; by default the first one that the result has the variables for.
+def axes_of(figure: Figure) -> "Axes | np.ndarray":
+    """What `plot` returns of a figure: its axes, an array of them where there are several; colour bars apart.
+
+    Who works with pyplot, as in a notebook, has the figure among pyplot's, and sees it.
+    """
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.figure(FigureClass=lambda *_, **__: figure)
+    panels = [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
+    if len(panels) == 1:
+        return panels[0]
+    found = np.empty(len(panels), object)
+    found[:] = panels
+    return found
+
+
+def plotted(plots: Mapping[str, Plot], result: Any, kind: str | None, *, where: str) -> "Axes | np.ndarray":
+    """The axes of a result's figure by its name; by default the first one that the result has the variables for.
 
     Raises:
         ElectionDataError: no Dataset, an unknown kind, or one that the result has not the variables for.
@@ -28,7 +46,7 @@ def plotted(plots: Mapping[str, Plot], result: Any, kind: str | None, *, where: 
     known = [name for name, plot in plots.items() if all(needed in result.variables for needed in plot.needs)]
     name = kind if kind is not None else next(iter(known), "")
     if name in known:
-        return plots[name].draw(result)
+        return axes_of(plots[name].draw(result))
     expected = f"one of {', '.join(known)}" if known else "a result that has figures"
     if kind is not None and kind in plots:
         needs = ", ".join(plots[kind].needs)

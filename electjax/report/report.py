@@ -5,7 +5,7 @@ The page has its images inside, no script and no request to anywhere.
 
 import base64
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +14,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 from rich.console import RenderableType
 
+from electjax.data.files import atomic_path
+from electjax.data.verdict import Verdict
 from electjax.report.draw import save_figure
 from electjax.report.tables import Rows
 
@@ -24,13 +26,14 @@ _DECIDE = ("electjax", "jax", "jaxlib", "numpy", "xarray")  # libraries that dec
 class ReportFigure(NamedTuple):
     """A figure with its file name (without folder), section title and caption; neighbours of one title share a section.
 
-    The caption, after the title, is also the image's text for those who cannot see it.
+    The caption, after the title, is also the image's text for those who cannot see it. `draw` makes the figure when the
+    page is written, so that one that fails loses nothing else.
     """
 
     file: str
     title: str
     caption: str
-    figure: Figure
+    draw: Callable[[], Figure]
 
 
 class RowsSection(NamedTuple):
@@ -61,13 +64,14 @@ class Report(NamedTuple):
 
     Attributes:
         title: of the page.
-        headline: sentences that tell what was done and what came out.
+        headline: sentences that tell what was found, then what was done.
         summary: tables for a terminal.
         table: the page's first table.
         figures: drawn one by one, when they are asked for.
         before, after: sections with a table, before and after the figures.
         notes: sentences at the end.
         source: one sentence on where the data are from.
+        verdict: whether the result can be relied on; what speaks against it leads the page.
     """
 
     title: str
@@ -79,6 +83,7 @@ class Report(NamedTuple):
     after: Sequence[RowsSection] = ()
     notes: Sequence[str] = ()
     source: str = ""
+    verdict: Verdict | None = None
 
 
 class _Image(NamedTuple):
@@ -93,8 +98,12 @@ class _Section(NamedTuple):
     figures: list[_Image]
 
 
-def write_report(folder: Path, report: Report, *, config: str, command: str = "", notes: Sequence[str] = ()) -> None:
-    """Write `figures/*.png` and `report.html` into the folder of a run.
+def write_report(
+    folder: Path, report: Report, *, config: str, command: str = "", notes: Sequence[str] = ()
+) -> list[str]:
+    """Write `figures/*.png` and then `report.html` into the folder of a run; return what went wrong with figures.
+
+    A figure that cannot be drawn is left out, and the page says so: the result is worth more than its picture.
 
     Args:
         folder: of the run.
@@ -103,12 +112,19 @@ def write_report(folder: Path, report: Report, *, config: str, command: str = ""
         command: what was typed.
         notes: sentences after those of the report.
     """
-    images = []
-    for drawn in report.figures:
-        path = save_figure(drawn.figure, folder / "figures" / drawn.file)
-        images.append((drawn.title, drawn.caption, path.read_bytes()))
-    page = render_page(report, images, config=config, command=command, notes=notes)
-    (folder / "report.html").write_text(page, "utf-8")
+    images, faults = [], []
+    for figure in report.figures:
+        try:
+            path = save_figure(figure.draw(), folder / "figures" / figure.file)
+        except Exception as error:  # whatever the drawing library raises
+            said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            faults.append(f"The figure {figure.file} could not be drawn ({said}).")
+        else:
+            images.append((figure.title, figure.caption, path.read_bytes()))
+    page = render_page(report, images, config=config, command=command, notes=[*notes, *faults])
+    with atomic_path(folder / "report.html") as partial:
+        partial.write_text(page, "utf-8")
+    return faults
 
 
 def render_page(
@@ -138,6 +154,7 @@ def render_page(
     )
     return environment.get_template("template.html").render(
         title=report.title,
+        verdict=report.verdict,
         headline=[*report.headline, *([report.source] if report.source else [])],
         table=report.table,
         before=[section for section in report.before if section.rows],

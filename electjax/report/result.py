@@ -52,6 +52,19 @@ class Sweep(NamedTuple):
     fixed: Callable[["pd.DataFrame"], set[str]] = lambda table: set()
 
 
+class Predict(NamedTuple):
+    """How a task's fit is applied to other data.
+
+    fits: the conventions of the Datasets that it takes.
+    run(fit, data, seed, stage) applies it; report and tables are as of a task.
+    """
+
+    fits: Sequence[str]
+    run: Callable[[xr.Dataset, xr.Dataset, int, Stages], Result]
+    report: Callable[[Result], Any]
+    tables: "Callable[[Result], Mapping[str, pd.DataFrame]]"
+
+
 def write_result(folder: Path, result: Result) -> None:
     """Write the tree as result.nc."""
     write_tree(folder / "result.nc", result.tree)
@@ -68,6 +81,9 @@ class Task(NamedTuple):
     is no section. hidden: fields that a configuration does not have, or that it has for the whole run, as the seed.
     run(data, options, stage) does it. report(result) is its page and its table.
     write(folder, result) writes result.nc and what else is kept.
+    fits(result): what a later run can go on from, by name, which files have: fit_<name>.nc, or fit.nc of the name "".
+    tables(result): tidy tables by name, which become tables/<name>.csv.
+    predict: how `task=predict` applies a fit of this task to other data.
     sweep sums up a sweep. resumes(options): whether it can go on from the folder `options.checkpoints`.
     show(data, folder): of a task that leaves no folder, what it prints, which may have an `error`; data are the options
     of the data group.
@@ -88,6 +104,9 @@ class Task(NamedTuple):
     write: Callable[[Path, Result], None] = write_result
     resumes: Callable[[Any], bool] = lambda options: False
     show: Callable[[Any, Path], Any] | None = None
+    fits: Callable[[Result], Mapping[str, xr.Dataset]] = lambda result: {}
+    tables: "Callable[[Result], Mapping[str, pd.DataFrame]]" = lambda result: {}
+    predict: Predict | None = None
 
 
 def given(options: Any, *without: str) -> dict[str, Any]:

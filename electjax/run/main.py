@@ -41,6 +41,7 @@ from electjax.run.progress import show_progress
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from electjax.report.report import Report
     from electjax.report.result import Result
 
 _OFF = {"0", "off", "no", "none", "false"}
@@ -180,7 +181,10 @@ def run(
         return None, task.show(chosen, Path(launched))
     config = resolved(cfg)
     use_compilation_cache()
+    from electjax.data.verdict import metrics_of
     from electjax.describing import notes_of
+    from electjax.kinds import save
+    from electjax.report.csv import write_tables
     from electjax.report.report import write_report
     from electjax.report.result import write_json
 
@@ -193,25 +197,51 @@ def run(
 
     def write(partial: Path) -> None:
         (partial / "config.yaml").write_text(config, "utf-8")
-        write_json(partial / "metrics.json", result.metrics)
+        told = {} if report.verdict is None else {"verdict": metrics_of(report.verdict)}
+        write_json(partial / "metrics.json", result.metrics | told)
+        save(data, partial / "data.nc")
+        for name, fit in task.fits(result).items():
+            save(fit, partial / (f"fit_{name}.nc" if name else "fit.nc"))
         task.write(partial, result)
-        if cfg.report:
-            write_report(partial, report, config=config, command=command, notes=notes)
+        write_tables(partial, task.tables(result))
         if note is not None:
             write_json(partial / "job.json", note)
 
-    with show_progress(live=live, lines=note is None or resumed) as stage, ExitStack() as stack:
-        fill = fill_folder
-        if task.resumes(options):
-            facts = {"command": command, "note": note, "launched": launched}
-            checkpoints = stack.enter_context(unfinished_folder(folder, config, facts))
-            options, fill = replace(options, checkpoints=str(checkpoints)), finish_folder
-        result = task.run(data, options, stage)
-        said = stage("results" if not cfg.report else "results, figures and report")
-        report = task.report(result)
-        fill(folder, write)
-        said(1, 1, "")
-    return result, report.summary
+    with show_progress(live=live, lines=note is None or resumed) as stage:
+        with ExitStack() as stack:
+            fill = fill_folder
+            if task.resumes(options):
+                facts = {"command": command, "note": note, "launched": launched}
+                checkpoints = stack.enter_context(unfinished_folder(folder, config, facts))
+                options, fill = replace(options, checkpoints=str(checkpoints)), finish_folder
+            result = task.run(data, options, stage)
+            said = stage("results")
+            report = task.report(result)
+            fill(folder, write)
+            said(1, 1, "")
+        if cfg.report:  # after the result is safe
+            said = stage("figures and report")
+            try:
+                faults = write_report(folder, report, config=config, command=command, notes=notes)
+            except BaseException as error:
+                error.add_note(f"the result is whole in {shown(folder)}; only its report is missing")
+                raise
+            for fault in faults:
+                warnings.warn(fault, stacklevel=1)
+            said(1, 1, "")
+    return result, with_verdict(report)
+
+
+def with_verdict(report: "Report") -> "RenderableType":
+    """The table for the terminal, below what makes the result doubtful."""
+    from rich.console import Group
+    from rich.text import Text
+
+    found = report.verdict
+    if found is None:
+        return report.summary
+    told = [f"{found.level.upper()}: {reason}" for reason in found.reasons] or [f"verdict: {found.level}"]
+    return Group(*(Text(line, style="bold" if found.reasons else "") for line in told), report.summary)
 
 
 def command_of(overrides: Iterable[str]) -> str:
@@ -257,8 +287,9 @@ def complain(error: Exception, *, prefix: str = "electjax: error") -> int:
 
 
 def how_to_go_on(error: BaseException) -> str:
-    """A line for every note that the error was given."""
-    return "".join(f"electjax: {note}\n" for note in getattr(error, "__notes__", []) if "resume=" in note)
+    """A line for every note of ours that the error was given."""
+    notes = [note for note in getattr(error, "__notes__", []) if "resume=" in note or "the result is whole" in note]
+    return "".join(f"electjax: {note}\n" for note in notes)
 
 
 def one_line(error: Exception) -> str:

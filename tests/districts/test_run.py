@@ -172,7 +172,7 @@ def test_the_main_job_leaves_one_complete_folder(here, monkeypatch, capsys):
 def test_simulate_has_no_optimal_row_and_report_can_be_left_out(here, monkeypatch, capsys):
     assert run(monkeypatch, "task=simulate", "model=[dm,dpm]", *SMALL) == 0
     folder = here / capsys.readouterr().out.rstrip().splitlines()[-1]
-    assert files(folder) == {"config.yaml", "metrics.json", "result.nc"}
+    assert files(folder) == {"config.yaml", "metrics.json", "result.nc", "data.nc"}
     models = json.loads((folder / "metrics.json").read_text("utf-8"))["models"]
     assert {name: list(stages) for name, stages in models.items()} == {"dm": ["default"], "dpm": ["default"]}
 
@@ -254,15 +254,28 @@ def test_a_defect_shows_its_traceback(here, monkeypatch, capsys):
     assert not list(here.iterdir())
 
 
-@pytest.mark.parametrize("moment", [(electjax.districts, "simulate"), (electjax.report.report, "write_report")])
-def test_an_interrupt_is_one_line_and_leaves_nothing(here, monkeypatch, capsys, moment):
-    def interrupt(*_, **__):
-        raise KeyboardInterrupt
+def interrupt(*_, **__):
+    raise KeyboardInterrupt
 
-    monkeypatch.setattr(*moment, interrupt)
+
+def test_an_interrupt_is_one_line_and_leaves_nothing(here, monkeypatch, capsys):
+    monkeypatch.setattr(electjax.districts, "simulate", interrupt)
     assert run(monkeypatch, "model=dpm", "runs=2", "optimal_runs=2", "budget=10") == 130
     assert capsys.readouterr().err.splitlines()[-1].startswith("electjax: interrupted")
     assert not list(here.iterdir())
+
+
+def test_an_interrupt_while_the_report_is_drawn_leaves_the_result(here, monkeypatch, capsys):
+    monkeypatch.setattr(electjax.report.report, "write_report", interrupt)
+    assert run(monkeypatch, "model=dpm", "runs=2", "optimal_runs=2", "budget=10") == 130
+    [folder] = here.glob("outputs/delhi2020/*")
+    assert (folder / "result.nc").is_file()
+    assert not (folder / "report.html").exists()
+    said = capsys.readouterr().err.splitlines()[-2:]
+    assert said == [
+        "electjax: interrupted",
+        f"electjax: the result is whole in {folder.relative_to(here)}; only its report is missing",
+    ]
 
 
 def test_help_explains_tasks_groups_keys_and_outputs(here, monkeypatch, capsys):

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
@@ -21,7 +22,7 @@ from electjax.report.draw import (
     seat_bins,
     weighted_quantiles,
 )
-from electjax.report.plots import Plot, plotted
+from electjax.report.plots import Plot, axes_of, plotted
 from electjax.report.sweep import loss_surface, sweep_figure
 
 
@@ -83,10 +84,15 @@ def test_panels_beyond_those_wanted_are_empty_and_a_long_legend_has_lines():
 
 
 def test_a_figure_is_found_by_its_name():
-    plots = {name: Plot((name,), lambda _, name=name: name) for name in "abc"}
+    def drawn(name):
+        figure, axes = panels(1, 1, 1, across=1)
+        axes[0].set_title(name)
+        return figure
+
+    plots = {name: Plot((name,), lambda _, name=name: drawn(name)) for name in "abc"}
     data = xr.Dataset({"b": 1, "c": 2})
-    assert plotted(plots, data, None, where="it.plot") == "b"
-    assert plotted(plots, data, "c", where="it.plot") == "c"
+    assert plotted(plots, data, None, where="it.plot").get_title() == "b"
+    assert plotted(plots, data, "c", where="it.plot").get_title() == "c"
     for kind, says in (("a", "'a' needs a, which are not"), ("d", "found 'd'; expected one of b, c; known: a, b, c")):
         with pytest.raises(ElectionDataError, match=says) as error:
             plotted(plots, data, kind, where="it.plot")
@@ -95,6 +101,16 @@ def test_a_figure_is_found_by_its_name():
         plotted(plots, xr.Dataset(), None, where="it.plot")
     with pytest.raises(ElectionDataError, match="found list; expected a Dataset"):
         plotted(plots, [], None, where="it.plot")
+
+
+def test_axes_of_a_figure_are_shown_by_pyplot_where_it_is_used(monkeypatch):
+    figure, _ = panels(2, 1, 1, across=2)
+    monkeypatch.delitem(sys.modules, "matplotlib.pyplot", raising=False)
+    assert axes_of(figure).shape == (2,)
+    assert "matplotlib.pyplot" not in sys.modules
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", plt)
+    assert axes_of(figure)[0].figure is figure is plt.gcf()
+    plt.close(figure)
 
 
 def test_sweep_over_values_words_and_seeds():

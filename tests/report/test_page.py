@@ -6,6 +6,7 @@ import sys
 import pytest
 from rich.console import Console
 
+from electjax.data.verdict import Verdict
 from electjax.report.draw import new_figure
 from electjax.report.report import Report, ReportFigure, ResultTable, RowsSection, render_page, write_report
 from electjax.report.tables import interval_text, number, terminal_table, value_text, with_error, with_interval
@@ -74,7 +75,7 @@ def test_images_are_told_by_their_content():
 
 
 def test_a_report_becomes_figures_and_a_page(tmp_path):
-    figures = (ReportFigure(f"{name}.png", "Figures", f"{name} alone", new_figure(1, 1)) for name in "ab")
+    figures = (ReportFigure(f"{name}.png", "Figures", f"{name} alone", lambda: new_figure(1, 1)) for name in "ab")
     write_report(tmp_path, a_report(figures=figures), config="task: it", command="python -m it", notes=["By the way."])
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == ["a.png", "b.png"]
     html = (tmp_path / "report.html").read_text("utf-8")
@@ -83,6 +84,24 @@ def test_a_report_becomes_figures_and_a_page(tmp_path):
     page = Page(html)
     assert all(a["src"].startswith("data:image/png;base64,") for tag, a in page.tags if tag == "img")
     assert "url(" not in html
+
+
+def test_a_figure_that_fails_loses_nothing_else(tmp_path):
+    def fails():
+        raise ValueError("no\nway")
+
+    figures = [ReportFigure("a.png", "A", "", fails), ReportFigure("b.png", "B", "", lambda: new_figure(1, 1))]
+    said = write_report(tmp_path, a_report(figures=figures), config="")
+    assert said == ["The figure a.png could not be drawn (ValueError: no way)."]
+    assert [path.name for path in (tmp_path / "figures").iterdir()] == ["b.png"]
+    assert said[0] in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_the_verdict_and_its_reasons_lead_the_page():
+    report = a_report(verdict=Verdict("with care", ("Few <draws>.",)))
+    html = render_page(report, [])
+    assert html.index("Use with care") < html.index("Few &lt;draws&gt;.") < html.index('class="lead"')
+    assert 'class="verdict' not in render_page(a_report(), [])
 
 
 def test_a_terminal_shows_the_same_rows():
@@ -108,4 +127,5 @@ def test_a_wing_reports_with_few_modules(wing):
     rooms = [name.split(".")[1:] for name in loaded if name.startswith("electjax.")]
     assert sum(room[0] == "report" for room in rooms) <= 6
     assert sum(room[0] == wing for room in rooms) <= 1 + 4
-    assert {room[0] for room in rooms} == {wing, "report"}
+    assert {room[0] for room in rooms} <= {wing, "report", "data"}
+    assert sum(room[0] == "data" for room in rooms) <= 1 + 3  # verdicts, and files under a temporary name

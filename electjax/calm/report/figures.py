@@ -1,6 +1,7 @@
 """Figures of CALM: of a fit, and of its diagnostics (calm.md section 9)."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -229,4 +230,4 @@ def diagnostic_figures(tree: xr.DataTree) -> Iterator[ReportFigure]:
     for name, (drawn, caption) in _DIAGNOSTICS.items():
         if name in tree.children:
             found = tree[name].to_dataset()
-            yield ReportFigure(f"{name}.png", "Diagnostics", caption.format_map(found.attrs), drawn(found))
+            yield ReportFigure(f"{name}.png", "Diagnostics", caption.format_map(found.attrs), partial(drawn, found))

@@ -1,6 +1,7 @@
 """The report of a run of CALM: its sentences, its figures and its tables."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import xarray as xr
@@ -49,7 +50,7 @@ def figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
             "coefficients.png",
             "Candidate affinity",
             "Effect of one standard deviation of affinity on each axis, on the log odds of the party and on its share.",
-            coefficient_forest(metrics["coefficients"], metrics["level"], known),
+            partial(coefficient_forest, metrics["coefficients"], metrics["level"], known),
         )
     if tree["margins"].sizes["group"]:
         yield ReportFigure(
@@ -57,13 +58,13 @@ def figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
             "Who votes, and for whom",
             "Fitted turnout and choice of the electors of each category, in per cent; in brackets the category's share"
             " of the electors. Each column is shaded from its smallest to its largest value.",
-            category_heatmap(tree["margins"].to_dataset()),
+            partial(category_heatmap, tree["margins"].to_dataset()),
         )
     yield ReportFigure(
         "booths.png",
         "Booths, observed and fitted",
         "Turnout and party shares of every booth. " + (_EFFECTS if "b_T" in fit else _NO_EFFECTS),
-        booth_scatter(fit),
+        partial(booth_scatter, fit),
     )
     yield from diagnostic_figures(tree)
 

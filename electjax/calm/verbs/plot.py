@@ -3,7 +3,9 @@
 import os
 from typing import Literal
 
+import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import electjax
@@ -14,7 +16,7 @@ from electjax.report.plots import Plot, plotted
 Kind = Literal["coefficients", "categories", "booths", "placebo", "rho_curve", "stability", "holdout"]
 
 
-def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None) -> Figure:
+def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None) -> Axes | np.ndarray:
     """A figure of the report.
 
     Args:
@@ -25,7 +27,8 @@ def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None) -> 
             variables for.
 
     Returns:
-        The figure of matplotlib, made without pyplot: `figure.savefig("it.png")` writes it.
+        The axes of matplotlib, an array of them where the figure has several: `axes.figure.savefig("it.png")` writes
+        it. In a notebook that has pyplot the figure is shown.
 
     Raises:
         ElectionDataError: an unknown kind, or one that the result has not the variables for.
@@ -33,8 +36,8 @@ def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None) -> 
     Example:
         >>> import electjax
         >>> fit = electjax.calm.fit(electjax.calm.simulate("tiny"), errors="none")
-        >>> figure = electjax.calm.plot(fit, kind="booths")
-        >>> figure.axes[0].get_title()
+        >>> axes = electjax.calm.plot(fit, kind="booths")
+        >>> axes[0].get_title()
         'turnout'
     """
     data = electjax.calm.load(fit) if isinstance(fit, str | os.PathLike) else fit

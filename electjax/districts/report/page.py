@@ -1,6 +1,7 @@
 """The report of an election's run: its sentences, its figures and its tables."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import xarray as xr
@@ -17,6 +18,7 @@ from electjax.districts.report.posterior import (
     MOST_PAIRS,
     calibration_trace,
     has_trace,
+    pairs_of,
     posterior_pairs,
     posterior_parameters,
 )
@@ -129,7 +131,7 @@ def figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
             "How often each party wins so many seats over "
             f"{' or '.join(f'{n:,}' for n in runs)} simulated elections per setting. "
             "The dashed line marks the seats it won.",
-            seat_distribution(simulations, metrics["observed"]["seats"]),
+            partial(seat_distribution, simulations, metrics["observed"]["seats"]),
         )
     for name, node in models.items():
         if "counterfactual" in node.children:
@@ -140,7 +142,7 @@ def figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
                 f"{name.upper()}: seats under each scenario, {worlds.sizes['run']:,} elections each, with parameters"
                 " drawn from the posterior. Dot: mean; thick and thin bar: the intervals that hold 50 and 90 % of them."
                 " All scenarios share their draws and their random numbers. Parties that win nothing are left out.",
-                scenario_seats(worlds),
+                partial(scenario_seats, worlds),
             )
     yield from _geography(tree, simulations)
     posteriors = posteriors_of(tree)
@@ -151,16 +153,15 @@ def figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
             _POSTERIOR,
             f"{name.upper()}: {draws}, weighted, against the prior. Above each panel the weighted median and "
             "the interval that holds 90 % of the weight; the dashed line is ψ_OPT, the best parameters on average.",
-            posterior_parameters(posterior),
+            partial(posterior_parameters, posterior),
         )
-        pairs = posterior_pairs(posterior)
-        if pairs is not None:
+        if pairs_of(posterior):
             yield ReportFigure(
                 f"pairs_{name}.png",
                 _POSTERIOR,
                 f"{name.upper()}: the same draws in pairs, area by weight; the cross is ψ_OPT. Of many parameters, the"
                 f" {MOST_PAIRS} that the election says most about.",
-                pairs,
+                partial(posterior_pairs, posterior),
             )
     for name, posterior in posteriors.items():
         optimal = simulations.get(name, {}).get("optimal")
@@ -170,7 +171,7 @@ def figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
             "Posterior predictive",
             f"{name.upper()}: every summary statistic in the accepted simulations, with the value observed. "
             f"Accepted simulations were chosen for being close, so they must look good.{fresh}",
-            posterior_predictive(posterior, optimal),
+            partial(posterior_predictive, posterior, optimal),
         )
     yield from _trace(posteriors)
 
@@ -185,7 +186,7 @@ def _trace(posteriors: Mapping[str, xr.Dataset]) -> Iterator[ReportFigure]:
             "Generation by generation: the tolerance, the share of the simulations that came within it, and how many"
             " independent draws the weighted ones are worth. A tolerance that no longer falls while the acceptance rate"
             " does has found what the model can reach.",
-            calibration_trace(traced),
+            partial(calibration_trace, traced),
         )
 
 
@@ -209,7 +210,7 @@ def _geography(tree: xr.DataTree, simulations: Mapping[str, Mapping[str, xr.Data
         f"In how many of the districts a party has which share of the votes ({drawn}), over all runs of a model."
         " A narrow hump is a party as strong everywhere as in the nation, which wins nearly all districts or none;"
         f" a wide or double one is a party with strongholds.{outline}",
-        geography(histograms, shares, None if observed is None else observed.to_dataset()),
+        partial(geography, histograms, shares, None if observed is None else observed.to_dataset()),
     )
 
 

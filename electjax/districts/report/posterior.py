@@ -66,19 +66,23 @@ def posterior_parameters(posterior: xr.Dataset) -> Figure:
     return figure
 
 
-def posterior_pairs(posterior: xr.Dataset) -> Figure | None:
-    """Accepted draws of each pair of scalars, area by weight; None with fewer than two.
+def pairs_of(posterior: xr.Dataset) -> list[_Component]:
+    """The scalars that are drawn in pairs: all, or of more than six those six that contract most against the prior.
 
-    Of more than six, those six are drawn that contract most against the prior; None where that is not known.
+    None of fewer than two, and of more than six where the contraction is not known.
     """
     components = [c for name in parameter_names(posterior) for c in _components(posterior, name)]
     if len(components) > MOST_PAIRS:
         known = sorted((c.contraction for c in components if np.isfinite(c.contraction)), reverse=True)
         least = known[MOST_PAIRS - 1] if len(known) == len(components) else np.inf
         components = [c for c in components if c.contraction >= least][:MOST_PAIRS]
+    return components if len(components) > 1 else []
+
+
+def posterior_pairs(posterior: xr.Dataset) -> Figure:
+    """Accepted draws of each pair of scalars (`pairs_of`), area by weight."""
+    components = pairs_of(posterior)
     count = len(components)
-    if count < 2:
-        return None
     weights = posterior["weight"].values
     area = 14.0 * weights / weights.mean()
     with draw.look():

@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import electjax
@@ -17,7 +18,7 @@ Of = Literal["parameters", "pairs", "predictive", "trace", "scenarios", "seats",
 Kind = Of | Literal["ranks", "coverage", "tarp", "models"]
 
 
-def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None) -> Figure:
+def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None) -> Axes | np.ndarray:
     """A figure of the report.
 
     Args:
@@ -30,7 +31,8 @@ def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None) -> 
             one that the result has the variables for.
 
     Returns:
-        The figure of matplotlib, made without pyplot: `figure.savefig("it.png")` writes it.
+        The axes of matplotlib, an array of them where the figure has several: `axes.figure.savefig("it.png")` writes
+        it. In a notebook that has pyplot the figure is shown.
 
     Raises:
         ElectionDataError: an unknown kind, or one that the result has not the variables for.
@@ -39,8 +41,8 @@ def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None) -> 
         >>> import electjax
         >>> election = electjax.districts.uniform({"A": 0.55, "B": 0.45}, districts=20, electors=20_000)
         >>> elections = electjax.districts.simulate(election, model="dm", runs=4)
-        >>> figure = electjax.districts.plot(elections, kind="seats")
-        >>> [ax.get_title() for ax in figure.axes]
+        >>> axes = electjax.districts.plot(elections, kind="seats")
+        >>> [ax.get_title() for ax in axes]
         ['A', 'B']
     """
     data = electjax.districts.load(fit) if isinstance(fit, str | os.PathLike) else fit
@@ -63,11 +65,10 @@ def _geography(elections: xr.Dataset) -> Figure:
 
 
 def _pairs(fit: xr.Dataset) -> Figure:
-    figure = posterior.posterior_pairs(fit)
-    if figure is None:
+    if not posterior.pairs_of(fit):
         expected, mend = "at least two calibrated parameters", "plot the kind 'parameters'"
         raise data_error("nothing to pair", where="districts.plot(kind='pairs')", expected=expected, mend=mend)
-    return figure
+    return posterior.posterior_pairs(fit)
 
 
 _PLOTS = {

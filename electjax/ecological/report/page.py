@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -72,11 +73,11 @@ def figures(tree: xr.DataTree) -> Iterator[ReportFigure]:
         yield from _context(result)
         return
     said = f"All {result.sizes['contest']:,} contests added up by party. {_BRACKETS}"
-    yield ReportFigure("all.png", _WENT, said, transition_heatmap(pooled_table(result)))
+    yield ReportFigure("all.png", _WENT, said, partial(transition_heatmap, pooled_table(result)))
     yield from _context(result)
     if "error" in result and np.isfinite(result["error"].values).any():
-        yield ReportFigure("truth.png", "Against the truth", _TRUTH, truth_scatter(result))
-        yield ReportFigure("errors.png", "Against the truth", _ERRORS, error_strip(result, others_of(tree)))
+        yield ReportFigure("truth.png", "Against the truth", _TRUTH, partial(truth_scatter, result))
+        yield ReportFigure("errors.png", "Against the truth", _ERRORS, partial(error_strip, result, others_of(tree)))
     largest, worst = notable(result)
     for i, contest in enumerate(largest):
         yield from _contest_figures(result, contest, "The contests with most votes", f"votes_{i + 1}_", units=i == 0)
@@ -92,12 +93,12 @@ def _contest_figures(
     """Those of one contest; without a title of its own each is a section."""
     table = contest_table(result, contest)
     of = f"{contest}{_error(result, contest)}. " if title else ""
-    yield ReportFigure(f"{prefix}table.png", title or _WENT, of + _BRACKETS, transition_heatmap(table))
-    yield ReportFigure(f"{prefix}rows.png", title or "Row by row", of + _ROWS, row_forest(table))
+    yield ReportFigure(f"{prefix}table.png", title or _WENT, of + _BRACKETS, partial(transition_heatmap, table))
+    yield ReportFigure(f"{prefix}rows.png", title or "Row by row", of + _ROWS, partial(row_forest, table))
     if not units:
         return
     said = _LINES if table.votes.shape == (2, 2) else _DOTS
-    yield ReportFigure(f"{prefix}units.png", title or "Units", of + said, unit_figure(result, table))
+    yield ReportFigure(f"{prefix}units.png", title or "Units", of + said, partial(unit_figure, result, table))
 
 
 def _context(result: xr.Dataset) -> Iterator[ReportFigure]:
@@ -105,7 +106,7 @@ def _context(result: xr.Dataset) -> Iterator[ReportFigure]:
         return
     together = "" if result.sizes["contest"] == 1 else " All contests added up."
     said = f"Shares of each row over the context exponent, which is assumed and which margins cannot tell.{together}"
-    yield ReportFigure("context.png", "What rests on the assumption", said, context_lines(result))
+    yield ReportFigure("context.png", "What rests on the assumption", said, partial(context_lines, result))
 
 
 def notable(result: xr.Dataset) -> tuple[list[str], list[str]]:

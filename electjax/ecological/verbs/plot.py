@@ -3,8 +3,9 @@
 import os
 from typing import Literal
 
+import numpy as np
 import xarray as xr
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
 from electjax.ecological.report.figures import context_lines, row_forest, transition_heatmap, unit_figure
 from electjax.ecological.report.tables import whole_table
@@ -15,7 +16,9 @@ from electjax.report.plots import Plot, plotted
 Kind = Literal["table", "rows", "units", "context", "truth", "errors"]
 
 
-def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None, *, contest: str | None = None) -> Figure:
+def plot(
+    fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None, *, contest: str | None = None
+) -> Axes | np.ndarray:
     """A figure of the report.
 
     Args:
@@ -28,7 +31,8 @@ def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None, *, 
             of all contests.
 
     Returns:
-        The figure of matplotlib, made without pyplot: `figure.savefig("it.png")` writes it.
+        The axes of matplotlib, an array of them where the figure has several: `axes.figure.savefig("it.png")` writes
+        it. In a notebook that has pyplot the figure is shown.
 
     Raises:
         ElectionDataError: no estimate, an unknown kind or contest, or a kind that the estimate has not the variables
@@ -38,8 +42,8 @@ def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None, *, 
         >>> import electjax
         >>> units = electjax.ecological.simulate(contests=3, units=10, rows=3, parties=3, seed=1)
         >>> estimate = electjax.ecological.estimate(units, draws=0, contexts=())
-        >>> figure = electjax.ecological.plot(estimate, kind="truth")
-        >>> figure.axes[0].get_xlabel()
+        >>> axes = electjax.ecological.plot(estimate, kind="truth")
+        >>> axes.get_xlabel()
         'counted share of the row'
     """
     plots = {

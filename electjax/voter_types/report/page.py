@@ -1,6 +1,7 @@
 """The report of a run of voter types: its sentences, its figures and its tables."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -64,20 +65,20 @@ def figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
     fit = tree["fit"].to_dataset()
     truth = metrics.get("truth")
     known = np.array(truth["shares"])[np.argsort(truth["fitted_types"])] if truth else None
-    yield _figure("propensities", propensities(fit))
-    yield _figure("shares", type_shares(fit, known))
+    yield _figure("propensities", propensities, fit)
+    yield _figure("shares", type_shares, fit, known)
     if fit.sizes["type"] > 1 and "zeta" in fit:
-        yield _figure("sharpness", sharpness(fit))
+        yield _figure("sharpness", sharpness, fit)
     if "selection" in tree.children and tree["selection"].sizes["types"] > 1:
-        yield _figure("scree", scree(tree["selection"].to_dataset(), metrics["fit"]["types"]))
+        yield _figure("scree", scree, tree["selection"].to_dataset(), metrics["fit"]["types"])
     if "maxima_starts" in fit and fit.sizes["type"] > 1:
-        yield _figure("maxima", local_maxima(fit))
+        yield _figure("maxima", local_maxima, fit)
     if "residuals" in tree.children and "bivariate" in tree["residuals"]:
-        yield _figure("residuals", bivariate_residuals(tree["residuals"].to_dataset()))
+        yield _figure("residuals", bivariate_residuals, tree["residuals"].to_dataset())
 
 
-def _figure(name: str, figure: Figure) -> ReportFigure:
-    return ReportFigure(f"{name}.png", *_FIGURES[name], figure)
+def _figure(name: str, draw: Callable[..., Figure], *given: Any) -> ReportFigure:
+    return ReportFigure(f"{name}.png", *_FIGURES[name], partial(draw, *given))
 
 
 def report(result: Any) -> Report:

@@ -3,8 +3,9 @@
 import os
 from typing import Literal
 
+import numpy as np
 import xarray as xr
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
 import electjax
 from electjax.report.plots import Plot, plotted
@@ -28,7 +29,7 @@ _PLOTS = {
 }
 
 
-def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None) -> Figure:
+def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None) -> Axes | np.ndarray:
     """A figure of the report.
 
     Args:
@@ -39,7 +40,8 @@ def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None) -> 
             offices per degree of freedom). By default the first one that the result has the variables for.
 
     Returns:
-        The figure of matplotlib, made without pyplot: `figure.savefig("it.png")` writes it.
+        The axes of matplotlib, an array of them where the figure has several: `axes.figure.savefig("it.png")` writes
+        it. In a notebook that has pyplot the figure is shown.
 
     Raises:
         ElectionDataError: an unknown kind, or one that the result has not the variables for.
@@ -48,8 +50,8 @@ def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None) -> 
         >>> import electjax
         >>> ballots = electjax.voter_types.yuma_like(voters=200).isel(office=[0, 3, 11])
         >>> fit = electjax.voter_types.fit(ballots, types=1, restarts=1, covariates=False)
-        >>> figure = electjax.voter_types.plot(fit, kind="shares")
-        >>> figure.axes[0].get_xlabel()
+        >>> axes = electjax.voter_types.plot(fit, kind="shares")
+        >>> axes.get_xlabel()
         'share of the voters'
     """
     data = electjax.voter_types.load(fit) if isinstance(fit, str | os.PathLike) else fit
