@@ -8,7 +8,9 @@ import xarray as xr
 
 from electjax.data.kind import Kind, one_file
 from electjax.data.table import fold
-from electjax.data.vocabulary import words_of
+from electjax.ecological.readers.columns import OPTION, SIDE, UNIT, UNIT_NAME, VOTES
+from electjax.ecological.readers.layout import AMOUNTS, OPTIONS, SIDES, TIMES
+from electjax.ecological.readers.sides import is_side
 from electjax.ecological.schema import UNITS
 from electjax.ecological.verbs.read import read
 
@@ -27,9 +29,19 @@ _LEAST = 4  # columns of numbers: two groups, two parties
 
 def _likely(path: Path | None, names: Sequence[str], numeric: Sequence[bool]) -> float:
     folded = {fold(name) for name in names}
+
+    def has(*words: str) -> bool:
+        return not folded.isdisjoint(map(fold, words))
+
     if {"side", "option"} <= folded:
         return 1.0
-    unit = any(fold(word) in folded for word in words_of("unit"))
+    unit = has(*UNIT, *UNIT_NAME)
+    if has(*OPTION, *OPTIONS):
+        stacked = sum(number and is_side(name) for name, number in zip(names, numeric, strict=True)) == 2
+        if has(*VOTES, *AMOUNTS) and (has(*SIDE, *SIDES) or stacked):  # also returns of several elections are such
+            return (0.95 if unit else 0.7) if has(*SIDE, *set(SIDES) - set(TIMES)) else 0.85 if unit else 0.65
+        if stacked:
+            return 0.8 if unit else 0.6
     groups = any(word in name for name in folded for word in ("vap", "white", "black", "hisp", "pct", "share"))
     if sum(numeric) < _LEAST or "party" in folded:
         return 0.05

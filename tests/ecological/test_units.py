@@ -251,14 +251,14 @@ def said(units) -> str:
 
 
 def test_districts_under_an_unknown_header_are_not_added_up():
-    frame = long_frame().rename(columns={"contest": "riding"}).replace({"unit": {"s1": "n1", "s2": "n2"}})
-    with pytest.raises(ElectionDataError, match=r"no column for the contest.*pass contest=, one of riding") as caught:
+    frame = long_frame().rename(columns={"contest": "province"}).replace({"unit": {"s1": "n1", "s2": "n2"}})
+    with pytest.raises(ElectionDataError, match=r"no column for the contest.*pass contest=, one of province") as caught:
         electjax.ecological.read(frame)
     assert "\n" not in str(caught.value)
     expected = electjax.ecological.read(long_frame())["row_margin"].values.tolist()
-    assert electjax.ecological.read(frame, contest="riding")["row_margin"].values.tolist() == expected
-    alone = electjax.ecological.read(frame[frame["riding"] == "North"])
-    assert "all units are one contest; contest= if riding names theirs" in said(alone)
+    assert electjax.ecological.read(frame, contest="province")["row_margin"].values.tolist() == expected
+    alone = electjax.ecological.read(frame[frame["province"] == "North"])
+    assert "all units are one contest; contest= if province names theirs" in said(alone)
     assert "all units are one contest" in said(electjax.ecological.read(WIDE, **SIDES))
     assert "contest= if county names" in said(electjax.ecological.read(WIDE.assign(county="x"), **SIDES))
     assert "one contest" not in said(electjax.ecological.read(WIDE.assign(county="x"), **SIDES, contest="county"))

@@ -15,10 +15,29 @@ from electjax.data.table import Table, fold
 from electjax.data.vocabulary import words_of
 from electjax.ecological.options import UnitsOptions
 
-CONTEST = ("contest", "district", "constituency", "electorate")
-CONTEST_NO = ("contest_no", "district_no", "constituency_no", "electorate_no")
+CONTEST = (
+    *("contest", "district", "constituency", "electorate"),
+    *("wahlkreis", "wahlkreisname", "riding", "circonscription", "circunscripcion", "collegio"),
+)
+CONTEST_NO = (
+    *("contest_no", "district_no", "constituency_no", "electorate_no"),
+    *("district_number", "constituency_number", "wahlkreisnr", "wahlkreisnummer"),
+)
 UNIT_NAME = words_of("unit_name")
-UNIT = tuple(word for word in words_of("unit") if word not in UNIT_NAME)
+UNIT = (
+    *(word for word in words_of("unit") if word not in UNIT_NAME),
+    *(
+        "vtd",
+        "voting_district",
+        "stimmbezirk",
+        "wahlbezirk",
+        "wahllokal",
+        "bureau_de_vote",
+        "mesa",
+        "sezione",
+        "stembureau",
+    ),
+)
 SIDE = ("side", "ballot", "margin")
 OPTION = ("option", "choice", "label")
 VOTES = ("votes", "count", "n", "voters")
@@ -96,7 +115,9 @@ def _counts(table: Table, position: int) -> np.ndarray | None:
     return np.where(values < 0, np.nan, values)
 
 
-def settled(table: Table, given: UnitsOptions, labels: Iterable[int | None], numbers: Iterable[int]) -> Table:
+def settled(
+    table: Table, given: UnitsOptions, labels: Iterable[int | None], numbers: Iterable[int], side: int | None = None
+) -> Table:
     """The table without rows that a label calls totals; one that holds several elections is refused.
 
     Args:
@@ -104,13 +125,20 @@ def settled(table: Table, given: UnitsOptions, labels: Iterable[int | None], num
         given: options.
         labels: positions of the columns that name units, contests and options.
         numbers: positions of the other columns in use.
+        side: position of the column of sides, which may be of two elections.
     """
     told = [position for position in labels if position is not None]
     if not told:
         told = [p for p in range(len(table.columns)) if p not in set(numbers) and not table.is_numeric(p)][:1]
     table = without_totals(table, told, [], given.totals, what="unit")
     used = {fold(table.names[position]) for position in (*told, *numbers)}
-    others = [name for name in ELECTIONS if (p := table.find(name)) is not None and fold(table.names[p]) not in used]
+    others = [
+        name
+        for name in ELECTIONS
+        if (p := table.find(name)) is not None
+        and fold(table.names[p]) not in used
+        and (side is None or _varies(table, p, side))
+    ]
     how = {
         name: f"where={{{spelt!r}: {table.column(name).present()[0]!r}}}, or keep them apart with contest={spelt!r}"
         for name in others
@@ -118,6 +146,11 @@ def settled(table: Table, given: UnitsOptions, labels: Iterable[int | None], num
     }
     one_election(table, others, keyword=how)
     return table
+
+
+def _varies(table: Table, position: int, within: int) -> bool:
+    """Whether a column has several values where another has one."""
+    return len(np.unique(row_keys(table, [within, position]))) > len(np.unique(table.columns[within].codes))
 
 
 def tell_twice(table: Table, unit: int, area: np.ndarray, used: Iterable[int]) -> None:
@@ -155,12 +188,15 @@ def one_contest(table: Table, used: Iterable[int | None]) -> str:
     return "all units are one contest" + (f"; contest= if {' or '.join(like[:3])} names theirs" if like else "")
 
 
-def contests_of(table: Table, name: str | None) -> tuple[np.ndarray, list[str], list[tuple[str, ...]]]:
+def contests_of(table: Table, found: Sequence[int]) -> tuple[np.ndarray, list[str], list[tuple[str, ...]]]:
     """Contest of each row, the labels of contests in order of appearance, and all they are called.
 
-    A number tells contests apart that share a name. Without a column for it, all rows are of one contest.
+    A number tells contests apart that share a name. Without a column, all rows are of one contest.
+
+    Args:
+        table: its rows.
+        found: positions of their `contest_columns`.
     """
-    found = contest_columns(table, name)
     if not found:
         return np.zeros(len(table), np.int64), ["all"], [("all",)]
     if len(found) == 1:

@@ -8,27 +8,23 @@ import numpy as np
 from electjax.data.errors import data_error, data_warning
 from electjax.data.rows import row_keys
 from electjax.data.table import Table
-from electjax.data.vocabulary import words_of
 from electjax.ecological.options import ReadOptions
 from electjax.ecological.readers import Reader
 from electjax.ecological.readers.columns import (
     CONTEST,
-    OPTION,
-    SIDE,
+    UNIT,
     UNIT_NAME,
-    VOTES,
     amounts,
     asked_or,
     coded,
-    contest_columns,
     contests_of,
     named,
-    needed,
     one_contest,
     settled,
 )
 from electjax.ecological.readers.covariates import covariates_of, not_used, places_of, same_in_unit
 from electjax.ecological.readers.draft import Draft, Side, within
+from electjax.ecological.readers.layout import layout_of
 from electjax.ecological.readers.sides import kind_of, parties_of, rows_first, sized
 
 EXAMPLE = """contest,unit,side,option,votes
@@ -41,10 +37,9 @@ North,n1,candidate,Bob (Blue),25
 
 def lacks(table: Table, given: ReadOptions) -> str:
     """What it lacks to be long."""
-    usual = {"side": (given.side, SIDE), "option": (given.option, OPTION), "votes": (given.votes, VOTES)}
-    missing = [what for what, (name, names) in usual.items() if name is None and not table.has(*names)]
-    if missing:
-        return f"no column for {' and '.join(missing)}"
+    found = layout_of(table, given)
+    if isinstance(found, str):
+        return found
     lists = (given.rows, given.columns)
     wide = isinstance(given.truth, Mapping) or any(not isinstance(x, str | Mapping | None) for x in lists)
     return "no side, option and votes alone" if wide else ""
@@ -52,22 +47,22 @@ def lacks(table: Table, given: ReadOptions) -> str:
 
 def read_long(table: Table, given: ReadOptions) -> Draft:
     """Units of a long table; an option without a row has no votes in that unit."""
-    found = {
-        "unit": needed(table, given.unit, words_of("unit"), "unit"),
-        "side": needed(table, given.side, SIDE, "side"),
-        "option": needed(table, given.option, OPTION, "option"),
-        "votes": needed(table, given.votes, VOTES, "votes"),
-    }
-    areas = contest_columns(table, given.contest)
+    layout = layout_of(table, given)
+    if isinstance(layout, str):
+        raise data_error(layout, where=table.file, row=table.header, expected=READER.needs, mend="name the columns")
+    table, areas = layout.table, layout.contests
+    unit = table.need(*UNIT, what="for the unit") if layout.unit is None else layout.unit
+    found = {"unit": unit, "side": layout.side, "option": layout.option, "votes": layout.votes}
     all_of_rows = given.electors == "rows" and not table.has("rows")
     extra = {"total": asked_or(table, given.total, (), "total") if isinstance(given.total, str) else None}
     extra["electors"] = None if all_of_rows else asked_or(table, given.electors, (), "electors")
     spoken = table.find(*UNIT_NAME) if given.unit is None else None
+    spoken = None if spoken == found["unit"] else spoken
     labels = [found["unit"], *areas, found["option"]]
     about = places_of(table, given)
     numbers = [found["votes"], found["side"], *(p for p in extra.values() if p is not None), *about.every]
-    table = settled(table, given, [*labels, about.area], numbers)
-    area, contests, keys = contests_of(table, given.contest)
+    table = settled(table, given, [*labels, about.area], numbers, found["side"])
+    area, contests, keys = contests_of(table, areas)
     place, first, sizes, names = _units(table, found["unit"], area, len(contests))
     if spoken is not None:
         cells = table.columns[spoken].cells()[first].tolist()

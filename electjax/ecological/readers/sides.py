@@ -23,7 +23,23 @@ _CANDIDATES = {
 }
 _PLACES = {"constituency", "constituencyvote", "electoratevote", "districtvote", "wahlkreis", "circonscription"}
 _VOTES_BEFORE = {"regional", "region", "regionalvote", "regionallist", "previous", "previousvote", "earlier"}
-_PEOPLE = {"group", "groups", "race", "races", "ethnicity", "caste", "age", "sex", "gender", "religion", "language"}
+_PEOPLE = {
+    *(
+        "group",
+        "groups",
+        "race",
+        "races",
+        "ethnicity",
+        "caste",
+        "age",
+        "agegroup",
+        "sex",
+        "gender",
+        "religion",
+        "language",
+    ),
+    *("gruppe", "gruppen", "alter", "altersgruppe", "geschlecht", "konfession", "sprache", "groupe", "grupo", "gruppo"),
+}
 _ROWS = _PARTIES | _VOTES_BEFORE | _PEOPLE | {"row", "rows", "from"}
 _COLUMNS = _CANDIDATES | _PLACES | {"column", "columns", "vote", "choice", "to"}
 _BALLOTS = _PARTIES | _CANDIDATES | _PLACES | _VOTES_BEFORE | {"vote"}
@@ -66,6 +82,12 @@ def rows_first(sides: Sequence[str], where: str, rows: str | None) -> tuple[tupl
         first = 0
         notes = [f"side {sides[0]!r} is taken as rows, as it comes first; rows={sides[1]!r} if it is {sides[1]!r}"]
     return (first, 1 - first), notes
+
+
+def is_side(name: str) -> bool:
+    """Whether a column is called like a side: of parties, candidates, people, or of an election's year or round."""
+    word = tidy(name)
+    return any(w in (_ROWS | _COLUMNS) for w in (word, word.removeprefix("votes"))) or _time(name) is not None
 
 
 def kind_of(side: str | None, rows: Sequence[tuple[str, float]], columns: Sequence[str]) -> tuple[RowKind, list[str]]:

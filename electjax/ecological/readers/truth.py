@@ -81,7 +81,7 @@ def _counted(table: Table, given: UnitsOptions) -> Counted:
     column = _free_column(table, _COLUMN, [*taken, row], "for columns")
     amount = needed(table, theirs(table, given.votes), VOTES, "votes")
     table = without_totals(table, [*taken, row, column], [], given.totals, what="cell")
-    area, contests, keys = contests_of(table, contest)
+    area, contests, keys = contests_of(table, taken)
     (r, r_names), (c, c_names) = (coded(table, position) for position in (row, column))
     (i, r_own), (j, c_own) = within(area, r, len(contests)), within(area, c, len(contests))
     if not taken and not table.has(*words_of("unit")) and len(np.unique(np.stack([r, c]), axis=1).T) < len(r):

@@ -60,7 +60,7 @@ def read_wide(table: Table, given: ReadOptions) -> Draft:
     used = {*numbers, *areas} | ({unit} if unit is not None else set())
     if unit is not None:
         table = without_repeats(table, given.repeated)
-    area, contests, keys = contests_of(table, given.contest)
+    area, contests, keys = contests_of(table, areas)
     if unit is not None:
         tell_twice(table, unit, area, used)
     order = np.argsort(area, kind="stable")
