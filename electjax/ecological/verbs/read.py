@@ -34,8 +34,9 @@ def read(source: Source, *, options: ReadOptions) -> xr.Dataset:
     - long: one row for each unit, side and option, with columns contest (or district, constituency), unit, side,
       option and votes, or usual names of these in English and German; the side may also be an election, a year or a
       kind of vote with two values, two columns of labels of which each row fills one, or two columns of votes. A number
-      of the contest (`district_no`) keeps contests of one name apart. Of the two sides, one called party, list (Zweitstimme, PR) or group is rows, one called candidate (Erststimme, SMD) is columns, an
-      earlier year comes before a later one; else the first one is rows.
+      of the contest (`district_no`) keeps contests of one name apart. Of the two sides, one called party, list
+      (Zweitstimme, PR) or group is rows, one called candidate (Erststimme, SMD) is columns, an earlier year comes
+      before a later one; else the first one is rows.
     - wide, as for eiPack, eiCompare and PyEI: one row for each unit, with `rows` and `columns` naming columns of the
       table.
     - two matrices, as for fastei and in ei.Datasets, (groups, candidates): two tables or arrays with a row for each
