@@ -4,6 +4,8 @@ import io
 import os
 import re
 import tempfile
+import textwrap
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,21 +19,24 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
+
+from electjax.report.fonts import families
 
 # Okabe and Ito's colours, told apart with every common colour vision deficiency.
 INK, GREY, BLUE, VERMILION = "#222222", "#9AA0A6", "#0072B2", "#D55E00"
 PARTY_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 OTHERS_COLOUR = "#8A8A8A"
 MARKERS = "osD^vPX"
+HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "||||", "++++")  # so that colours are told apart in grey, too
+WIDTH = 9.6  # inches: what a page shows at full size, so that text has one size in all figures
+_LETTERS = 12.5  # of this font to an inch
 PSI = r"$\psi_{OPT}$"  # the formula that labels hold beside names
 _DOLLAR = re.compile(r"(?<!\\)\$")
 
 _LOOK: dict[Any, Any] = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9.0,
-    "axes.titlesize": 9.5,
+    "axes.titlesize": 9.0,
     "axes.labelsize": 9.0,
     "axes.edgecolor": "#666666",
     "axes.labelcolor": INK,
@@ -45,8 +50,11 @@ _LOOK: dict[Any, Any] = {
     "grid.linewidth": 0.7,
     "xtick.color": "#444444",
     "ytick.color": "#444444",
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
+    "xtick.labelsize": 9.0,
+    "ytick.labelsize": 9.0,
+    "legend.fontsize": 9.0,
+    "figure.titlesize": 9.0,
+    "hatch.linewidth": 0.5,
     "legend.frameon": False,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
@@ -58,13 +66,13 @@ def look() -> Iterator[None]:
     """The settings of all figures, within this block only, whatever the user's own settings are."""
     with rc_context():
         rcdefaults()
-        rcParams.update(_LOOK)
+        rcParams.update(_LOOK | {"font.family": families()})
         yield
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure (inches) that draws itself with Agg: no window, no pyplot state."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    """An empty figure (inches, at most as wide as a page) that draws itself with Agg: no window, no pyplot state."""
+    figure = Figure(figsize=(min(width, WIDTH), height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
@@ -72,7 +80,8 @@ def new_figure(width: float, height: float) -> Figure:
 def png_bytes(figure: Figure, *, dpi: int = 150) -> bytes:
     """The figure as PNG; the same figure gives the same bytes."""
     buffer = io.BytesIO()
-    with look():
+    with look(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the page says so in a note
         figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     return buffer.getvalue()
 
@@ -99,11 +108,42 @@ def plain(text: str) -> str:
     return PSI.join(_DOLLAR.sub(r"\\$", part) for part in str(text).split(PSI))
 
 
+def wrapped(name: str, letters: int = 26, *, lines: int = 3) -> str:
+    """A name in lines of so many letters, where it needs them; what is left after the last line is cut off."""
+    return plain("\n".join(textwrap.wrap(str(name), max(letters, 4), max_lines=lines, placeholder="…")) or " ")
+
+
+def letters_in(inches: float) -> int:
+    """How many letters of text go into a width."""
+    return max(4, int(inches * _LETTERS))
+
+
+def labels(names: Sequence[str], letters: int = 30, *, lines: int = 1) -> list[str]:
+    """Names for the side of a figure, in lines of so many letters; long ones that begin alike stay different."""
+    different = list(dict.fromkeys(map(str, names)))
+    made = {name: wrapped(name, letters, lines=lines) for name in different}
+    room = max(letters * lines - 1, 4)
+    for name in [name for name in different if list(made.values()).count(made[name]) > 1 and len(name) > room]:
+        made[name] = wrapped(f"{name[: room // 2].rstrip()}…{name[room // 2 - room :].lstrip()}", letters, lines=lines)
+    taken = list(made.values())
+    for i, name in enumerate(different):
+        if made[name] in taken[:i]:
+            made[name] = f"{made[name]} ({i + 1})"
+    return [made[name] for name in map(str, names)]
+
+
 def party_colours(parties: list[str]) -> dict[str, str]:
     """A colour per party in the given order; the pooled rest is grey."""
     named = [party for party in parties if party != "others"]
     colours = {party: PARTY_COLOURS[i % len(PARTY_COLOURS)] for i, party in enumerate(named)}
     return colours | {"others": OTHERS_COLOUR}
+
+
+def party_hatches(parties: list[str]) -> dict[str, str]:
+    """A hatch per party in the given order, none for the pooled rest: colour and hatch together are of one party."""
+    named = [party for party in parties if party != "others"]
+    count, colours = len(HATCHES), len(PARTY_COLOURS)
+    return {party: HATCHES[(i + i // colours) % count] for i, party in enumerate(named)} | {"others": ""}
 
 
 def whole_numbers(ax: Axes, *, axis: str = "x") -> None:
@@ -219,16 +259,17 @@ def truth_mark() -> Line2D:
 
 def legend(figure: Figure, handles: Sequence[Any]) -> None:
     """One legend for the whole figure, above it, in as many lines as its width asks for."""
-    for handle in handles:
-        handle.set_label(plain(handle.get_label()))
-    letters = max((len(str(handle.get_label())) for handle in handles), default=0) + 6
-    across = max(1, int(figure.get_figwidth() * 12 / letters))
+    names = [str(handle.get_label()).replace(r"\$", "$") for handle in handles]
+    for handle, label in zip(handles, labels(names, 34, lines=2), strict=True):
+        handle.set_label(label)
+    letters = max((len(row) for handle in handles for row in str(handle.get_label()).split("\n")), default=0) + 7
+    across = max(1, int(figure.get_figwidth() * _LETTERS / letters))
     figure.legend(handles=handles, loc="outside upper center", ncols=min(across, len(handles)))
 
 
 def named_rows(ax: Axes, at: np.ndarray, names: Sequence[str]) -> None:
     """Rows named on the left, with upright lines."""
-    ax.set_yticks(at, list(map(plain, names)))
+    ax.set_yticks(at, labels(names))
     ax.set_ylim(at.min() - 0.6, at.max() + 0.6)
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="y", visible=False)
@@ -240,30 +281,43 @@ def heatmap(
     shade: np.ndarray,
     columns: Sequence[str],
     *,
+    cell: float,
     rows: Sequence[str] | None = None,
     colours: str = "Blues",
     high: float = 1.0,
     aspect: str = "auto",
-    **ticks: Any,
 ) -> AxesImage:
-    """Shades from 0 to `high` without lines between them; NaN stays white. `ticks` are of the columns' names."""
+    """Shades from 0 to `high` without lines between them; NaN stays white.
+
+    `cell` is about how wide a column is, in inches: names of columns that are wider stand upright.
+    """
     image = ax.imshow(np.ma.masked_invalid(shade), cmap=colours, vmin=0, vmax=high, aspect=aspect)  # type: ignore[arg-type]
     ax.grid(False)
     ax.tick_params(length=0)
-    ax.set_xticks(np.arange(len(columns)), list(map(plain, columns)), **ticks)
+    wide = max((len(str(name)) for name in columns), default=0) > letters_in(cell) - 1
+    across = labels(columns, 24, lines=max(1, min(3, int(cell / 0.17)))) if wide else list(map(plain, columns))
+    ax.set_xticks(np.arange(len(columns)), across, rotation=90 if wide else 0)
     if rows is not None:
-        ax.set_yticks(np.arange(len(rows)), list(map(plain, rows)))
+        ax.set_yticks(np.arange(len(rows)), labels(rows))
     return image
+
+
+def shade_bar(figure: Figure, image: AxesImage, axes: Any, label: str, *, of_shares: bool = True) -> None:
+    """The scale of a heatmap's shades, below it."""
+    form = PercentFormatter(xmax=1, decimals=0) if of_shares else None
+    figure.colorbar(
+        image, ax=axes, location="bottom", label=label, format=form, shrink=0.8, aspect=40, ticks=MaxNLocator(5)
+    )
 
 
 def cell_text(ax: Axes, row: float, column: float, text: str, *, dark: bool, size: float | None = None) -> None:
     """What a heatmap says in a cell, white where the shade is dark."""
-    ax.text(column, row, plain(text), ha="center", va="center", size=size, color="white" if dark else INK)
+    ax.text(column, row, plain(text), ha="center", va="center", size=size or 8.0, color="white" if dark else INK)
 
 
 def panels(count: int, width: float, height: float, *, across: int, **shared: Any) -> tuple[Figure, list[Axes]]:
-    """So many panels of this size (inches), up to `across` side by side; what is left of the grid is empty."""
-    across = min(across, count)
+    """So many panels of this size (inches), up to `across` side by side that fit a page."""
+    across = max(1, min(across, count, int(WIDTH / width)))
     down = -(-count // across)
     figure = new_figure(width * across, height * down)
     grid = figure.subplots(down, across, squeeze=False, **shared)
@@ -288,4 +342,16 @@ def scatter_axes(ax: Axes, x: str, y: str) -> None:
 
 def short(name: str, letters: int = 26) -> str:
     """A name that fits beside a figure."""
-    return plain(name if len(name) <= letters else f"{name[: letters - 1].rstrip()}…")
+    return wrapped(name, letters, lines=1)
+
+
+def log_axis(ax: Axes, *, axis: str = "x") -> None:
+    """A logarithmic axis with plain numbers at few ticks."""
+    getattr(ax, f"set_{axis}scale")("log")
+    of = getattr(ax, f"{axis}axis")
+    of.set_major_locator(LogLocator(numticks=5))
+    of.set_minor_formatter(NullFormatter())
+    low, high = getattr(ax, f"get_{axis}lim")()
+    if high / low < 50:
+        of.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=6))
+    of.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

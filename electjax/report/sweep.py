@@ -11,7 +11,9 @@ from electjax.report.draw import (
     VERMILION,
     cell_text,
     heatmap,
+    labels,
     legend,
+    letters_in,
     look,
     new_figure,
     party_colours,
@@ -66,7 +68,9 @@ def sweep_figure(
                 ax.axhline(observed[party], color=colour, ls=(0, (4, 3)), lw=1.1, zorder=1)
         ax.set(xlabel=plain(label), ylabel=plain(ylabel), title=plain(title))
         if not numeric:
-            ax.set_xticks(x, [plain(value) for value in values], rotation=30 if len(values) > 4 else 0)
+            room = letters_in(5.8 / len(values))
+            names = labels(list(map(str, values)), room if room > 7 else 24, lines=3)
+            ax.set_xticks(x, names, rotation=0 if room > 7 else 90)
         elif np.all(x == np.round(x)):
             whole_numbers(ax)
         if whole:
@@ -106,7 +110,8 @@ def loss_surface(
         left, right = figure.subplots(1, 2, width_ratios=[1.0, 1.15])
         top = np.nanmax(excess) or 1.0
         names = [[_text(value) for value in values] for _, values in (columns, rows)]
-        heatmap(left, excess / scale, names[0], rows=names[1], colours="Oranges", high=top / scale)
+        cell = 3.4 / len(names[0])
+        heatmap(left, excess / scale, names[0], cell=cell, rows=names[1], colours="Oranges", high=top / scale)
         left.set(xlabel=columns[0], ylabel=rows[0], title=f"validation loss above the best{unit}")
         for i, j in np.argwhere(np.isfinite(excess)):
             mark = "best" if (i, j) == best else f"{excess[i, j] / scale:.2f}"
@@ -116,11 +121,12 @@ def loss_surface(
             width = None if error is None else error[i] / scale
             shift = 0.0 if len(x) < 2 else 0.012 * (i - (len(rows[1]) - 1) / 2) * np.ptp(x)
             right.errorbar(
-                x + shift, excess[i] / scale, width, fmt="o-", ms=4.5, lw=1.4, elinewidth=1.0,
-                color=colours[i], label=f"{rows[0]} = {names[1][i]}",
+                x + shift, excess[i] / scale, width, fmt=f"{MARKERS[i % len(MARKERS)]}-", ms=4.5, lw=1.4,
+                elinewidth=1.0, color=colours[i], label=f"{rows[0]} = {names[1][i]}",
             )  # fmt: skip
         if not numeric:
-            right.set_xticks(x, [str(value) for value in columns[1]])
+            room = letters_in(4.0 / len(x))
+            right.set_xticks(x, labels([str(value) for value in columns[1]], room, lines=3))
         if planted is not None and numeric:
             right.axvline(planted, color=VERMILION, lw=1.2, ls=(0, (5, 2)), label="planted")
         right.set(xlabel=columns[0], ylabel=f"validation loss above the best{unit}")

@@ -32,7 +32,7 @@ def test_figures_change_no_global_setting_and_need_no_pyplot():
         with look():
             title = new_figure(2, 2).subplots().set_title("title")
         assert matplotlib.rcParams["font.size"] == 30
-    assert title.get_fontsize() == 9.5
+    assert title.get_fontsize() == 9.0
     assert dict(matplotlib.rcParams) == before
     code = "import sys, electjax.report.sweep; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -79,7 +79,7 @@ def test_panels_beyond_those_wanted_are_empty_and_a_long_legend_has_lines():
     assert [ax.axison for ax in figure.axes] == [True] * 5 + [False]
     legend(figure, [dot("red", "a rather long label of a dot") for _ in range(9)])
     assert figure.legends[0]._ncols == 2
-    image = heatmap(axes[0], np.array([[0.0, np.nan]]), ["a", "b"], rows=["r"])
+    image = heatmap(axes[0], np.array([[0.0, np.nan]]), ["a", "b"], cell=1.0, rows=["r"])
     assert image.get_array().mask.tolist() == [[False, True]]
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from electjax.report import draw
 from electjax.report.report import ReportFigure
@@ -92,24 +93,26 @@ def category_heatmap(margins: xr.Dataset) -> Figure:
     weight = margins["weight"].values
     labels = [f"{axis}: {label}  ({share:.0%})" for axis, label, share in zip(axes, categories, weight, strict=True)]
     with draw.look():
-        figure = draw.new_figure(3.4 + 0.62 * (1 + len(parties)), 0.27 * len(labels) + 1.0)
-        left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1, len(parties)])
-        _shaded(left, margins["turnout"].values[:, None], ["turnout"], labels, "Greens")
-        _shaded(right, margins["choice"].transpose("group", "party").values, parties, None, "Blues")
-        for ax in (left, right):
+        figure = draw.new_figure(3.4 + 0.75 * (1 + len(parties)), 0.27 * len(labels) + 1.8)
+        pair = figure.subplots(1, 2, sharey=True, width_ratios=[1, len(parties)])
+        cell = (figure.get_figwidth() - 3.2) / (1 + len(parties))
+        turnout, choice = margins["turnout"].values[:, None], margins["choice"].transpose("group", "party").values
+        _shaded(pair[0], turnout, ["turnout"], labels, cell)
+        image = _shaded(pair[1], choice, parties, None, cell)
+        draw.shade_bar(figure, image, list(pair), "share of the electors (turnout), of the voters (parties)")
+        for ax in pair:
             for y in breaks:
                 ax.axhline(y, color="white", lw=4)
     return figure
 
 
-def _shaded(ax: Axes, table: np.ndarray, names: Sequence[str], rows: Sequence[str] | None, colours: str) -> None:
-    """A heatmap with its numbers in per cent; each column is shaded from its smallest to its largest value."""
-    low, high = table.min(0), table.max(0)
-    shade = 0.1 + 0.75 * (table - low) / np.maximum(high - low, 0.02)  # what hardly differs looks alike
-    draw.heatmap(ax, shade, names, rows=rows, colours=colours)
+def _shaded(ax: Axes, table: np.ndarray, names: Sequence[str], rows: Sequence[str] | None, cell: float) -> AxesImage:
+    """A heatmap with its numbers in per cent, shaded from 0 to 100."""
+    image = draw.heatmap(ax, table, names, cell=cell, rows=rows)
     ax.xaxis.tick_top()
     for i, j in np.ndindex(*table.shape):
-        draw.cell_text(ax, i, j, f"{100 * table[i, j]:.1f}", dark=shade[i, j] > 0.6)
+        draw.cell_text(ax, i, j, f"{100 * table[i, j]:.1f}", dark=table[i, j] > 0.6)
+    return image
 
 
 def permutation_histogram(placebo: xr.Dataset) -> Figure:

@@ -148,7 +148,8 @@ def transition_heatmap(table: TransitionTable) -> Figure:
     with look():
         figure = new_figure(2.4 + (0.66 if panels == 2 else 0.8) * columns * panels, 0.44 * len(labels) + 1.7)
         axes = figure.subplots(1, panels, sharey=True, squeeze=False)[0]
-        _shares(axes[0], share, table.columns)
+        cell = (figure.get_figwidth() - 2.4) / (columns * panels)
+        _shares(axes[0], share, table.columns, cell)
         for i, j in np.argwhere(np.isfinite(share)):
             dark, up = share[i, j] > 0.6, 0.0 if level is None else 0.17
             cell_text(axes[0], i - up, j, f"{100 * share[i, j]:.1f}", dark=dark)
@@ -158,7 +159,7 @@ def transition_heatmap(table: TransitionTable) -> Figure:
         axes[0].set_yticks(np.arange(len(labels)), list(map(plain, labels)))
         if panels == 2:
             truth = table.true_share
-            _shares(axes[1], truth, table.columns)
+            _shares(axes[1], truth, table.columns, cell)
             for i, j in np.argwhere(np.isfinite(truth)):
                 cell_text(axes[1], i, j, f"{100 * truth[i, j]:.1f}", dark=truth[i, j] > 0.6)
                 if level is not None and not inside(truth[i, j], table.low[level][i, j], table.high[level][i, j]):
@@ -272,8 +273,8 @@ def _possible(rows: np.ndarray, votes: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return np.where(rows > 0, least, 0.0), np.where(rows > 0, most, 1.0)
 
 
-def _shares(ax: Axes, share: np.ndarray, columns: Sequence[str]) -> None:
-    heatmap(ax, share, [short(name) for name in columns], rotation=40, ha="left", rotation_mode="anchor")
+def _shares(ax: Axes, share: np.ndarray, columns: Sequence[str], cell: float) -> None:
+    heatmap(ax, share, columns, cell=cell)
     ax.xaxis.tick_top()
 
 

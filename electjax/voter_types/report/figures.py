@@ -78,7 +78,7 @@ def propensities(fit: xr.Dataset) -> Figure:
         )
         axes = figure.subplots(1, types, squeeze=False, sharey=True)[0]
         for k, (ax, label) in enumerate(zip(axes, type_names(fit), strict=True)):
-            heatmap(ax, mu[k], option_names(fit), rotation=90)
+            heatmap(ax, mu[k], option_names(fit), cell=size)
             ax.set_title(f"{plain(label)}\n{share[k]:.0%}")
             for j, option in np.ndindex(offices, options):
                 if np.isnan(mu[k, j, option]):
@@ -166,7 +166,7 @@ def sharpness(fit: xr.Dataset) -> Figure:
         percent(left)
         table = np.stack([_mean(zeta[modal == k], weight[modal == k]) for k in range(types)])
         labels = [str(label) for label in fit["type"].values]
-        heatmap(right, table, labels, rows=labels, aspect="equal")
+        heatmap(right, table, labels, cell=2.0 / types, rows=labels, aspect="equal")
         for i, j in np.argwhere(np.isfinite(table)):
             cell_text(right, i, j, f"{100 * table[i, j]:.0f}", dark=table[i, j] > 0.6, size=8)
         right.set(xlabel="may be of", ylabel="likeliest type", title="mean probability, per cent")
@@ -208,7 +208,9 @@ def bivariate_residuals(residuals: xr.Dataset) -> Figure:
     with look():
         figure = new_figure(side + 2.6, side + 2.0)
         ax = figure.subplots()
-        image = heatmap(ax, values, names, rows=names, colours="Oranges", high=top, aspect="equal", rotation=90)
+        image = heatmap(
+            ax, values, names, cell=side / len(names), rows=names, colours="Oranges", high=top, aspect="equal"
+        )
         ax.set_facecolor("#F2F2F2")
         if len(names) <= 24:
             for i, j in np.argwhere(np.isfinite(values)):
