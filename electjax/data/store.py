@@ -157,8 +157,8 @@ def loaded(ds: xr.Dataset) -> xr.Dataset:
 
 
 def plain_attrs(attrs: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Attributes with the numbers of Python, which files give back as numpy's."""
-    return {key: v.item() if isinstance(v, np.generic) else v for key, v in attrs.items()}
+    """Attributes with the numbers and lists of Python, which files give back as numpy's."""
+    return {key: v.tolist() if isinstance(v, np.generic | np.ndarray) else v for key, v in attrs.items()}
 
 
 def need_zarr(path: Path) -> None:

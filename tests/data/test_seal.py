@@ -48,8 +48,3 @@ def test_no_saved_data_change_unseen(tmp_path, name):
             assert "\n" not in str(refused.value)
         file.write_bytes(whole)
     xr.testing.assert_identical(electjax.load(path), election())
-
-
-def test_a_file_of_another_program_has_no_seal(tmp_path):
-    election().to_netcdf(tmp_path / "e.nc", engine="h5netcdf")
-    xr.testing.assert_identical(electjax.load(tmp_path / "e.nc"), election())
