@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from electjax.data.axes import axes_of, codes_of, gate_of, kernel_arrays, proximity_of
+from electjax.data.finished import finished
 from electjax.data.labels import strings
 from electjax.data.options import as_json
 from electjax.data.schema import conform, place_of
@@ -16,6 +17,7 @@ from electjax.ecological.model.estimate import Tables
 from electjax.ecological.options import LEVELS, EstimateOptions
 from electjax.ecological.schema import ESTIMATE, TABLE, UNITS, contest_index, notes_of, validate
 from electjax.ecological.verbs.coverage import coverage
+from electjax.ecological.verdict import about, judge
 
 CAVEAT = (
     "the context exponent of {context:g} is an assumption that margins cannot check; "
@@ -197,9 +199,6 @@ def decode_estimate(tables: Tables, units: xr.Dataset, code: Encoded, options: E
     here = _here(code)
     found = tables.found
     notes = [*code.notes, CAVEAT.format(context=options.context)]
-    if tables.stopped:
-        where = ", ".join(f"{beta:g}" for beta in tables.stopped)
-        notes.append(f"the search ended before it converged, at context {where}; raise max_steps or check the units")
     result = _begun(tables.contests, tables.bounds, units, code, options, notes)
     of, own = np.asarray(code.blocks.contest)[code.block], np.asarray(tables.units)[code.block, code.place]
     result["unit_cells"] = (("unit", "row", "column"), np.where(here[of], own, np.nan))
@@ -221,6 +220,7 @@ def decode_estimate(tables: Tables, units: xr.Dataset, code: Encoded, options: E
         "context_sd": options.context_sd,
         "steps": found.steps,
         "converged": int(found.converged),
+        "stopped": json.dumps(tables.stopped),
         "log_posterior": -found.value,
     }
     return _finished(result)
@@ -266,7 +266,8 @@ def _begun(
 
 
 def _finished(result: xr.Dataset) -> xr.Dataset:
-    return conform(with_checks(result), ESTIMATE)
+    checked = conform(with_checks(result), ESTIMATE)
+    return finished(checked, about=about(checked), verdict=judge(checked))
 
 
 def _with_pooled(result: xr.Dataset, tables: Tables, code: Encoded, options: EstimateOptions) -> xr.Dataset:

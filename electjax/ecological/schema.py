@@ -21,6 +21,7 @@ from electjax.data.errors import data_error
 from electjax.data.labels import strings, strings_like
 from electjax.data.schema import Schema, Variable, conform, refuse
 from electjax.data.store import load
+from electjax.data.verdict import ATTRS
 from electjax.ecological.options import RowKind
 
 OTHER = "OTHER"
@@ -367,7 +368,13 @@ ESTIMATE = Schema(
         "error_by_context": Variable(("context",), "number", f"mean {_EI}", "%"),
     },
     build="ecological.estimate",
-    attrs={"method": "context, or a baseline", "rows": "votes or groups", "options": "JSON of the estimate's options"},
+    attrs={
+        "method": "context, or a baseline",
+        "rows": "votes or groups",
+        "options": "JSON of the estimate's options",
+        "stopped": "JSON: context exponents at which the fit did not converge",
+        **ATTRS,
+    },
     needs=("method", "rows"),
     check=_check_estimate,
 )

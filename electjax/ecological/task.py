@@ -3,7 +3,6 @@
 import json
 import re
 import time
-import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -18,7 +17,8 @@ import electjax
 from electjax.data.options import option, options
 from electjax.data.progress import Stages
 from electjax.ecological.options import EstimateOptions, ReadOptions, SimulateOptions, TaskOptions
-from electjax.ecological.report.tables import context_table, coverage_table
+from electjax.ecological.report.tables import check_table, context_table, coverage_table
+from electjax.ecological.verbs.table import frame_of, pooled_table
 from electjax.report.result import Result, Source, Sweep, Task, given, path_from, taken_by, write_tree
 from electjax.report.sweep import sweep_figure
 from electjax.report.tables import Metrics, plain
@@ -26,7 +26,7 @@ from electjax.report.tables import Metrics, plain
 ERROR = "mean_ei"
 _CANDIDATE = "own_candidate"  # share of the votes in cells of a party's voters and its candidate
 _FILES = ("column_table", "truth", "row_traits", "column_traits")  # options of `read` that may be paths
-_LONG = ("unit", "draw")  # dims of estimates of tables that only estimate.nc has
+_LONG = ("unit", "draw")  # dims that only fit.nc has
 
 
 @options
@@ -88,20 +88,26 @@ def ecological(units: xr.Dataset, settings: TaskOptions, stage: Stages) -> Resul
     metrics = table_metrics(fit, units)
     others = {name: nodes["/fit" if name == method else f"/{name}"] for name in seconds}
     metrics["methods"] = {name: method_metrics(found) | {"seconds": seconds[name]} for name, found in others.items()}
-    notes = [] if fit.attrs.get("converged", 1) else [f"The fit did not converge in {fit.attrs['steps']} steps."]
-    for note in notes:
-        warnings.warn(note, stacklevel=1)
-    metrics |= {"notes": json.loads(fit.attrs["notes"]), "warnings": notes, "seconds": time.perf_counter() - started}
+    metrics |= {"notes": json.loads(fit.attrs["notes"]), "seconds": time.perf_counter() - started}
     return Result(xr.DataTree.from_dict(nodes), metrics)
 
 
 def write(folder: Path, result: Result) -> None:
-    """Write units.nc and estimate.nc, for `ecological.load`, and result.nc without what has draws or units."""
-    electjax.ecological.save(result.tree["units"].to_dataset(), folder / "units.nc")
-    electjax.ecological.save(result.tree["fit"].to_dataset(), folder / "estimate.nc")
+    """Write result.nc, without what has draws or units: data.nc and fit.nc have that."""
     methods = {name: node.to_dataset() for name, node in result.tree.children.items() if name != "units"}
     short = {name: found.drop_dims(_LONG, errors="ignore") for name, found in methods.items()}
     write_tree(folder / "result.nc", xr.DataTree.from_dict(short))
+
+
+def tables(result: Result) -> dict[str, pd.DataFrame]:
+    """Every cell of every contest; all contests added up; and contest by contest how sure and how far off it is."""
+    fit = result.tree["fit"].to_dataset()
+    found = {"cells": electjax.ecological.table(fit), "contests": check_table(fit)}
+    if fit.sizes["contest"] > 1:
+        found["all_contests"] = frame_of(pooled_table(fit))
+    if "cells_by_context" in fit:
+        found["contexts"] = context_table(fit)
+    return {name: table.dropna(axis=1, how="all") for name, table in found.items()}
 
 
 # ------------------------------------------------------------------------------------ metrics
@@ -240,6 +246,8 @@ TASKS = (
         run=ecological,
         report=report,
         write=write,
+        fits=lambda result: {"": result.tree["fit"].to_dataset()},
+        tables=tables,
         sweep=Sweep(sweep_rows, sweep_figures, sweep_said),
         section="ecological",
     ),

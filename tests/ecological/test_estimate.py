@@ -429,10 +429,11 @@ def test_one_contest_of_two_rows_and_two_columns() -> None:
 
 
 def test_a_search_that_is_cut_short_warns_and_says_at_which_exponent(units: xr.Dataset) -> None:
-    with pytest.warns(UserWarning, match="at context 0.6, 0.3; raise max_steps"):
+    with pytest.warns(UserWarning, match="at context 0.6, 0.3: raise max_steps"):
         short = electjax.ecological.estimate(units, draws=0, contexts=(0.3,), max_steps=2)
     assert short.attrs["converged"] == 0
-    assert "at context 0.6, 0.3" in json.loads(short.attrs["notes"])[-1]
+    assert short.attrs["verdict"] == "not usable"
+    assert "did not converge in 2 steps" in repr(short).splitlines()[1]
 
 
 def test_a_thousand_times_the_voters_change_little(units: xr.Dataset) -> None:

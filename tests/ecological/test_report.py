@@ -65,9 +65,9 @@ def test_a_table_is_tidy(several):
     found = electjax.ecological.table(several)
     assert len(found) == 25 + 20 + 20 + 9 + 16
     assert found.notna().all(axis=None)
-    sums = found.groupby(["contest", "row"])[["votes", "share", "true_share"]].sum()
-    of = found.groupby(["contest", "row"])["row_votes"].first()
-    np.testing.assert_allclose(sums["votes"], of)
+    sums = found.groupby(["contest", "row"])[["count", "share", "true_share"]].sum()
+    of = found.groupby(["contest", "row"])["row_total"].first()
+    np.testing.assert_allclose(sums["count"], of)
     np.testing.assert_allclose(sums[["share", "true_share"]], 1)
     for low, high in (("low_95", "low_80"), ("low_80", "high_80"), ("high_80", "high_95")):
         assert (found[low] <= found[high]).all()
@@ -82,23 +82,23 @@ def test_a_table_is_tidy(several):
 def test_all_contests_are_added_up_by_party(several):
     table = pooled_table(several)
     every = electjax.ecological.table(several)
-    sums = every.groupby(["row_party", "column_party"])[["votes", "truth"]].sum()
+    sums = every.groupby(["row_party", "column_party"])[["count", "truth"]].sum()
     for i, row in enumerate(table.rows):
         for j, column in enumerate(table.columns):
-            np.testing.assert_allclose(table.votes[i, j], sums.loc[(row, column), "votes"])
+            np.testing.assert_allclose(table.votes[i, j], sums.loc[(row, column), "count"])
             np.testing.assert_allclose(table.truth[i, j], sums.loc[(row, column), "truth"])
     assert table.rows == table.columns
     assert table.rows[-1] == "OTHER"
     row, column = (keys_of(several, side) for side in ("row", "column"))
     here = ((row == "Red")[:, :, None] & (column == "Blue")[:, None, :]).astype(float)
-    drawn = np.nansum(several["draws"].values * here, axis=(1, 2, 3)) / sums.loc["Red", "votes"].sum()
+    drawn = np.nansum(several["draws"].values * here, axis=(1, 2, 3)) / sums.loc["Red", "count"].sum()
     at = table.rows.index("Red"), table.columns.index("Blue")
     np.testing.assert_allclose(table.low[0.95][at], np.quantile(drawn, 0.025), rtol=1e-5)
     np.testing.assert_allclose(table.high[0.8][at], np.quantile(drawn, 0.9), rtol=1e-5)
-    mean = electjax.ecological.summary(several)
+    mean = electjax.ecological.summary(several, show=False)
     assert len(mean) == 25
-    np.testing.assert_allclose(mean["votes"].sum(), every["votes"].sum())
-    np.testing.assert_allclose(mean.loc[("Red", "Blue"), "votes"], sums.loc[("Red", "Blue"), "votes"])
+    np.testing.assert_allclose(mean["count"].sum(), every["count"].sum())
+    np.testing.assert_allclose(mean.loc[("Red", "Blue"), "count"], sums.loc[("Red", "Blue"), "count"])
 
 
 def test_parties_beyond_a_dozen_join_the_others():
@@ -128,12 +128,12 @@ def test_contests_are_checked_cell_by_cell(several):
     found = found.set_index("contest")
     assert np.isnan(found.loc["Contest 4", ["ei", "covered_80", "covered_95"]].astype(float)).all()
     table = electjax.ecological.table(unknown)
-    part = table["row_votes"] / table["contest"].map(found["votes"])
+    part = table["row_total"] / table["contest"].map(found["votes"])
     own = table[(table["contest"] == "Contest 1") & (part > 0.03)]
     inside = own["true_share"].between(own["low_80"], own["high_80"])
     np.testing.assert_allclose(found.loc["Contest 1", "covered_80"], inside.mean())
     np.testing.assert_allclose(found.loc["Contest 1", "width_95"], (own["high_95"] - own["low_95"]).mean())
-    ei = 50 * (own["votes"] - own["truth"]).abs().sum() / own["votes"].sum()
+    ei = 50 * (own["count"] - own["truth"]).abs().sum() / own["count"].sum()
     assert (part[table["contest"] == "Contest 1"] > 0.03).all()
     np.testing.assert_allclose(found.loc["Contest 1", "ei"], ei)
     assert found.loc["Contest 2", ["units", "rows", "columns"]].tolist() == [12, 4, 5]
@@ -255,7 +255,7 @@ def test_truth_figures(several):
     left, right = truth_scatter(several).axes
     dots = np.concatenate([np.asarray(c.get_offsets()) for c in left.collections])
     table = electjax.ecological.table(several)
-    shown = table[table["row_votes"] > 0.03 * table.groupby("contest")["votes"].transform("sum")]
+    shown = table[table["row_total"] > 0.03 * table.groupby("contest")["count"].transform("sum")]
     assert len(dots) == len(shown) == int(coverage_table(several)["cells"].iloc[0])
     np.testing.assert_allclose(np.sort(dots[:, 0]), np.sort(shown["true_share"]))
     np.testing.assert_allclose(np.sort(dots[:, 1]), np.sort(shown["share"]))
@@ -335,18 +335,18 @@ def test_parties_with_few_votes_join_the_others(several):
 
 
 def test_a_summary_is_of_one_contest_or_of_all(several, square):
-    one = electjax.ecological.summary(several, contest="Contest 2")
+    one = electjax.ecological.summary(several, contest="Contest 2", show=False)
     lines = electjax.ecological.table(several).query("contest == 'Contest 2'").set_index(["row", "column"])
-    assert one["votes"].to_dict() == lines["votes"].to_dict()
+    assert one["count"].to_dict() == lines["count"].to_dict()
     assert list(one.columns) == list(lines.columns.drop(["contest", "row_party", "column_party"]))
-    assert electjax.ecological.summary(square).index[0] == ("Red", "Candidate 1.1")
+    assert electjax.ecological.summary(square, show=False).index[0] == ("Red", "Candidate 1.1")
 
 
 @pytest.mark.parametrize("kind", ["table", "rows", "units", "context", "truth", "errors"])
 def test_every_kind_of_figure_has_its_name(several, square, kind):
     for estimate in (several, square):
-        assert electjax.ecological.plot(estimate, kind).axes
-    assert electjax.ecological.plot(several, kind, contest="Contest 3").axes
+        assert np.size(electjax.ecological.plot(estimate, kind))
+    assert np.size(electjax.ecological.plot(several, kind, contest="Contest 3"))
 
 
 def test_what_cannot_be_drawn_is_one_line(several):

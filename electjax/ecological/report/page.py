@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from electjax.data.verdict import verdict_of
 from electjax.ecological.report.figures import context_lines, row_forest, transition_heatmap, unit_figure
 from electjax.ecological.report.tables import (
     check_rows,
@@ -18,13 +19,14 @@ from electjax.ecological.report.tables import (
     method_rows,
     share_rows,
     summary,
+    voters_rows,
     whole_table,
 )
 from electjax.ecological.report.truth import error_strip, truth_scatter
 from electjax.ecological.schema import ESTIMATE
-from electjax.ecological.verbs.table import contest_table, contests_of, method_name, pooled_table
+from electjax.ecological.verbs.table import TransitionTable, contest_table, contests_of, method_name, pooled_table
 from electjax.report.report import Report, ReportFigure, ResultTable, RowsSection, source_text
-from electjax.report.tables import Metrics
+from electjax.report.tables import Metrics, enumeration, interval_text
 
 _MOST_NOTABLE = 3  # contests with figures of their own, by votes and by error
 _MOST_CONTESTS = 150  # rows of the table of contests
@@ -34,6 +36,7 @@ _TABLE = (
     " are added up by party; intervals are those of the sum, though made to fit single contests."
 )
 _ONE_TABLE = "Per cent of each row's voters who chose the column, with the 95 % interval where the method has one."
+_VOTERS = "The same as shares of those of the row who voted: who did not is left out."
 _CONTEXT = (
     "Whoever lives where a party is strong may vote for it more often than others of the same group do: the exponent β"
     " says by how much (0: not at all). It is an assumption, which margins cannot tell: they look much the same under"
@@ -130,15 +133,17 @@ def report(result: Any) -> Report:
     others = others_of(result.tree)
     check = check_rows(estimate, _MOST_CONTESTS) if contests > 1 else []
     left_out = f" The {_MOST_CONTESTS} with most votes of {contests:,}." if contests > _MOST_CONTESTS else ""
-    told = [str(note) for key in ("warnings", "notes") for note in json.loads(attrs.get(key, "[]"))]
     methods = method_rows({method_name(estimate): estimate} | others)
+    table = whole_table(estimate)
     return Report(
         title=attrs.get("title") or metrics.get("data") or attrs.get("name", "Ecological estimates"),
         headline=headline(estimate, metrics),
         source=source_text("Units", attrs),
+        verdict=verdict_of(attrs),
         summary=summary(estimate, others),
-        table=ResultTable(share_rows(whole_table(estimate)), note=_TABLE if contests > 1 else _ONE_TABLE),
+        table=ResultTable(share_rows(table), note=_TABLE if contests > 1 else _ONE_TABLE),
         before=[
+            RowsSection("voters", "Among those who voted", voters_rows(table), _VOTERS),
             RowsSection(
                 "context", "The assumption", context_rows(estimate), _CONTEXT, _CONTEXT_NOTE, "The context exponent"
             ),
@@ -147,18 +152,19 @@ def report(result: Any) -> Report:
         ],
         figures=figures(result.tree),
         after=[RowsSection("contests", "Contest by contest", check, note=_EI + left_out)],
-        notes=[*metrics.get("warnings", []), *told],
+        notes=json.loads(attrs.get("notes", "[]")),
     )
 
 
 def headline(result: xr.Dataset, metrics: Metrics) -> list[str]:
-    """What was estimated and how well, in a few sentences."""
+    """Who voted for whom, what was estimated, and how well, in a few sentences."""
     contests, attrs = result.sizes["contest"], result.attrs
-    votes = float(result["cells"].sum())
+    table = whole_table(result)
     took = f", in {metrics['seconds']:.0f} s" if "seconds" in metrics else ""
     sentences = [
-        f"{votes:,.0f} votes in {result.sizes['unit']:,} units of {contests:,} contest{'' if contests == 1 else 's'}:"
-        f" how those of each row divide among the columns, estimated by {method_name(result)}{took}."
+        finding(table),
+        f"{table.votes.sum():,.0f} {'votes' if table.voters is None else 'electors'} in {result.sizes['unit']:,} units"
+        f" of {contests:,} contest{'' if contests == 1 else 's'}, estimated by {method_name(result)}{took}.",
     ]
     if attrs.get("method") == "context":
         spread = float(attrs.get("context_sd") or 0)
@@ -166,9 +172,23 @@ def headline(result: xr.Dataset, metrics: Metrics) -> list[str]:
         sentences.append(
             f"The context exponent is assumed to be {float(attrs['context']):g}{around}: margins cannot tell it."
         )
-    if "converged" in attrs and not attrs["converged"]:
-        sentences.append(f"The fit did not converge in {attrs.get('steps', 'its')} steps.")
     return [*sentences, *_truth(result)]
+
+
+def finding(table: TransitionTable) -> str:
+    """Which column most of each of the largest rows chose, in a sentence; of those who voted where that is told."""
+    share, low, high = table.share, table.low, table.high
+    if table.voters is not None:
+        share, low, high = table.voters
+    level = max(low, default=None)
+    told = []
+    for i in np.argsort(-table.row_votes, kind="stable")[:_MOST_NOTABLE]:
+        if np.isfinite(share[i]).any():
+            j = int(np.nanargmax(share[i]))
+            ends = "" if level is None else f" ({interval_text(low[level][i, j], high[level][i, j])})"
+            told.append(f"{100 * share[i, j]:.0f} %{ends} of {table.rows[i]} chose {table.columns[j]}")
+    among = "" if table.voters is None else "Among those who voted, "
+    return f"{among}{enumeration(told)}." if told else "The rows have no voters."
 
 
 def _truth(result: xr.Dataset) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Tables of ecological estimates: frames for further work, and rows of text."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,9 @@ import xarray as xr
 from rich.console import Group
 
 from electjax.data.errors import data_error, suggest
+from electjax.ecological.schema import DID_NOT_VOTE
 from electjax.ecological.verbs.table import (
+    OfVoters,
     TransitionTable,
     cells_of,
     contest_table,
@@ -123,6 +125,7 @@ def summary(result: xr.Dataset, others: Mapping[str, xr.Dataset] | None = None) 
     table = whole_table(result)
     parts = [terminal_table(f"{table.name}: per cent of each row, with 95 % intervals", share_rows(table))]
     for title, rows in (
+        ("of those who voted", voters_rows(table)),
         ("other context exponents; margins cannot tell which is right", context_rows(result)),
         ("against the truth", coverage_rows(result)),
         ("methods", method_rows({method_name(result): result} | dict(others or {}))),
@@ -133,14 +136,28 @@ def summary(result: xr.Dataset, others: Mapping[str, xr.Dataset] | None = None) 
 
 
 def share_rows(table: TransitionTable) -> Rows:
-    """One row per row of the table: its votes, and its shares in per cent with their widest intervals."""
-    share, level = table.share, max(table.low, default=None)
+    """One row per row of the table: its voters, and its shares in per cent with their widest intervals."""
+    return _shares(table, table.row_votes, OfVoters(table.share, table.low, table.high), range(len(table.columns)))
+
+
+def voters_rows(table: TransitionTable) -> Rows:
+    """The same of those who voted; none where no column holds those who did not."""
+    if table.voters is None:
+        return []
+    stayed = table.columns.index(DID_NOT_VOTE)
+    voted = [j for j in range(len(table.columns)) if j != stayed]
+    return _shares(table, table.row_votes - table.votes[:, stayed], table.voters, voted)
+
+
+def _shares(table: TransitionTable, total: np.ndarray, shares: OfVoters, columns: Sequence[int]) -> Rows:
+    level = max(shares.low, default=None)
     rows = []
     for i, name in enumerate(table.rows):
-        row = {"": name, "in all": f"{table.row_votes[i]:,.0f}"}
-        for j, column in enumerate(table.columns):
-            ends = "" if level is None else f"\n{interval_text(table.low[level][i, j], table.high[level][i, j])}"
-            row[column] = f"{100 * share[i, j]:.1f}{ends}" if np.isfinite(share[i, j]) else ""
+        row = {"": name, "in all": f"{total[i]:,.0f}"}
+        for j in columns:
+            value = shares.share[i, j]
+            ends = "" if level is None else f"\n{interval_text(shares.low[level][i, j], shares.high[level][i, j])}"
+            row[table.columns[j]] = f"{100 * value:.1f}{ends}" if np.isfinite(value) else ""
         rows.append(row)
     return rows
 

@@ -1,6 +1,5 @@
 """`electjax.ecological.estimate`: cross-tables from the margins of units."""
 
-import json
 import warnings
 from dataclasses import fields
 from typing import Any
@@ -56,6 +55,7 @@ def estimate(
         cells_by_context(context, ...); correlation(contest): rho of two voters of a row in a unit;
         pair_logit(row_key, column_key): what is pooled; feature_effect(feature): on the logit, for a standard deviation
         of the feature, and feature_effect_se, its standard error as wide as the draws are.
+        Attributes verdict and verdict_reasons: whether it can be relied on, and why not further.
         With truth: truth, error(contest): EI = 50 sum |n - n_hat| / sum n, error_by_context(context); attrs mean_ei,
         coverage_95, coverage_80, width_95, width_80.
 
@@ -80,7 +80,8 @@ def estimate(
         tables = estimate_tables(code, options, progress=progress)
     result = decode_estimate(tables, data, code, options)
     if tables.stopped:
-        warnings.warn(json.loads(result.attrs["notes"])[-1], stacklevel=3)
+        at = ", ".join(f"{beta:g}" for beta in tables.stopped)
+        warnings.warn(f"the fit did not converge at context {at}: raise max_steps, or check the units", stacklevel=3)
     return result
 
 

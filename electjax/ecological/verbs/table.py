@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -20,8 +20,21 @@ LAST = ("RARE", "SOLO", NO_PARTY, OTHER, DID_NOT_VOTE)  # what stands behind the
 _MOST_KEYS, _SMALL = 12, 0.005  # keys beyond so many, and with a smaller share of the votes, join OTHER
 
 
+class OfVoters(NamedTuple):
+    """Shares among those of a row who voted, [row, column]: NaN for the column of those who did not.
+
+    Attributes:
+        share: estimate.
+        low, high: ends of the intervals, by level; empty where there are none.
+    """
+
+    share: np.ndarray
+    low: dict[float, np.ndarray]
+    high: dict[float, np.ndarray]
+
+
 class TransitionTable(NamedTuple):
-    """Who of the rows voted for which column, in one contest or in all together; [row, column] but for `row_votes`.
+    """Who of the rows chose which column, in one contest or in all together; [row, column] but for `row_votes`.
 
     Attributes:
         name: of the contest.
@@ -30,6 +43,7 @@ class TransitionTable(NamedTuple):
         low, high: ends of the intervals of the shares, by level; empty where there are none.
         least, most: bounds of the shares that the units' margins set (Duncan and Davis).
         truth: counted votes, None where they are unknown.
+        voters: shares among those who voted, where a column holds those who did not.
     """
 
     name: str
@@ -44,6 +58,7 @@ class TransitionTable(NamedTuple):
     least: np.ndarray
     most: np.ndarray
     truth: np.ndarray | None
+    voters: OfVoters | None = None
 
     @property
     def share(self) -> np.ndarray:
@@ -65,10 +80,11 @@ def table(fit: xr.Dataset | str | os.PathLike[str]) -> pd.DataFrame:
         fit: result of `ecological.estimate`, or its file.
 
     Returns:
-        Columns: contest, row, column, row_party, column_party (as pooled), row_votes and votes; share of the row's
-        votes with the ends of its intervals (low_80, high_80, low_95, high_95; not for methods without intervals),
-        bound_low and bound_high, the share's bounds by the margins of the units; truth (votes) and true_share where a
-        table was counted.
+        Columns: contest, row, column, row_party, column_party (as pooled); row_total and count, the voters (or
+        electors) of the row and of the cell; share of the row with the ends of its intervals (low_80, high_80, low_95,
+        high_95; not for methods without intervals); where a column holds those who did not vote voters_share, the
+        share among those of the row who voted, with its intervals; bound_low and bound_high, the share's bounds by the
+        margins of the units; truth (a count) and true_share where a table was counted.
 
     Raises:
         ElectionDataError: no estimate.
@@ -95,17 +111,42 @@ def frame_of(table: "TransitionTable") -> pd.DataFrame:
     found |= {name: np.array(of, object)[row] for name, of in names[0].items()}
     found |= {name: np.array(of, object)[column] for name, of in names[1].items()}
     numbers = {
-        "row_votes": np.broadcast_to(table.row_votes[:, None], shape),
-        "votes": table.votes,
+        "row_total": np.broadcast_to(table.row_votes[:, None], shape),
+        "count": table.votes,
         "share": table.share,
     }
-    for level in table.low:
-        numbers |= {f"low_{100 * level:g}": table.low[level], f"high_{100 * level:g}": table.high[level]}
+    numbers |= _ends(table.low, table.high, "")
+    if table.voters is not None:
+        numbers |= {"voters_share": table.voters.share, **_ends(table.voters.low, table.voters.high, "voters_")}
     truth = np.full(shape, np.nan) if table.truth is None else table.truth
     numbers |= {"bound_low": table.least, "bound_high": table.most, "truth": truth, "true_share": table.true_share}
     frame = pd.DataFrame(found | {name: values.ravel() for name, values in numbers.items()})
     first = ["contest", "row", "column", "row_party", "column_party"]
     return frame[[*first, *numbers]]
+
+
+def _ends(low: Mapping[float, np.ndarray], high: Mapping[float, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """Ends of intervals by the names of their columns."""
+    ends = ((end, level, by) for level in low for end, by in (("low", low), ("high", high)))
+    return {f"{prefix}{end}_{100 * level:g}": by[level] for end, level, by in ends}
+
+
+def of_voters(
+    columns: list[str], votes: np.ndarray, draws: np.ndarray | None, levels: Iterable[float]
+) -> OfVoters | None:
+    """Shares among those who voted, where a column holds those who did not; draws are [draw, row, column]."""
+    if DID_NOT_VOTE not in columns:
+        return None
+    voted = np.array([name != DID_NOT_VOTE for name in columns])
+
+    def shares(cells: np.ndarray) -> np.ndarray:
+        return np.where(voted, ratio(cells, cells[..., voted].sum(-1, keepdims=True)), np.nan)
+
+    low, high = {}, {}
+    if draws is not None:
+        for level in levels:
+            low[level], high[level] = np.quantile(shares(draws), [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return OfVoters(shares(votes), low, high)
 
 
 def method_name(result: xr.Dataset) -> str:
@@ -137,18 +178,22 @@ def pooled_table(result: xr.Dataset) -> TransitionTable:
     rows, columns = key_places(result, "row"), key_places(result, "column")
     votes = pool(cells_of(result, "cells"), rows, columns)
     total = votes.sum(1)
-    low, high = {}, {}
+    low, high, draws, levels = {}, {}, None, _levels(result)
     if "draws" in result:
-        drawn = ratio(pool(cells_of(result, "draws", "draw"), rows, columns), total[:, None])
-        for level in result["level"].values.astype(float):
-            low[level], high[level] = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        draws = pool(cells_of(result, "draws", "draw"), rows, columns)
+        for level in levels:
+            ends = np.quantile(ratio(draws, total[:, None]), [(1 - level) / 2, (1 + level) / 2], axis=0)
+            low[level], high[level] = ends
     bounds = (pool(cells_of(result, f"bound_{end}"), rows, columns) for end in ("low", "high"))
     least, most = (ratio(bound, total[:, None]) for bound in bounds)
     truth = None
     if "truth" in result and not _unknown(result).any():
         truth = pool(cells_of(result, "truth"), rows, columns)
     row, column = list(rows), list(columns)
-    return TransitionTable("all contests", row, column, row, column, votes, total, low, high, least, most, truth)
+    voters = of_voters(column, votes, draws, levels)
+    return TransitionTable(
+        "all contests", row, column, row, column, votes, total, low, high, least, most, truth, voters
+    )
 
 
 def pool(cells: np.ndarray, rows: Mapping[str, np.ndarray], columns: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -241,15 +286,34 @@ def _table_at(result: xr.Dataset, d: int) -> TransitionTable:
     low, high = {}, {}
     if "share_low" in result:
         lows, highs = (cells_of(result, name, "level")[at] for name in ("share_low", "share_high"))
-        levels = [float(level) for level in result["level"].values]
+        levels = _levels(result)
         low, high = dict(zip(levels, lows, strict=True)), dict(zip(levels, highs, strict=True))
     least, most = (ratio(cells_of(result, f"bound_{end}")[at], total[:, None]) for end in ("low", "high"))
     truth = None if "truth" not in result or _unknown(result)[d] else cells_of(result, "truth")[at]
     rows, columns = ([str(name) for name in result[f"{side}_name"].values[d] if name] for side in ("row", "column"))
     row_keys, column_keys = ([str(key) for key in keys_of(result, side)[d] if key] for side in ("row", "column"))
+    draws = cells_of(result, "draws", "draw")[at] if "draws" in result else None
+    voters = of_voters(columns, votes, draws, _levels(result))
     return TransitionTable(
-        contests_of(result)[d], rows, columns, row_keys, column_keys, votes, total, low, high, least, most, truth
+        contests_of(result)[d],
+        rows,
+        columns,
+        row_keys,
+        column_keys,
+        votes,
+        total,
+        low,
+        high,
+        least,
+        most,
+        truth,
+        voters,
     )
+
+
+def _levels(result: xr.Dataset) -> list[float]:
+    """Those of the intervals."""
+    return [float(level) for level in result["level"].values] if "level" in result.coords else []
 
 
 def cells_of(result: xr.Dataset, name: str, *leading: str) -> np.ndarray:
