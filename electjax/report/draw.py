@@ -29,6 +29,7 @@ PARTY_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00
 OTHERS_COLOUR = "#8A8A8A"
 MARKERS = "osD^vPX"
 HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "||||", "++++")  # so that colours are told apart in grey, too
+DPI = 150  # of figures in files
 WIDTH = 9.6  # inches: what a page shows at full size, so that text has one size in all figures
 _LETTERS = 12.5  # of this font to an inch
 PSI = r"$\psi_{OPT}$"  # the formula that labels hold beside names
@@ -77,7 +78,7 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def png_bytes(figure: Figure, *, dpi: int = 150) -> bytes:
+def png_bytes(figure: Figure, *, dpi: int = DPI) -> bytes:
     """The figure as PNG; the same figure gives the same bytes."""
     buffer = io.BytesIO()
     with look(), warnings.catch_warnings():
@@ -86,7 +87,7 @@ def png_bytes(figure: Figure, *, dpi: int = 150) -> bytes:
     return buffer.getvalue()
 
 
-def save_figure(figure: Figure, path: str | Path, *, dpi: int = 150) -> Path:
+def save_figure(figure: Figure, path: str | Path, *, dpi: int = DPI) -> Path:
     """Write the figure as PNG under a temporary name, then rename: no half-written file is ever seen."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

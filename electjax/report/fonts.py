@@ -1,7 +1,7 @@
 """Fonts of figures: one for most letters, others that are installed for those it lacks, and which letters none has."""
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection
 from functools import cache
 
 from matplotlib.figure import Figure
@@ -36,15 +36,17 @@ def _letters() -> frozenset[int]:
     return frozenset().union(*(get_font(path).get_charmap() for path in paths))
 
 
-def undrawn(figures: Iterable[Figure]) -> str:
-    """A sentence on the letters in figures that no installed font has, which are drawn as boxes; or nothing."""
-    texts = {text.get_text() for figure in figures for text in figure.findobj(Text)}
-    letters = {ord(letter) for text in texts for letter in text if letter.isprintable()} - _letters()
-    if not letters:
-        return ""
-    scripts = sorted({unicodedata.name(chr(letter), "letters without a name").split()[0].title() for letter in letters})
-    few = "".join(map(chr, sorted(letters)[:6]))
+def undrawn(figure: Figure) -> set[str]:
+    """The letters in a figure that no installed font has, which are drawn as boxes."""
+    letters = {letter for text in figure.findobj(Text) for letter in text.get_text() if letter.isprintable()}
+    return {letter for letter in letters if ord(letter) not in _letters()}
+
+
+def boxes(letters: Collection[str]) -> str:
+    """What a page says of such letters."""
+    scripts = sorted({unicodedata.name(letter, "letters without a name").split()[0].title() for letter in letters})
     return (
-        f"No installed font has {len(letters)} letters of names in the figures ({', '.join(scripts[:5])}: {few}), which"
-        " are boxes there; tables and captions have the names whole. Install a font that has them, such as Noto Sans."
+        f"No installed font has {len(letters)} letters of names in the figures ({', '.join(scripts[:5])}:"
+        f" {''.join(sorted(letters)[:6])}), which are boxes there; tables and captions have the names whole. Install a"
+        " font that has them, such as Noto Sans."
     )

@@ -5,6 +5,7 @@ The page has its images inside, no script and no request to anywhere.
 
 import base64
 import platform
+import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,8 +17,9 @@ from rich.console import RenderableType
 
 from electjax.data.files import atomic_path
 from electjax.data.verdict import Verdict
-from electjax.report.draw import save_figure
-from electjax.report.tables import Rows
+from electjax.report.draw import DPI, save_figure
+from electjax.report.fonts import boxes, undrawn
+from electjax.report.tables import Rows, numeric_columns
 
 _SIGNATURES = {b"\x89PNG": "image/png", b"<svg": "image/svg+xml", b"<?xm": "image/svg+xml"}
 _DECIDE = ("electjax", "jax", "jaxlib", "numpy", "xarray")  # libraries that decide the numbers
@@ -90,6 +92,8 @@ class _Image(NamedTuple):
     source: str
     caption: str
     alt: str
+    width: int  # CSS pixels at which text has its size; 0 where the image does not say
+    height: int
 
 
 class _Section(NamedTuple):
@@ -112,15 +116,20 @@ def write_report(
         command: what was typed.
         notes: sentences after those of the report.
     """
-    images, faults = [], []
+    images: list[tuple[str, str, bytes]] = []
+    faults, boxed = [], set()
     for figure in report.figures:
         try:
-            path = save_figure(figure.draw(), folder / "figures" / figure.file)
+            drawn = figure.draw()
+            path = save_figure(drawn, folder / "figures" / figure.file)
+            boxed |= undrawn(drawn)
         except Exception as error:  # whatever the drawing library raises
             said = f"{type(error).__name__}: {' '.join(str(error).split())}"
             faults.append(f"The figure {figure.file} could not be drawn ({said}).")
         else:
             images.append((figure.title, figure.caption, path.read_bytes()))
+    if boxed:
+        faults.append(boxes(boxed))
     page = render_page(report, images, config=config, command=command, notes=[*notes, *faults])
     with atomic_path(folder / "report.html") as partial:
         partial.write_text(page, "utf-8")
@@ -153,6 +162,7 @@ def render_page(
         lstrip_blocks=True,
     )
     return environment.get_template("template.html").render(
+        numeric_columns=numeric_columns,
         title=report.title,
         verdict=report.verdict,
         headline=[*report.headline, *([report.source] if report.source else [])],
@@ -189,8 +199,16 @@ def _sections(images: Sequence[tuple[str, str, bytes]]) -> list[_Section]:
         if not sections or sections[-1].title != title:
             sections.append(_Section(f"figures-{len(sections) + 1}", title, []))
         alt = f"{title}. {caption}" if caption else title
-        sections[-1].figures.append(_Image(_data_uri(title, image), caption, alt))
+        sections[-1].figures.append(_Image(_data_uri(title, image), caption, alt, *_size(image)))
     return sections
+
+
+def _size(image: bytes) -> tuple[int, int]:
+    """Width and height of a PNG in CSS pixels, of which an inch of a figure has 96."""
+    if not image.startswith(b"\x89PNG") or len(image) < 24:
+        return 0, 0
+    width, height = struct.unpack(">II", image[16:24])
+    return round(width * 96 / DPI), round(height * 96 / DPI)
 
 
 def _data_uri(title: str, image: bytes) -> str:

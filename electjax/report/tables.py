@@ -5,6 +5,7 @@ Rows have the same keys, the table's columns; the first one names the row. A lin
 
 import json
 import math
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from rich.text import Text
 Metrics = dict[str, Any]
 Rows = Sequence[Mapping[str, str]]
 
+_BESIDE_NUMBERS = {"to", "of", "and", "pp", "e", "x", "s", "nan"}  # words that a cell of a number may hold
 _LONG_VECTOR, _LONG_MATRIX = 6, 16  # more values than these are told by their range
 _NARROW = 0.03  # an interval of shares that is no wider has a decimal
 
@@ -33,6 +35,18 @@ def plain(value: Any) -> Any:
 def single_numbers(dataset: xr.Dataset) -> Metrics:
     """The variables of a Dataset that have one value."""
     return {str(name): plain(value) for name, value in dataset.data_vars.items() if not value.ndim}
+
+
+def numeric_columns(rows: Rows) -> set[str]:
+    """The columns but the first whose cells all hold numbers, which are aligned by their last digit."""
+    names = list(rows[0])[1:]
+    cells = {name: [row[name].split("\n")[0].strip(" -–") for row in rows] for name in names}
+    return {name for name, column in cells.items() if any(column) and all(map(_is_number, filter(None, column)))}
+
+
+def _is_number(text: str) -> bool:
+    words = {word.lower() for word in re.findall(r"[^\W\d_]+", text)}
+    return any(map(str.isdigit, text)) and words <= _BESIDE_NUMBERS
 
 
 def terminal_table(
