@@ -177,7 +177,7 @@ def test_the_experiment_leaves_one_complete_folder(here, monkeypatch, capsys):
     assert "0.6 (assumed)" in printed.out
     folder = here / "one"
     found = files(folder)
-    assert {"config.yaml", "metrics.json", "result.nc", "units.nc", "estimate.nc", "report.html"} <= found
+    assert {"config.yaml", "metrics.json", "result.nc", "data.nc", "fit.nc", "tables/cells.csv", "report.html"} <= found
     assert {"figures/all.png", "figures/context.png", "figures/truth.png", "figures/errors.png"} <= found
     metrics = metrics_of(folder)
     assert (metrics["data"], metrics["contests"], metrics["counted"], metrics["context"]) == ("ecological", 3, 3, 0.6)
@@ -188,7 +188,7 @@ def test_the_experiment_leaves_one_complete_folder(here, monkeypatch, capsys):
     assert metrics["planted"]["seed"] == 1
     assert metrics["converged"] is True
     assert metrics["seconds"] >= sum(found["seconds"] for found in metrics["methods"].values())
-    units, cells = electjax.ecological.read(folder / "units.nc"), electjax.ecological.load(folder / "estimate.nc")
+    units, cells = electjax.ecological.read(folder / "data.nc"), electjax.load(folder).fit
     options = {"contests": 3, "units": 8, "rows": 3, "parties": 3, "seed": 1, "name": "ecological"}
     xr.testing.assert_identical(units, electjax.ecological.simulate(**options))
     assert cells.sizes["draw"] == 20
@@ -227,7 +227,7 @@ def test_a_wide_file_by_a_baseline_without_truth(here, monkeypatch):
     assert (metrics["method"], metrics["counted"], metrics["mean_ei"]) == ("goodman", 0, None)
     assert list(metrics["methods"]) == ["goodman"]
     assert "context" not in metrics
-    cells = electjax.ecological.load(here / "one" / "estimate.nc")
+    cells = electjax.ecological.load(here / "one")
     assert cells["cells"].sum(("row", "column")).values == pytest.approx(200)
     truth = ["data.truth={black:{dem:a,rep:b},white:{dem:c,rep:d}}"]
     frame.assign(a=[8, 18, 4], b=[2, 2, 1], c=[32, 17, 8], d=[58, 13, 37]).to_csv(here / "wide.csv", index=False)
@@ -245,7 +245,7 @@ def test_the_options_of_tables_are_keys(here, monkeypatch, capsys):
     assert run(monkeypatch, *arguments) == 1
     assert "pass data.total='voters', the column of voters" in capsys.readouterr().err
     assert run(monkeypatch, *arguments, "data.total=voters") == 0
-    units = electjax.ecological.load(here / "one" / "units.nc")
+    units = electjax.load(here / "one").data
     assert units["unit_name"].values.tolist() == ["a", "b"]
     assert units["column_margin"].values.tolist() == [[40, 60], [33, 17]]  # .1 may be rounding
     long = electjax.ecological.simulate(contests=2, units=4, rows=2, parties=2, merge_below=0.0, seed=6)
@@ -278,7 +278,7 @@ def test_a_sweep_over_tau_and_one_that_knows_no_truth(here, monkeypatch):
     arguments = ("ecological.tau=[0.1,0.1,0.3],0.2", "seed=4")
     assert run(monkeypatch, "-m", "+experiment=ecological", *SMALL, *arguments) == 0
     (folder,) = (here / "multirun" / "ecological").iterdir()
-    called = [json.loads(electjax.ecological.load(folder / job / "estimate.nc").attrs["called"])["tau"] for job in "01"]
+    called = [json.loads(electjax.ecological.load(folder / job).attrs["called"])["tau"] for job in "01"]
     assert called == [[0.1, 0.1, 0.3], [0.2, 0.2, 0.2]]
     table = pd.DataFrame({"ecological.context": [0.3, 0.6], "mean_ei": [np.nan] * 2, "own_candidate": [0.4, 0.5]})
     assert task.least_error(table, ["ecological.context"]) == ""
@@ -346,10 +346,50 @@ def test_an_interrupt_leaves_nothing(here, monkeypatch, capsys):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(electjax.ecological, "save", interrupted)
+    monkeypatch.setattr(electjax.kinds, "save", interrupted)
     assert run(monkeypatch, "+experiment=ecological", *SMALL, "ecological.baselines=[]", "report=false") == 130
     assert "interrupted" in capsys.readouterr().err
     assert files(here) == set()
+
+
+def test_a_run_is_used_from_its_folder_alone(here, monkeypatch, capsys):
+    electjax.ecological.simulate(contests=2, units=8, rows=2, parties=2, abstention=0.3, seed=4, name="my").pipe(
+        electjax.ecological.save, here / "my.nc"
+    )
+    names = ("=Red $x_1$", "<b>अ 🐘 " + "long " * 40)
+    units = electjax.ecological.load(here / "my.nc")
+    party = units["row_party"].values[0, 0]
+    for side in ("row", "column"):
+        for coord in (f"{side}_name", f"{side}_party"):
+            values = units[coord].values.astype(object)
+            values[units[f"{side}_party"].values == party] = names[side == "row"]
+            units = units.assign_coords({coord: (units[coord].dims, values.astype(str))})
+    electjax.ecological.save(units, here / "my.nc")
+    arguments = ("task=ecological", "data=units", "data.path=my.nc", "ecological.baselines=[]", "hydra.run.dir=one")
+    monkeypatch.setattr(electjax.ecological, "estimate", estimate)
+    short = ("ecological.draws=20", "ecological.contexts=[0.3]")
+    assert run(monkeypatch, *arguments, *short) == 0
+    out = capsys.readouterr().out
+    opened = electjax.load("one")
+    assert opened.verdict.level == opened.fit.attrs["verdict"] == opened.metrics["verdict"]["level"]
+    table = electjax.ecological.summary("one")
+    assert capsys.readouterr().out.splitlines()[0].startswith(("WITH CARE: ", "who voted for whom in 2 contests"))
+    assert table.equals(electjax.ecological.summary(opened.fit, show=False))
+    assert np.size(electjax.ecological.plot("one", "rows")) >= 2
+    cells = opened.tables["cells"]
+    every = electjax.ecological.table("one")
+    assert cells["row"].str.removeprefix("'").tolist() == every["row"].tolist()
+    assert cells["count"].to_numpy() == pytest.approx(every["count"].to_numpy())
+    voted = every[every["column"] != "did not vote"]
+    share = voted["count"] / voted.groupby(["contest", "row"])["count"].transform("sum")
+    assert voted["voters_share"].to_numpy() == pytest.approx(share.to_numpy())
+    assert (voted["voters_low_95"] <= voted["voters_high_95"]).all()
+    assert every.loc[every["column"] == "did not vote", "voters_share"].isna().all()
+    page = (here / "one" / "report.html").read_text("utf-8")
+    assert "Among those who voted" in page
+    assert "&lt;b&gt;अ 🐘" in page
+    assert "Among those who voted, " in page
+    assert "of those who voted" in out
 
 
 # ------------------------------------------------------------------------------------ settings and numbers
