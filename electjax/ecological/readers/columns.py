@@ -41,6 +41,7 @@ UNIT = (
 SIDE = ("side", "ballot", "margin")
 OPTION = ("option", "choice", "label")
 VOTES = ("votes", "count", "n", "voters")
+MOST = 1e15  # voters: whole numbers are exact below it, and nobody has as many
 ALIKE = 0.02  # units that differ less may be percentages
 _LIKE_CONTESTS = ("county", "district", "constituency", "electorate", "province", "riding", "seat", "state", "contest")
 
@@ -86,18 +87,25 @@ def amounts(table: Table, positions: Sequence[int], what: str = "votes") -> np.n
     """Columns of numbers of at least 0, [rows, columns]: integers where all are whole, NaN where left out as missing.
 
     A column is of whole numbers if it can be, so that 1.346 is one thousand and more; but where this would make all
-    rows equal in sum, they may be percentages, and the caller has to say.
+    rows equal in sum, they may be percentages, and where another column has the same mark before decimals these may be
+    decimals, too: the caller has to say.
     """
     expected = f"{what}: a number, 0 or more"
     found = [_counts(table, position) for position in positions]
     sums = np.sum([values for values in found if values is not None], axis=0)
-    marks = [any(mark in text for text in table.columns[p].texts for mark in ",.") for p in positions]
-    if table.style.thousands is None and np.size(sums) > 1 and np.ptp(sums) <= ALIKE * np.max(sums):
-        found = [None if mark else values for values, mark in zip(found, marks, strict=True)]
+    marks = [{mark for mark in ",." if any(mark in text for text in table.columns[p].texts)} for p in positions]
     numbers = [
         table.numbers(position, expected, low=0) if values is None else values
         for position, values in zip(positions, found, strict=True)
     ]
+    if table.style.thousands is None:
+        alike = np.size(sums) > 1 and np.ptp(sums) <= ALIKE * np.max(sums)
+        decimal = {mark for values, own in zip(found, marks, strict=True) if values is None for mark in own}
+        for k, position in enumerate(positions):
+            if found[k] is not None and marks[k] and (alike or marks[k] & decimal):
+                numbers[k] = table.numbers(position, expected, low=0)
+    for position, values in zip(positions, numbers, strict=True):
+        table.refuse(values > MOST, position, "the number is too large", f"{what} of a unit", "correct the cell")
     kept = table.style.suppressed == "missing"
     for position, values in zip(positions, numbers, strict=True):
         blank = table.columns[position].blank | (False if kept else np.isnan(values))

@@ -20,7 +20,7 @@ from electjax.ecological.readers.sides import is_side
 
 # What may tell the sides where it has two values: elections, ballots and kinds of labels.
 TIMES = (
-    *("election", "wahl", "wahlart", "election_type", "office", "race", "stage", "round", "wahlgang", "tour"),
+    *("election", "wahl", "wahlart", "election_type", "office", "stage", "round", "wahlgang", "tour"),
     *("year", "jahr", "election_date", "wahltag", "date", "datum"),
 )
 SIDES = (

@@ -7,10 +7,9 @@ import numpy as np
 
 from electjax.data.errors import data_error, data_warning
 from electjax.data.labels import OTHERS
-from electjax.data.reading import Handling
-from electjax.data.rows import sums_above
 from electjax.ecological.options import UnitsOptions
 from electjax.ecological.readers.draft import Draft, Side
+from electjax.ecological.readers.sums import without_sums
 from electjax.ecological.schema import DID_NOT_VOTE, disagree, whole
 
 LOUD = 0.03  # of a unit's voters: rows that are scaled by more are worth a warning
@@ -31,7 +30,7 @@ def settle_totals(draft: Draft, options: UnitsOptions, total: str | None) -> Dra
         total: the column that shares may be of, for the error where the caller does not name one.
     """
     draft = _with_total(_without_missing(draft), options.rest, total)
-    draft = _without_sums(draft, options.totals)
+    draft = without_sums(draft, options.totals)
     draft = _with_equal_totals(_with_electors(draft, rescale=options.rescale), rescale=options.rescale)
     return _without_empty(draft)
 
@@ -111,14 +110,15 @@ def _refuse_shares(draft: Draft, usual: str | None) -> None:
         scale = scale_of(side.votes) or _whole_scale(side.votes)
         if scale is not None:
             size = 1 if scale == 1 else 100
+            whole_ones = (side.votes == np.floor(side.votes)).all()
+            counts = f", or total={size} if these are counts and every unit has {size} voters" if whole_ones else ""
             column = "" if usual is None else repr(usual)
             raise data_error(
                 f"{'shares' if scale == 1 else 'per cent'}: the {which} of every unit add up to about"
                 f" {np.median(sums):.3g}",
                 where=draft.where,
                 expected="counts, as a unit of many voters says more than one of few",
-                mend=f"pass total={column}, the column of voters that they are shares of, or total={size} if these are"
-                f" counts and every unit has {size} voters",
+                mend=f"pass total={column}, the column of voters that they are shares of{counts}",
             )
 
 
@@ -211,39 +211,6 @@ def _without_missing(draft: Draft) -> Draft:
     for which, side in zip(_WHICH, _sides(found), strict=True):
         found = _changed(found, which, whole(side.votes))
     return found.noted(note)
-
-
-def _without_sums(draft: Draft, handling: Handling | None) -> Draft:
-    """Units without one that adds up those above it in its contest, or all others; it may be a total without a name."""
-    if handling == "keep":
-        return draft
-    margins = np.column_stack([draft.rows.votes, draft.columns.votes]).astype(float)
-    total = np.zeros(len(margins), bool)
-    if len(draft.contests) > 1 and all(side.names.count(side.names[0]) == len(side.names) for side in _sides(draft)):
-        total = np.isclose(2 * margins, margins.sum(axis=0), rtol=1e-9, atol=0).all(axis=1)
-        total &= (margins > 0).sum(axis=1) >= 2
-    starts = np.flatnonzero(np.diff(draft.of, prepend=-1))
-    for start, end in zip(starts, [*starts[1:], len(margins)], strict=True):
-        if end - start > 2:
-            some = slice(start, end)
-            total[some] |= sums_above(margins[some])
-            if draft.total is not None:  # shares are rounded: by less than a voter for each unit above
-                above = np.cumsum(margins[some], axis=0) - 2 * margins[some]
-                near = (np.abs(above) <= np.arange(end - start)[:, None]).all(axis=1)
-                total[some] |= near & sums_above(np.stack([draft.total[some]] * 2, axis=1))
-    if handling != "drop":
-        draft.refuse(
-            total,
-            lambda i: "it adds up the units above it",
-            "single units, without totals",
-            "remove it, or pass totals='drop' to leave it out or totals='keep' if it is none",
-        )
-    if not total.any():
-        return draft
-    i = int(total.argmax())
-    note = f"{int(total.sum())} units that add up others are left out, the first is {draft.names[i]!r}"
-    data_warning(note, where=draft.where, row=int(draft.lines[i]))
-    return draft.take(~total).noted(note)
 
 
 def _with_electors(draft: Draft, *, rescale: bool) -> Draft:
