@@ -123,9 +123,10 @@ def _ways(texts: Sequence[str], whole: bool, thousands: str | None) -> list[str]
 
     More than one: they disagree.
     """
-    if thousands is not None:
-        return [thousands]
     bare = [text.removesuffix("%").rstrip() for text in texts]
+    if thousands is not None:
+        decimal = thousands == "none" and not whole and "," in "".join(bare) and _are_decimal(bare)
+        return ["decimal" if decimal else thousands]
     plain = all(_PLAIN.fullmatch(text) for text in bare)
     split = plain and any("." in text for text in bare) and _all_grouped(bare, ".")
     if plain and not split:
