@@ -103,7 +103,8 @@ def conform(dataset: Any, schema: Schema) -> xr.Dataset:
         ds = schema.check(ds, where)
     for name, variable in schema.variables.items():
         if name in ds.variables:
-            ds[name].attrs = {"long_name": variable.meaning, "units": variable.units} | ds[name].attrs
+            array = ds.variables[name]
+            array.attrs = {"long_name": variable.meaning, "units": variable.units} | array.attrs
     ds.attrs |= {"conventions": schema.conventions, "electjax_version": electjax.__version__}
     return ds
 
@@ -111,13 +112,16 @@ def conform(dataset: Any, schema: Schema) -> xr.Dataset:
 def arranged(dataset: xr.Dataset, schema: Schema, where: str) -> xr.Dataset:
     """A copy with the dims order of the schema; what is required is there."""
     ds = dataset.copy()
+    turned = {}
     for name, variable in schema.variables.items():
         if name in ds.variables:
-            ds[name] = _arranged(ds[name], variable, where)
+            dims = _dims(name, ds.variables[name].dims, variable, where)
+            if dims != ds.variables[name].dims:
+                turned[name] = ds[name].transpose(*dims)
         elif variable.required:
             expected = f"{name}({', '.join(variable.shapes[0])})"
             raise data_error(f"no {name!r}", where=where, expected=expected, mend=_built(schema))
-    return ds
+    return ds.assign(turned) if turned else ds  # every call of `assign` aligns the whole Dataset
 
 
 def place_of(dataset: xr.Dataset, schema: Schema) -> str:
@@ -139,7 +143,7 @@ def schema_of(dataset: xr.Dataset, schemas: Sequence[Schema]) -> Schema | None:
 
 def check_values(ds: xr.Dataset, name: str, variable: Variable, where: str) -> None:
     """The values of a variable are of its kind."""
-    values = ds[name].values
+    values = ds.variables[name].values
     if variable.kind == "key":
         return
     if variable.kind == "label":
@@ -183,12 +187,13 @@ def spot(ds: xr.Dataset, name: str, at: Sequence[Any]) -> str:
     return ", ".join(f"{dim}={label!r}" for dim, label in zip(dims, labels, strict=True))
 
 
-def _arranged(array: xr.DataArray, variable: Variable, where: str) -> xr.DataArray:
+def _dims(name: str, found: tuple[Any, ...], variable: Variable, where: str) -> tuple[str, ...]:
+    """The dims of the schema, in their order."""
     for dims in variable.shapes:
-        if set(array.dims) == set(dims):
-            return array.transpose(*dims)
+        if set(found) == set(dims):
+            return tuple(dims)
     expected = " or ".join(str(dims) for dims in variable.shapes)
-    raise data_error(f"{array.name} has dims {array.dims}", where=where, expected=expected, mend="rename or drop dims")
+    raise data_error(f"{name} has dims {found}", where=where, expected=expected, mend="rename or drop dims")
 
 
 def _built(schema: Schema) -> str:
