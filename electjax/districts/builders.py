@@ -262,6 +262,31 @@ def winning_margin(election: xr.Dataset) -> xr.DataArray:
     )
 
 
+def winning_lead(election: xr.Dataset) -> np.ndarray:
+    """How much more of a district's votes its seat's holder has than the runner-up, shape (district,).
+
+    A pooled "others" is one candidate, unless it holds the seat and the winner's own votes are known.
+    """
+    votes = votes_of(election, "winning_lead").values
+    index = seat_index(election).values
+    won = winning_margin(election).values
+    pooled = won - votes[np.arange(len(votes)), index] / votes.sum(axis=1)  # 0, or what others than the winner have
+    return leads(votes, index) + pooled
+
+
+def leads(votes: np.ndarray, winner: np.ndarray) -> np.ndarray:
+    """The winner's share of the votes less the runner-up's, of votes[..., district, party] and winner[..., district].
+
+    Below 0 where a party without the most votes holds the seat; NaN without votes.
+    """
+    rest, at = np.array(votes), winner[..., None]
+    won = np.take_along_axis(rest, at, axis=-1)[..., 0]
+    total = rest.sum(axis=-1, dtype=np.float64)
+    np.put_along_axis(rest, at, 0, axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (won - rest.max(axis=-1)) / total
+
+
 def votes_of(
     elections: xr.Dataset, wanted: str, mend: str = "use an election with returns by district"
 ) -> xr.DataArray:

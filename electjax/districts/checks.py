@@ -1,6 +1,7 @@
 """Results of checks and comparisons of calibrations, declared."""
 
 from electjax.data.schema import Schema, Variable
+from electjax.data.verdict import ATTRS
 from electjax.districts.results import labels
 
 _EACH = ("replicate",)
@@ -22,6 +23,7 @@ SBC = Schema(
         **labels("parameter"),
     },
     build="districts.sbc",
+    attrs=ATTRS,
 )
 COVERAGE = Schema(
     name="coverage",
@@ -36,6 +38,7 @@ COVERAGE = Schema(
         **labels("parameter"),
     },
     build="districts.coverage",
+    attrs=ATTRS,
 )
 TARP = Schema(
     name="TARP",
@@ -49,6 +52,7 @@ TARP = Schema(
         "credibility": Variable(("credibility",), "share", "nominal probability", coord=True, required=True),
     },
     build="districts.tarp",
+    attrs=ATTRS,
 )
 _STATISTIC = ("statistic",)
 CHECK = Schema(
@@ -65,6 +69,7 @@ CHECK = Schema(
         **labels("statistic"),
     },
     build="districts.check",
+    attrs=ATTRS,
 )
 _CURVE = ("epsilon", "parameter")
 SENSITIVITY = Schema(
@@ -91,6 +96,7 @@ SENSITIVITY = Schema(
         **labels("parameter"),
     },
     build="districts.sensitivity",
+    attrs=ATTRS,
 )
 IDENTIFIABILITY = Schema(
     name="identifiability",
@@ -106,6 +112,7 @@ IDENTIFIABILITY = Schema(
         **labels("parameter"),
     },
     build="districts.identifiability",
+    attrs=ATTRS,
 )
 _MODEL, _MODELS = ("model",), ("model", "epsilon")
 COMPARISON = Schema(
@@ -131,6 +138,7 @@ COMPARISON = Schema(
         **labels("model"),
     },
     build="districts.compare",
+    attrs=ATTRS,
 )
 
 CHECKS = (SBC, COVERAGE, TARP, CHECK, SENSITIVITY, IDENTIFIABILITY, COMPARISON)

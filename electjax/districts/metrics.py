@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from electjax.districts.abc.distance import distance, target
+from electjax.districts.builders import winning_lead
 from electjax.districts.codec import observed_statistics
 from electjax.districts.kernels.polling import largest_remainder
 from electjax.districts.results import parameter_names
@@ -22,13 +23,15 @@ LOW, HIGH = 0.05, 0.95  # quantiles of the seats under scenarios
 
 
 def election_metrics(election: xr.Dataset) -> Metrics:
-    """`election`, `observed` {seats, mwm, swm} and `proportional` (largest remainder of the vote shares)."""
+    """`election`, `observed` {seats, mwm, swm, mean_lead}, `proportional` (largest remainder of the vote shares)."""
     seats = election["seats"].values
     proportional = largest_remainder(election["popularity"].values, int(seats.sum()))
     observed = observed_statistics(election)
+    margins = {name: plain(observed[name]) for name in ("mwm", "swm")}
+    margins["mean_lead"] = plain(winning_lead(election).mean()) if "votes" in election else None
     return {
         "election": str(election.attrs["name"]),
-        "observed": {"seats": _by_party(election, seats), "mwm": plain(observed["mwm"]), "swm": plain(observed["swm"])},
+        "observed": {"seats": _by_party(election, seats)} | margins,
         "proportional": _by_party(election, np.asarray(proportional)),
     }
 
@@ -47,6 +50,7 @@ def simulation_metrics(
         "seats_mode": _by_party(simulation, most_frequent(seats)),
         "mwm": plain(simulation["mwm"].mean()),
         "swm": plain(simulation["swm"].mean()),
+        "mean_lead": plain(simulation["mean_lead"].mean()) if "mean_lead" in simulation else None,
         "p_exact": float((seats == observed).all(axis=1).mean()),
         "distance": plain(mean_distance(simulation, election, **measure)),
     }

@@ -1,6 +1,5 @@
 """The posterior as a Dataset: draws, weights, statistics and the trace of the search, with labels."""
 
-import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,7 +13,6 @@ from electjax.districts.abc.problem import Problem, Sample
 from electjax.districts.codec import Encoded, dim_labels
 
 PRIOR_DRAWS = 1000
-POOR = 30  # effective draws
 
 
 def decode_posterior(
@@ -89,21 +87,3 @@ def contraction(
     # an unbiased variance under weights, so that few draws do not look like knowledge
     variance = variance / max(1.0 - float(np.sum(weight**2)), 1e-9)
     return 1.0 - variance / np.maximum(base, 1e-300)
-
-
-def warn_where_poor(sample: Sample, tolerance: float | None, where: str) -> None:
-    """Warn where the tolerance was not reached, or few effective draws remain."""
-    if tolerance and sample.tolerance > tolerance * (1 + 1e-9):
-        within = int(np.sum(sample.draws.distance <= tolerance))
-        warnings.warn(
-            f"{where}: {within} of {sample.simulations} simulations within tolerance {tolerance:g}; kept the closest"
-            f" {len(sample.weight)}, within {sample.tolerance:.2f} ({sample.stopped})",
-            stacklevel=4,
-        )
-    ess = 1.0 / float(np.sum(sample.weight**2))
-    if ess < POOR < len(sample.weight):
-        warnings.warn(
-            f"{where}: the {len(sample.weight)} draws weigh as much as {ess:.0f} equal ones; read no more than psi_opt"
-            " from them, and try move=mcmc, a larger budget or fewer parameters",
-            stacklevel=4,
-        )

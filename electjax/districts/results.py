@@ -9,9 +9,13 @@ import xarray as xr
 
 from electjax.data.errors import data_error, suggest
 from electjax.data.schema import Schema, Variable, refuse
+from electjax.data.verdict import ATTRS
 from electjax.districts.models import SIMULATORS
 from electjax.districts.models.base import Simulator
 
+_MWM = "mean over districts of the winner's share of the votes (the paper's mean winning margin)"
+_SWM = "sd over districts of the winner's share of the votes (of the paper's winning margin)"
+_LEAD = "winner's share of the votes less the runner-up's"
 _RUN, _SIZES = ("run",), ("run", "district", "party")
 _PROVENANCE = {
     "election": "name of the election",
@@ -19,6 +23,7 @@ _PROVENANCE = {
     "options": "readings of the model, JSON",
     "seed": "of the random numbers",
     "engine": "leap or agent",
+    **ATTRS,
 }
 
 
@@ -65,8 +70,8 @@ def _summaries(*lead: str) -> dict[str, Variable]:
     return {
         "seats": Variable((*lead, "party"), "count", "seats won", "seats"),
         "vote_fraction": Variable((*lead, "party"), "number", "mean over districts of the party's vote fraction"),
-        "mwm": Variable(lead, "number", "mean winning margin"),
-        "swm": Variable(lead, "number", "standard deviation of the winning margin"),
+        "mwm": Variable(lead, "number", _MWM),
+        "swm": Variable(lead, "number", _SWM),
     }
 
 
@@ -76,6 +81,8 @@ SIMULATION = Schema(
         "votes": Variable(_SIZES, "count", "votes polled", "votes"),
         "winner": Variable(("run", "district"), "label", "party that won the seat", "party label"),
         "margin": Variable(("run", "district"), "number", "winner's share of the votes polled"),
+        "lead": Variable(("run", "district"), "number", _LEAD),
+        "mean_lead": Variable(_RUN, "number", f"mean over districts of the {_LEAD}"),
         **_summaries("run"),
         "seats": Variable(("run", "party"), "count", "seats won", "seats", required=True),
         "run": Variable(_RUN, "whole", "number of the simulated election", coord=True, required=True),
@@ -153,8 +160,8 @@ CALIBRATION = Schema(
         "observed_statistics": Variable(("statistic",), "number", "observed statistics"),
         "observed_seats": Variable(("party",), "number", "observed seats won", "seats"),
         "observed_vote_fraction": Variable(("party",), "number", "observed mean over districts of the vote fraction"),
-        "observed_mwm": Variable((), "number", "observed mean winning margin"),
-        "observed_swm": Variable((), "number", "observed standard deviation of the winning margin"),
+        "observed_mwm": Variable((), "number", f"observed {_MWM}"),
+        "observed_swm": Variable((), "number", f"observed {_SWM}"),
         **_trace("tolerance", "tolerance of the generation", "tolerances"),
         **_trace("acceptance_rate", "accepted share of the simulations"),
         **_trace("ess", "effective sample size", "draws"),
@@ -174,8 +181,12 @@ CALIBRATION = Schema(
     | {
         "fixed_parameters": "parameters that were not calibrated, JSON",
         "method": "method of inference",
-        "simulations": "simulations in all",
+        "simulations": "simulations of the search, at most its budget",
+        "simulations_pilot": "simulations of the pilot",
+        "simulations_optimal": "simulations that chose psi_opt",
         "tolerance": "largest accepted distance",
+        "tolerance_asked": "the one that was asked for; 0: none",
+        "ties": "districts that are tied in the returns, JSON, if any",
         "ess": "effective sample size",
         "not_finite": "share of the prior's simulations that are rejected for a statistic that is not finite, if any",
         "stopped": "what ended the search",
@@ -245,8 +256,10 @@ OUTCOMES = Schema(
         "seats": Variable(_either("party"), "count", "seats won", "seats", required=True),
         "margin": Variable(_either("district"), "number", "winner's share of the votes polled"),
         "vote_fraction": Variable(_either("party"), "number", "mean over districts of the party's vote fraction"),
-        "mwm": Variable(_either(), "number", "mean winning margin"),
-        "swm": Variable(_either(), "number", "standard deviation of the winning margin"),
+        "mwm": Variable(_either(), "number", _MWM),
+        "swm": Variable(_either(), "number", _SWM),
+        "lead": Variable(_either("district"), "number", _LEAD),
+        "mean_lead": Variable(_either(), "number", f"mean over districts of the {_LEAD}"),
         "gallagher": Variable(
             _either(),
             "number",
@@ -263,6 +276,7 @@ OUTCOMES = Schema(
         **labels("district", "party"),
     },
     build="districts.outcomes",
+    attrs=ATTRS,
 )
 SWING_CURVE = Schema(
     name="swing curve",
@@ -272,7 +286,7 @@ SWING_CURVE = Schema(
         "swing": Variable(("swing",), "number", "uniform swing to the party", coord=True),
     },
     build="districts.swing_curve",
-    attrs={"party": "who gains the swing", "election": "name of the election"},
+    attrs={"party": "who gains the swing", "election": "name of the election", **ATTRS},
 )
 GEOGRAPHY = Schema(
     name="geography",
@@ -288,6 +302,7 @@ GEOGRAPHY = Schema(
         "high": Variable(("bin",), "number", "upper edge of the bin", coord=True, required=True),
     },
     build="districts.geography",
+    attrs=ATTRS,
 )
 
 RESULTS = (SIMULATION, CALIBRATION, COUNTERFACTUAL, RECOVERY, OUTCOMES, SWING_CURVE, GEOGRAPHY)

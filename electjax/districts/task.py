@@ -17,7 +17,7 @@ from electjax.data.errors import suggest
 from electjax.data.options import option, options
 from electjax.data.progress import Stages
 from electjax.districts.abc.methods import METHODS
-from electjax.districts.metrics import best_draw, election_metrics, scenario_metrics, simulation_metrics
+from electjax.districts.metrics import HIGH, LOW, best_draw, election_metrics, scenario_metrics, simulation_metrics
 from electjax.districts.models import get_simulator, list_models
 from electjax.districts.models.base import POPULARITY
 from electjax.districts.options import (
@@ -28,13 +28,16 @@ from electjax.districts.options import (
     model_group,
     split_values,
 )
-from electjax.districts.results import parameter_names
+from electjax.districts.report.frames import mean_shares, models_with
+from electjax.districts.results import CALIBRATION, parameter_names
 from electjax.districts.scenario import KEYS
 from electjax.districts.verbs.counterfactual import check_scenarios
-from electjax.report.result import Result, Source, Sweep, Task, given, path_from, write_result, write_tree
+from electjax.districts.verdict import is_posterior
+from electjax.report.result import Predict, Result, Source, Sweep, Task, given, path_from, write_result, write_tree
 from electjax.report.sweep import sweep_figure
 from electjax.report.tables import Metrics
 
+SIMULATED = ("simulations", "simulations_pilot", "simulations_optimal")
 SMALL = 2_000_000  # votes of more values than this are left out of result.nc
 PRIORS = ("dirichlet", "around", "levels")
 MEASURE = {"seat_tolerance": "seat_tolerance", "share_tolerance": "share_tolerance", "distance": "norm"}
@@ -152,7 +155,7 @@ def calibrate(election: xr.Dataset, settings: TaskOptions, stage: Stages) -> Res
         default, default_numbers = simulate_model(election, name, settings, stage)
         params, readings = split_values(name, given(model, "priors"))
         kept = {"checkpoint": Path(settings.checkpoints) / name} if settings.checkpoints else {}
-        posterior = electjax.districts.calibrate(
+        fit = electjax.districts.calibrate(
             election,
             model=name,
             priors={
@@ -168,22 +171,22 @@ def calibrate(election: xr.Dataset, settings: TaskOptions, stage: Stages) -> Res
             **given(settings.inference),
             **kept,
         )
-        best = {key: posterior[f"optimal_{key}"].values for key in parameter_names(posterior)}
+        best = {key: fit[f"optimal_{key}"].values for key in parameter_names(fit)}
         optimal, optimal_numbers = simulate_model(election, name, settings, stage, optimal=best)
         nodes |= nodes_of(f"/{name}/default", default)
         nodes |= nodes_of(f"/{name}/optimal", optimal)
-        nodes[f"/{name}/posterior"] = posterior
+        nodes[f"/{name}/fit"] = fit
         metrics["models"][name] = {
             "default": default_numbers,
-            "optimal": optimal_numbers | {"best_draw": best_draw(posterior)},
+            "optimal": optimal_numbers | {"best_draw": best_draw(fit)},
         }
-        simulations += settings.runs + int(posterior.attrs["simulations"]) + settings.optimal_runs
+        simulations += settings.runs + settings.optimal_runs + sum(int(fit.attrs.get(key, 0)) for key in SIMULATED)
     metrics |= {"simulations": simulations, "seconds": time.perf_counter() - started}
     return Result(xr.DataTree.from_dict(nodes), metrics)
 
 
 def counterfactual(election: xr.Dataset, settings: TaskOptions, stage: Stages) -> Result:
-    """Calibrate, then simulate `settings.optimal_runs` elections per model and scenario with draws of its posterior.
+    """Calibrate, then simulate `settings.optimal_runs` elections per model and scenario with draws of its calibration.
 
     The tree has a node `/<model>/counterfactual` more, the metrics an entry `counterfactual` by model and scenario.
     A scenario that is not possible is refused before anything is calibrated.
@@ -196,7 +199,7 @@ def counterfactual(election: xr.Dataset, settings: TaskOptions, stage: Stages) -
     found: Metrics = {}
     for name in settings.models:
         worlds = electjax.districts.counterfactual(
-            tree[f"{name}/posterior"].to_dataset(),
+            tree[f"{name}/fit"].to_dataset(),
             election,
             settings.scenarios,
             runs=settings.optimal_runs,
@@ -240,27 +243,45 @@ def fresh_seed(seed: int) -> int:
 def nodes_of(path: str, elections: xr.Dataset) -> dict[str, xr.Dataset]:
     """Returns or a simulation in the tree, and below it the histogram of its votes over the districts.
 
-    The votes of a simulation are left out unless they are small.
+    The votes of a simulation are left out unless they are small; their mean shares are kept.
     """
     if "votes" not in elections:
         return {path: elections}
     small = "run" not in elections.dims or elections["votes"].size <= SMALL
+    shares = {} if small else {"share_mean": (("district", "party"), mean_shares(elections))}
     return {
-        path: elections if small else elections.drop_vars("votes"),
+        path: elections if small else elections.drop_vars("votes").assign(shares),
         f"{path}/geography": electjax.districts.geography(elections),
     }
 
 
 def write(folder: Path, result: Result) -> None:
-    """Write result.nc, and posterior_<model>.nc for ArviZ."""
+    """Write result.nc, and posterior_<model>.nc for ArviZ of what is a posterior."""
     write_result(folder, result)
     election = result.tree["observed"].to_dataset()
-    for model, node in result.tree.children.items():
-        if "posterior" in node.children and node["posterior"].sizes["draw"]:
-            prediction = node["prediction"].to_dataset() if "prediction" in node.children else None
-            fit = node["posterior"].to_dataset()
-            inference = electjax.districts.to_inference_data(fit, prediction=prediction, election=election)
+    for model, fit in fits(result).items():
+        if fit.sizes["draw"] and is_posterior(fit):
+            inference = electjax.districts.to_inference_data(fit, election=election)
             write_tree(folder / f"posterior_{model}.nc", inference)
+
+
+def fits(result: Result) -> dict[str, xr.Dataset]:
+    """The calibrations by model."""
+    return models_with(result.tree, "fit")
+
+
+def predict(fit: xr.Dataset, election: xr.Dataset, seed: int, stage: Stages) -> Result:
+    """Elections with the draws of a calibration: of the same election, or another with the same parties."""
+    started = time.perf_counter()
+    name = str(fit.attrs["model"])
+    made = electjax.districts.predict(fit, election, seed=seed, progress=stage(f"{name}: prediction"))
+    low, high = (made["seats"].quantile(level, "run", method="inverted_cdf") for level in (LOW, HIGH))
+    found = simulation_metrics(made, election, parameters={})
+    found |= {"seats_low": low.to_series().to_dict(), "seats_high": high.to_series().to_dict()}
+    nodes = nodes_of("/observed", election) | nodes_of(f"/{name}/prediction", made)
+    metrics = election_metrics(election) | {"calibrated_to": str(fit.attrs.get("election", ""))}
+    metrics |= {"models": {name: {"prediction": found}}, "simulations": made.sizes["run"]}
+    return Result(xr.DataTree.from_dict(nodes), metrics | {"seconds": time.perf_counter() - started})
 
 
 def sweep_rows(metrics: Metrics) -> list[tuple[Metrics, Metrics]]:
@@ -313,6 +334,13 @@ def sweep_fixed(table: pd.DataFrame) -> set[str]:
     return same | {str(name) for name in table if str(name).startswith(("min_", "max_"))}
 
 
+def tables(result: Result) -> Any:
+    """All tables of a run."""
+    from electjax.districts.report import frames
+
+    return frames.tables(result)
+
+
 def report(result: Result) -> Any:
     """The page of a run, and its table."""
     from electjax.districts.report import page
@@ -331,6 +359,9 @@ _task = partial(
     },
     report=report,
     write=write,
+    fits=fits,
+    tables=tables,
+    predict=Predict((CALIBRATION.conventions,), predict, report, tables),
     sweep=Sweep(sweep_rows, sweep_figures, fixed=sweep_fixed),
     hidden=("chunk", "checkpoints"),
 )

@@ -201,7 +201,7 @@ def test_the_budget_is_spent_to_the_last_whole_round(small):
 
 
 def test_an_unreachable_election_is_said_to_be_so(small):
-    with pytest.warns(UserWarning, match="within tolerance"):
+    with pytest.warns(electjax.ElectionDataWarning, match="before the tolerance was reached"):
         result = electjax.districts.calibrate(
             small, "dpm", method="explore_exploit", seed=0, budget=2000, priors={"gamma": (0.0, 0.2)}
         )

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 import electjax
+from electjax.data.verdict import verdict_of
 from electjax.districts import dataset
 from electjax.districts.abc.generation import permitted_draws
 from electjax.districts.abc.problem import evaluate
@@ -136,8 +137,7 @@ def searched(of_dm):
 
 @pytest.fixture(scope="module")
 def compared(of_dm, searched):
-    with pytest.warns(UserWarning, match="sufficient"):
-        return compare(of_dm, searched, runs=400, seed=1)
+    return compare(of_dm, searched, runs=400, seed=1)
 
 
 @pytest.mark.slow
@@ -222,8 +222,7 @@ def test_scores_are_in_their_units_and_name_the_better_forecast(compared):
 def test_prior_weights_move_the_odds_as_bayes_says(of_dm, searched):
     odds = []
     for prior in (None, {"dm": 1, "pcm": 9}):
-        with pytest.warns(UserWarning, match="sufficient"):
-            found = compare(of_dm, searched, runs=0, at=2.2, prior=prior)
+        found = compare(of_dm, searched, runs=0, at=2.2, prior=prior)
         assert found.attrs["tolerance"] == 2.2
         p = found["probability"].sel(epsilon=2.2)
         odds.append(float(p.sel(model="dm") / p.sel(model="pcm")))
@@ -232,16 +231,17 @@ def test_prior_weights_move_the_odds_as_bayes_says(of_dm, searched):
 
 @pytest.mark.ci
 def test_thin_evidence_is_said_to_be_thin(of_dm, searched):
-    with pytest.warns(UserWarning, match="sufficient|carry") as said:
-        compare(of_dm, searched, runs=0, at=0.05)
-    thin = [str(one.message) for one in said if "simulations carry its evidence at tolerance 0.05" in str(one.message)]
+    said = verdict_of(compare(of_dm, searched, runs=0, at=0.05).attrs)
+    thin = [reason for reason in said.reasons if "simulations carry its evidence at tolerance 0.05" in reason]
     assert len(thin) == 2
+    assert any("sufficient across models" in reason for reason in said.reasons)
 
 
 def test_models_may_have_arguments_of_their_own(of_dm):
     models = {"narrow": {"model": "dm", "priors": {"concentration": (2.0, 4.0)}}, "wide": {"model": "dm"}}
-    with pytest.warns(UserWarning, match="sufficient"):
-        found = compare(of_dm, models, runs=0, method="rejection", budget=4096, accept=10**6, tolerance=2.0)
+    found = compare(of_dm, models, runs=0, method="rejection", budget=4096, accept=10**6, tolerance=2.0)
+    assert found.attrs["verdict"] == "with care"
+    assert electjax.districts.summary(found, show=False).index.tolist() == ["narrow", "wide"]
     # the same model: a prior around the truth has more evidence
     assert list(found["model"].values) == ["narrow", "wide"]
     assert json.loads(found.attrs["probability"])["narrow"] > 0.6

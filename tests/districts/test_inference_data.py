@@ -145,7 +145,7 @@ def test_arviz_opens_and_summarises_the_file_of_a_run(tmp_path: Path, delhi):
     diagnostics = pytest.importorskip("arviz_stats.sampling_diagnostics")
     weight = np.random.default_rng(5).gamma(2.0, size=DRAWS)
     posterior = made_up_posterior(weight)
-    nodes = {"/observed": delhi, "/dpm/posterior": posterior, "/dpm/prediction": made_up_prediction()}
+    nodes = {"/observed": delhi, "/dpm/fit": posterior, "/dpm/prediction": made_up_prediction()}
     write(tmp_path, Result(xr.DataTree.from_dict(nodes), {}))
     assert {path.name for path in tmp_path.iterdir()} >= {"result.nc", "posterior_dpm.nc"}
     with xr.open_datatree(tmp_path / "posterior_dpm.nc", engine="h5netcdf") as tree:

@@ -117,7 +117,7 @@ def fake_tree(parameters: dict | None = None) -> xr.DataTree:
             "/dm/default": fake_simulation(rng, [42, 27, 1, 0.3], 0.73),
             "/dpm/default": fake_simulation(rng, [38, 27, 3, 1], 0.73),
             "/dpm/optimal": fake_simulation(rng, [61.5, 8.5, 0.05, 0.01], 0.55),
-            "/dpm/posterior": fake_posterior(rng, parameters or {"gamma": 1}),
+            "/dpm/fit": fake_posterior(rng, parameters or {"gamma": 1}),
         }
     )
 
@@ -145,7 +145,7 @@ def test_rows_hold_the_metrics_in_the_order_of_the_paper():
     rows = rows_by_name(fake_metrics())
     assert list(rows) == ["Observed", "Proportional", "DM default", "DPM default", "DPM optimal", "DPM best draw"]
     assert [rows["Observed"][party] for party in PARTIES] == ["62", "8", "0", "0"]
-    assert (rows["Observed"]["MWM"], rows["Observed"]["SWM"]) == ("0.55", "0.06")
+    assert (rows["Observed"]["Winner's share"], rows["Observed"]["its sd"]) == ("0.55", "0.06")
     assert rows["DPM optimal"]["BJP"] == "8.6\n4–13"
     assert rows["DPM optimal"]["Most likely"] == "62/8/0/0"
     assert rows["DPM optimal"]["Model"] == "DPM optimal\nγ = 0.871"
@@ -161,7 +161,7 @@ def test_missing_figures_leave_cells_empty():
     metrics["models"]["dpm"]["optimal"]["best_draw"] = None
     assert row_kinds(metrics) == ["observed", "default", "default", "optimal"]
     row = election_rows(metrics)[0]
-    assert (row["MWM"], row["SWM"]) == ("", "")
+    assert (row["Winner's share"], row["its sd"]) == ("", "")
     assert "nan" not in rendered(metrics).lower()
 
 
@@ -246,7 +246,8 @@ def test_terminal_and_html_show_the_same_cells():
     html = page_of(metrics)
     page = Page(html[: html.index("</table>")])
     assert len(page.rows) == 1 + len(election_rows(metrics))
-    assert page.rows[0] == ["Model", *PARTIES, "Most likely", "MWM", "SWM", "P(exact)", "Distance"]
+    statistics = ["Most likely", "Winner's share", "its sd", "Lead", "P(exact)", "Distance"]
+    assert page.rows[0] == ["Model", *PARTIES, *statistics]
     optimal = next(row for row in page.rows if row[0].startswith("DPM optimal"))
     assert optimal[1] == "61.4 56–65"
     for cell in ("61.4", "56–65", "62/8/0/0", "γ = 0.871", "1.31", "12.5"):
@@ -279,7 +280,7 @@ def test_report_is_self_contained_and_accessible(tmp_path):
     anchors = {a["href"][1:] for tag, a in page.tags if tag == "a"}
     assert anchors <= {a["id"] for tag, a in page.tags if tag == "section"}
     assert html.startswith("<!DOCTYPE html>")
-    for text in ("Delhi Legislative Assembly 2020", "seed: 42", "20,400 simulated elections", "Returns: Official"):
+    for text in ("Delhi Legislative Assembly 2020", "seed: 42", "20,400 elections", "Returns: Official"):
         assert text in html
     cells = next(row for row in page.rows if "explore exploit" in row)
     assert cells[:4] == ["DPM", "explore exploit", "20,000", "150 (0.75%)"]
@@ -300,7 +301,7 @@ def test_headline_tells_what_came_out():
 def test_a_run_without_calibration_or_accepted_draws_has_a_report(tmp_path):
     metrics, tree = fake_metrics(), fake_tree()
     del metrics["models"]["dpm"]["optimal"]
-    tree["dpm/posterior"] = xr.DataTree(tree["dpm/posterior"].to_dataset().isel(draw=slice(0, 0)))
+    tree["dpm/fit"] = xr.DataTree(tree["dpm/fit"].to_dataset().isel(draw=slice(0, 0)))
     write_report(tmp_path, report_of(metrics, tree), config="")
     assert [path.name for path in (tmp_path / "figures").iterdir()] == ["seats.png"]
     assert "How it was calibrated" not in (tmp_path / "report.html").read_text("utf-8")
@@ -381,9 +382,9 @@ def test_only_sequential_calibrations_have_a_trace():
     tree = fake_tree()
     files = [drawn.file for drawn in figures(tree, fake_metrics())]
     assert "trace.png" not in files
-    tree["dpm/posterior"] = xr.DataTree(with_trace(tree["dpm/posterior"].to_dataset()))
+    tree["dpm/fit"] = xr.DataTree(with_trace(tree["dpm/fit"].to_dataset()))
     assert "trace.png" in [drawn.file for drawn in figures(tree, fake_metrics())]
-    tree["dpm/posterior"] = xr.DataTree(tree["dpm/posterior"].to_dataset().isel(generation=slice(0, 1)))
+    tree["dpm/fit"] = xr.DataTree(tree["dpm/fit"].to_dataset().isel(generation=slice(0, 1)))
     assert "trace.png" not in [drawn.file for drawn in figures(tree, fake_metrics())]
 
 
@@ -401,7 +402,7 @@ def test_a_parameter_that_stayed_at_its_prior_is_called_not_identified(tmp_path)
     assert said["shares, 30 values"][0] == "30 of 30 identified"  # many values share a row
     assert len(rows) == 5
     tree = fake_tree()
-    tree["dpm/posterior"] = xr.DataTree(posterior)
+    tree["dpm/fit"] = xr.DataTree(posterior)
     write_report(tmp_path, report_of(fake_metrics(), tree), config="")
     page = Page((tmp_path / "report.html").read_text("utf-8"))
     assert ["DPM", "phi_rank INC", *list(rows[2].values())[2:]] in page.rows
@@ -428,7 +429,7 @@ def test_priors_are_told_once():
 
 def test_a_calibration_in_a_table_and_in_figures():
     posterior = with_trace(fake_posterior(np.random.default_rng(0), {"gamma": 1, "prior_mass": 1}))
-    table = electjax.districts.summary(posterior)
+    table = electjax.districts.summary(posterior, show=False)
     draws, weight = posterior["gamma"].values, posterior["weight"].values
     assert table.index.tolist() == ["gamma", "prior_mass"]
     assert table.loc["gamma", "mean"] == pytest.approx(np.average(draws, weights=weight))
@@ -444,12 +445,12 @@ def test_a_calibration_in_a_table_and_in_figures():
 
 def test_elections_and_scenarios_in_a_table_and_in_figures():
     elections = fake_simulation(np.random.default_rng(0), [62, 8, 0, 0], 0.55, runs=50)
-    table = electjax.districts.summary(elections)
+    table = electjax.districts.summary(elections, show=False)
     assert table["mean"].to_dict() == elections["seats"].mean("run").to_series().to_dict()
     assert table.loc["BJP", "max"] == int(elections["seats"].sel(party="BJP").max())
     worlds = xr.concat([elections, elections], xr.DataArray(["baseline", "other"], dims="scenario", name="scenario"))
-    assert electjax.districts.summary(worlds).loc[("other", "AAP"), "mean"] == table.loc["AAP", "mean"]
+    assert electjax.districts.summary(worlds, show=False).loc[("other", "AAP"), "mean"] == table.loc["AAP", "mean"]
     axes = electjax.districts.plot(elections.assign(winner=("run", ["AAP"] * 50)).assign_coords(run=range(50)))
     assert [ax.get_title() for ax in axes] == PARTIES
     with pytest.raises(ValueError, match=r"districts.summary: found something else; expected the result of"):
-        electjax.districts.summary(xr.Dataset())
+        electjax.districts.summary(xr.Dataset(), show=False)

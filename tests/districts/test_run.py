@@ -12,7 +12,6 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
-import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -26,7 +25,6 @@ from electjax.districts.metrics import most_frequent, simulation_metrics
 from electjax.districts.results import CALIBRATION, SIMULATION
 from electjax.report.tables import plain
 from electjax.run import folder as folders
-from electjax.run.main import use_compilation_cache
 from electjax.run.progress import show_progress
 from electjax.run.tasks import tasks
 from tests.command_line import run
@@ -34,7 +32,7 @@ from tests.command_line import run
 PARTIES = ["AAP", "BJP", "INC", "others"]
 STAGE_KEYS = {
     *("parameters", "seats_mean", "seats_min", "seats_max", "seats_mode"),
-    *("mwm", "swm", "p_exact", "distance"),
+    *("mwm", "swm", "mean_lead", "p_exact", "distance"),
 }
 
 
@@ -112,7 +110,6 @@ def write_returns(path: Path, *rows: str) -> Path:
 
 
 GOOD = ("a,X,100", "a,Y,50", "b,X,10", "b,Y,60")
-CACHED = ("persistent_cache_min_compile_time_secs", "persistent_cache_min_entry_size_bytes")
 SMALL = ("runs=5", "optimal_runs=6", "budget=50", "report=false")
 
 
@@ -161,10 +158,10 @@ def test_the_main_job_leaves_one_complete_folder(here, monkeypatch, capsys):
     assert len(eta) == len(PARTIES)
     assert "name: delhi2020" in (folder / "config.yaml").read_text("utf-8")
     with xr.open_datatree(folder / "result.nc", engine="h5netcdf") as tree:
-        assert {"/observed", "/dm/default", "/dpm/optimal", "/dpm/posterior"} <= set(tree.groups)
+        assert {"/observed", "/dm/default", "/dpm/optimal", "/dpm/fit"} <= set(tree.groups)
         assert tree["dpm/default"]["votes"].shape == (20, 70, 4)
         assert tree["pcm/optimal/geography"]["density"].dims == tree["observed/geography"]["density"].dims
-        assert tree["pcm/posterior"]["eta"].dims == ("draw", "party")
+        assert tree["pcm/fit"]["eta"].dims == ("draw", "party")
         mean = tree["dpm/optimal"]["seats"].mean("run").sel(party="AAP")
         assert float(mean) == pytest.approx(metrics["models"]["dpm"]["optimal"]["seats_mean"]["AAP"])
 
@@ -172,7 +169,8 @@ def test_the_main_job_leaves_one_complete_folder(here, monkeypatch, capsys):
 def test_simulate_has_no_optimal_row_and_report_can_be_left_out(here, monkeypatch, capsys):
     assert run(monkeypatch, "task=simulate", "model=[dm,dpm]", *SMALL) == 0
     folder = here / capsys.readouterr().out.rstrip().splitlines()[-1]
-    assert files(folder) == {"config.yaml", "metrics.json", "result.nc", "data.nc"}
+    tables = {"tables/seats.csv", "tables/districts.csv"}
+    assert files(folder) == {"config.yaml", "metrics.json", "result.nc", "data.nc"} | tables
     models = json.loads((folder / "metrics.json").read_text("utf-8"))["models"]
     assert {name: list(stages) for name, stages in models.items()} == {"dm": ["default"], "dpm": ["default"]}
 
@@ -548,25 +546,6 @@ def test_progress_is_plain_lines_off_a_terminal_and_a_bar_when_forced():
     with show_progress(live=True, console=live) as stage:
         stage("dpm: calibration")(40, 100, "best 0.7")
     assert "40/100" in live.export_text()
-
-
-@pytest.mark.parametrize(("setting", "expected"), [("kept", "kept"), ("off", None), ("", "user/electjax/jax")])
-def test_where_compiled_code_is_kept(tmp_path, monkeypatch, setting, expected):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ELECTJAX_CACHE", setting)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
-    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
-    names = [f"jax_{name}" for name in ("compilation_cache_dir", *CACHED)]
-    before = {name: getattr(jax.config, name) for name in names}
-    try:
-        jax.config.update("jax_compilation_cache_dir", None)
-        use_compilation_cache()
-        found = jax.config.jax_compilation_cache_dir
-    finally:
-        for name, value in before.items():
-            jax.config.update(name, value)
-    if sys.platform.startswith("linux"):
-        assert found == (None if expected is None else str(tmp_path / expected))
 
 
 # ------------------------------------------------------------------------------------ the real thing

@@ -17,9 +17,11 @@ from matplotlib.ticker import PercentFormatter
 from electjax.districts.report.tables import chances_text
 from electjax.report import draw
 
-KINDS = {"default": "default parameters", "optimal": "optimal parameters"}
+KINDS = {"default": "default parameters", "optimal": "calibrated parameters", "prediction": "predicted elections"}
 _MAIN_SHARE, _MOST_MAIN = 0.1, 3  # parties whose geography is drawn
+_ACROSS = 4  # panels beside each other
 _WRAP = 26  # letters of a scenario's name in a line
+_LINES, _LINE = 4, 0.16  # of a scenario's name at most, and inches of one
 _ROW, _GAP = 0.17, 0.2  # inches per party, and between scenarios
 
 
@@ -30,24 +32,33 @@ def seat_distribution(simulations: Mapping[str, Mapping[str, xr.Dataset]], obser
     observed: seats by party label; NaN where they are unknown.
     """
     parties = list(observed)
+    across, count = min(len(parties), _ACROSS), len(simulations)
+    down = -(-len(parties) // across) * count
+    width = min(2.3, (draw.WIDTH - 0.7) / across)
     with draw.look():
-        figure = draw.new_figure(2.3 * len(parties) + 0.7, 1.9 * len(simulations) + 0.8)
-        grid = figure.subplots(len(simulations), len(parties), squeeze=False)
-        for axes, (model, runs) in zip(grid, simulations.items(), strict=True):
-            for ax, party in zip(axes, parties, strict=True):
-                samples = {kind: data["seats"].sel(party=party).values for kind, data in runs.items()}
-                won = np.array([observed[party]])
-                bins = draw.seat_bins(*samples.values(), won[np.isfinite(won)])
+        figure = draw.new_figure(width * across + 0.7, 1.9 * down + 0.8)
+        grid = figure.subplots(down, across, squeeze=False)
+        for ax in grid.flat[len(grid.flat) - across :]:
+            ax.set_axis_off()
+        for place, party in enumerate(parties):
+            first, column = place // across * count, place % across
+            won = np.array([observed[party]])
+            seats = [{kind: data["seats"].sel(party=party).values for kind, data in runs.items()}
+                     for runs in simulations.values()]  # fmt: skip
+            # one axis for all models
+            bins = draw.seat_bins(*(sample for of in seats for sample in of.values()), won[np.isfinite(won)])
+            for row, (model, samples) in enumerate(zip(simulations, seats, strict=True)):
+                ax = grid[first + row, column]
+                ax.set_axis_on()
                 for kind, sample in samples.items():
                     draw.histogram(ax, sample, bins, filled=kind != "default", share=True)
                 draw.observed_line(ax, observed[party])
                 draw.seat_axis(ax, bins)
                 draw.percent(ax)
-            axes[0].set_ylabel(f"{model.upper()}\nshare of runs")
-        for ax, party in zip(grid[0], parties, strict=True):
-            name = draw.plain(party)
-            ax.set_title(f"{name} (observed {observed[party]:.0f})" if np.isfinite(observed[party]) else name)
-        for ax in grid[-1]:
+                if column == 0:
+                    ax.set_ylabel(f"{model.upper()}\nshare of runs")
+            known = [f"observed {observed[party]:.0f}"] if np.isfinite(observed[party]) else []
+            draw.title(grid[first, column], party, width - 0.5, *known)
             ax.set_xlabel("seats")
         kinds = dict.fromkeys(kind for runs in simulations.values() for kind in runs)
         known = [draw.line("observed seats")] if np.isfinite(list(observed.values())).any() else []
@@ -66,6 +77,7 @@ def geography(
     """
     colours = draw.party_colours(list(popularity))
     main = main_parties(popularity)
+    hatches = draw.party_hatches(main)
     kinds = list(dict.fromkeys(kind for settings in models.values() for kind in settings))
     with draw.look():
         figure = draw.new_figure(3.6 * len(kinds) + 0.7, 1.5 * len(models) + 0.9)
@@ -74,7 +86,8 @@ def geography(
             for ax, kind in zip(axes, kinds, strict=True):
                 for party in main if kind in settings else []:
                     districts, edges = _histogram_of(settings[kind], party)
-                    ax.stairs(districts, edges, fill=True, color=colours[party], alpha=0.35, lw=0)
+                    ax.stairs(districts, edges, fill=True, fc=(colours[party], 0.35), ec=colours[party],
+                              hatch=hatches[party], lw=0)  # fmt: skip
                     ax.stairs(districts, edges, color=colours[party], lw=1.0)
                 if observed is not None:
                     for party in main:
@@ -89,7 +102,8 @@ def geography(
         for ax in grid[-1]:
             ax.set_xlabel("share of a district's votes")
         outline = [draw.stroke("observed", width=1.4, style=(0, (3, 1.5)))] if observed is not None else []
-        draw.legend(figure, [*(draw.patch(party, colour=colours[party], shade=0.35) for party in main), *outline])
+        patches = [draw.patch(party, colour=colours[party], shade=0.35, hatch=hatches[party]) for party in main]
+        draw.legend(figure, [*patches, *outline])
     return figure
 
 
@@ -112,19 +126,25 @@ def posterior_predictive(posterior: xr.Dataset, optimal: xr.Dataset | None = Non
     accepted ones were.
     """
     parties = [str(party) for party in posterior["party"].values]
-    columns = max(len(parties), 3)
+    across = _ACROSS
+    blocks = -(-len(parties) // across)
     weights = posterior["weight"].values
     with draw.look():
-        figure = draw.new_figure(2.3 * columns + 0.7, 6.6)
-        grid = figure.add_gridspec(3, columns)
+        figure = draw.new_figure(draw.WIDTH, 2.2 * (2 * blocks + 1))
+        grid = figure.add_gridspec(2 * blocks + 1, across)
         panels: list[tuple[Axes, str, dict[str, str], str]] = [
-            (figure.add_subplot(grid[row, i]), name, {"party": party}, f"{party}: {label}")
+            (
+                figure.add_subplot(grid[row * blocks + i // across, i % across]),
+                name,
+                {"party": party},
+                f"{party}: {label}",
+            )
             for row, (name, label) in enumerate([("seats", "seats"), ("vote_fraction", "vote fraction")])
             for i, party in enumerate(parties)
         ]
         panels += [
-            (figure.add_subplot(grid[2, 0]), "mwm", {}, "mean winning margin"),
-            (figure.add_subplot(grid[2, 1]), "swm", {}, "sd of winning margin"),
+            (figure.add_subplot(grid[-1, 0]), "mwm", {}, "mean of the winner's share"),
+            (figure.add_subplot(grid[-1, 1]), "swm", {}, "sd of the winner's share"),
         ]
         for ax, name, where, label in panels:
             observed = float(posterior[f"observed_{name}"].sel(where))
@@ -140,7 +160,7 @@ def posterior_predictive(posterior: xr.Dataset, optimal: xr.Dataset | None = Non
             if fresh is not None:
                 draw.histogram(ax, fresh, bins, filled=False, share=True, colour=draw.INK)
             draw.observed_line(ax, observed)
-            ax.set_xlabel(draw.plain(label))
+            ax.set_xlabel(draw.wrapped(label, draw.letters_in(1.9)))
             draw.percent(ax)
             if name == "seats":
                 draw.seat_axis(ax, bins)
@@ -170,7 +190,13 @@ def scenario_seats(worlds: xr.Dataset) -> Figure:
     mean = worlds["seats_mean"].sel(party=parties).transpose("scenario", "party").values / unit
     quantile = worlds["seats_quantile"].sel(party=parties).transpose("quantile", "scenario", "party")
     low, lower, upper, high = (quantile.sel(quantile=level).values / unit for level in (0.05, 0.25, 0.75, 0.95))
-    block = _ROW * len(parties) + _GAP
+    names = ["\n".join(textwrap.wrap(name, _WRAP, max_lines=_LINES, placeholder="…")) for name in names]
+    known = [str(party) for party in worlds["party"].values]
+    short = dict(zip(known, draw.labels(known, _WRAP - 6), strict=True))
+    chance = worlds["p_majority"].transpose("scenario", "party").values
+    chances = [chances_text(dict(zip(short.values(), row, strict=True))) for row in chance]
+    lines = max(*(len(said) for said in chances), *(name.count("\n") + 1 for name in names), 1)
+    block = max(_ROW * len(parties), _LINE * lines) + _GAP
     centre = -block * np.arange(len(names))
     with draw.look():
         figure = draw.new_figure(8.4, block * len(names) + 1.1)
@@ -181,24 +207,25 @@ def scenario_seats(worlds: xr.Dataset) -> Figure:
             ax.axvline(mean[0, k], color=colour, lw=0.9, ls=(0, (1, 2)), zorder=1)
             ax.hlines(y, low[:, k], high[:, k], color=colour, lw=1.4)
             ax.hlines(y, lower[:, k], upper[:, k], color=colour, lw=4.5, alpha=0.55)
-            ax.plot(mean[:, k], y, "o", color=colour, ms=4.5, mec="white", mew=0.6)
+            ax.plot(mean[:, k], y, draw.MARKERS[k % len(draw.MARKERS)], color=colour, ms=5.5, mec="white", mew=0.6)
         ax.axvline(districts[0] / 2 if whole else 50, color=draw.INK, lw=1.1, ls=(0, (5, 2)), zorder=1)
         ax.hlines(centre[1:] + block / 2, 0, 1, transform=ax.get_yaxis_transform(), color="#E6E6E6", lw=0.7)
         ax.grid(False)
         ax.set_ylim(centre[-1] - block / 2, block / 2)
-        ax.set_yticks(centre, [draw.plain("\n".join(textwrap.wrap(name, _WRAP))) for name in names])
+        ax.set_yticks(centre, list(map(draw.plain, names)))
         ax.tick_params(axis="y", length=0)
         right = ax.secondary_yaxis("right")
-        chance = worlds["p_majority"].transpose("scenario", "party").values
-        known = [str(party) for party in worlds["party"].values]
-        chances = (chances_text(dict(zip(known, row, strict=True))) for row in chance)
         right.set_yticks(centre, [draw.plain("\n".join(said)) for said in chances])
         right.tick_params(axis="y", length=0)
         right.spines["right"].set_visible(False)
         ax.set_xlabel("seats" if whole else "share of the seats, per cent")
         ax.annotate("chance of a majority", (1.0, 1.01), xycoords="axes fraction", ha="left", color="#444444")
         draw.whole_numbers(ax)
-        handles = [draw.stroke(party, colour=colours[party], width=4.5, style="-") for party in parties]
+        marks = [draw.MARKERS[k % len(draw.MARKERS)] for k in range(len(parties))]
+        handles = [
+            draw.stroke(party, colour=colours[party], width=4.5, style="-", marker=mark, mec="white", ms=6)
+            for party, mark in zip(parties, marks, strict=True)
+        ]
         half = draw.stroke("half of the seats", width=1.1, style=(0, (5, 2)))
         draw.legend(figure, [*handles, half, draw.stroke("mean of the baseline", width=0.9, style=(0, (1, 2)))])
     return figure

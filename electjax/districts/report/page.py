@@ -1,4 +1,4 @@
-"""The report of an election's run: its sentences, its figures and its tables."""
+"""The report of an election's run: its figures and its tables."""
 
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -6,6 +6,7 @@ from typing import Any
 
 import xarray as xr
 
+from electjax.data.verdict import together, verdict_of
 from electjax.districts.report import tables
 from electjax.districts.report.figures import (
     geography,
@@ -14,6 +15,8 @@ from electjax.districts.report.figures import (
     scenario_seats,
     seat_distribution,
 )
+from electjax.districts.report.frames import STAGES, models_with
+from electjax.districts.report.headline import headline
 from electjax.districts.report.posterior import (
     MOST_PAIRS,
     calibration_trace,
@@ -22,24 +25,27 @@ from electjax.districts.report.posterior import (
     posterior_pairs,
     posterior_parameters,
 )
+from electjax.districts.verdict import is_posterior, verdict_on
 from electjax.report.report import Report, ReportFigure, ResultTable, RowsSection, source_text
-from electjax.report.tables import Metrics, enumeration
+from electjax.report.tables import Metrics
 
-_POSTERIOR = "Posterior of the parameters"
+_PARAMETERS = "Calibrated parameters"
 _CAPTION = (
-    "{}: seats by party (mean over runs, range below), most likely seat vector, mean and standard deviation of the"
-    " winning margin (MWM, SWM), probability of the observed seats, distance (in tolerances; of the mean over runs, for"
+    "{}: seats by party (mean over runs, range below), most likely seat vector, mean and standard deviation over"
+    " districts of the winner's share of the votes (the winning margin of the paper, MWM and SWM), mean lead of the"
+    " winner over the runner-up, probability of the observed seats, distance (in tolerances; of the mean over runs, for"
     " a best draw of the draw itself). A parameter with a value per party has them in the order of the columns."
 )
 _NOTE = (
-    "Default: the parameters the model comes with. Optimal: ψ_OPT, of the draws closest to the observation the one"
+    "Default: the parameters the model comes with, some of which were fitted to tables of the paper (DM's c = 3, prior"
+    " masses, PCM's L = 1.5, ECM's α = 20 and β = .5). Optimal: ψ_OPT, of the draws closest to the observation the one"
     " whose mean over further simulations stays closest, simulated again with fresh seeds. Best draw: the single"
     " closest simulation, chosen among many, so fresh runs usually lie a little further away. P(exact) is the share of"
-    " runs that give every party its observed seats. The winning margin is the winner's fraction of the"
-    " votes cast in a district."
+    " runs that give every party its observed seats. Shares are of the votes cast in a district; a pooled “others”"
+    " counts as one runner-up."
 )
 _SCENARIOS = (
-    "Simulated with parameters drawn from the posterior: of each party's seats the mean and the interval that holds 90"
+    "Simulated with the draws of the calibration: of each party's seats the mean and the interval that holds 90"
     " % of the elections, below it its share of the votes where the scenario sets it; and how often a party wins more"
     " than half of the seats. Baseline: the election as it was. A model's parameters are what they were in a district."
 )
@@ -58,15 +64,20 @@ _IDENTIFICATION = (
 def report(result: Any) -> Report:
     """What is said of a run: `result.tree` with returns, simulations and posteriors, `result.metrics` with its numbers.
 
-    The tree has `/observed` and per model `/default`, `/optimal`, `/posterior` and `/counterfactual`, with a node
-    `geography` below the first three; what is absent is left out.
+    The tree has `/observed` and per model `/default`, `/optimal`, `/fit`, `/counterfactual` and `/prediction`, with a
+    node `geography` below elections; what is absent is left out.
     """
     tree, metrics = result.tree, result.metrics
     observed = tree["observed"].attrs if "observed" in tree.children else {}
-    posteriors = posteriors_of(tree)
+    posteriors = fits_of(tree)
+    verdicts = {name: verdict_on(fit) for name, fit in models_with(tree, "fit").items()}
+    for name, prediction in models_with(tree, "prediction").items():
+        if found := verdict_of(prediction.attrs):
+            verdicts[name] = found
     return Report(
         title=observed.get("title") or observed.get("name") or metrics["election"],
-        headline=headline(metrics),
+        headline=headline(metrics, verdicts),
+        verdict=together({name.upper(): found for name, found in verdicts.items()}) if verdicts else None,
         source=source_text("Returns", observed),
         summary=tables.summary(metrics),
         table=ResultTable(
@@ -87,39 +98,11 @@ def report(result: Any) -> Report:
     )
 
 
-def headline(metrics: Metrics) -> list[str]:
-    """What was run and what came out, in two or three sentences made from the metrics."""
-    labels = tables.parties(metrics)
-    observed = metrics["observed"]["seats"]
-    won = ", ".join(f"{label} {observed[label]}" for label in labels)
-    models = [model.upper() for model in metrics["models"]]
-    calibrated = [model for model, result in metrics["models"].items() if "optimal" in result]
-    sentences = [f"{sum(observed.values())} districts, won as {won}."]
-    if models:
-        work = f"{metrics['simulations']:,} simulated elections in {metrics['seconds']:.0f} s"
-        sentences[0] += f" Simulated with {enumeration(models)}: {work}."
-    for model in calibrated:
-        sentences.append(_calibrated_sentence(model, metrics["models"][model]["optimal"], observed, labels))
-    return sentences
-
-
-def _calibrated_sentence(model: str, optimal: Metrics, observed: Metrics, labels: list[str]) -> str:
-    mean = "/".join(f"{optimal['seats_mean'][label]:.1f}" for label in labels)
-    sentence = f"{model.upper()} at its calibrated parameters gives {mean} seats on average"
-    sentence += f" and the observed seats exactly in {optimal['p_exact']:.1%} of the runs"
-    best = optimal.get("best_draw")
-    if best and tables.seat_vector(best["seats"], labels) == tables.seat_vector(observed, labels):
-        return f"{sentence}; its best draw reproduces all the observed seats."
-    if best:
-        return f"{sentence}; its best draw gives {tables.seat_vector(best['seats'], labels)}."
-    return f"{sentence}."
-
-
 def figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
     """All figures of a run, in the order of the report."""
     models = {name: tree[name] for name in metrics["models"] if name in tree.children}
     simulations = {
-        name: {kind: node[kind].to_dataset() for kind in ("default", "optimal") if kind in node.children}
+        name: {kind: node[kind].to_dataset() for kind in STAGES if kind in node.children}
         for name, node in models.items()
     }
     simulations = {name: kinds for name, kinds in simulations.items() if kinds}
@@ -139,26 +122,26 @@ def figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
             yield ReportFigure(
                 f"scenarios_{name}.png",
                 "Scenarios",
-                f"{name.upper()}: seats under each scenario, {worlds.sizes['run']:,} elections each, with parameters"
-                " drawn from the posterior. Dot: mean; thick and thin bar: the intervals that hold 50 and 90 % of them."
+                f"{name.upper()}: seats under each scenario, {worlds.sizes['run']:,} elections each, with the draws of"
+                " the calibration. Dot: mean; thick and thin bar: the intervals that hold 50 and 90 % of them."
                 " All scenarios share their draws and their random numbers. Parties that win nothing are left out.",
                 partial(scenario_seats, worlds),
             )
     yield from _geography(tree, simulations)
-    posteriors = posteriors_of(tree)
+    posteriors = fits_of(tree)
     for name, posterior in posteriors.items():
-        draws = f"{posterior.sizes['draw']:,} accepted draws"
+        what = "accepted draws, weighted" if is_posterior(posterior) else "best draws found, no posterior"
         yield ReportFigure(
-            f"posterior_{name}.png",
-            _POSTERIOR,
-            f"{name.upper()}: {draws}, weighted, against the prior. Above each panel the weighted median and "
-            "the interval that holds 90 % of the weight; the dashed line is ψ_OPT, the best parameters on average.",
+            f"parameters_{name}.png",
+            _PARAMETERS,
+            f"{name.upper()}: {posterior.sizes['draw']:,} {what}, against the prior. Above each panel their median and "
+            "the interval that holds 90 % of them; the dashed line is ψ_OPT, the best parameters on average.",
             partial(posterior_parameters, posterior),
         )
         if pairs_of(posterior):
             yield ReportFigure(
                 f"pairs_{name}.png",
-                _POSTERIOR,
+                _PARAMETERS,
                 f"{name.upper()}: the same draws in pairs, area by weight; the cross is ψ_OPT. Of many parameters, the"
                 f" {MOST_PAIRS} that the election says most about.",
                 partial(posterior_pairs, posterior),
@@ -168,7 +151,7 @@ def figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
         fresh = "" if optimal is None else f" The outline shows {optimal.sizes['run']:,} fresh elections at ψ_OPT."
         yield ReportFigure(
             f"predictive_{name}.png",
-            "Posterior predictive",
+            "Accepted simulations",
             f"{name.upper()}: every summary statistic in the accepted simulations, with the value observed. "
             f"Accepted simulations were chosen for being close, so they must look good.{fresh}",
             partial(posterior_predictive, posterior, optimal),
@@ -214,9 +197,6 @@ def _geography(tree: xr.DataTree, simulations: Mapping[str, Mapping[str, xr.Data
     )
 
 
-def posteriors_of(tree: xr.DataTree) -> dict[str, xr.Dataset]:
+def fits_of(tree: xr.DataTree) -> dict[str, xr.Dataset]:
     """The calibrated models that accepted something, by name."""
-    calibrated = {
-        name: node["posterior"].to_dataset() for name, node in tree.children.items() if "posterior" in node.children
-    }
-    return {name: posterior for name, posterior in calibrated.items() if posterior.sizes["draw"]}
+    return {name: fit for name, fit in models_with(tree, "fit").items() if fit.sizes["draw"]}

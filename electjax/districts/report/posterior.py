@@ -16,6 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from electjax.districts.report.tables import GREEK
 from electjax.districts.results import parameter_names
+from electjax.districts.verdict import is_posterior
 from electjax.report import draw
 
 _MOST_PANELS = 8  # a parameter with more components is drawn as intervals
@@ -40,7 +41,7 @@ class _Component(NamedTuple):
 
 
 def posterior_parameters(posterior: xr.Dataset) -> Figure:
-    """Posterior of every parameter: weighted histogram, prior and psi_opt; long vectors as 90 % intervals."""
+    """The draws of every parameter: weighted histogram, prior and psi_opt; long vectors as 90 % intervals."""
     names = parameter_names(posterior)
     long = [name for name in names if _size(posterior, name) > _MOST_PANELS]
     rows = _rows([list(_components(posterior, name)) for name in names if name not in long])
@@ -61,7 +62,7 @@ def posterior_parameters(posterior: xr.Dataset) -> Figure:
         for i, name in enumerate(long):
             _interval_panel(figure.add_subplot(grid[len(rows) + i, :]), posterior, name)
         draw.legend(
-            figure, [draw.patch("posterior"), draw.patch("prior", filled=False), draw.line(f"optimal, {draw.PSI}")]
+            figure, [_draws_patch(posterior), draw.patch("prior", filled=False), draw.line(f"optimal, {draw.PSI}")]
         )
     return figure
 
@@ -108,8 +109,13 @@ def posterior_pairs(posterior: xr.Dataset) -> Figure:
                     ax.set_ylabel(row.label)
                 if 0 < j < i:
                     ax.tick_params(labelleft=False)
-        draw.legend(figure, [draw.patch("posterior"), draw.line(f"optimal, {draw.PSI}")])
+        draw.legend(figure, [_draws_patch(posterior), draw.line(f"optimal, {draw.PSI}")])
     return figure
+
+
+def _draws_patch(fit: xr.Dataset) -> Patch:
+    """The legend's sample of the draws, by what they are."""
+    return draw.patch("posterior" if is_posterior(fit) else "best draws found")
 
 
 def _rows(parameters: list[list[_Component]]) -> list[list[_Component]]:
@@ -132,11 +138,13 @@ def _components(posterior: xr.Dataset, name: str) -> Iterator[_Component]:
     prior = posterior.get(f"prior_{name}")
     nothing = xr.full_like(variable[0], np.nan, dtype=float)
     optimal, contraction = (posterior.get(f"{what}_{name}", nothing) for what in ("optimal", "contraction"))
+    names = {dim: draw.labels(variable[dim].values.astype(str).tolist(), 18, lines=3)
+             for dim in dims if dim in variable.coords}  # fmt: skip
     for index in np.ndindex(*variable.shape[1:]):
         at = dict(zip(dims, index, strict=True))
-        which = [str(variable[dim].values[i]) if dim in variable.coords else str(i) for dim, i in at.items()]
+        which = [names[dim][i] if dim in names else str(i) for dim, i in at.items()]
         yield _Component(
-            label=" ".join([_symbol(posterior, name), *map(draw.plain, which)]),
+            label=" ".join([_symbol(posterior, name), *which]),
             draws=variable.isel(at).values,
             # A prior without the vector dimension is common to all components.
             prior=None if prior is None else prior.isel(at, missing_dims="ignore").values,
@@ -233,11 +241,12 @@ def rank_histogram(sbc: xr.Dataset) -> Figure:
             top.axhline(replicates / bins, color=draw.INK, lw=0.8)
             top.stairs(one["count"].values, edges, color=draw.BLUE, fill=True, alpha=0.45, lw=0)
             top.stairs(one["count"].values, edges, color=draw.BLUE, lw=1.2)
-            top.set_title(f"{label} (p: $\\chi^2$ {_p(one['p_chi2'])}, KS {_p(one['p_ks'])})")
+            draw.title(top, label, 1.9)
+            top.set_title(f"{top.get_title()}\np: $\\chi^2$ {_p(one['p_chi2'])}, KS {_p(one['p_ks'])}")
             bottom.fill_between(points, one["ecdf_low"] - points, one["ecdf_high"] - points, **_BAND)
             bottom.axhline(0, color=draw.INK, lw=0.8)
             bottom.plot(points, one["ecdf"] - points, color=draw.BLUE, lw=1.4)
-            bottom.set_xlabel("rank of the truth among the draws")
+            bottom.set_xlabel("rank of the truth")
             for ax in (top, bottom):
                 ax.set_xlim(0, 1)
             if place % columns == 0:

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from electjax.districts.results import parameter_names
 from electjax.districts.verbs.trust import identifiability
+from electjax.districts.verdict import is_posterior
 from electjax.report.tables import Metrics, chance_text, number, terminal_table, value_text
 
 GREEK = {
@@ -46,7 +47,7 @@ def summary(metrics: Metrics) -> Group | Table:
 
 
 def row_kinds(metrics: Metrics) -> list[str]:
-    """What each of `election_rows` is: observed, proportional, default, optimal or best_draw."""
+    """What each of `election_rows` is: observed, proportional, default, optimal, best_draw or prediction."""
     return [kind for kind, _ in _rows(metrics)]
 
 
@@ -64,7 +65,7 @@ def _rows(metrics: Metrics) -> Iterator[tuple[str, dict[str, str]]]:
     if metrics.get("proportional"):
         yield "proportional", _one_outcome("Proportional", labels, metrics["proportional"], {})
     for model, results in metrics["models"].items():
-        for kind in ("default", "optimal"):
+        for kind in ("default", "optimal", "prediction"):
             if kind in results:
                 shown = parameters_text(_shown(results, kind))
                 yield kind, _simulated(f"{model.upper()} {kind}", labels, results[kind], shown)
@@ -123,8 +124,9 @@ def _one_outcome(name: str, labels: Sequence[str], seats: Mapping[str, int], res
 def _statistics(result: Metrics, p_exact: str) -> dict[str, str]:
     distance = result.get("distance")
     return {
-        "MWM": number(result.get("mwm"), 2),
-        "SWM": number(result.get("swm"), 2),
+        "Winner's share": number(result.get("mwm"), 2),
+        "its sd": number(result.get("swm"), 2),
+        "Lead": number(result.get("mean_lead"), 2),
         "P(exact)": p_exact,
         "Distance": "" if distance is None else f"{distance:.3g}",
     }
@@ -183,7 +185,7 @@ def chances_text(chances: Mapping[str, float]) -> list[str]:
 
 
 def calibration_rows(posteriors: Mapping[str, xr.Dataset]) -> list[dict[str, str]]:
-    """One row per calibrated model: method, simulations, accepted and effective draws, tolerance, priors."""
+    """One row per calibrated model: method, simulations, accepted and effective draws, tolerances, priors."""
     return [
         {
             "Model": model.upper(),
@@ -191,7 +193,7 @@ def calibration_rows(posteriors: Mapping[str, xr.Dataset]) -> list[dict[str, str
             "Simulations": f"{int(posterior.attrs['simulations']):,}",
             "Accepted": f"{posterior.sizes['draw']:,} ({float(posterior.attrs['acceptance_rate']):.2%})",
             "Effective draws": f"{_effective(posterior):,.0f}",
-            "Tolerance": _tolerance_text(posterior.attrs.get("tolerance", "")),
+            "Tolerance": _tolerance_text(posterior.attrs.get("tolerance", "")) + _asked_text(posterior),
             "Distances": f"{float(posterior['distance'].min()):.3g} to {float(posterior['distance'].max()):.3g}",
             "Stopped by": str(posterior.attrs.get("stopped", "")),
             "Priors": ", ".join(_priors(posterior)),
@@ -201,11 +203,14 @@ def calibration_rows(posteriors: Mapping[str, xr.Dataset]) -> list[dict[str, str
 
 
 def identification_rows(posteriors: Mapping[str, xr.Dataset]) -> list[dict[str, str]]:
-    """One row per scalar parameter, or one per vector where they are many: what the election says about it."""
+    """One row per scalar parameter, or one per vector where they are many: what the election says about it.
+
+    Of posteriors alone: the best draws that a search found say nothing of that.
+    """
     rows = []
     for model, posterior in posteriors.items():
         names = parameter_names(posterior)
-        if any(f"prior_{name}" not in posterior for name in names):
+        if not is_posterior(posterior) or any(f"prior_{name}" not in posterior for name in names):
             continue
         learnt = identifiability(posterior)
         of = np.array([str(label).partition(" ")[0] for label in learnt["parameter"].values])
@@ -256,6 +261,12 @@ def _priors(posterior: xr.Dataset) -> Iterator[str]:
         attrs = posterior[name].attrs
         if "prior" in attrs:
             yield f"{attrs.get('symbol', name)} ~ {attrs['prior']}"
+
+
+def _asked_text(fit: xr.Dataset) -> str:
+    """The tolerance that was asked for, where it was not reached."""
+    asked, reached = (fit.attrs.get(key, 0.0) for key in ("tolerance_asked", "tolerance"))
+    return f"\nasked for {asked:.3g}" if asked and reached > asked * (1 + 1e-9) else ""
 
 
 def _tolerance_text(tolerance: Any) -> str:

@@ -1,5 +1,6 @@
 """`electjax.districts.calibrate`: parameters of a district model from an observed election, labelled."""
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from electjax.data.errors import data_error, data_warning
+from electjax.data.finished import finished
 from electjax.data.options import as_json, with_options
 from electjax.data.schema import conform
 from electjax.districts.abc.adjust import adjust_sample
@@ -17,10 +19,11 @@ from electjax.districts.abc.problem import Sample, best_on_average
 from electjax.districts.checkpoint import Checkpoint, identify
 from electjax.districts.codec import observed_statistics, plain_params, provenance, seed_key
 from electjax.districts.options import CalibrateOptions, MethodOptions
-from electjax.districts.posterior import decode_posterior, warn_where_poor
+from electjax.districts.posterior import decode_posterior
 from electjax.districts.problem import describe_problem, make_problem, name_of, returns, search_of, with_own_measure
 from electjax.districts.results import CALIBRATION
 from electjax.districts.store import Stored, election_of
+from electjax.districts.verdict import is_posterior, tied, verdict_on
 
 KERNEL = ", times Epanechnikov's kernel of the distance, as in the regression adjustment"
 
@@ -64,12 +67,17 @@ def calibrate(
         (unadjusted_<parameter> is as simulated), weight, distance, accepted_at (number of the simulation), the
         simulated summaries; observed_* summaries; optimal_<parameter> (psi_opt), prior_<parameter>(prior_draw),
         contraction_<parameter> (1 - posterior over prior variance: about 0 where the election says nothing of it)
-        and trace_*(generation). attrs: simulations, acceptance_rate, tolerance, ess, stopped, beyond (number of
-        statistics and combinations of them in which the observed election lies beyond the accepted draws, so that
-        they were not adjusted for it: a sign that the model cannot give it) and how the result came about. Where
-        fewer than 10 simulations come within the tolerance the closest 10 are kept, with a warning, and
-        attrs["tolerance"] is what they reach. Simulations with a statistic that is not finite are rejected, with a
-        warning; attrs["not_finite"] is their share among simulations from the prior.
+        and trace_*(generation). attrs: verdict and verdict_reasons, what makes it doubtful and what to do; simulations
+        (of the search, at most the budget; simulations_pilot and simulations_optimal, which chose psi_opt, come on
+        top), acceptance_rate, tolerance, ess, stopped, beyond (number of statistics and combinations of them in which
+        the observed election lies beyond the accepted draws, so that they were not adjusted for it: a sign that the
+        model cannot give it) and how the result came about. Where fewer than 10 simulations come within the tolerance
+        the closest 10 are kept, and attrs["tolerance"] is what they reach: they are the best found, no posterior.
+        Simulations with a statistic that is not finite are rejected; attrs["not_finite"] is their share among
+        simulations from the prior.
+
+    Warns:
+        ElectionDataWarning: the result is not usable as a posterior, and why.
 
     Raises:
         ValueError: unknown model or parameter, or a value out of range.
@@ -92,9 +100,6 @@ def calibrate(
     spent, infinite = 0, 0.0
     if not search.paper and method.likelihood_free:
         problem, spent, infinite = with_own_measure(key_pilot, problem, summaries=search.summaries, pilot=search.pilot)
-    if infinite:
-        said = f"a statistic is not finite in {infinite:.1%} of the prior's simulations, which are rejected"
-        data_warning(said, where=f"{where}(statistics=)")
     extra: dict[str, Any] = {}
     if method.needs_votes:
         extra["votes"] = returns(election, f"method={method.name}")[0]
@@ -120,7 +125,6 @@ def calibrate(
         progress=progress,
         **extra,
     )
-    warn_where_poor(sample, search.tolerance, f"model {model}")
     moved = adjust_sample(sample, problem, search.adjust)
     candidates = sample.closest.unit
     if problem.permits is None and not problem.space.levels.any():  # a mean of cells is no cell
@@ -139,7 +143,9 @@ def calibrate(
         "summaries": asked.summaries,
         "adjustment": adjustment,
         **({"beyond": moved.beyond} if moved.beyond >= 0 else {}),
-        "simulations": sample.simulations + more + spent,
+        "simulations": sample.simulations,
+        "simulations_pilot": spent,
+        "simulations_optimal": more,
         "acceptance_rate": sample.acceptance_rate,
         "tolerance": sample.tolerance,
         "tolerance_asked": float(search.tolerance or 0.0),
@@ -150,5 +156,20 @@ def calibrate(
         "stopped": sample.stopped,
         "optimal_distance": best_distance,
         "weighting": method.weighting(search.options) + (KERNEL if moved.done else ""),
+        **({"ties": json.dumps(ties, ensure_ascii=False)} if (ties := tied(election)) else {}),
     }
-    return conform(dataset, CALIBRATION)
+    told = verdict_on(dataset)
+    if told.level == "not usable":
+        data_warning(" ".join(told.reasons), where=f"{where}(model={model!r})")
+    return finished(conform(dataset, CALIBRATION), about=_about(dataset), verdict=told)
+
+
+def _about(fit: xr.Dataset) -> str:
+    """What was calibrated to what, and how far that came."""
+    told = fit.attrs
+    what = f"{told['model'].upper()} calibrated to {told['election'] or 'an election'} by {told['method']}"
+    number, simulations = f"{fit.sizes['draw']:,} draws", f"{told['simulations']:,} simulations"
+    if not is_posterior(fit):
+        return f"{what}: the best {number} of {simulations}, no posterior; {told['stopped']}"
+    within = "" if told["method"] == "exact" else f" within tolerance {told['tolerance']:.3g}, of {simulations}"
+    return f"{what}: {number} worth {told['ess']:.0f}{within}; {told['stopped']}"

@@ -1,7 +1,6 @@
 """`electjax.districts.compare`: which district model does the observed election speak for?"""
 
 import json
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -9,9 +8,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from electjax.data.finished import finished
 from electjax.data.labels import strings
 from electjax.data.options import with_options
 from electjax.data.schema import conform
+from electjax.data.verdict import Doubt, together, verdict
 from electjax.districts.abc.distance import target
 from electjax.districts.abc.prior import PriorSpec
 from electjax.districts.abc.scores import Evidence, crps, energy_score, evidence, log_score, probabilities
@@ -21,11 +22,12 @@ from electjax.districts.options import CalibrateOptions, CompareOptions, MethodO
 from electjax.districts.store import Stored, election_of, fit_of
 from electjax.districts.verbs.calibrate import calibrate
 from electjax.districts.verbs.predict import predict
+from electjax.districts.verdict import of_evidence, verdict_on
 
 CAUTION = (
-    "probabilities are of the summary statistics, not of the votes: where these are not sufficient across models they"
-    " may favour the wrong one even at tolerance 0 (Robert et al. 2011); and scores are of the election that the"
-    " models were calibrated on"
+    "Probabilities are of the summary statistics, not of the votes: where these are not sufficient across models they"
+    " may favour the wrong one even at tolerance 0 (Robert et al. 2011). Scores are of the election that the models"
+    " were calibrated on."
 )
 FEWEST = 100  # simulations that should carry an estimate
 PRECISE = 0.05  # standard error of a probability that is good enough to report
@@ -68,11 +70,9 @@ def compare(
         tolerance of the search) and simulations. Scores, lower is better, with Monte Carlo standard errors *_se:
         crps_seats(model, party) in seats, energy_seats of the whole vector of seats, energy_statistics of the paper's
         statistics in tolerances, log_score, -log P(exactly these seats) with half a run added to hits and misses.
-        attrs: tolerance, probability {label: value}, caution.
-
-    Warns:
-        UserWarning: that summaries may not be sufficient across models; and where fewer than 100 simulations carry a
-        model's evidence at the reported tolerance.
+        attrs: tolerance, probability {label: value}; verdict and verdict_reasons: those of the calibrations, that
+        summaries may not be sufficient across models, and where fewer than 100 simulations carry a model's evidence at
+        the reported tolerance.
 
     Raises:
         ValueError: fewer than two models, posteriors of different measures or without a trace of their search, or a
@@ -80,13 +80,11 @@ def compare(
         ElectionDataError: as `districts.calibrate`.
 
     Examples:
-        >>> import electjax, warnings
+        >>> import electjax
         >>> election = electjax.districts.uniform({"A": 0.55, "B": 0.45}, districts=20, electors=20_000)
         >>> models = {"narrow": {"model": "dm", "priors": {"concentration": (1, 10)}}, "wide": {"model": "dm"}}
         >>> how = {"method": "rejection", "budget": 256, "accept": 10_000, "tolerance": 30.0, "runs": 0}
-        >>> with warnings.catch_warnings():
-        ...     warnings.simplefilter("ignore")
-        ...     found = electjax.districts.compare(election, models, **how)
+        >>> found = electjax.districts.compare(election, models, **how)
         >>> found["probability"].dims, found["model"].values.tolist()
         (('model', 'epsilon'), ['narrow', 'wide'])
     """
@@ -132,17 +130,12 @@ def compare(
                 for label, p in zip(labels, probability[:, place], strict=True)
             }
         ),
-        "caution": CAUTION,
     }
-    warnings.warn(CAUTION, stacklevel=3)
-    for label, carried, v, e in zip(labels, draws[:, place], value[:, place], error[:, place], strict=True):
-        if carried < FEWEST:
-            warnings.warn(
-                f"model {label}: {carried} simulations carry its evidence at tolerance {tolerances[place]:.3g},"
-                f" {v:.2g} with standard error {e:.2g}; expected {FEWEST} or more (a larger budget or tolerance)",
-                stacklevel=3,
-            )
-    return conform(dataset, COMPARISON)
+    found_of = together({label: verdict_on(posterior) for label, posterior in posteriors.items()})
+    told = [Doubt(found_of.level, reason) for reason in found_of.reasons]
+    told += of_evidence(labels, draws[:, place], FEWEST, float(tolerances[place]))
+    about = f"{len(labels)} models of {attrs.get('election') or 'an election'} compared: {', '.join(labels)}"
+    return finished(conform(dataset, COMPARISON), about=about, verdict=verdict([*told, Doubt("with care", CAUTION)]))
 
 
 def _posteriors(

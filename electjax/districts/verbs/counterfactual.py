@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from electjax.data.finished import finished
 from electjax.data.labels import strings
 from electjax.data.options import with_options
 from electjax.data.schema import conform
@@ -17,6 +18,7 @@ from electjax.districts.results import COUNTERFACTUAL
 from electjax.districts.scenario import BASELINE, Basis, change
 from electjax.districts.store import Stored, election_of, fit_of
 from electjax.districts.verbs.predict import posterior_basis, run_key, set_basis, simulate_basis
+from electjax.districts.verdict import verdict_on
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -53,6 +55,7 @@ def counterfactual(
         and seats_mean, seats_se (its Monte Carlo standard error), seats_quantile(scenario, quantile, party), p_majority
         (more than half of the seats), p_first (most seats, a tie shared), and seat_share_change with its standard error
         seat_share_change_se: the mean over runs of the share of seats less that of the same run in the baseline.
+        attrs["verdict"] is the calibration's.
 
     Raises:
         ValueError: no scenario, or one that is not possible, named in one line; a posterior without draws.
@@ -100,7 +103,12 @@ def counterfactual(
     if basis.simulator.takes_popularity:
         shares = np.stack([changed.popularity.mean(axis=0) for changed in bases.values()])
         dataset["popularity"] = (("scenario", "party"), shares)
-    return conform(dataset.merge(seat_statistics(dataset["seats"], dataset["districts"])), COUNTERFACTUAL)
+    about = (
+        f"{len(named)} scenarios of {dataset.attrs['election'] or 'an election'} under {basis.simulator.name.upper()}"
+    )
+    about += f", {asked.runs:,} elections each"
+    worlds = conform(dataset.merge(seat_statistics(dataset["seats"], dataset["districts"])), COUNTERFACTUAL)
+    return finished(worlds, about=about, verdict=verdict_on(fit))
 
 
 def check_scenarios(

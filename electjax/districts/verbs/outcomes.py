@@ -6,8 +6,9 @@ import numpy as np
 import xarray as xr
 
 from electjax.data.errors import data_error, suggest
+from electjax.data.finished import finished
 from electjax.data.schema import conform
-from electjax.districts.builders import votes_of, winning_margin
+from electjax.districts.builders import leads, votes_of, winning_lead, winning_margin
 from electjax.districts.kernels import outcome
 from electjax.districts.results import GEOGRAPHY, OUTCOMES, SIMULATION, SWING_CURVE
 from electjax.districts.schema import ELECTION, may_win, seat_index, where_of
@@ -23,9 +24,10 @@ def outcomes(elections: Stored) -> xr.Dataset:
         elections: an election with votes (a Dataset, a name or a path), or the result of `districts.simulate`.
 
     Returns:
-        Dataset with seats(..., party), margin(..., district), vote_fraction(..., party), mwm, swm, gallagher,
-        parties_votes and parties_seats, where ... is `run` for a simulation. Returns keep their declared winners;
-        a pooled "others" enters the indices as one party.
+        Dataset with seats(..., party), margin(..., district), the winner's share of the votes, and lead(..., district),
+        how much more of them than the runner-up it has; vote_fraction(..., party), mwm and swm (mean and sd of the
+        winner's share), mean_lead, gallagher, parties_votes and parties_seats, where ... is `run` for a simulation.
+        Returns keep their declared winners; a pooled "others" enters as one party.
 
     Raises:
         ElectionDataError: no votes(district, party).
@@ -44,9 +46,10 @@ def outcomes(elections: Stored) -> xr.Dataset:
         order = np.argsort(parties)
         labels = elections["winner"].transpose(*lead, "district").values
         winner = order[np.searchsorted(parties, labels, sorter=order)]
-        margin = np.asarray(outcome.margins(votes.values, winner))
+        margin, ahead = np.asarray(outcome.margins(votes.values, winner)), leads(votes.values, winner)
     else:
         winner, margin = seat_index(elections).values, winning_margin(elections).values
+        ahead = winning_lead(elections)
     seats = np.asarray(outcome.seats(winner, votes.sizes["party"]))
     shares = outcome.national_shares(votes.values)
     found = {
@@ -55,13 +58,15 @@ def outcomes(elections: Stored) -> xr.Dataset:
         "vote_fraction": ((*lead, "party"), outcome.vote_fractions(votes.values)),
         "mwm": (lead, outcome.mean_margin(margin)),
         "swm": (lead, outcome.sd_margin(margin)),
+        "lead": ((*lead, "district"), ahead),
+        "mean_lead": (lead, np.nanmean(ahead, axis=-1)),
         "gallagher": (lead, outcome.gallagher(shares, seats)),
         "parties_votes": (lead, outcome.effective_parties(shares)),
         "parties_seats": (lead, outcome.effective_parties(seats)),
     }
     coords = {dim: votes[dim] for dim in votes.dims if dim in votes.coords}
     dataset = xr.Dataset({name: (dims, np.asarray(value)) for name, (dims, value) in found.items()}, coords=coords)
-    return conform(dataset, OUTCOMES)
+    return finished(conform(dataset, OUTCOMES), about=_about("outcomes", elections))
 
 
 def swing_curve(election: Stored, party: str, *, swings: Sequence[float] | np.ndarray | None = None) -> xr.Dataset:
@@ -101,7 +106,8 @@ def swing_curve(election: Stored, party: str, *, swings: Sequence[float] | np.nd
         coords={"swing": ("swing", swings, {"long_name": f"uniform swing to {party}"})},
         attrs={"party": party, "election": str(election.attrs.get("name", ""))},
     )
-    return conform(found, SWING_CURVE)
+    about = f"seats of {party} over {len(swings)} uniform swings in {found.attrs['election'] or 'an election'}"
+    return finished(conform(found, SWING_CURVE), about=about)
 
 
 def geography(elections: Stored, party: str | None = None, *, bins: int | Sequence[float] = _BINS) -> xr.Dataset:
@@ -155,7 +161,15 @@ def geography(elections: Stored, party: str | None = None, *, bins: int | Sequen
     )
     origin = ("name", "election", "model", "engine", "options", "parameters", "seed", "electjax_version")
     found.attrs = {key: elections.attrs[key] for key in origin if key in elections.attrs}
-    return conform(found if party is None else found.sel(party=party), GEOGRAPHY)
+    about = _about(f"shares of a district's votes by party in {len(edges) - 1} bins", elections)
+    return finished(conform(found if party is None else found.sel(party=party), GEOGRAPHY), about=about)
+
+
+def _about(what: str, elections: xr.Dataset) -> str:
+    """What was worked out of which elections."""
+    name = elections.attrs.get("name") or elections.attrs.get("election") or "an election"
+    runs = f"{elections.sizes['run']:,} simulated elections of " if "run" in elections.dims else ""
+    return f"{what} of {runs}{name}"
 
 
 def _parties(elections: xr.Dataset, asked: str | None) -> list[str]:

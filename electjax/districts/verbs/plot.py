@@ -1,7 +1,7 @@
 """`electjax.districts.plot`: the report's figures of simulated elections, calibrations and checks."""
 
 import os
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -9,26 +9,31 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import electjax
-from electjax.data.errors import data_error
+from electjax.data.errors import data_error, suggest
+from electjax.districts.opening import results_in, run_in
 from electjax.districts.report import posterior
 from electjax.districts.report.figures import geography, posterior_predictive, scenario_seats, seat_distribution
-from electjax.report.plots import Plot, plotted
+from electjax.districts.report.page import figures
+from electjax.report.plots import Plot, axes_of, plotted
 
 Of = Literal["parameters", "pairs", "predictive", "trace", "scenarios", "seats", "geography"]
 Kind = Of | Literal["ranks", "coverage", "tarp", "models"]
 
 
-def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None) -> Axes | np.ndarray:
+def plot(
+    fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None, *, model: str | None = None
+) -> Axes | np.ndarray:
     """A figure of the report.
 
     Args:
         fit: of `districts.calibrate`, `simulate`, `predict`, `counterfactual`, `sbc`, `coverage`, `tarp` or `compare`;
-            or its file.
-        kind: of a calibration "parameters" (posterior against prior), "pairs" (draws of each pair), "predictive" (the
+            its file; or the folder of a run, whose figures are those of its report, over all its models.
+        kind: of a calibration "parameters" (draws against the prior), "pairs" (draws of each pair), "predictive" (the
             accepted simulations' summary statistics) or "trace" (its generations); of elections "seats" (by party, over
             runs) or "geography" (over how many districts a party has which share of the votes); of a counterfactual
             "scenarios"; of checks "ranks" (`sbc`), "coverage", "tarp" and "models" (`compare`). By default the first
             one that the result has the variables for.
+        model: of a run of several models, whose figure, where every model has its own.
 
     Returns:
         The axes of matplotlib, an array of them where the figure has several: `axes.figure.savefig("it.png")` writes
@@ -45,8 +50,25 @@ def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None) -> 
         >>> [ax.get_title() for ax in axes]
         ['A', 'B']
     """
-    data = electjax.districts.load(fit) if isinstance(fit, str | os.PathLike) else fit
-    return plotted(_PLOTS, data, kind, where="districts.plot")
+    run = run_in(fit, where="districts.plot")
+    if run is not None:
+        return _of_run(run, kind, model)
+    return plotted(_PLOTS, results_in(fit, where="districts.plot")[""], kind, where="districts.plot")
+
+
+def _of_run(run: Any, kind: str | None, model: str | None) -> Axes | np.ndarray:
+    """The axes of a figure of a run's report: they are called <kind>.png, or <kind>_<model>.png."""
+    drawn = {figure.file.removesuffix(".png"): figure for figure in figures(run.tree, run.metrics)}
+    kinds = list(dict.fromkeys(name.partition("_")[0] for name in drawn))
+    kind = kind or next(iter(kinds), "")
+    found = {name.partition("_")[2]: figure for name, figure in drawn.items() if name.partition("_")[0] == kind}
+    name = model if model in found else next(iter(found)) if len(found) == 1 else None
+    if name is None:
+        known, asked = (kinds, kind) if not found else (list(found), model)
+        where = f"districts.plot({'model' if found else 'kind'}=)"
+        expected, mend = f"one of {', '.join(known)}", suggest(str(asked), known)
+        raise data_error(f"found {asked!r}", where=where, expected=expected, mend=mend)
+    return axes_of(found[name].draw())
 
 
 def _name(data: xr.Dataset) -> str:

@@ -11,6 +11,7 @@ import xarray as xr
 from jaxtyping import Array, Float, Int, Key
 
 from electjax.data.errors import data_error
+from electjax.data.finished import finished
 from electjax.data.options import with_options
 from electjax.data.progress import Progress
 from electjax.data.schema import conform
@@ -22,6 +23,7 @@ from electjax.districts.results import SIMULATION, parameter_names
 from electjax.districts.scenario import Basis, change_parameters, totals
 from electjax.districts.store import Stored, election_of, fit_of
 from electjax.districts.verbs.simulate import decode_runs, in_chunks, runs_a_call
+from electjax.districts.verdict import is_posterior, verdict_on
 
 
 @with_options
@@ -49,7 +51,7 @@ def predict(
 
     Returns:
         The Dataset of `districts.simulate`, the parameters of every run: <parameter>(run, ...), and the coordinate
-        draw(run), the posterior's draw that they come from.
+        draw(run), the posterior's draw that they come from; attrs["verdict"] is the calibration's.
 
     Raises:
         ValueError: no draws, labels that differ from the election's, an unknown parameter or a value out of range.
@@ -78,7 +80,10 @@ def predict(
         dims = fit[name].transpose("draw", ...).dims[1:]
         if len(dims) == values.ndim - 1:
             dataset[name] = (("run", *dims), values, fit[name].attrs)
-    return conform(dataset, SIMULATION)
+    what = "posterior" if is_posterior(fit) else "best draws"
+    about = f"{asked.runs:,} elections of {attrs['election'] or 'an election'} predicted with the {what} of"
+    about += f" {basis.simulator.name.upper()} calibrated to {fit.attrs.get('election') or 'an election'}"
+    return finished(conform(dataset, SIMULATION), about=about, verdict=verdict_on(fit))
 
 
 def run_key(seed: int) -> Key[Array, ""]:

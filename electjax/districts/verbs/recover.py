@@ -10,6 +10,7 @@ import xarray as xr
 from jaxtyping import Array, Float, Int
 
 from electjax.data.errors import data_error
+from electjax.data.finished import finished
 from electjax.data.options import as_json, with_options
 from electjax.data.schema import conform
 from electjax.districts.abc.adjust import Adjusted, adjust_sample
@@ -142,7 +143,8 @@ def recover(
         "share_table": int(shared),
         "simulations": int(sum(replicate.simulations for replicate in found)),
     }
-    return conform(dataset, RECOVERY)
+    about = f"{replicates} elections simulated with {simulator.name.upper()} and calibrated again by {method.name}"
+    return finished(conform(dataset, RECOVERY), about=about)
 
 
 def _observing(problem: Problem, data: Draws, r: int) -> Problem:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from electjax.data.finished import finished
 from electjax.data.options import with_options
 from electjax.data.schema import conform
 from electjax.districts import checks, results
@@ -91,7 +92,7 @@ def sbc(recovery: Stored, *, asked: BandOptions) -> xr.Dataset:
         coords={"parameter": found.labels, "bin": (np.arange(bins) + 0.5) / bins, "point": points},
         attrs=origin_of(recovery) | {"check": "simulation-based calibration", "band_level": asked.level},
     )
-    return conform(found_ranks, checks.SBC)
+    return finished(conform(found_ranks, checks.SBC), about=_about("ranks of the truth", recovery))
 
 
 @with_options
@@ -136,7 +137,7 @@ def coverage(recovery: Stored, *, asked: CoverageOptions) -> xr.Dataset:
         coords={"parameter": found.labels, "level": nominal},
         attrs=origin_of(recovery) | {"check": "coverage of central intervals"},
     )
-    return conform(shares, checks.COVERAGE)
+    return finished(conform(shares, checks.COVERAGE), about=_about("coverage of central intervals", recovery))
 
 
 @with_options
@@ -190,4 +191,12 @@ def tarp(recovery: Stored, *, asked: BandOptions) -> xr.Dataset:
         coords={"credibility": points},
         attrs=origin_of(recovery) | {"check": "TARP", "band_level": asked.level},
     )
-    return conform(balls, checks.TARP)
+    return finished(
+        conform(balls, checks.TARP), about=_about("coverage of balls around random points (TARP)", recovery)
+    )
+
+
+def _about(what: str, recovery: xr.Dataset) -> str:
+    """What was worked out of which recovery."""
+    model = str(recovery.attrs.get("model", "")).upper()
+    return f"{what} in {recovery.sizes['replicate']:,} recovered elections of {model}"

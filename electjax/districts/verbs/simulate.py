@@ -8,10 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
+from electjax.data.finished import finished
 from electjax.data.labels import strings
 from electjax.data.options import with_options
 from electjax.data.progress import Progress
 from electjax.data.schema import conform
+from electjax.districts.builders import leads
 from electjax.districts.codec import Encoded, encode, encode_params, plain_params, provenance, seed_key
 from electjax.districts.models import get_simulator
 from electjax.districts.models.base import Outcome, Plan, check_options, make_plan, simulate_runs
@@ -39,14 +41,16 @@ def simulate(
     Args:
         election: an election Dataset, the name of an embedded one, or the path of a saved one.
         model: name of the model, one of `districts.list_models()`.
-        params: parameter values; a number, or one per district (or party) where the model allows it. The paper's
+        params: parameter values; a number, or one per district (or party) where the model allows it. Its
             defaults fill the rest.
         options: readings of the model, such as {"bookkeeping": "none"}.
         progress: called as progress(done, runs, text).
 
     Returns:
         Dataset with votes(run, district, party) int32, winner(run, district), a party label, margin(run, district),
-        the winner's share of the votes, seats(run, party), vote_fraction(run, party), mwm(run), swm(run).
+        the winner's share of the votes, lead(run, district), how much more of them than the runner-up it has,
+        seats(run, party), vote_fraction(run, party), mwm(run) and swm(run), mean and sd of the winner's share, and
+        mean_lead(run).
 
     Raises:
         ValueError: unknown model, parameter or reading, or a value out of range.
@@ -85,7 +89,8 @@ def simulate(
     whole = in_chunks(work, asked.runs, size, progress)
     attrs = provenance(election, simulator, settings, asked.seed)
     attrs |= {"engine": asked.engine, "parameters": plain_params(values)}
-    return conform(decode_runs(whole, encoded, attrs), SIMULATION)
+    about = f"{asked.runs:,} elections of {attrs['election'] or 'an election'} simulated with {simulator.name.upper()}"
+    return finished(conform(decode_runs(whole, encoded, attrs), SIMULATION), about=about)
 
 
 def runs_a_call(encoded: Encoded, plan: Plan, chunk: int | None = None) -> int:
@@ -112,15 +117,18 @@ def in_chunks(work: Callable[[int], Outcome], runs: int, size: int, progress: Pr
 
 def decode_runs(whole: Outcome, encoded: Encoded, attrs: Mapping[str, Any]) -> xr.Dataset:
     """Simulated elections with their labels."""
+    lead = leads(np.asarray(whole.votes), np.asarray(whole.winner))
     return xr.Dataset(
         {
             "votes": (("run", "district", "party"), whole.votes),
             "winner": (("run", "district"), strings(encoded.parties)[whole.winner]),
             "margin": (("run", "district"), whole.margin),
+            "lead": (("run", "district"), lead),
             "seats": (("run", "party"), whole.summary.seats),
             "vote_fraction": (("run", "party"), whole.summary.vote_fraction),
             "mwm": ("run", whole.summary.mwm),
             "swm": ("run", whole.summary.swm),
+            "mean_lead": ("run", lead.mean(axis=1)),
         },
         coords={"run": np.arange(len(whole.summary.mwm)), "district": encoded.districts, "party": encoded.parties},
         attrs=attrs,

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from electjax.data.finished import finished
 from electjax.data.options import with_options
-from electjax.data.schema import conform
+from electjax.data.schema import Schema, conform
 from electjax.districts import checks, results
 from electjax.districts.abc import trust
 from electjax.districts.codec import observed_statistics
@@ -15,8 +16,8 @@ from electjax.districts.results import origin_of, parameter_names, scalars
 from electjax.districts.store import Stored, election_of, fit_of, result_of
 from electjax.districts.verbs.outcomes import outcomes
 from electjax.districts.verbs.predict import predict
+from electjax.districts.verdict import LEARNT, contractions, verdict_on
 
-LEARNT = 0.25  # contraction from which a parameter counts as identified; a few hundred draws leave it .1 unsure
 FEWEST_ESS = 20.0
 _PRIOR = "prior_"
 
@@ -96,7 +97,8 @@ def check(fit: Stored, election: Stored, *, prediction: Stored | None = None, as
         attrs={key: fit.attrs[key] for key in ("election", "model", "method", "seed") if key in fit.attrs}
         | {"check": "posterior predictive", "runs": len(sample)},
     )
-    return conform(table, checks.CHECK)
+    about = f"{len(columns)} statistics of {len(sample):,} predicted elections against the returns"
+    return _checked(table, checks.CHECK, fit, about)
 
 
 @with_options
@@ -154,7 +156,7 @@ def sensitivity(fit: Stored, *, asked: SensitivityOptions) -> xr.Dataset:
     }
     attrs = origin_of(posterior) | {"check": "sensitivity to the tolerance"}
     found = xr.Dataset(variables, coords={"epsilon": cuts, "parameter": labels}, attrs=attrs)
-    return conform(found, checks.SENSITIVITY)
+    return _checked(found, checks.SENSITIVITY, posterior, f"{len(labels)} parameters at {len(cuts)} tolerances")
 
 
 def _summaries(draws: np.ndarray, weights: np.ndarray, prefix: str) -> dict[str, tuple[tuple[str, str], np.ndarray]]:
@@ -198,10 +200,7 @@ def identifiability(fit: Stored) -> xr.Dataset:
     labels, draws = scalars(posterior, names, ("draw",))
     _, prior = scalars(posterior, [_PRIOR + name for name in names], ("prior_draw",))
     weight = posterior["weight"].values
-    if all(f"contraction_{name}" in posterior for name in names):
-        learnt = scalars(posterior, [f"contraction_{name}" for name in names], ())[1]
-    else:
-        learnt = np.array([trust.contraction(c, weight, p) for c, p in zip(draws.T, prior.T, strict=True)])
+    _, learnt = contractions(posterior)
     mean, sd = trust.moments(draws, weight)
     ends = np.array([trust.weighted_quantiles(c, weight, np.array([0.05, 0.95])) for c in draws.T])
     said = [
@@ -223,4 +222,11 @@ def identifiability(fit: Stored) -> xr.Dataset:
         coords={by: labels},
         attrs=origin_of(posterior) | {"check": "identifiability"},
     )
-    return conform(table, checks.IDENTIFIABILITY)
+    about = f"{int((learnt >= LEARNT).sum())} of {len(labels)} parameters identified"
+    return _checked(table, checks.IDENTIFIABILITY, posterior, about)
+
+
+def _checked(table: xr.Dataset, schema: Schema, fit: xr.Dataset, about: str) -> xr.Dataset:
+    """A check with what it is of, and the verdict on the calibration."""
+    of = f"{str(fit.attrs['model']).upper()} calibrated to {fit.attrs.get('election') or 'an election'}"
+    return finished(conform(table, schema), about=f"{of}: {about}", verdict=verdict_on(fit))
