@@ -1,7 +1,6 @@
 """What a file is and how it is read, before anything is estimated from it; and small valid files to begin with."""
 
 import inspect
-import json
 import os
 import re
 import warnings
@@ -17,15 +16,17 @@ import xarray as xr
 from electjax.data.errors import ElectionDataError, data_error, suggest
 from electjax.data.files import atomic_path, in_a_folder
 from electjax.data.kind import Kind
+from electjax.data.notes import notes_of
 from electjax.data.options import made
 from electjax.data.reading import TableOptions
 from electjax.data.sources import read_table
 from electjax.data.store import is_netcdf, is_zarr
 from electjax.data.table import Table
-from electjax.kinds import WINGS, checked, load
+from electjax.kinds import WINGS, checked, load_file
 
 _CLOSE = 0.25  # of the likeliest kind: others are named as well
 _LEAST = 0.25
+_EVEN = 0.1  # kinds so much less likely are named, too, where they cannot be read
 _SHOWN = 20  # columns
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_. -]*[A-Za-z0-9_]|[A-Za-z]")  # text that needs no quotes for Hydra
 
@@ -42,7 +43,7 @@ class Description:
         warnings: what looks wrong.
         error: why it cannot be read, as one line; "" where it can.
         call: Python that analyses it. command: the same on the command line.
-        others: other kinds that the source may be.
+        others: what the source is as another kind that is about as likely.
     """
 
     source: str
@@ -53,7 +54,7 @@ class Description:
     error: str = ""
     call: str = ""
     command: str = ""
-    others: tuple[str, ...] = ()
+    others: tuple["Description", ...] = ()
 
     def __str__(self) -> str:
         """A page: a heading, then a line for each thing."""
@@ -62,10 +63,16 @@ class Description:
         for heading, said in (("notes", self.notes), ("warnings", self.warnings)):
             lines += [f"  {heading}:", *(f"    - {line}" for line in said)] if said else []
         lines += [f"  cannot be read: {self.error}"] if self.error else []
-        lines += [f"  may also be: {', '.join(self.others)} (pass kind=)"] if self.others else []
-        ways = [way for way in (self.command, self.call) if way]
-        lines += ["  analyse it:", *(f"    {way}" for way in ways)] if ways else []
+        lines += ["  analyse it:", *(f"    {way}" for way in self.ways)] if self.ways else []
+        for other in self.others:
+            said = f", though not as it is: {other.error}" if other.error else ":"
+            lines += [f"  may also be {other.kind} (kind={other.kind!r}){said}", *(f"    {way}" for way in other.ways)]
         return "\n".join(lines)
+
+    @property
+    def ways(self) -> list[str]:
+        """The command and the call that analyse it."""
+        return [way for way in (self.command, self.call) if way]
 
 
 @cache
@@ -121,10 +128,11 @@ def describe(source: Any, kind: str | None = None, **options: Any) -> Descriptio
         shown = f"; its columns are {', '.join(names[:12])}" if names else ""
         reason = trouble or f"its kind cannot be told{shown}; pass kind= one of {', '.join(kinds())}"
         return Description(_name(source), "", error=reason)
-    tried = [_described(source, k, options) for score, k in ranked if score >= max(_LEAST, ranked[0][0] - _CLOSE)]
-    best = next((said for said in tried if not said.error), tried[0])
-    others = tuple(said.kind for said in tried if said.kind != best.kind and not said.error)
-    return _with_table(replace(best, others=others), table)
+    near = [(score, k) for score, k in ranked if score >= max(_LEAST, ranked[0][0] - _CLOSE)]
+    tried = [(score, _described(source, k, options)) for score, k in near]
+    likely, best = next(((score, said) for score, said in tried if not said.error), tried[0])
+    others = [said for score, said in tried if said is not best and (not said.error or score > likely - _EVEN)]
+    return _with_table(replace(best, others=tuple(others)), table)
 
 
 def template(kind: str, folder: str | os.PathLike[str]) -> Path:
@@ -168,12 +176,12 @@ def _described(source: Any, kind: Kind, options: Mapping[str, Any]) -> Descripti
         except ElectionDataError as error:
             return Description(_name(source), kind.name, error=str(error))
     said = tuple(dict.fromkeys(str(warning.message) for warning in caught))
-    return Description(_name(source), kind.name, kind.facts(data), notes_of(data), said, "", call, command)
+    return Description(_name(source), kind.name, kind.facts(data), tuple(notes_of(data)), said, "", call, command)
 
 
 def _saved(source: Any, path: Path | None) -> Description:
     try:
-        data = checked(source) if path is None else load(path)
+        data = checked(source) if path is None else load_file(path)
     except ElectionDataError as error:
         return Description(_name(source), "", error=str(error))
     kind = next((k for k in kinds().values() if k.conventions == data.attrs.get("conventions")), None)
@@ -183,20 +191,12 @@ def _saved(source: Any, path: Path | None) -> Description:
             _name(source),
             f"{told} (a saved result)",
             {str(dim): n for dim, n in data.sizes.items()},
-            notes_of(data),
+            tuple(notes_of(data)),
             call=f"electjax.load({str(path)!r})",
         )
     call = _filled(kind.call, source, {}, python=True)
     command = _filled(kind.command, source, {}, python=False)
-    return Description(_name(source), kind.name, kind.facts(data), notes_of(data), call=call, command=command)
-
-
-def notes_of(data: xr.Dataset) -> tuple[str, ...]:
-    """How a Dataset was read, a sentence each."""
-    notes = data.attrs.get("notes", "")
-    if isinstance(notes, str):
-        notes = json.loads(notes) if notes.startswith("[") else notes.split("; ") if notes else []
-    return tuple(str(note) for note in notes)
+    return Description(_name(source), kind.name, kind.facts(data), tuple(notes_of(data)), call=call, command=command)
 
 
 def _table(source: Any, options: Mapping[str, Any]) -> tuple[Table | None, str]:

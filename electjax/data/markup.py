@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import cast
 from xml.etree.ElementTree import Element, ParseError, XMLPullParser, fromstring
+from xml.parsers.expat import ExpatError, ParserCreate
 
-from electjax.data.errors import data_error
+from electjax.data.errors import ElectionDataError, data_error
 
 _BLOCK = 1 << 16
-_TYPES = [b"<!DOCTYPE", *("<!DOCTYPE".encode(codec) for codec in ("utf-16-le", "utf-16-be"))]
 
 
 def whole(data: bytes, where: str, root: str) -> Element:
@@ -51,9 +51,24 @@ def elements(data: bytes, where: str, names: Sequence[str], root: str) -> Iterat
 
 
 def _plain(data: bytes, where: str) -> None:
-    """Refuse a document type, which alone can declare entities; it stands before the root."""
-    if any(mark in data[:_BLOCK] for mark in _TYPES):
+    """Refuse a document type, which alone can declare entities: expat reads up to the root, before which it stands."""
+    expat = ParserCreate()
+    at_root: list[str] = []
+
+    def refuse(*_: object) -> None:
         raise data_error("it declares a document type", where=where, expected="plain XML", mend="take it out")
+
+    expat.StartDoctypeDeclHandler = refuse
+    expat.StartElementHandler = lambda name, _: at_root.append(name)
+    try:
+        for start in range(0, len(data), _BLOCK):
+            expat.Parse(data[start : start + _BLOCK])
+            if at_root:
+                return
+    except (ExpatError, LookupError, ValueError) as error:
+        if isinstance(error, ElectionDataError):
+            raise
+        return  # the parser says what is wrong
 
 
 def _named(element: Element, where: str, root: str = "") -> Element:

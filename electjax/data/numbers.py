@@ -1,7 +1,7 @@
 """Numbers as people write them: `1,346`, `1.346`, `1 346`, `1'346`, `3.00E+03`, `12%`; suppressed cells by name.
 
 A column has one way of writing. It is the one in which all its cells are numbers; where there is none, or where two
-would give different numbers, the column is refused rather than guessed.
+would give different numbers, or where some cells but 0 are percentages, it is refused rather than guessed.
 """
 
 import re
@@ -90,7 +90,16 @@ def parse_numbers(
         elif suppressed != "missing":
             values[k] = float(suppressed)
     ways = _ways([text for _, text in spelt], whole, thousands)
+    marked = [text.endswith("%") for _, text in spelt]
+    odd = sum(marked) * 2 <= len(marked) if any(marked) and not all(marked) else None
     for k, text in spelt:
+        if whole and text.endswith("%"):
+            faults[k] = Fault(f"{text!r} is a percentage, not a whole number", "give counts")
+            continue
+        if text.endswith("%") is odd and text.strip("0.,% "):  # 0 is the same with and without
+            said = f"{text!r} has {'a percent sign' if odd else 'no percent sign'}, unlike the other numbers"
+            faults[k] = Fault(said, "write all with it, or none")
+            continue
         if len(ways) > 1 and _AS_ONE.fullmatch(text):
             said = f"{text!r} may be thousands or a decimal"
             faults[k] = Fault(said, f"pass thousands={ways[0]!r} or thousands='none'")

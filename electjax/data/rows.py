@@ -1,13 +1,14 @@
 """What rows of elections mean, the same in every wing: which belong, totals, repeats, several elections in one file."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from electjax.data.errors import data_warning
-from electjax.data.numbers import looks_numeric, number, parse_numbers
+from electjax.data.numbers import number, parse_numbers
 from electjax.data.reading import Handling
 from electjax.data.table import Column, Table, fold, near
 
@@ -52,12 +53,15 @@ def select(table: Table, where: Mapping[str, Any]) -> Table:
     return table
 
 
-def select_some(table: Table, where: Mapping[str, Any]) -> Table:
-    """The same for a part of a table, in which there may be none; without a note."""
-    kept = np.ones(len(table), bool)
+def select_some(table: Table, where: Mapping[str, Any], left: Counter[str]) -> Table:
+    """The same for a part of a table, in which there may be none; how many rows are left out is counted by column."""
     for name, value in where.items():
-        kept &= _among(table.columns[table.asked(name, "where")], value)
-    return table if kept.all() else table.take(kept)
+        column = table.columns[table.asked(name, "where")]
+        kept = _among(column, value)
+        if not kept.all():
+            left[column.name] += len(kept) - int(kept.sum())
+            table = table.take(kept)
+    return table
 
 
 def _listed(value: Any) -> list[str]:
@@ -77,65 +81,6 @@ def wanted(value: Any) -> Callable[[str], bool]:
     return lambda text: text.casefold() in folded or number(text) in numbers
 
 
-def without_footnotes(table: Table, *, blank_rows: bool = False) -> Table:
-    """The table without comments, rows that repeat the header, blank rows, and the notes that stand below it.
-
-    A note is a row with text in its first cell alone where rows usually have more; between rows it leaves a warning.
-
-    Args:
-        table: all rows of a file.
-        blank_rows: whether rows stay that have no cell or the first one alone, as ballots on which nothing is marked;
-            of these only what is several words, as no other row begins, is a note.
-    """
-    if len(table.columns) < 2 or not len(table):
-        return table
-    filled = np.zeros(len(table), np.int64)
-    for column in table.columns:
-        filled += ~column.blank
-    first = table.columns[0]
-    single = set(first.codes[filled == 1].tolist())
-    numeric = np.array([k in single and looks_numeric(text) for k, text in enumerate(first.texts)], bool)[first.codes]
-    comment = np.array([text.startswith("#") for text in first.texts], dtype=bool)[first.codes] & (filled == 1)
-    alone = (filled == 1) & ~first.blank & ~numeric & ~comment
-    alone &= bool(filled.max() > 1)
-    if not blank_rows:  # one short word may be a district whose votes are missing
-        alone &= np.array([" " in text or text.endswith(":") for text in first.texts], dtype=bool)[first.codes]
-    else:  # the first cell alone may be the voter, or the only vote: notes are words, as no row else has
-        words = np.array([" " in text for text in first.texts], dtype=bool)[first.codes]
-        alone &= words & ~words[~alone].any()
-    below = np.flip(np.logical_and.accumulate(np.flip(alone | comment | (filled == 0))))
-    notes = [
-        f"row {table.lines[at]} below the table left out: {first.at(int(at))[:60]!r}"
-        for at in np.flatnonzero(below & alone)
-    ]
-    again = _repeats_header(table)
-    notes += [f"row {table.lines[at]} repeats the header and is left out" for at in np.flatnonzero(again)[:3]]
-    if comment.any():
-        notes.append(f"{int(comment.sum())} comments left out, the first in row {table.lines[comment.argmax()]}")
-    lone = alone & ~below
-    empty = (filled == 0) & (not blank_rows)
-    inside = empty & ~np.flip(np.logical_and.accumulate(np.flip(empty | below)))
-    if inside.any():
-        notes.append(f"{int(inside.sum())} blank rows left out, the first is row {table.lines[inside.argmax()]}")
-    drop = (below & (filled > 0)) | empty | comment | again
-    if lone.any() and len(table.columns) > 2:
-        row = int(lone.argmax())
-        data_warning(
-            f"{int(lone.sum())} rows with one cell left out, the first says {first.at(row)[:60]!r}",
-            where=table.file,
-            row=int(table.lines[row]),
-        )
-        drop |= lone
-    return table.take(~drop, *notes) if drop.any() else table
-
-
-def _repeats_header(table: Table) -> np.ndarray:
-    same = np.ones(len(table), bool)
-    for column in table.columns:
-        same &= np.array([text == column.name for text in column.texts], dtype=bool)[column.codes]
-    return same
-
-
 def one_election(table: Table, choices: Sequence[str] = ELECTIONS, *, keyword: Mapping[str, str] | None = None) -> None:
     """Refuse a table that holds several elections.
 
@@ -146,7 +91,7 @@ def one_election(table: Table, choices: Sequence[str] = ELECTIONS, *, keyword: M
     """
     for name in choices:
         position = table.find(name)
-        if position is None or len(found := table.columns[position].present()) < 2:
+        if position is None or len(found := table.every_text(position)) < 2:
             continue
         spelt = table.names[position]
         shown = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
@@ -234,15 +179,14 @@ def without_repeats(table: Table, handling: Handling) -> Table:
     if not again.any():
         return table
     row = int(again.argmax())
-    before = int(table.lines[first[key[row]]])
-    problem = f"the row repeats row {before} word for word"
+    problem = f"the row repeats {table.row_name(int(first[key[row]]), row)} word for word"
     if handling == "refuse":
         mend = "remove it, or pass repeated='drop' or repeated='keep'"
         raise table.fault(problem, row, expected="rows that differ", mend=mend)
     more = f"; {int(again.sum())} such rows" if again.sum() > 1 else ""
     data_warning(
         f"{problem} and is counted once{more}; pass repeated='keep' to count both",
-        where=table.file,
+        where=table.file_of(row),
         row=int(table.lines[row]),
     )
     return table.take(

@@ -5,26 +5,25 @@ that needs no second pass over the sheet and holds no more than its cells).
 """
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as arrow
 
+from electjax.data.encoded import cell_text, codes_and_texts, encoded, one_dictionary
 from electjax.data.errors import data_error, suggest
+from electjax.data.footnotes import without_footnotes
 from electjax.data.labels import unique_names
 from electjax.data.options import made
 from electjax.data.reading import TableOptions
-from electjax.data.rows import select, select_some, wanted, without_footnotes
-from electjax.data.table import Column, Style, Table, joined, make_table
-from electjax.data.text import Irregular, Layout, header_of, irregular, layout_of, regular, spaced
+from electjax.data.rows import select, wanted
+from electjax.data.table import Style, Table, make_table
+from electjax.data.text import Layout, header_of, layout_of, pieces, spaced
 
 WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 PARQUET = b"PAR1"
-MANY_TEXTS = 100_000
 
 
 def read_table(
@@ -110,157 +109,14 @@ def is_parquet(path: Path) -> bool:
         return file.read(4) == PARQUET
 
 
-def stream_tables(
-    source: str | os.PathLike[str],
-    size: int,
-    options: TableOptions | None = None,
-    *,
-    blank_rows: bool = False,
-    said: Collection[str] = (),
-    layout: Layout | None = None,
-) -> Iterator[Table]:
-    """The rows of a text file in tables of `size`, each of which knows every text of the rows that are read.
-
-    That takes a first pass. Columns with very many texts (labels of voters, say) know those of their part only.
-    Arguments and errors are those of `read_table`.
-    """
-    options = made(TableOptions, {}, where="the table") if options is None else options
-    layout = layout or layout_of(Path(source), options.encoding, options.header)
-
-    def parts() -> Iterator[Table]:
-        return table_parts(source, options, blank_rows=blank_rows, said=said, layout=layout)
-
-    known: list[dict[str, int] | None] = [{} for _ in layout.names]
-    rows = 0
-    for part in parts():
-        rows += len(part)
-        for p, column in enumerate(part.compact().columns):
-            order = known[p]
-            if order is not None:
-                for text in column.texts:
-                    order.setdefault(text, len(order))
-                known[p] = order if len(order) <= MANY_TEXTS else None
-    kept = [p for p, order in enumerate(known) if layout.names[p] or order is None or any(order)]
-    every = [None if order is None else tuple(order) for order in known]
-
-    def shared(table: Table) -> Table:
-        columns = []
-        for p in kept:
-            column, order, texts = table.columns[p], known[p], every[p]
-            if order is not None and texts is not None:
-                codes = np.array([order.get(text, 0) for text in column.texts], np.int32)
-                column = Column(column.name, codes[column.codes], texts)
-            columns.append(column)
-        return replace(table, columns=tuple(columns), of=rows)
-
-    own = [k for k, p in enumerate(kept) if every[p] is None]
-    yield from _resized(map(shared, parts()), size, own)
-
-
-def table_parts(
-    source: str | os.PathLike[str],
-    options: TableOptions,
-    *,
-    blank_rows: bool = False,
-    said: Collection[str] = (),
-    layout: Layout | None = None,
-) -> Iterator[Table]:
-    """The rows of a text file in tables as they are met, each with texts of its own; a part may have no rows."""
-    path = Path(source)
-    layout = layout or layout_of(path, options.encoding, options.header)
-    names = [name or f"column {p}" for p, name in enumerate(layout.names, start=1)]
-    style = Style(options.thousands, options.suppressed, said)
-    rows, whole = 0, None
-    for lines, columns in _parts(path, layout):
-        coded = [codes_and_texts(column) for column in columns]
-        table = make_table(path.name, lines, names, coded, header=layout.header, style=style)
-        table = without_footnotes(table, blank_rows=blank_rows)
-        whole = replace(table, notes=layout.notes).renamed(options.columns)
-        part = select_some(whole, options.where)
-        rows += len(part)
-        yield part
-    if rows:
-        return
-    if whole is not None and len(whole):
-        select(whole, options.where)  # says what there is instead
-    mend = "check the file, or pass header= if the names are elsewhere"
-    raise data_error("no rows after the header", where=path.name, expected="rows", mend=mend)
-
-
-def _resized(parts: Iterable[Table], size: int, own: Sequence[int]) -> Iterator[Table]:
-    """Tables of exactly `size` rows, the last may be smaller; columns at `own` forget the texts of other tables."""
-    held: list[Table] = []
-    count = 0
-    for part in parts:
-        held.append(part)
-        count += len(part)
-        if count < size:
-            continue
-        whole = joined(held)
-        for start in range(0, count - size + 1, size):
-            yield _forgotten(whole.take(np.arange(start, start + size)), own)
-        left = count % size
-        held, count = [_forgotten(whole.take(np.arange(count - left, count)), own)], left
-    if count:
-        yield joined(held)
-
-
-def _forgotten(table: Table, own: Sequence[int]) -> Table:
-    if not own:
-        return table
-    compact = replace(table, columns=tuple(table.columns[p] for p in own)).compact().columns
-    columns = list(table.columns)
-    for p, column in zip(own, compact, strict=True):
-        columns[p] = column
-    return replace(table, columns=tuple(columns))
-
-
-def one_dictionary(parts: Sequence[pa.DictionaryArray]) -> pa.DictionaryArray:
-    """Parts of a column as one, with one dictionary."""
-    if not parts:
-        return pa.array([], pa.string()).dictionary_encode()
-    return pa.chunked_array(parts).unify_dictionaries().combine_chunks()
-
-
-def _parts(path: Path, layout: Layout) -> Iterator[tuple[np.ndarray, list[Any]]]:
-    """The columns of a text file in parts, with the line of each record."""
-    line = layout.first
-    given = 0
-    try:
-        for columns in regular(path, layout):
-            count = len(columns[0])
-            yield np.arange(line, line + count), columns
-            line, given = line + count, given + count
-    except Irregular:
-        skipped = given
-        for lines, columns in irregular(path, layout):
-            if skipped >= len(lines):
-                skipped -= len(lines)
-                continue
-            yield lines[skipped:], [column.slice(skipped) for column in columns]
-            skipped = 0
-
-
 def _text(path: Path, layout: Layout, style: Style) -> Table:
-    try:
-        line, lines, parts = layout.first, [], []
-        for columns in regular(path, layout):
-            lines.append(np.arange(line, line + len(columns[0])))
-            line += len(columns[0])
-            parts.append(columns)
-    except Irregular:
-        lines, parts = [], []
-        for more, columns in irregular(path, layout):
-            lines.append(more)
-            parts.append(columns)
+    lines, parts = [np.zeros(0, np.int64)], []
+    for more, columns in pieces(path, layout):
+        lines.append(more)
+        parts.append(columns)
     coded = [codes_and_texts(one_dictionary([part[p] for part in parts])) for p in range(len(layout.names))]
-    every = np.concatenate(lines) if lines else np.zeros(0, np.int64)
+    every = np.concatenate(lines)
     return make_table(path.name, every, layout.names, coded, notes=layout.notes, header=layout.header, style=style)
-
-
-def codes_and_texts(column: pa.DictionaryArray) -> tuple[np.ndarray, Sequence[str]]:
-    """A column as the numbers of its texts, and the texts."""
-    return column.indices.to_numpy(zero_copy_only=False), column.dictionary.to_pylist()
 
 
 def _workbook(path: Path, options: TableOptions, style: Style) -> Table:
@@ -274,14 +130,14 @@ def _workbook(path: Path, options: TableOptions, style: Style) -> Table:
             mend = suggest(options.sheet, list(sheets))
             raise data_error(f"no sheet {options.sheet!r}", where=path.name, expected="one of the sheets", mend=mend)
         sheets = {options.sheet: sheets[options.sheet]}
-    filled = {name: cells for name, cells in sheets.items() if any(any(map(_said, row)) for row in cells)}
+    filled = {name: cells for name, cells in sheets.items() if any(any(map(cell_text, row)) for row in cells)}
     if len(filled) != 1:
         found = ", ".join(filled) or "none"
         raise data_error(
             f"{len(filled)} sheets with cells ({found})", where=path.name, expected="one table", mend="pass sheet="
         )
     ((name, cells),) = filled.items()
-    rows = [(line, [_said(cell) for cell in row]) for line, row in enumerate(cells, start=1)]
+    rows = [(line, [cell_text(cell) for cell in row]) for line, row in enumerate(cells, start=1)]
     rows = [(line, row) for line, row in rows if any(row)]
     header, columns, notes = header_of(rows, options.header, path.name)
     body = [(line, row[: len(columns)]) for line, row in rows if line > header]
@@ -297,15 +153,6 @@ def _workbook(path: Path, options: TableOptions, style: Style) -> Table:
     lines = np.array([line for line, _ in body], dtype=np.int64)
     coded = [codes_and_texts(column) for column in texts]
     return make_table(path.name, lines, columns, coded, notes=said, header=header, style=style)
-
-
-def _said(cell: Any) -> str:
-    """A cell as text; a whole number that is kept as a decimal one has no decimals."""
-    if cell is None:
-        return ""
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
-        return str(int(cell))
-    return spaced(str(cell))
 
 
 def _parquet(path: Path, options: TableOptions) -> pa.Table:
@@ -364,7 +211,7 @@ def _as_arrow(frame: Any) -> pa.Table:
     try:
         return frame.to_arrow()
     except pa.ArrowException:
-        texts = {name: [_said(cell) for cell in frame[name].to_list()] for name in frame.columns}
+        texts = {name: [cell_text(cell) for cell in frame[name].to_list()] for name in frame.columns}
         return pa.table({name: pa.array(cells, pa.string()) for name, cells in texts.items()})
 
 
@@ -378,23 +225,8 @@ def _of_arrow(table: pa.Table, file: str, first: int, style: Style) -> Table:
     columns = []
     for name, column in zip(names, table.columns, strict=True):
         try:
-            columns.append(_encoded(column))
+            columns.append(encoded(column))
         except (pa.ArrowException, OverflowError, ValueError) as error:
             problem, expected = f"cannot be read as text ({error})", "text, numbers or dates"
             raise data_error(problem, where=file, column=name, expected=expected, mend="correct the column") from None
     return make_table(file, lines, names, columns, header=None, style=style)
-
-
-def _encoded(column: pa.ChunkedArray) -> tuple[np.ndarray, Sequence[str]]:
-    """Codes and texts of an Arrow column of any type; null is missing."""
-    kind = column.type
-    if pa.types.is_float16(kind):
-        column = column.cast(pa.float32())
-    elif pa.types.is_null(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        column = column.cast(pa.string())
-    if not pa.types.is_dictionary(column.type):
-        column = arrow.dictionary_encode(column)
-    whole = one_dictionary(column.chunks)
-    texts = [_said(value) for value in whole.dictionary.to_pylist()]
-    codes = arrow.fill_null(whole.indices, len(texts)).to_numpy(zero_copy_only=False)
-    return codes.astype(np.int32), [*texts, ""]

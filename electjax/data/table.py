@@ -105,7 +105,8 @@ class Table:
         notes: how it was read: what was guessed, skipped and left out.
         header: the line of the column names; None of a frame.
         style: how its numbers are written.
-        of: how many rows there are where these are a part of them.
+        of: how many rows there are where these are a part of them, which then knows the texts of all.
+        files, of_file: where rows come from several files, their names, and the number of each row's.
     """
 
     file: str
@@ -115,6 +116,8 @@ class Table:
     header: int | None = 1
     style: Style = _PLAIN
     of: int = 0
+    files: tuple[str, ...] = ()
+    of_file: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -212,8 +215,8 @@ class Table:
     def _parsed(self, position: int, what: str, *, whole: bool, low: float, blank: bool) -> np.ndarray:
         column = self.columns[position]
         used = np.zeros(len(column.texts), bool)
-        used[column.codes] = True
-        texts = [text if use else "" for text, use in zip(column.texts, used, strict=True)]
+        used[column.codes] = True  # of a part the texts of all rows tell how numbers are written
+        texts = [text if use or self.of else "" for text, use in zip(column.texts, used, strict=True)]
         found = parse_numbers(texts, whole=whole, thousands=self.style.thousands, suppressed=self.style.suppressed)
         faults = list(found.faults)
         doubtful = (found.values < low) | np.isnan(found.values)
@@ -234,6 +237,11 @@ class Table:
             assert fault is not None
             raise self.fault(fault.problem, row, position, expected=what, mend=fault.mend)
         return found.values[column.codes]
+
+    def every_text(self, position: int) -> list[str]:
+        """The different texts of a column that are not missing, of a part of a table those of the whole."""
+        column = self.columns[position]
+        return [text for text in column.texts if text] if self.of else column.present()
 
     def is_numeric(self, position: int) -> bool:
         """Whether a column holds numbers only, and one at least."""
@@ -256,7 +264,9 @@ class Table:
     def take(self, rows: np.ndarray, *notes: str) -> "Table":
         """Some of the rows, as a mask or as numbers, with notes that say why."""
         columns = tuple(column._replace(codes=column.codes[rows]) for column in self.columns)
-        return replace(self, lines=self.lines[rows], columns=columns, notes=(*self.notes, *notes))
+        of_file = None if self.of_file is None else self.of_file[rows]
+        noted = (*self.notes, *notes)
+        return replace(self, lines=self.lines[rows], columns=columns, notes=noted, of_file=of_file)
 
     def compact(self) -> "Table":
         """The same rows; texts that none of them has are forgotten."""
@@ -286,7 +296,7 @@ class Table:
         repeats, firsts = order[1:][again], order[:-1][again]
         at = int(repeats.argmin())
         row = int(repeats[at])
-        problem = f"{said(row)} again, as in row {int(self.lines[firsts[at]])}"
+        problem = f"{said(row)} again, as in {self.row_name(int(firsts[at]), row)}"
         raise self.fault(problem, row, position, expected="one row for each", mend=mend)
 
     def refuse(self, bad: np.ndarray, position: int | None, problem: Said, expected: str, mend: Said) -> None:
@@ -296,18 +306,22 @@ class Table:
             told, remedy = (said if isinstance(said, str) else said(row) for said in (problem, mend))
             raise self.fault(told, row, position, expected=expected, mend=remedy)
 
+    def file_of(self, row: int | None) -> str:
+        """The file that a row (from 0) comes from."""
+        return self.file if row is None or self.of_file is None else self.files[self.of_file[row]]
+
+    def row_name(self, row: int, beside: int) -> str:
+        """What a row is called in a message on another: its line, and its file where that differs."""
+        other = self.file_of(row) != self.file_of(beside)
+        return f"row {int(self.lines[row])}" + (f" of {self.file_of(row)}" if other else "")
+
     def fault(
         self, problem: str, row: int | None = None, position: int | None = None, *, expected: str, mend: str
     ) -> ElectionDataError:
         """The error for a row (from 0) and a column of this table."""
         line = None if row is None else int(self.lines[row])
         column = None if position is None else self.columns[position].name
-        return data_error(problem, where=self.file, row=line, column=column, expected=expected, mend=mend)
-
-
-def one_text(notes: Iterable[str]) -> str:
-    """Notes as the attribute `notes` has them, sentences between semicolons."""
-    return "; ".join(dict.fromkeys(note.replace("; ", ", ") for note in notes if note))
+        return data_error(problem, where=self.file_of(row), row=line, column=column, expected=expected, mend=mend)
 
 
 def near(name: str, known: Sequence[str] | Iterable[str]) -> str:
@@ -339,10 +353,14 @@ def make_table(
 
 
 def joined(tables: Sequence[Table]) -> Table:
-    """Tables of the same columns, one below the other; notes are those of the first."""
+    """Tables of the same columns, one below the other, with the notes of all; rows know their files."""
     first = tables[0]
     if len(tables) == 1:
         return first
+    notes = tuple(dict.fromkeys(note for table in tables for note in table.notes))
+    files = tuple(dict.fromkeys(table.file for table in tables))
+    own = [np.full(len(table), files.index(table.file)) for table in tables]
+    several = {"files": files, "of_file": np.concatenate(own)} if len(files) > 1 else {}
     columns = []
     for parts in zip(*(table.columns for table in tables), strict=True):
         if all(part.texts is parts[0].texts for part in parts):
@@ -354,4 +372,5 @@ def joined(tables: Sequence[Table]) -> Table:
             for part in parts
         ]
         columns.append(Column(parts[0].name, np.concatenate(codes), tuple(order)))
-    return replace(first, lines=np.concatenate([table.lines for table in tables]), columns=tuple(columns))
+    lines = np.concatenate([table.lines for table in tables])
+    return replace(first, lines=lines, columns=tuple(columns), notes=notes, **several)

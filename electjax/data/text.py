@@ -6,13 +6,12 @@ of every record: it reads what is merely untidy and names what is wrong.
 """
 
 import csv
-import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +25,8 @@ DELIMITERS = "\t|;,"
 SAMPLE = 200  # records from which delimiter and header are told
 LONGEST = 1 << 24  # characters of a line
 MOST_COLUMNS = 100_000
-CHUNK = 20_000
+BLOCK = 1 << 22  # characters that Arrow splits at once
+CHUNK = 20_000  # records that the csv module splits at once
 _SEPARATOR = re.compile(r'"?sep=([!-~\t])"?', re.IGNORECASE)
 _LIKELY = 0.5  # of the fullest row: cells that a row of names has at least
 _SAID = {
@@ -105,7 +105,10 @@ def layout_of(path: Path, encoding: str | None, header: int | Sequence[int] | No
     if len(names) > MOST_COLUMNS:
         problem, mend = f"{len(names)} columns", "check the delimiter, or make rows of the columns"
         raise data_error(problem, where=path.name, row=at, expected=f"at most {MOST_COLUMNS}", mend=mend)
-    after = next((line for line, _ in rows if line > at), at + 1)
+    after = next((line for line, _ in rows if line > at), None)
+    if after is None:  # no records; the names may go over several lines
+        with open_text(path, codec) as text:
+            after = 1 + sum(1 for _ in text) if len(rows) < SAMPLE else at + 1
     return Layout(codec, delimiter, at, names, after, (*notes, *said))
 
 
@@ -256,89 +259,67 @@ def records(path: Path, layout: Layout) -> Iterator[Record]:
                 yield line, cells[:width]
 
 
-class _Counted(io.RawIOBase):
-    """The bytes of a text in UTF-8 from a line on, for Arrow; it counts the lines it gives."""
+def _regular(path: Path, layout: Layout) -> Iterator[list[pa.DictionaryArray]]:
+    """The columns of a regular file in parts of about `BLOCK` characters.
 
-    def __init__(self, text: IO[str]) -> None:
-        self.text, self.count, self.last = text, 0, b"\n"
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        block = self.text.read(size if size > 0 else 1 << 20)
-        plain = block.replace("\r\n", "\n")
-        if "\0" in block or "\r" in plain.rstrip("\r") or "\n\n" in plain:
-            raise Irregular
-        found = block.encode()
-        self.count += found.count(b"\n")
-        self.last = found[-1:] or self.last
-        return found
-
-
-def regular(path: Path, layout: Layout, size: int = 1 << 22) -> Iterator[list[pa.DictionaryArray]]:
-    """The columns of a regular file in parts of about `size` bytes.
+    Each part is read by itself, so that Arrow has no thread that waits for the next one when a program ends.
 
     Raises:
-        Irregular: the file is not a record a line, all as long as the header; some parts may have been given before.
+        Irregular: the part is not a record a line, all as long as the header; parts may have been given before.
     """
+    width, kind = len(layout.names), pa.dictionary(pa.int32(), pa.string())
     with open_text(path, layout.encoding) as text:
         for _ in range(layout.first - 1):
             text.readline()
-        source = _Counted(text)
-        place = text.readline()
-        if not place:
-            return
-        width = len(next(csv.reader([place], delimiter=layout.delimiter)))
-        if width < len(layout.names):
-            raise Irregular
-        names = [str(p) for p in range(width)]
-        kind = pa.dictionary(pa.int32(), pa.string())
-        rows = 0
-        try:
-            reader = arrow_csv.open_csv(
-                pa.PythonFile(_Chained(place.encode(), source), mode="r"),
-                read_options=arrow_csv.ReadOptions(column_names=names, block_size=size),
-                parse_options=arrow_csv.ParseOptions(delimiter=layout.delimiter, ignore_empty_lines=False),
-                convert_options=arrow_csv.ConvertOptions(
-                    column_types=dict.fromkeys(names, kind), strings_can_be_null=False
-                ),
-            )
-            for batch in reader:
-                rows += len(batch)
-                columns = batch.columns
-                if any(_is_filled(column) for column in columns[len(layout.names) :]):
-                    raise Irregular
-                yield columns[: len(layout.names)]
-        except pa.ArrowInvalid:
-            raise Irregular from None
-        if rows != source.count + (source.last != b"\n") + 1:
-            raise Irregular
-
-
-class _Chained(io.RawIOBase):
-    """Some bytes, then a stream."""
-
-    def __init__(self, start: bytes, stream: _Counted) -> None:
-        self.start, self.stream = start, stream
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        if self.start:
-            found, self.start = self.start, b""
-            return found
-        return self.stream.read(size)
+        names: list[str] = []
+        while block := text.read(BLOCK):
+            block += text.readline()
+            plain = block.replace("\r\n", "\n")
+            blank = plain.startswith("\n") or "\n\n" in plain
+            if blank or "\0" in plain or "\r" in plain or plain.count('"') % 2:
+                raise Irregular
+            if not names:
+                first = next(csv.reader([plain.partition("\n")[0]], delimiter=layout.delimiter))
+                names = [str(p) for p in range(len(first))]
+            if len(names) < width:
+                raise Irregular
+            found = plain.encode()
+            try:
+                table = arrow_csv.read_csv(
+                    pa.BufferReader(found),
+                    read_options=arrow_csv.ReadOptions(column_names=names, block_size=len(found) + 1),
+                    parse_options=arrow_csv.ParseOptions(delimiter=layout.delimiter, ignore_empty_lines=False),
+                    convert_options=arrow_csv.ConvertOptions(
+                        column_types=dict.fromkeys(names, kind), strings_can_be_null=False
+                    ),
+                )
+            except pa.ArrowInvalid:
+                raise Irregular from None
+            columns = [column.combine_chunks() for column in table.columns]
+            if len(table) != plain.count("\n") + (not plain.endswith("\n")) or any(map(_is_filled, columns[width:])):
+                raise Irregular
+            yield columns[:width]
 
 
 def _is_filled(column: pa.DictionaryArray) -> bool:
     return any(text.strip() for text in column.dictionary.to_pylist() if text)
 
 
-def irregular(path: Path, layout: Layout) -> Iterator[tuple[np.ndarray, list[Any]]]:
-    """The same columns by the csv module, with the line of each record."""
-    rows = records(path, layout)
+def pieces(path: Path, layout: Layout) -> Iterator[tuple[np.ndarray, list[pa.DictionaryArray]]]:
+    """The columns of a text file in parts, with the line of each record.
+
+    Arrow splits what is regular; from the first part on that is not, the csv module goes on.
+    """
+    given = 0
+    try:
+        for columns in _regular(path, layout):
+            count = len(columns[0])
+            yield np.arange(layout.first + given, layout.first + given + count), columns
+            given += count
+        return
+    except Irregular:
+        pass
+    rows = islice(records(path, layout), given, None)
     while part := list(islice(rows, CHUNK)):
         cells = list(zip(*(row for _, row in part), strict=True))
         yield np.array([line for line, _ in part]), [pa.array(column).dictionary_encode() for column in cells]

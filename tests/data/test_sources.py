@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from electjax.data.errors import ElectionDataError, ElectionDataWarning
 from electjax.data.options import made
+from electjax.data.parts import stream_tables
 from electjax.data.reading import TableOptions
-from electjax.data.sources import read_table, stream_tables
+from electjax.data.sources import read_table
 from electjax.data.text import MOST_COLUMNS
 
 PLAIN = "district,party,votes\nD1,A,10\nD1,B,5\n"

@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from hypothesis import given, settings
@@ -390,6 +391,17 @@ def test_saved_ballots(tmp_path):
         electjax.voter_types.save(ballots.assign(menu=ballots["menu"] * 0), tmp_path / "b.nc")
     assert electjax.voter_types.read(tmp_path / "b.nc").equals(ballots)
     assert "weight='w'" in fault(tmp_path / "b.nc", weight="w")
+
+
+@pytest.mark.parametrize("chunk", [2, 5, 100])
+def test_a_voter_of_two_parts_of_a_stream_is_refused_as_in_read(tmp_path, chunk):
+    rows = "".join(f"v{k},{k % 2},2\n" for k in range(11))
+    path = write(tmp_path, f"voter,y_x,y_z\n{rows}v4,1,2\n")
+    for ask in (electjax.voter_types.read, lambda path: list(electjax.voter_types.stream(path, chunk=chunk))):
+        with pytest.raises(ElectionDataError, match=r"row 13, column 'voter': voter 'v4' again, as in row 6; "):
+            ask(path)
+    with pytest.raises(ElectionDataError, match=r"row 11, column 'voter': voter 'v4' again, as in row 4; "):
+        list(electjax.voter_types.stream(pd.read_csv(path), chunk=chunk))
 
 
 @pytest.mark.parametrize("text", [CODED, CVR, "A,B\n10,x\n9,y\n,x\n8,z\n"])

@@ -134,7 +134,7 @@ def test_a_reader_is_found_reads_and_streams(name, tmp_path):
     assert read.attrs["reader"] == name
     xr.testing.assert_identical(read, voter_types.validate(read))
     if READERS[name].stream is None:
-        with pytest.raises(ElectionDataError, match="save it once"):
+        with pytest.raises(ElectionDataError, match=r"use voter_types.read; to stream from then on"):
             voter_types.stream(path)
         return
     parts = list(voter_types.stream(path, chunk=4))

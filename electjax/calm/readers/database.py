@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from electjax.calm.options import ReadOptions
+from electjax.data.encoded import codes_and_texts, one_dictionary
 from electjax.data.errors import ElectionDataError, data_error, suggest
 from electjax.data.rows import is_total, without_repeats
-from electjax.data.sources import codes_and_texts, one_dictionary, read_table
+from electjax.data.sources import read_table
 from electjax.data.table import Style, Table, joined, make_table
 
 STATES = {"up": "Uttar Pradesh", "guj": "Gujarat"}

@@ -16,8 +16,9 @@ from electjax.calm.readers.cells import read_cells, read_margins
 from electjax.data.axes import FILES, Axis, axes_of
 from electjax.data.errors import data_error, suggest
 from electjax.data.labels import party_label, strings
+from electjax.data.notes import with_notes
 from electjax.data.sources import names_of, read_table
-from electjax.data.table import Table, fold, near, one_text
+from electjax.data.table import Table, fold, near
 
 TABLES = {
     "booths": "booth, constituency, electors, polled",
@@ -108,7 +109,7 @@ def read(source: Any, options: ReadOptions) -> xr.Dataset:
     tables.keep(table)
     booths = _dataset(roll, axes, sizes, codes, candidates, counted)
     booths.attrs |= {"name": name, "source": Path(tables.place).name}
-    return booths.assign_attrs(notes=one_text(tables.notes)) if tables.notes else booths
+    return with_notes(booths, tables.notes)
 
 
 def _given(source: Mapping[str, Any], options: ReadOptions) -> Tables:

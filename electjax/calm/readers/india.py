@@ -7,6 +7,7 @@ candidates, and `upid` joins the booths of several years.
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,8 +21,9 @@ from electjax.calm.readers.database import Database, Keys, ids_of, is_sqlite, li
 from electjax.data.axes import Axis, axes_of
 from electjax.data.errors import data_error, data_warning, suggest
 from electjax.data.labels import NOTA, OTHERS, party_label
+from electjax.data.notes import with_notes
 from electjax.data.rows import numbered, select
-from electjax.data.table import Table, fold, one_text
+from electjax.data.table import Table, fold
 
 RELIGIONS = ("hindu", "muslim", "christian", "sikh", "jain", "buddhist", "parsi")
 # The small religions are told too often from names: they are one category unless the axes say otherwise.
@@ -135,7 +137,7 @@ def read(source: Any, options: ReadOptions) -> xr.Dataset:
         name=f"{state}{year}",
         source=Path(source).name,
     )
-    return booths.assign_attrs(notes=one_text([*results.notes, *rolls.notes, *notes]))
+    return with_notes(booths, [*results.notes, *rolls.notes, *notes])
 
 
 def _axis(options: ReadOptions) -> Axis:
@@ -276,7 +278,7 @@ def _constituencies(base: Database, state: str, year: int, place: np.ndarray) ->
     area, first = numbered(place)
     position = people.need(key)
     others = tuple(column for p, column in enumerate(people.columns) if p != position)
-    people = Table(people.file, people.lines, (people.columns[position], *others), people.notes, people.header)
+    people = replace(people, columns=(people.columns[position], *others))
     return area, place[first].tolist(), people
 
 

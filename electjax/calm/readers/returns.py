@@ -11,7 +11,7 @@ from electjax.data.categories import categories_of
 from electjax.data.errors import data_error
 from electjax.data.labels import NOTA, OTHERS, party_label
 from electjax.data.numbers import looks_numeric
-from electjax.data.rows import one_election, without_repeats, without_totals
+from electjax.data.rows import numbered, one_election, row_keys, without_repeats, without_totals
 from electjax.data.table import Column, Table, near
 from electjax.data.vocabulary import find_word, ignored
 
@@ -49,11 +49,16 @@ class Roll(NamedTuple):
 
     def of_these(self, table: Table) -> Table:
         """The rows of another table that are of these booths or constituencies, where `where` chose them."""
-        kept = np.ones(len(table), bool)
-        for name, known in (("booth", set(self.names)), ("constituency", set(self.constituencies))):
-            if self.chosen and (position := table.find(name)) is not None:
-                column = table.columns[position]
-                kept &= np.array([text in known for text in column.texts], dtype=bool)[column.codes]
+        of = {"constituency": [self.constituencies[a] for a in self.constituency], "booth": self.names}
+        places = {name: p for name in of if (p := table.find(name)) is not None}
+        if not self.chosen or not places:
+            return table
+        known = set(
+            zip(*(of[name] for name in places), strict=True)
+        )  # booths of two constituencies may be called alike
+        key, first = numbered(row_keys(table, list(places.values())))
+        cells = [[table.columns[p].at(int(row)) for row in first] for p in places.values()]
+        kept = np.array([said in known for said in zip(*cells, strict=True)], bool)[key]
         return table if kept.all() else table.take(kept, f"{int((~kept).sum())} rows of booths not chosen left out")
 
     def rows_in(self, table: Table) -> np.ndarray:

@@ -9,8 +9,9 @@ import xarray as xr
 
 from electjax.data.errors import data_warning
 from electjax.data.labels import INDEPENDENT, NOTA, OTHERS
+from electjax.data.notes import notes_text
 from electjax.data.rows import sums_above
-from electjax.data.table import Table, one_text
+from electjax.data.table import Table
 from electjax.data.vocabulary import find_word
 from electjax.districts.builders import dataset
 from electjax.districts.options import Policy, ReadOptions
@@ -87,7 +88,7 @@ def build_election(
     by_party = (of_winner >= 0) & stood[np.arange(len(left)), of_winner]
     own = np.where(by_party, votes[np.arange(len(left)), of_winner], declared.votes[left])
     _look_like_percentages(polled, options, table)
-    text = one_text((*table.notes, *notes, *_said_of_spoilt(lines, options)))
+    text = notes_text((*table.notes, *notes, *_said_of_spoilt(lines, options)))
     return dataset(
         votes,
         districts=districts,

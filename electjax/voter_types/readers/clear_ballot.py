@@ -50,9 +50,10 @@ def _ballots(tables: Iterable[Table], options: TextOptions) -> xr.Dataset:
         expected = "Choice_<id>_<rank>:<contest>:Vote For <n>:<choice>:<party>"
         raise table.fault("the name of a choice", position=strange, expected=expected, mend="export the records again")
     blocks = []
-    by_contest = sorted(
-        found, key=lambda p: list(dict.fromkeys(m["contest"] for m in found.values())).index(found[p]["contest"])
-    )
+    place: dict[str, int] = {}
+    for match in found.values():
+        place.setdefault(match["contest"], len(place))
+    by_contest = sorted(found, key=lambda p: place[found[p]["contest"]])
     for name, run in groupby(by_contest, lambda p: found[p]["contest"].strip()):
         columns = tuple(run)
         ranked = any(int(found[p]["rank"]) > 1 for p in columns)

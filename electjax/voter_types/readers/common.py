@@ -16,14 +16,16 @@ import xarray as xr
 
 from electjax.data.errors import data_error, data_warning, suggest
 from electjax.data.labels import strings, unique_names
-from electjax.data.sources import is_parquet, is_workbook, names_of, read_table, stream_tables, table_parts
-from electjax.data.table import Table, fold, one_text
+from electjax.data.notes import with_notes
+from electjax.data.parts import stream_tables, table_parts
+from electjax.data.sources import is_parquet, is_workbook, names_of, read_table
+from electjax.data.table import Table, fold
 from electjax.data.text import SAMPLE, Layout, head_of, layout_of
 from electjax.data.vocabulary import ignored
 from electjax.numerics.registry import modules_in
 from electjax.voter_types.ballots import MISSING, SPLIT, TICKET, menu_kinds
 from electjax.voter_types.options import ReadOptions, TextOptions
-from electjax.voter_types.readers.voters import add_voters, complete, kept_columns, said_of_voters, voter_columns
+from electjax.voter_types.readers.voters import Seen, add_voters, complete, kept_columns, said_of_voters, voter_columns
 from electjax.voter_types.readers.words import NO_VOTE, SAID, WRITE_IN, Kind, kinds_of
 from electjax.voter_types.schema import checked
 
@@ -43,6 +45,7 @@ class Source:
         self.is_frame = not isinstance(given, str | os.PathLike)
         self.path = Path(os.devnull, "frame") if self.is_frame else Path(given)
         self._said: set[tuple[str, str | None]] = set()
+        self.seen = Seen(self._row_of)
 
     @cached_property
     def is_table(self) -> bool:
@@ -101,6 +104,14 @@ class Source:
             part = table.take(np.arange(start, min(start + size, len(table))))
             yield replace(part, of=len(table))
 
+    def _row_of(self, name: str, text: str) -> int:
+        """The first row with a text in a column, by another pass."""
+        for part in self.parts():
+            column = part.columns[part.asked(name, "columns")]
+            if text in column.texts and (rows := np.flatnonzero(column.codes == column.texts.index(text))).size:
+                return int(part.lines[rows[0]])
+        return -1
+
     def warn_once(self, problem: str, column: str | None = None) -> None:
         """Warn of what holds for the whole source, though it is read in parts."""
         if (problem, column) not in self._said:
@@ -121,7 +132,8 @@ class Reader(NamedTuple):
         order: readers are asked in this order, so that one that takes any table comes last.
         recognises: whether it reads this source.
         read: all ballots.
-        stream: ballots in chunks of so many voters; None where the votes of a voter may lie far apart.
+        stream: ballots in chunks of so many voters; None where only `read` can.
+        whole: why only that can.
     """
 
     name: str
@@ -129,6 +141,7 @@ class Reader(NamedTuple):
     recognises: Callable[[Source], bool]
     read: Callable[[Source, ReadOptions], xr.Dataset]
     stream: Callable[[Source, TextOptions, int], Iterator[xr.Dataset]] | None = None
+    whole: str = "one voter's votes may lie far apart in this format"
 
 
 def known_readers() -> list[Reader]:
@@ -317,10 +330,7 @@ def finish_ballots(
     stay = [p for p in stay if p not in voters.taken()]
     ds = kept_columns(ds, table, stay, first)
     unused = ignored(table, {*stay, *voters.taken()}) if kept is None else ()
-    sentences = [*str(ds.attrs.get("notes", "")).split("; "), *table.notes]
-    sentences += [*said_of_voters(table, voters, stay), *unused]
-    if said := one_text(sentences):
-        ds = ds.assign_attrs(notes=said)
+    ds = with_notes(ds, [*table.notes, *said_of_voters(table, voters, stay), *unused])
     ds = complete(ds, table, voters, options.incomplete)
     return ds if table.of and not ds.sizes["voter"] else checked(ds, invalid=options.invalid)
 

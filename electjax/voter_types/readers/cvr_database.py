@@ -18,10 +18,12 @@ import pyarrow as pa
 import pyarrow.compute as arrow
 import xarray as xr
 
+from electjax.data.encoded import one_dictionary
 from electjax.data.errors import data_error, data_warning
 from electjax.data.labels import strings
+from electjax.data.notes import notes_text
 from electjax.data.sources import is_parquet
-from electjax.data.table import fold, make_table, near, one_text
+from electjax.data.table import fold, make_table, near
 from electjax.voter_types.em.rows import row_labels
 from electjax.voter_types.options import ReadOptions, TextOptions
 from electjax.voter_types.readers.common import Reader, Source, ballot_attrs, finish_ballots
@@ -37,7 +39,6 @@ from electjax.voter_types.readers.database_files import (
     counties_of,
     each_county,
     folder_of,
-    one_dictionary,
     spelt,
     wanted,
     whole_numbers,
@@ -110,7 +111,7 @@ def read_database(source: Source, options: ReadOptions) -> xr.Dataset:
     dropped = before - float(ds["weight"].sum())
     said = f"{ds['weight'].sum():.0f} voters are {ds.sizes['voter']} different ballots with weights (stream keeps each)"
     attrs = {"overvotes": overvotes} | ({"dropped_voters": int(dropped)} if "dropped_voters" in ds.attrs else {})
-    return checked(ds.assign_attrs(attrs | {"notes": one_text([*found.notes, said])}))
+    return checked(ds.assign_attrs(attrs | {"notes": notes_text([*found.notes, said])}))
 
 
 def stream_database(source: Source, options: TextOptions, size: int) -> Iterator[xr.Dataset]:
@@ -137,7 +138,7 @@ def stream_database(source: Source, options: TextOptions, size: int) -> Iterator
                 said_so = f"{len(first)} voters without a vote for {' or '.join(found.parties)} at the top are left out"
                 data_warning(said_so, where=county.place)
             else:
-                yield _recoded(ds, found, options, scheme).assign_attrs(notes=one_text(found.notes))
+                yield _recoded(ds, found, options, scheme).assign_attrs(notes=notes_text(found.notes))
 
 
 def _prepared(
@@ -191,7 +192,7 @@ def _each(counties: Sequence[County], found: Survey, options: TextOptions) -> It
         if ids.null_count:
             expected, mend = "a voter", "remove the row"
             raise data_error("the cell is blank", where=county.place, column="cvr_id", expected=expected, mend=mend)
-        known = one_dictionary(ids)
+        known = one_dictionary(ids.chunks)
         voter = known.indices.to_numpy(zero_copy_only=False).astype(np.int64)
         cells = _laid_out(county, found, options, voter * len(place) + column[rows], cell[rows], known.dictionary)
         first = np.zeros(len(cells), np.int64)

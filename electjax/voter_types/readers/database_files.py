@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as arrow
 from pyarrow import parquet
 
+from electjax.data.encoded import encoded
 from electjax.data.errors import data_error
 from electjax.data.rows import wanted
 from electjax.data.table import clean, fold, near
@@ -116,11 +117,12 @@ def each_county(
         key = np.zeros(len(table), np.int64)
         for part in parts:
             key = key * len(part.texts) + part.codes
-        for one in np.unique(key):
-            rows = key == one
-            told = {name: part.texts[part.codes[rows.argmax()]] for name, part in zip(apart, parts, strict=True)}
+        order = np.argsort(key, kind="stable")
+        ends = np.flatnonzero(np.diff(key[order])) + 1
+        for rows in np.split(order, ends) if len(order) else ():
+            told = {name: part.texts[part.codes[rows[0]]] for name, part in zip(apart, parts, strict=True)}
             own = County(told.get(STATE, county.state), told.get(COUNTY, county.name), county.files)
-            yield own, table.filter(pa.array(rows))
+            yield own, table.take(pa.array(rows))
 
 
 def _read(county: County, names: Sequence[str], renamed: Mapping[str, str]) -> pa.Table:
@@ -154,21 +156,12 @@ def coded(table: pa.Table, name: str) -> Coded:
     """A column of any type as codes of cleaned texts; what is missing, and a column that is not there, is ""."""
     if name not in table.column_names:
         return Coded(np.zeros(len(table), np.int32), [""])
-    whole = one_dictionary(table.column(name))
     try:
-        texts = ["" if text is None else clean(str(text)) for text in whole.dictionary.to_pylist()]
+        codes, texts = encoded(table.column(name))
     except UnicodeDecodeError as error:
         problem, mend = f"a text cannot be read ({error})", "write the file again"
         raise data_error(problem, where="the database", column=name, expected="UTF-8", mend=mend) from None
-    codes = arrow.fill_null(whole.indices, len(texts)).to_numpy(zero_copy_only=False)
-    return Coded(codes, [*texts, ""])
-
-
-def one_dictionary(column: pa.ChunkedArray) -> pa.DictionaryArray:
-    """A column as codes of its different values."""
-    if not pa.types.is_dictionary(column.type):  # in one piece, as codes of pieces would have to be made one again
-        return pa.concat_arrays(column.chunks or [pa.array([], column.type)]).dictionary_encode()
-    return pa.concat_arrays(column.unify_dictionaries().chunks or [pa.array([], column.type)])
+    return Coded(codes, list(map(clean, texts)))
 
 
 def whole_numbers(table: pa.Table, name: str, place: str) -> np.ndarray | None:

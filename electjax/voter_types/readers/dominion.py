@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from electjax.data.errors import data_error, data_warning
-from electjax.data.sources import stream_tables
+from electjax.data.parts import stream_tables
 from electjax.data.table import Table
 from electjax.data.text import Layout, head_of
 from electjax.voter_types.options import TextOptions

@@ -17,7 +17,7 @@ from electjax.data.archive import Files, decoded, first_name, open_files
 from electjax.data.errors import data_error
 from electjax.voter_types.options import TextOptions
 from electjax.voter_types.readers.common import Contest, Reader, Source
-from electjax.voter_types.readers.marks import TABLES_ONLY, Ballots, refuse_unused, vote_of
+from electjax.voter_types.readers.marks import TABLES_ONLY, WHOLE, Ballots, refuse_unused, vote_of
 from electjax.voter_types.readers.words import WRITE_IN
 
 _NAME = "Dominion JSON"
@@ -223,4 +223,4 @@ def _unknown(what: str, where: str, manifest: str = "CandidateManifest.json") ->
     return data_error(f"a mark for {what}, which is in no manifest", where=where, expected=expected, mend=mend)
 
 
-READERS = [Reader(_NAME, 0, is_cvr_json, read_cvr_json)]
+READERS = [Reader(_NAME, 0, is_cvr_json, read_cvr_json, whole=WHOLE)]

@@ -45,7 +45,7 @@ def stream_ess(source: Source, options: TextOptions, size: int) -> Iterator[xr.D
 
 def _ballots(source: Source, table: Table, options: TextOptions) -> xr.Dataset:
     voters = voter_columns(table, options)
-    table = of_voters(table, table.need("voter", _VOTER), options)
+    table = of_voters(table, table.need("voter", _VOTER), options, source.seen)
     contests = _contests(table, voters.taken())
     several = {first: own for first, own in contests.items() if len(own) > 1}
     for first, own in several.items():

@@ -16,7 +16,7 @@ from electjax.data.errors import data_error
 from electjax.data.markup import text, whole
 from electjax.voter_types.options import TextOptions
 from electjax.voter_types.readers.common import Contest, Reader, Source
-from electjax.voter_types.readers.marks import TABLES_ONLY, Ballots, first_bytes, refuse_unused, vote_of
+from electjax.voter_types.readers.marks import TABLES_ONLY, WHOLE, Ballots, first_bytes, refuse_unused, vote_of
 
 _NAME = "Hart XML"
 _ROOT = "Cvr"
@@ -106,4 +106,4 @@ def _number(element: Element, tag: str, name: str, missing: int) -> int:
     return int(said)
 
 
-READERS = [Reader(_NAME, 0, is_hart, read_hart)]
+READERS = [Reader(_NAME, 0, is_hart, read_hart, whole=WHOLE)]

@@ -12,9 +12,10 @@ import xarray as xr
 
 from electjax.data.archive import first_name, open_files
 from electjax.data.errors import ElectionDataError, data_error
+from electjax.data.notes import notes_text
 from electjax.data.options import default_of
 from electjax.data.rows import select
-from electjax.data.table import make_table, one_text
+from electjax.data.table import make_table
 from electjax.voter_types.options import TextOptions
 from electjax.voter_types.readers.common import (
     Cast,
@@ -26,6 +27,7 @@ from electjax.voter_types.readers.common import (
 )
 
 TABLES_ONLY = ("header", "sheet", "encoding", "thousands", "suppressed", "totals", "repeated", "absent", "blank")
+WHOLE = "its ballots are gathered from documents that are read whole"  # why there is no stream
 _OPTIONS = 1 << 20  # numbers of options of a contest
 _OVER, _NO_VOTE = -1, 0  # beside the options, which are 1, 2, ...
 
@@ -95,7 +97,7 @@ class Ballots:
         over = choice == _OVER
         cast = Cast(np.where(over, 0, np.maximum(choice, -1)), over, np.zeros(choice.shape, dtype=bool))
         said: dict[str, Any] = ballot_attrs(options, file, "options", reader)
-        said |= {"notes": one_text(notes)} if notes else {}
+        said |= {"notes": notes_text(notes)} if notes else {}
         ds = finish_ballots(cast_ballots(contests, chosen, cast, options, said), table, options)
         ds["row"].attrs["long_name"] = "number of the ballot"
         return ds

@@ -20,7 +20,7 @@ from electjax.data.markup import elements
 from electjax.data.unpack import TEXTS
 from electjax.voter_types.options import TextOptions
 from electjax.voter_types.readers.common import Contest, Reader, Source
-from electjax.voter_types.readers.marks import TABLES_ONLY, Ballots, refuse_unused, vote_of
+from electjax.voter_types.readers.marks import TABLES_ONLY, WHOLE, Ballots, refuse_unused, vote_of
 from electjax.voter_types.readers.words import WRITE_IN
 
 _NAME = "NIST 1500-103"
@@ -245,4 +245,4 @@ def _unknown(what: str, where: str) -> Exception:
     return data_error(f"a vote for {what}, which the report has not", where=where, expected="its Id", mend=mend)
 
 
-READERS = [Reader(_NAME, 1, is_nist, read_nist)]
+READERS = [Reader(_NAME, 1, is_nist, read_nist, whole=WHOLE)]

@@ -1,6 +1,6 @@
 """What tables of ballots say of voters beside their votes: labels, weights, clusters, covariates."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -102,7 +102,29 @@ def complete(ds: xr.Dataset, table: Table, columns: VoterColumns, incomplete: In
     )
 
 
-def of_voters(table: Table, voter: int, options: TextOptions) -> Table:
+class Seen:
+    """The voters of the parts of a stream so far, as 8 bytes each, and how the row of one is looked up in its file."""
+
+    def __init__(self, row_of: Callable[[str, str], int]) -> None:
+        self.row_of = row_of
+        self.sorted: list[np.ndarray] = []  # each less than half as long as the one before
+
+    def refuse_again(self, table: Table, voter: int, mend: str) -> None:
+        """Refuse a voter whom an earlier part has; equal hashes are no proof, so that the file is asked."""
+        column = table.columns[voter]
+        keys = np.fromiter((hash(column.texts[code]) for code in column.codes.tolist()), np.int64, len(table))
+        for known in self.sorted:
+            for row in np.flatnonzero(known[np.minimum(np.searchsorted(known, keys), len(known) - 1)] == keys).tolist():
+                before = self.row_of(column.name, column.at(row))
+                if before != table.lines[row]:
+                    problem = f"voter {column.at(row)!r} again, as in row {before}"
+                    raise table.fault(problem, row, voter, expected="one row for each", mend=mend)
+        self.sorted.append(np.sort(keys))
+        while len(self.sorted) > 1 and len(self.sorted[-2]) <= 2 * len(self.sorted[-1]):
+            self.sorted.append(np.sort(np.concatenate([self.sorted.pop(), self.sorted.pop()])))
+
+
+def of_voters(table: Table, voter: int, options: TextOptions, seen: Seen) -> Table:
     """The rows of voters, without sums and rows that hold nothing.
 
     Raises:
@@ -114,6 +136,8 @@ def of_voters(table: Table, voter: int, options: TextOptions) -> Table:
     column = table.labels(voter, "the voter")
     mend = "remove one, or read a long table (voter, office, choice)"
     table.no_repeats(column.codes, voter, lambda row: f"voter {column.at(row)!r}", mend)
+    if table.of and len(table):
+        seen.refuse_again(table, voter, mend)
     return table
 
 

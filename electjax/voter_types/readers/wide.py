@@ -42,7 +42,7 @@ def build(
     named = {*voters.taken(), *(table.find(name) for name in (options.top, *(options.offices or ())) if name)}
     one_election(table, [name for name in ELECTIONS if table.find(name) not in named])
     if voters.voter is not None:
-        table = of_voters(table, voters.voter, options)
+        table = of_voters(table, voters.voter, options, source.seen)
     if codes := _prefixed(table, _CODES):
         ds, used = _coded(source, table, codes, options)
     else:

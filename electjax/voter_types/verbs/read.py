@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 import xarray as xr
 
 from electjax.data.errors import data_error, data_warning, suggest
+from electjax.data.notes import with_notes
 from electjax.data.options import with_options
 from electjax.data.reading import TableOptions
 from electjax.data.store import is_netcdf, is_zarr, loaded
-from electjax.data.table import one_text
 from electjax.voter_types.ballots import place
 from electjax.voter_types.options import ReadOptions, StreamOptions, TextOptions
 from electjax.voter_types.readers.common import Reader, Source, known_readers
@@ -85,7 +85,7 @@ def read(source: Any, *, options: ReadOptions) -> xr.Dataset:
         left = before.sizes["voter"] - ballots.sizes["voter"]
         if left:
             said = f"{left} voters without a vote at the top for one of the two parties are left out"
-            ballots = ballots.assign_attrs(notes=one_text([str(before.attrs.get("notes", "")), said]))
+            ballots = with_notes(ballots.assign_attrs(notes=before.attrs.get("notes", "")), [said])
     if not _is_lazy(ballots) and ballots.attrs["scheme"] == "ticket" and not (ballots["choice"] == 0).any():
         data_warning(
             "nobody abstains, as no vote has the code 0; pass blank='abstain' if a blank is no vote",
@@ -128,10 +128,10 @@ def stream(source: Any, *, options: StreamOptions) -> Iterator[xr.Dataset]:
     reader = _reader(found)
     if reader.stream is None:
         raise data_error(
-            "one voter's votes may lie far apart in this format",
-            where=found.path.name,
+            f"{reader.name}: {reader.whole}",
+            where=found.table_name,
             expected="a Zarr folder, netCDF, a wide table, cast-vote records in CSV or a database of them",
-            mend="save it once: voter_types.save(voter_types.read(path), 'ballots.zarr')",
+            mend="use voter_types.read; to stream from then on, save what it gives as 'ballots.zarr'",
         )
     return reader.stream(found, _listed(options), options.chunk)
 
