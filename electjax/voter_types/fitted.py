@@ -13,13 +13,14 @@ import xarray as xr
 from jax import Array
 
 from electjax.data.errors import data_error
+from electjax.data.finished import finished
 from electjax.data.progress import Progress
 from electjax.data.schema import conform
 from electjax.data.store import is_zarr, load
 from electjax.numerics.covariance import Covariance, interval
 from electjax.numerics.host import double_precision
 from electjax.voter_types.codec import Encoded, decode_rows, encode_ballots, encode_stream
-from electjax.voter_types.em.diagnose import Names, check_design, diagnose
+from electjax.voter_types.em.diagnose import Finding, Names, check_design, diagnose
 from electjax.voter_types.em.estimate import Estimate, estimate
 from electjax.voter_types.em.mixture import (
     LOG_ZERO,
@@ -48,6 +49,7 @@ from electjax.voter_types.em.uncertainty import (
 from electjax.voter_types.options import Errors, FitOptions, SearchOptions
 from electjax.voter_types.schema import FIT, REPORTED
 from electjax.voter_types.verbs.read import read, stream
+from electjax.voter_types.verdict import about_fit, judge
 
 Given = xr.Dataset | str | os.PathLike[str]  # a Dataset, or the path of one
 Ballots = Given | Iterable[xr.Dataset]
@@ -65,7 +67,7 @@ class Fitted(NamedTuple):
     free: Free
     covariance: Covariance | None
     errors: str
-    notes: list[str]
+    findings: list[Finding]
 
 
 def fit_arrays(
@@ -121,7 +123,7 @@ def fit_arrays(
             spread = covariance(found.types, rows, data, free, kind=how, clusters=clusters, ridge=options.ridge)
         labels = encoded.labels
         names = Names([str(k + 1) for k in range(types)], labels.offices, labels.option, labels.terms, labels.features)
-        notes = diagnose(
+        findings = diagnose(
             found.types,
             data,
             names=names,
@@ -129,13 +131,10 @@ def fit_arrays(
             free=free,
             clusters=None if clusters is None else clusters.shape[0],
             parameters=count_parameters(data, types, common=options.common),
-            converged=found.converged,
-            best_starts=found.maxima[0].starts,
-            restarts=restarts,
         )
         if labels.features:
-            notes += check_design(data.mask, data.x, common=options.common, features=labels.features)
-    return Fitted(encoded, found, rows, basis, free, spread, how, notes)
+            findings += check_design(data.mask, data.x, common=options.common, features=labels.features)
+    return Fitted(encoded, found, rows, basis, free, spread, how, findings)
 
 
 def whole_ballots(ballots: Ballots) -> Ballots:
@@ -288,6 +287,7 @@ def decode_fit(fitted: Fitted, options: FitOptions) -> xr.Dataset:
         "parameters": count,
         "parameters_free": len(free_labels(fitted.free)),
         "voters": voters,
+        "sample": voters_of(data),
         "rows": len(data.code),
         **judged._asdict(),
         "seed": options.seed,
@@ -300,9 +300,12 @@ def decode_fit(fitted: Fitted, options: FitOptions) -> xr.Dataset:
         "common": int(found.types.log_mu.shape[1] < data.mask.shape[0]),
         "errors": fitted.errors,
         "level": level,
-        "warnings": json.dumps(fitted.notes),
+        "remarks": json.dumps(
+            [each.sentence for each in fitted.findings if each.level == "remark"], ensure_ascii=False
+        ),
     }
-    return conform(fit, FIT)
+    checked = conform(fit, FIT)
+    return finished(checked, about=about_fit(checked), verdict=judge(checked, fitted.findings))
 
 
 @partial(jax.jit, static_argnames="with_rows")

@@ -14,6 +14,7 @@ from electjax.data.errors import data_error
 from electjax.data.labels import strings, strings_like
 from electjax.data.options import option, options, with_options
 from electjax.data.schema import Schema, Variable, arranged, conform
+from electjax.data.verdict import ATTRS
 from electjax.voter_types.ballots import completed, normalised, place
 from electjax.voter_types.options import Invalid, Scheme
 
@@ -122,11 +123,18 @@ FIT = Schema(
         "theta_name": Variable(("theta",), "label", "free parameter; psi against type and office's likeliest option"),
         "theta_covariance": Variable(("theta", "theta_"), "number", "covariance of the free parameters"),
         **_LABELS,
+        "option_party": Variable(("office", "option"), "label", "party of the candidate", coord=True),
         "term": Variable(("term",), "label", "what membership depends on, the intercept first", coord=True),
         "feature": Variable(("feature",), "label", "what psi depends on", coord=True),
     },
     build="voter_types.fit",
-    attrs=_NAMED | {"log_likelihood": "observed, without constants", "types": "number of types"},
+    attrs=_NAMED
+    | ATTRS
+    | {
+        "log_likelihood": "observed, without constants",
+        "types": "number of types",
+        "remarks": "what else is to be known of the fit, as a JSON list of sentences",
+    },
     needs=("log_likelihood",),
     check=_fit_is_whole,
 )
@@ -165,7 +173,12 @@ SELECTION = Schema(
         "types": Variable(("types",), "count", "number of types", coord=True),
     },
     build="voter_types.select",
-    attrs=_NAMED | {"best": "the number of types that each criterion prefers, as JSON"},
+    attrs=_NAMED
+    | ATTRS
+    | {
+        "best": "the number of types that each criterion prefers, as JSON",
+        "findings": "what is remarkable about each fit, as JSON",
+    },
 )
 
 _PAIR, _CELLS = ("office", "office_"), ("office", "option", "office_", "option_")
@@ -198,7 +211,7 @@ RESIDUALS = Schema(
         **_LABELS,
     },
     build="voter_types.residuals",
-    attrs=_NAMED | {"parameters": "number of parameters", "tables": "number of tables"},
+    attrs=_NAMED | ATTRS | {"parameters": "number of parameters", "tables": "number of tables"},
 )
 
 BOOTSTRAP = Schema(
@@ -215,7 +228,7 @@ BOOTSTRAP = Schema(
         **_LABELS,
     },
     build="voter_types.bootstrap",
-    attrs=_NAMED | {"kind": "what was drawn", "level": "of the intervals"},
+    attrs=_NAMED | ATTRS | {"kind": "what was drawn", "level": "of the intervals"},
     needs=("level",),
 )
 
@@ -227,6 +240,7 @@ PREDICTION = Schema(
         "log_likelihood": Variable(("voter",), "number", "log probability of the votes", "nats", required=True),
     },
     build="voter_types.predict",
+    attrs=ATTRS,
 )
 
 SCHEMAS = (BALLOTS, FIT, SELECTION, RESIDUALS, BOOTSTRAP, PREDICTION)

@@ -16,9 +16,12 @@ from scipy.optimize import linear_sum_assignment
 import electjax
 from electjax.data.options import option, options
 from electjax.data.progress import Stages
-from electjax.report.result import Result, Source, Sweep, Task, path_from, taken_by
+from electjax.report.result import Predict, Result, Source, Sweep, Task, path_from, taken_by, write_tree
 from electjax.report.sweep import sweep_figure
 from electjax.report.tables import Metrics, plain, single_numbers
+from electjax.voter_types import applied
+from electjax.voter_types.describing import describe, option_table
+from electjax.voter_types.frames import membership_frame, pairs_frame, selection_frame, shares_frame, types_frame
 from electjax.voter_types.options import (
     NOT_ON_THE_COMMAND_LINE,
     Criterion,
@@ -28,9 +31,12 @@ from electjax.voter_types.options import (
     TaskOptions,
     YumaOptions,
 )
-from electjax.voter_types.report.figures import option_names, shares
+from electjax.voter_types.report.figures import shares
+from electjax.voter_types.schema import FIT
 
 _REACH = 1.96
+_MOST_PAIRS = 10  # of offices that the page names
+_LONG = ("profile", "theta", "theta_", "start", "iteration")  # dims that only fit.nc has
 
 
 @options
@@ -58,7 +64,7 @@ def voter_types(ballots: xr.Dataset, settings: TaskOptions, stage: Stages) -> Re
     """
     started = time.perf_counter()
     counts, seed = settings.counts, settings.seed
-    with warnings.catch_warnings():  # the fit that is chosen says what is to be said, below
+    with warnings.catch_warnings():  # the report leads with the verdict
         warnings.simplefilter("ignore", UserWarning)
         selection = None
         if len(counts) > 1:
@@ -90,10 +96,10 @@ def voter_types(ballots: xr.Dataset, settings: TaskOptions, stage: Stages) -> Re
         metrics["bootstrap"] |= _parameters(again, ("mu_se", "gamma_se"))
     truth = recovery(fit, ballots)
     metrics |= {} if truth is None else {"truth": truth}
-    notes = json.loads(fit.attrs["warnings"])
-    for note in notes:
-        warnings.warn(note, stacklevel=1)
-    metrics |= {"warnings": notes, "seconds": time.perf_counter() - started}
+    pairs = pairs_frame(nodes["/residuals"]).head(_MOST_PAIRS)["residual"]
+    found = zip(pairs.index.tolist(), pairs, strict=True)
+    metrics["least_explained"] = [[*map(str, pair), plain(value)] for pair, value in found]
+    metrics |= {"remarks": json.loads(fit.attrs["remarks"]), "seconds": time.perf_counter() - started}
     return Result(xr.DataTree.from_dict(nodes), metrics)
 
 
@@ -113,8 +119,9 @@ def choose(selection: xr.Dataset, by: str | int) -> int:
 
 
 def fit_metrics(fit: xr.Dataset) -> Metrics:
-    """The parameters of a fit as plain numbers: mu by office with a row per type, gamma by term."""
+    """The parameters of a fit as plain numbers: mu by office with a row per type, gamma by term; options by office."""
     value, low, high = shares(fit)
+    labels = option_table(fit)
     found: Metrics = {
         "types": fit.sizes["type"],
         "log_likelihood": plain(fit.attrs["log_likelihood"]),
@@ -122,9 +129,10 @@ def fit_metrics(fit: xr.Dataset) -> Metrics:
         "shares": plain(value),
         "shares_low": plain(low),
         "shares_high": plain(high),
-        "options": option_names(fit),
+        "does": [each.does for each in describe(fit)],
+        "options": {str(office): [*map(str, row)] for office, row in zip(fit["office"].values, labels, strict=True)},
     }
-    return found | _parameters(fit, ("mu", "mu_se", "gamma", "gamma_se"))
+    return found | _parameters(fit, ("mu", "mu_se", "mu_low", "mu_high", "gamma", "gamma_se"))
 
 
 def _parameters(fit: xr.Dataset, names: tuple[str, ...]) -> Metrics:
@@ -198,6 +206,24 @@ def report(result: Result) -> Any:
     return page.report(result)
 
 
+def write(folder: Path, result: Result) -> None:
+    """Write result.nc, without what has a row per ballot or parameter: fit.nc has that."""
+    nodes = {name: node.to_dataset() for name, node in result.tree.children.items()}
+    short = {name: found.drop_dims(_LONG, errors="ignore") for name, found in nodes.items()}
+    write_tree(folder / "result.nc", xr.DataTree.from_dict(short))
+
+
+def tables(result: Result) -> dict[str, pd.DataFrame]:
+    """What the types do, how many voters are of each, who, how many types, and which pairs of offices are left over."""
+    fit = result.tree["fit"].to_dataset()
+    found = {"types": types_frame(fit), "shares": shares_frame(fit)}
+    if fit.sizes["type"] > 1:
+        found["membership"] = membership_frame(fit)
+    if result.tree["selection"].sizes["types"] > 1:
+        found["selection"] = selection_frame(result.tree["selection"].to_dataset())
+    return found | {"residuals": pairs_frame(result.tree["residuals"].to_dataset())}
+
+
 TASKS = (
     Task(
         "voter_types",
@@ -212,5 +238,9 @@ TASKS = (
         sweep=Sweep(sweep_rows, sweep_figures),
         section="voter_types",
         hidden=NOT_ON_THE_COMMAND_LINE,
+        write=write,
+        fits=lambda result: {"": result.tree["fit"].to_dataset()},
+        tables=tables,
+        predict=Predict((FIT.conventions,), applied.predicted, applied.report, applied.tables),
     ),
 )

@@ -177,7 +177,7 @@ def yuma(small):
         "abstain_range": np.round([mu[..., 0].min(1), mu[..., 0].max(1)], 3).T.tolist(),
         "split_range": np.round([mu[..., 1].min(1), mu[..., 1].max(1)], 3).T.tolist(),
         "at_boundary": int(chosen["at_boundary"].sum()),
-        "warnings": json.loads(chosen.attrs["warnings"]),
+        "verdict": [chosen.attrs["verdict"], *json.loads(chosen.attrs["verdict_reasons"])],
     }
 
 

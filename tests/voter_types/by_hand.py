@@ -281,4 +281,5 @@ def plain_names(types: int, profiles: Profiles) -> Names:
 
 def diagnose_by_number(types: Types, profiles: Profiles, **known: Any) -> list[str]:
     """What is wrong with a fit, its types and offices called by their numbers."""
-    return diagnose(types, profiles, names=plain_names(types.gamma.shape[1], profiles), **known)
+    found = diagnose(types, profiles, names=plain_names(types.gamma.shape[1], profiles), **known)
+    return [each.sentence for each in found]

@@ -89,7 +89,8 @@ def test_a_fit_is_a_start_and_a_reference(best):
 def test_more_types_than_the_data_can_bear_are_told():
     found = fit(ballots_of(drawn()[0][:3]), 3)
     assert np.isfinite(found.attrs["log_likelihood"])
-    assert any("distinct rows" in note for note in json.loads(found.attrs["warnings"]))
+    assert found.attrs["verdict"] == "not usable"
+    assert any("distinct rows" in reason for reason in json.loads(found.attrs["verdict_reasons"]))
 
 
 @pytest.mark.parametrize(

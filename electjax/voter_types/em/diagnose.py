@@ -1,8 +1,8 @@
-"""What is wrong with a fit, in words. Host arrays; nothing here changes a result."""
+"""What the arrays of a fit show to be wrong with it, in words. Host arrays; nothing here changes a result."""
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from electjax.voter_types.em.uncertainty import NO_MAXIMUM, voters_of
 ALIKE = 1e-4  # largest difference of mu between types that are the same
 STEEP = 10.0  # log odds per standard deviation of a covariate that no finite slope explains
 SMALL = 0.01  # share below which a type of less than one voter is worth a sentence
+SLIGHT = 0.01  # what a probability of 0 may be at most (rule of three) to be no reason for care
 NAMED = 6  # how many of a kind a sentence names
 COLLINEAR = 1e-8  # part of a column's length that the others leave unexplained
 
@@ -28,6 +29,13 @@ class Names(NamedTuple):
     features: Sequence[str] = ()
 
 
+class Finding(NamedTuple):
+    """A sentence about a fit, and what it is: a remark that takes nothing from it, or a reason not to rely on it."""
+
+    level: Literal["remark", "with care", "not usable"]
+    sentence: str
+
+
 def diagnose(
     types: Types,
     profiles: Profiles,
@@ -37,26 +45,18 @@ def diagnose(
     free: Free | None = None,
     clusters: int | None = None,
     parameters: int | None = None,
-    converged: bool = True,
-    best_starts: int | None = None,
-    restarts: int | None = None,
-) -> list[str]:
-    """Sentences about what a reader of the fit should know; none where all is well.
+) -> list[Finding]:
+    """What a reader of the fit should know; nothing where all is well.
 
     Args:
         types, profiles: the fit and the data.
         covariance: of the free parameters, for what it says about identification.
         free: the free parameters; as `find_free` finds them by default.
         clusters: how many clusters the standard errors take for independent.
-        best_starts: starts that ended at this maximum, of `restarts`.
+        parameters: how many there are, for what the data can bear.
     """
     free = free or find_free(types, profiles)
-    found = [] if converged else ["The fit has not converged: raise the number of EM maps allowed, or the tolerance."]
-    if best_starts == 1 and (restarts or 0) > 1:
-        found.append(
-            f"Only one of {restarts} starts reached the best maximum: there may be a better one, try more restarts."
-        )
-    found += _silent(profiles, names)
+    found = _silent(profiles, names)
     if free.log_mu.shape[1] < len(names.offices):
         names = names._replace(offices=["all offices"])
     found += _never(profiles, names)
@@ -69,15 +69,16 @@ def diagnose(
     return found
 
 
-def _silent(profiles: Profiles, names: Names) -> list[str]:
+def _silent(profiles: Profiles, names: Names) -> list[Finding]:
     """Offices that say nothing."""
     silent = np.logical_not(chosen_options(profiles).any(-1, keepdims=True))[:, 0]
     if not silent.any():
         return []
-    return [f"Nobody voted in {_pick(names.offices, silent)}: the probabilities there are what the start made them."]
+    said = f"Nobody voted in {_pick(names.offices, silent)}: the probabilities there are what the start made them"
+    return [Finding("with care", f"{said}; leave the office out.")]
 
 
-def _never(profiles: Profiles, names: Names) -> list[str]:
+def _never(profiles: Profiles, names: Names) -> list[Finding]:
     """Options that say nothing."""
     shared = len(names.offices) < profiles.mask.shape[0]
     chosen, ever = chosen_options(profiles, shared=shared), profiles.mask.any(1)
@@ -86,18 +87,18 @@ def _never(profiles: Profiles, names: Names) -> list[str]:
     if not never:
         return []
     which = _some(f"{names.offices[j]} {names.options(j, option)}" for j, option in never)
-    return [f"Nobody chose {which}: the probability is 0 in every type and no parameter."]
+    return [Finding("remark", f"Nobody chose {which}: the probability is 0 in every type and no parameter.")]
 
 
-def _types(types: Types, profiles: Profiles, names: Names, free: Free) -> list[str]:
+def _types(types: Types, profiles: Profiles, names: Names, free: Free) -> list[Finding]:
     """Empty, slight and duplicate types, probabilities at the boundary."""
     shares, mu = sample_shares(types, profiles), np.exp(np.asarray(types.log_mu))
     slight = ~free.empty & (shares < SMALL) & (shares * voters_of(profiles) < 1)
-    found = [
+    said = [
         f"Type {names.types[k]} is empty (share {shares[k]:.2g}): the data need fewer types."
         for k in np.flatnonzero(free.empty).tolist()
     ]
-    found += [
+    said += [
         f"Type {names.types[k]} holds less than one voter (share {shares[k]:.2g}): its probabilities rest on next to "
         "nothing; fit fewer types."
         for k in np.flatnonzero(slight).tolist()
@@ -107,24 +108,28 @@ def _types(types: Types, profiles: Profiles, names: Names, free: Free) -> list[s
     for a, b in combinations(range(len(mu)), 2):
         apart = np.abs(mu[a] - mu[b]).max()
         if apart < ALIKE and np.abs(delta[a] - delta[b]).max(initial=0.0) < ALIKE and not (empty[a] or empty[b]):
-            found.append(
+            said.append(
                 f"Types {names.types[a]} and {names.types[b]} vote alike (no probability differs by {ALIKE:g}): "
-                "they are one type, and how it is divided between them is arbitrary."
+                "they are one type, and how it is divided between them is arbitrary; fit fewer types."
             )
+    found = [Finding("not usable", sentence) for sentence in said]
     zero = free.boundary & ~empty[:, None, None]
     if zero.any():
         where = [
-            f"type {names.types[k]} {names.offices[j]} {names.options(j, option)}"
+            f"type {names.types[k]}, {names.offices[j]}: {names.options(j, option)}"
             for k, j, option in np.argwhere(zero).tolist()
         ]
-        found.append(
+        fewest = float(shares[zero.any((1, 2))].min()) * voters_of(profiles)
+        sentence = (
             f"{_count(len(where), 'probability is', 'probabilities are')} 0 though other types choose the option "
-            f"({_some(where)}): fixed there, without a standard error."
+            f"({_some(where, 3, '; ')}): fixed there, without an interval. Read them as up to "
+            f"{100 * min(3 / fewest, 1):.1f} %, three of the type's voters."
         )
+        found.append(Finding("with care" if 3 / fewest > SLIGHT else "remark", sentence))
     return found
 
 
-def _slopes(types: Types, profiles: Profiles, names: Names) -> list[str]:
+def _slopes(types: Types, profiles: Profiles, names: Names) -> list[Finding]:
     """Covariates that tell types apart all but perfectly."""
     gamma = np.asarray(types.gamma)
     if len(gamma) == 1:
@@ -138,50 +143,53 @@ def _slopes(types: Types, profiles: Profiles, names: Names) -> list[str]:
     found = []
     if steep.any():
         what = _pick(names.terms[1:], steep)
-        found.append(
+        sentence = (
             f"The types are separated by {what} (log odds change by more than {STEEP:g} per standard deviation): the "
-            "slope has no finite maximum, its standard error means nothing; leave the covariate out or pass a ridge."
+            "slope has no finite maximum, its standard error means nothing; leave the covariate out or pass ridge=."
         )
+        found.append(Finding("with care", sentence))
     if flat.any():
         what = _pick(names.terms[1:], flat)
-        found.append(f"All voters have the same value of {what}: its slope cannot be told from the intercept.")
+        sentence = f"All voters have the same value of {what}: its slope is not identified; leave the covariate out."
+        found.append(Finding("with care", sentence))
     return found
 
 
-def _size(profiles: Profiles, parameters: int, clusters: int | None) -> list[str]:
+def _size(profiles: Profiles, parameters: int, clusters: int | None) -> list[Finding]:
     """More parameters than the data can bear."""
     rows = int((profiles.weight > 0).sum())
     found = []
     # distinct rows are one more than the numbers that are free to vary
     if parameters >= rows:
-        found.append(
-            f"There are {parameters} parameters but only {rows} distinct rows of votes: not all of the parameters can "
-            "be told from the data; fit fewer types."
+        sentence = (
+            f"There are {parameters} parameters but only {rows} distinct rows of votes: not all of the parameters are "
+            "identified; fit fewer types."
         )
+        found.append(Finding("not usable", sentence))
     if clusters is not None and clusters <= parameters:
-        found.append(
+        sentence = (
             f"There are {clusters} clusters for {parameters} parameters: the standard errors rest on few clusters, and "
-            "joint tests of many parameters are impossible."
+            "joint tests of many parameters are impossible; test few at a time."
         )
+        found.append(Finding("with care", sentence))
     return found
 
 
-def _rank(covariance: Covariance, free: Free, names: Names) -> list[str]:
+def _rank(covariance: Covariance, free: Free, names: Names) -> list[Finding]:
     """Directions along which the likelihood is flat, or curves the wrong way."""
     found = []
     if (covariance.eigenvalues < NO_MAXIMUM).any():
-        found.append(
-            "The log-likelihood curves upwards in some direction: this is no maximum; raise the number of EM maps "
-            "allowed, or fit with newton=True."
-        )
+        sentence = "The log-likelihood curves upwards in some direction: this is no maximum; raise max_maps=."
+        found.append(Finding("not usable", sentence))
     flat = int(((covariance.eigenvalues <= FLAT) & (covariance.eigenvalues >= NO_MAXIMUM)).sum())
     if flat:
         own = labels(free)
         where = list(dict.fromkeys(_place(own[i], names) for i in np.flatnonzero(unidentified(covariance))))
-        found.append(
-            f"The data do not identify all parameters ({_count(flat, 'flat direction', 'flat directions')} of the "
-            f"log-likelihood): those of {_some(where)} have no standard errors."
+        sentence = (
+            f"Not identified: parameters of {_some(where)} ({_count(flat, 'flat direction', 'flat directions')} of the "
+            "log-likelihood), which have no standard errors; fit fewer types."
         )
+        found.append(Finding("with care", sentence))
     return found
 
 
@@ -197,7 +205,7 @@ def _place(label: tuple[str, int, int, int], names: Names) -> str:
 
 def check_design(
     mask: np.ndarray, x: np.ndarray, *, common: bool = False, features: Sequence[str] | None = None
-) -> list[str]:
+) -> list[Finding]:
     """Whether the covariates of options can be told from the intercepts, in words; nothing where they can.
 
     Within a menu only differences of psi count: a covariate that is the same for all options of every menu does
@@ -228,7 +236,7 @@ def check_design(
     if absorbed.any():
         mend = "leave it out" if common else "share the intercepts between offices (common=True), or leave it out"
         found.append(
-            f"{_pick(features, absorbed)} cannot be told from the intercepts of the "
+            f"{_pick(features, absorbed)} is not identified beside the intercepts of the "
             f"{'options' if common else 'offices'}: {mend}."
         )
     rest = np.flatnonzero(~constant & ~absorbed)
@@ -239,7 +247,7 @@ def check_design(
     if tied.any():
         which = _pick(features, np.isin(np.arange(columns), rest[tied]))
         found.append(f"{which} are collinear, given the intercepts: leave one of them out.")
-    return found
+    return [Finding("with care", sentence) for sentence in found]
 
 
 def _within(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -253,11 +261,11 @@ def _unexplained(basis: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.asarray(values - basis @ np.linalg.lstsq(basis, values, rcond=None)[0])
 
 
-def _some(names: Iterable[str]) -> str:
+def _some(names: Iterable[str], most: int = NAMED, comma: str = ", ") -> str:
     """The first few of a list, and how many more there are."""
     names = list(names)
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return comma.join(names[:most]) + more
 
 
 def _pick(names: Sequence[str], which: np.ndarray) -> str:

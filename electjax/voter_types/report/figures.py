@@ -4,36 +4,48 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.patches import Patch, Rectangle
 
 from electjax.report.draw import (
     BLUE,
     GREY,
+    HATCHES,
     INK,
     MARKERS,
     PARTY_COLOURS,
     VERMILION,
+    WIDTH,
     cell_text,
     heatmap,
+    labels,
     legend,
+    letters_in,
     look,
     named_rows,
+    names_height,
     new_figure,
+    panels,
     percent,
     plain,
+    shade_bar,
+    short,
     stroke,
     truth_mark,
     truths,
     whole_numbers,
 )
 from electjax.report.tables import level_text
+from electjax.voter_types.describing import option_table
 from electjax.voter_types.report.tables import CRITERIA
 
-_MOST_NUMBERS = 60  # offices beyond which a heatmap has no numbers in it
+_MOST_ROWS = 60  # of a heatmap
+_MOST_COLUMNS = 22
+_BESIDE, _LEAST, _MOST = 2.8, 0.28, 0.6  # inches: room for names of offices, and widths of a cell
+_MOST_OFFICES = 36  # of a table of pairs, those with the largest residuals
 _MOST_MAXIMA = 15
-_WIDE = 24.0  # inches
 _OFF: dict[str, Any] = {"facecolor": "#EFEFEF", "edgecolor": "#BDBDBD", "hatch": "/////", "lw": 0}
 
 
@@ -42,15 +54,12 @@ def type_names(fit: xr.Dataset) -> list[str]:
     return [f"type {label}" for label in fit["type"].values]
 
 
-def option_names(fit: xr.Dataset) -> list[str]:
-    """Labels of the options where all offices share them, else their codes."""
-    codes = [str(code) for code in fit["option"].values]
-    if "option_label" not in fit.coords:
-        return codes
-    labels = fit["option_label"]
-    rows = np.atleast_2d(labels.transpose(..., "option").values)
-    common = [{str(label) for label in column} - {""} for column in rows.T]
-    return [label.pop() for label in common] if all(len(label) == 1 for label in common) else codes
+def same_options(fit: xr.Dataset) -> list[str]:
+    """What the options are called where all offices that have one call it the same; else nothing."""
+    labels = option_table(fit)
+    known = fit["mu"].transpose("type", "office", "option").notnull().any("type").values
+    found = [{str(label) for label in column[on]} for column, on in zip(labels.T, known.T, strict=True)]
+    return [label.pop() for label in found] if all(len(label) == 1 for label in found) else []
 
 
 def shares(fit: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -61,43 +70,88 @@ def shares(fit: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def propensities(fit: xr.Dataset) -> Figure:
-    """mu as a heatmap, a panel per type: of the voters of a type who may choose all options, how many choose which.
+    """mu as a heatmap: of the voters of a type who may choose all options, how many choose which.
 
-    Hatched: an option that was on no menu. Framed: a probability at its boundary of 0 or 1.
+    A panel per type where all offices have the same few options; else a row per office and option, of those in which
+    the types differ most. Hatched: an option that was on no menu. Framed: a probability at its boundary of 0.
     """
-    mu = fit["mu"].transpose("type", "office", "option").values
-    edge = fit["at_boundary"].transpose("type", "office", "option").values if "at_boundary" in fit else None
-    types, offices, options = mu.shape
-    size = float(np.clip(_WIDE / (types * options), 0.12, 0.42))
-    numbers = offices <= _MOST_NUMBERS and size >= 0.3
-    names = [str(office) for office in fit["office"].values]
+    options = same_options(fit)
+    types, offices = fit.sizes["type"], fit.sizes["office"]
+    if options and types * len(options) <= _MOST_COLUMNS and offices <= _MOST_ROWS:
+        return _panels(fit, options)
+    return _rows(fit)
+
+
+def _panels(fit: xr.Dataset, options: list[str]) -> Figure:
+    mu, edge = fit["mu"].transpose("type", "office", "option").values, _edge(fit)
+    types, offices, _ = mu.shape
+    size = float(np.clip((WIDTH - _BESIDE) / (types * len(options)) - 0.05, _LEAST, _MOST))
+    across = max(1, min(types, int((WIDTH - _BESIDE + 0.01) / (size * len(options)))))
+    names = fit["office"].values.astype(str).tolist()
     share, _, _ = shares(fit)
     with look():
-        figure = new_figure(
-            size * options * types + 0.25 * types + 0.075 * max(map(len, names)) + 0.6, 0.25 * min(offices, 90) + 1.3
-        )
-        axes = figure.subplots(1, types, squeeze=False, sharey=True)[0]
+        figure, axes = panels(types, size * len(options), 0.25 * offices + 1.8, across=across, beside=_BESIDE)
         for k, (ax, label) in enumerate(zip(axes, type_names(fit), strict=True)):
-            heatmap(ax, mu[k], option_names(fit), cell=size)
-            ax.set_title(f"{plain(label)}\n{share[k]:.0%}")
-            for j, option in np.ndindex(offices, options):
-                if np.isnan(mu[k, j, option]):
-                    ax.add_patch(Rectangle((option - 0.5, j - 0.5), 1, 1, **_OFF))
-                    continue
-                if numbers:
-                    cell_text(ax, j, option, f"{100 * mu[k, j, option]:.0f}", dark=mu[k, j, option] > 0.6, size=7.5)
-                if edge is not None and edge[k, j, option]:
-                    ax.add_patch(Rectangle((option - 0.44, j - 0.44), 0.88, 0.88, fill=False, ec=VERMILION, lw=0.9))
-        axes[0].set_yticks(
-            np.arange(offices) if offices <= 90 else [], list(map(plain, names)) if offices <= 90 else []
-        )
-        handles: list[Any] = [Patch(facecolor=colormaps["Blues"](at), label=f"{at:.0%}") for at in (0.0, 0.5, 1.0)]
-        if np.isnan(mu).any():
-            handles.append(Patch(label="on no menu", **_OFF))
-        if edge is not None and edge.any():
-            handles.append(Patch(facecolor="none", edgecolor=VERMILION, label="at the boundary"))
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), handlelength=1.2)
+            image = heatmap(ax, mu[k], options, cell=size, rows=names if k % across == 0 else None)
+            if k % across:
+                ax.set_yticks([])
+            ax.set_title(f"{label}\n{100 * share[k]:.0f} %")
+            _cells(ax, mu[k], edge[k])
+        _scale(figure, image, axes, mu, edge)
     return figure
+
+
+def _rows(fit: xr.Dataset) -> Figure:
+    mu, edge = fit["mu"].transpose("type", "office", "option").values, _edge(fit)
+    known = np.argwhere(np.isfinite(mu).any(0))
+    if len(known) > _MOST_ROWS:
+        apart = np.array([np.nanmax(mu[:, j, o]) - np.nanmin(mu[:, j, o]) for j, o in known])
+        known = known[np.sort(np.argsort(-apart, kind="stable")[:_MOST_ROWS])]
+    office, option = known.T
+    table, offices = option_table(fit), fit["office"].values.astype(str)
+    rows = [f"{short(offices[j], 18)}: {short(table[j, o], 22)}" for j, o in known]
+    share, _, _ = shares(fit)
+    columns = [f"{label} ({100 * each:.0f} %)" for label, each in zip(type_names(fit), share, strict=True)]
+    size = float(np.clip((WIDTH - _BESIDE - 1.0) / len(columns), _LEAST / 2, 1.2))
+    mu, edge = mu[:, office, option].T, edge[:, office, option].T
+    with look():
+        figure = new_figure(size * len(columns) + _BESIDE + 1.0, 0.22 * len(rows) + 2.0)
+        ax = figure.subplots()
+        image = heatmap(ax, mu, columns, cell=size)
+        ax.set_yticks(np.arange(len(rows)), labels(rows, 44))
+        for row in np.flatnonzero(np.diff(office)):
+            ax.axhline(row + 0.5, color=INK, lw=0.6)
+        _cells(ax, mu, edge, numbers=size >= _LEAST)
+        _scale(figure, image, ax, mu, edge)
+    return figure
+
+
+def _edge(fit: xr.Dataset) -> np.ndarray:
+    """Which probabilities are at their boundary, [type, office, option]."""
+    mu = fit["mu"].transpose("type", "office", "option")
+    return fit.get("at_boundary", mu < 0).transpose(*mu.dims).values.astype(bool) & mu.notnull().values
+
+
+def _cells(ax: Axes, mu: np.ndarray, edge: np.ndarray, *, numbers: bool = True) -> None:
+    """What stands in the cells of a heatmap."""
+    for i, k in np.ndindex(*mu.shape):
+        if np.isnan(mu[i, k]):
+            ax.add_patch(Rectangle((k - 0.5, i - 0.5), 1, 1, **_OFF))
+            continue
+        if numbers:
+            cell_text(ax, i, k, f"{100 * mu[i, k]:.0f}", dark=bool(mu[i, k] > 0.6))
+        if edge[i, k]:
+            ax.add_patch(Rectangle((k - 0.44, i - 0.44), 0.88, 0.88, fill=False, ec=VERMILION, lw=0.9))
+
+
+def _scale(figure: Figure, image: AxesImage, axes: Any, mu: np.ndarray, edge: np.ndarray) -> None:
+    """The scale of the shades, and what hatches and frames mean."""
+    shade_bar(figure, image, axes, "share of those who may choose all options")
+    handles = [Patch(label="on no menu", **_OFF)] if np.isnan(mu).any() else []
+    if edge.any():
+        handles.append(Patch(facecolor="none", edgecolor=VERMILION, label="at the boundary"))
+    if handles:
+        legend(figure, handles)
 
 
 def type_shares(fit: xr.Dataset, truth: np.ndarray | None = None) -> Figure:
@@ -107,7 +161,7 @@ def type_shares(fit: xr.Dataset, truth: np.ndarray | None = None) -> Figure:
     with look():
         figure = new_figure(6.4, 0.38 * len(value) + 1.1)
         ax = figure.subplots()
-        ax.barh(at, value, height=0.55, color=[_colour(k) for k in range(len(value))], alpha=0.35)
+        ax.barh(at, value, height=0.55, color=BLUE, alpha=0.3)
         ax.hlines(at, low, high, color=INK, lw=1.6)
         ax.plot(value, at, "o", color=INK, ms=4.5)
         level = level_text(float(fit.attrs.get("level", 0.95)))
@@ -159,16 +213,17 @@ def sharpness(fit: xr.Dataset) -> Figure:
         total = np.zeros(len(bins) - 1)
         for k, label in enumerate(type_names(fit)):
             height, _ = np.histogram(sure[modal == k], bins, weights=weight[modal == k] / weight.sum())
-            left.stairs(total + height, bins, baseline=total, fill=True, color=_colour(k), alpha=0.6, lw=0, label=label)
+            style = {"color": _colour(k), "alpha": 0.6, "hatch": HATCHES[k % len(HATCHES)], "ec": "white"}
+            left.stairs(total + height, bins, baseline=total, fill=True, lw=0, label=label, **style)
             total = total + height
         left.stairs(total, bins, color=INK, lw=0.8)
         left.set(xlabel="probability of the likeliest type", ylabel="share of the voters")
         percent(left)
         table = np.stack([_mean(zeta[modal == k], weight[modal == k]) for k in range(types)])
-        labels = [str(label) for label in fit["type"].values]
-        heatmap(right, table, labels, cell=2.0 / types, rows=labels, aspect="equal")
+        own = [str(label) for label in fit["type"].values]
+        heatmap(right, table, own, cell=2.0 / types, rows=own, aspect="equal")
         for i, j in np.argwhere(np.isfinite(table)):
-            cell_text(right, i, j, f"{100 * table[i, j]:.0f}", dark=table[i, j] > 0.6, size=8)
+            cell_text(right, i, j, f"{100 * table[i, j]:.0f}", dark=table[i, j] > 0.6)
         right.set(xlabel="may be of", ylabel="likeliest type", title="mean probability, per cent")
         handles, _ = left.get_legend_handles_labels()
         legend(figure, handles)
@@ -187,7 +242,7 @@ def local_maxima(fit: xr.Dataset) -> Figure:
         ax = figure.subplots()
         ax.barh(at, shown, height=0.62, color=[BLUE, *[GREY] * (len(height) - 1)], alpha=0.7)
         for y, number in zip(at, shown, strict=True):
-            ax.annotate(f"{number:,}", (number, y), (4, 0), textcoords="offset points", va="center", size=8)
+            ax.annotate(f"{number:,}", (number, y), (4, 0), textcoords="offset points", va="center")
         named_rows(ax, at, [f"{value:,.4f}" for value in height])
         ax.margins(x=0.12)
         more = f"; {rest:,} more elsewhere" if rest else ""
@@ -201,21 +256,24 @@ def bivariate_residuals(residuals: xr.Dataset) -> Figure:
 
     Values far above 1 are pairs that vote together for a reason that the types do not know.
     """
-    values = residuals["bivariate"].values.astype(float)
-    names = [str(office) for office in residuals["office"].values]
-    side = float(np.clip(0.32 * len(names), 3.0, 14.0))
+    values = residuals["bivariate"].transpose("office", "office_").values.astype(float)
+    keep = np.sort(np.argsort(-np.nan_to_num(values).max(1), kind="stable")[:_MOST_OFFICES])
+    values = values[np.ix_(keep, keep)]
+    names = [str(residuals["office"].values[j]) for j in keep]
+    beside = min(max(map(len, names)), 30) / letters_in(1.0) + 1.4
+    side = float(np.clip(0.4 * len(names), 2.4, WIDTH - beside))
     top = max(3.0, float(np.nanquantile(values, 0.98))) if np.isfinite(values).any() else 3.0
     with look():
-        figure = new_figure(side + 2.6, side + 2.0)
+        figure = new_figure(side + beside, side + beside - 0.6)
         ax = figure.subplots()
         image = heatmap(
             ax, values, names, cell=side / len(names), rows=names, colours="Oranges", high=top, aspect="equal"
         )
         ax.set_facecolor("#F2F2F2")
-        if len(names) <= 24:
+        if side / len(names) >= 0.3:
             for i, j in np.argwhere(np.isfinite(values)):
-                cell_text(ax, i, j, f"{values[i, j]:.1f}", dark=values[i, j] > 0.7 * top, size=6.5)
-        figure.colorbar(image, ax=ax, shrink=0.6, label="chi-square per degree of freedom")
+                cell_text(ax, i, j, f"{values[i, j]:.1f}", dark=values[i, j] > 0.7 * top)
+        shade_bar(figure, image, ax, "chi-square per degree of freedom", of_shares=False)
     return figure
 
 

@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from electjax.report.report import Report, ReportFigure, ResultTable, RowsSection, source_text
-from electjax.report.tables import Metrics
+from electjax.report.tables import Metrics, level_text
 from electjax.voter_types.report.figures import (
     bivariate_residuals,
     local_maxima,
@@ -18,16 +18,31 @@ from electjax.voter_types.report.figures import (
     sharpness,
     type_shares,
 )
-from electjax.voter_types.report.tables import choice_rows, membership_rows, office_rows, summary, truth_rows
+from electjax.voter_types.report.tables import (
+    MOST_LINES,
+    choice_rows,
+    choices_rows,
+    membership_rows,
+    pair_rows,
+    summary,
+    truth_rows,
+    type_rows,
+)
+from electjax.voter_types.verdict import verdict_on_run
 
 _CAPTION = (
-    "Share of each type among these voters with its interval, and per office {}: per cent of a type's voters who choose"
-    " each, where all options are on the ballot. A dot stands for an option that was on no ballot."
+    "Types are numbered by their share of the voters of these ballots, which has its interval beside it. What a type"
+    " does is what its voters choose where all options are on the ballot; tables/shares.csv has it, too."
 )
 _NOTE = (
     "A voter belongs to one type, and votes in every office with that type's probabilities, independently from office"
-    " to office. Types are numbered by their share of the voters."
+    " to office."
 )
+_OPTIONS = (
+    "Per cent of a type's voters who choose each option where all options are on the ballot, with {level} %"
+    " intervals. A dot stands for an option that was on no ballot.{more} All of it is in tables/types.csv."
+)
+_PAIRS = "Pairs of offices that vote together for a reason that the types do not know; 1 is expected."
 _CHOICE = (
     "AIC, BIC, SABIC, CAIC and ICL weigh the log-likelihood against the number of parameters; smaller is better."
     " Entropy is 1 where every voter's type is certain and 0 where none is. The likelihood has many local maxima: the"
@@ -38,11 +53,13 @@ _MEMBERSHIP = (
     " than of type 1, change with the term."
 )
 _TRUTH = "These ballots were generated, and what they were generated from is known."
+_MOST_DESCRIBED = 6  # types that the headline describes
 _FIGURES = {
     "propensities": (
         "What the types do",
-        "Per cent of a type's voters who choose each option of an office where all options are on the ballot. Above"
-        " each panel the type's share of the voters.",
+        "Per cent of a type's voters who choose each option of an office where all options are on the ballot; with the"
+        " type's name its share of the voters. Where there are many offices, those options in which the types differ"
+        " most.",
     ),
     "shares": ("How many voters are of each type", "Share of the voters of these ballots, with its interval."),
     "sharpness": (
@@ -84,41 +101,61 @@ def _figure(name: str, draw: Callable[..., Figure], *given: Any) -> ReportFigure
 def report(result: Any) -> Report:
     """What is said of a run: `result.tree` with the fit and what was asked of it, `result.metrics` with its numbers."""
     metrics, attrs = result.metrics, result.tree["fit"].attrs
-    many = len(metrics["types"]) > 1
+    many, fit = len(metrics["types"]) > 1, metrics["fit"]
+    rows = choices_rows(metrics)
+    left = len(rows) - MOST_LINES
+    more = f" {left:,} choices more are not shown here." if left > 0 else ""
     return Report(
         title=attrs.get("title") or metrics["ballots"],
         headline=headline(metrics),
         source=source_text("Ballots", attrs),
         summary=summary(metrics),
-        table=ResultTable(office_rows(metrics), _CAPTION.format(" / ".join(metrics["fit"]["options"])), _NOTE),
+        verdict=verdict_on_run(result.tree),
+        table=ResultTable(type_rows(metrics), _CAPTION, _NOTE),
         before=[
+            RowsSection(
+                "options",
+                "What each type chooses",
+                rows[:MOST_LINES],
+                note=_OPTIONS.format(level=level_text(fit["level"]), more=more),
+            ),
             RowsSection("choice", "How many types", choice_rows(metrics) if many else [], note=_CHOICE),
             RowsSection("membership", "Who is of which type", membership_rows(metrics), note=_MEMBERSHIP),
             RowsSection("truth", "Against the truth", truth_rows(metrics), _TRUTH, truth_text(metrics)),
         ],
+        after=[RowsSection("pairs", "Least explained pairs", pair_rows(metrics), note=_PAIRS)],
         figures=figures(result.tree, metrics),
-        notes=metrics["warnings"],
+        notes=metrics["remarks"],
     )
 
 
 def headline(metrics: Metrics) -> list[str]:
-    """What was fitted and what came out, in a few sentences made from the metrics."""
+    """What was found, type by type, then what was done, in a few sentences made from the metrics."""
     fit, tried = metrics["fit"], list(metrics["types"])
     chosen = metrics["types"][str(fit["types"])]
-    sentences = [
-        f"{metrics['voters']:,} ballots with {metrics['offices']} offices, in {metrics['rows']:,} different rows,"
-        f" fitted in {metrics['seconds']:.0f} s."
-    ]
+    number = fit["types"]
+    kinds = f"fall into {number} types" if number > 1 else "are taken as one type"
+    sentences = [f"The {metrics['voters']:,} voters {kinds}."]
+    for k, (share, does) in enumerate(zip(fit["shares"], fit["does"], strict=True)):
+        if k == _MOST_DESCRIBED:
+            sentences.append(
+                f"The other {number - k} types, with {_percent(sum(fit['shares'][k:]))}, are in the table."
+            )
+            break
+        sentences.append(f"Type {k + 1} ({_percent(share)} of the voters): {does}.")
     if len(tried) > 1:
         by = f"by {fit['chosen_by'].upper()}" if isinstance(fit["chosen_by"], str) else "as set"
-        sentences.append(f"Of {tried[0]} to {tried[-1]} types, {fit['types']} were chosen {by}.")
-    shares = ", ".join(f"{share:.0%}" for share in fit["shares"])
+        sentences.append(f"Of {tried[0]} to {tried[-1]} types, {number} were chosen {by}.")
     sentences.append(
-        f"{fit['types']} types with {shares} of the voters: log-likelihood {fit['log_likelihood']:,.2f} with"
-        f" {chosen['parameters']:,} parameters; {chosen['starts_at_best']:.0%} of {metrics['restarts']:,}"
-        " starts ended there."
+        f"{metrics['offices']} offices, {metrics['rows']:,} different ballots; {chosen['parameters']:,} parameters;"
+        f" log-likelihood {fit['log_likelihood']:,.2f}, which {_percent(chosen['starts_at_best'])} of"
+        f" {metrics['restarts']:,} starts reached; {metrics['seconds']:.0f} s."
     )
     return sentences
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def truth_text(metrics: Metrics) -> str:
@@ -126,10 +163,10 @@ def truth_text(metrics: Metrics) -> str:
     truth = metrics.get("truth")
     if not truth:
         return ""
-    said = f"The likeliest type is the true one of {truth['agreement']:.0%} of the voters."
+    said = f"The likeliest type is the true one of {_percent(truth['agreement'])} of the voters."
     if truth["compared"]:
         said = (
-            f"Of {truth['compared']:,} probabilities with a standard error, {truth['within']:.0%} lie within 1.96 of"
-            f" them from the truth, the furthest {truth['largest_z']:.1f} away. {said}"
+            f"Of {truth['compared']:,} probabilities with a standard error, {_percent(truth['within'])} lie within 1.96"
+            f" of them from the truth, the furthest {truth['largest_z']:.1f} away. {said}"
         )
     return said

@@ -5,7 +5,8 @@ from rich.console import Group
 from electjax.report.tables import Metrics, Rows, terminal_table, with_error
 
 CRITERIA = {"bic": "BIC", "aic": "AIC", "sabic": "SABIC", "caic": "CAIC", "icl": "ICL"}
-_MOST_OFFICES = 60
+MOST_LINES = 300  # choices that the page lists
+_MOST_PRINTED = 60
 
 
 def summary(metrics: Metrics) -> Group:
@@ -14,10 +15,14 @@ def summary(metrics: Metrics) -> Group:
     if len(metrics["types"]) > 1:
         chosen = [i for i, number in enumerate(metrics["types"]) if int(number) == fit["types"]]
         parts.append(terminal_table(f"{metrics['ballots']}: how many types", choice_rows(metrics), bold=chosen))
-    more = len(fit["mu"]) > _MOST_OFFICES
-    caption = f"the first {_MOST_OFFICES} of {len(fit['mu'])} offices; all are in metrics.json" if more else ""
-    title = f"{metrics['ballots']}: {' / '.join(fit['options'])}, per cent of the type with all options on offer"
-    return Group(*parts, terminal_table(title, office_rows(metrics), caption=caption))
+    parts.append(terminal_table(f"{metrics['ballots']}: types of voters", type_rows(metrics)))
+    rows = choices_rows(metrics, intervals=False)
+    ends = [i for i, row in enumerate(rows[1:]) if row["Office"] != rows[i]["Office"]]
+    rows = [{**row, **({"Office": ""} if i and i - 1 not in ends else {})} for i, row in enumerate(rows)]
+    left = len(rows) - _MOST_PRINTED
+    caption = f"the first {_MOST_PRINTED} choices; {left} more are in tables/types.csv" if left > 0 else ""
+    title = f"{metrics['ballots']}: per cent of a type's voters, where all options are on the ballot"
+    return Group(*parts, terminal_table(title, rows[:_MOST_PRINTED], ends=ends, caption=caption))
 
 
 def type_headings(metrics: Metrics) -> list[str]:
@@ -25,27 +30,42 @@ def type_headings(metrics: Metrics) -> list[str]:
     return [f"type {k + 1}" for k in range(metrics["fit"]["types"])]
 
 
-def share_texts(metrics: Metrics) -> list[str]:
+def share_texts(shares: Metrics) -> list[str]:
     """Shares of the types with their intervals: 44.9 % (43.2–46.6)."""
-    fit = metrics["fit"]
     return [
         f"{100 * share:.1f} %"
         + (f" ({100 * low:.1f}–{100 * high:.1f})" if low is not None and high is not None else "")
-        for share, low, high in zip(fit["shares"], fit["shares_low"], fit["shares_high"], strict=True)
+        for share, low, high in zip(shares["shares"], shares["shares_low"], shares["shares_high"], strict=True)
     ]
 
 
-def office_rows(metrics: Metrics) -> Rows:
-    """One row per office: per type, under its share, the probabilities of the options in per cent: 2/5/93."""
-    names = [f"{name}\n{share}" for name, share in zip(type_headings(metrics), share_texts(metrics), strict=True)]
-    return [
-        {"Office": office}
-        | {
-            name: "/".join("·" if value is None else f"{100 * value:.0f}" for value in mu)
-            for name, mu in zip(names, types, strict=True)
-        }
-        for office, types in list(metrics["fit"]["mu"].items())[:_MOST_OFFICES]
-    ]
+def type_rows(metrics: Metrics) -> Rows:
+    """One row per type: its share of the voters, and what they do."""
+    texts = zip(type_headings(metrics), share_texts(metrics["fit"]), metrics["fit"]["does"], strict=True)
+    return [{"Type": name, "Share of the voters": share, "What they do": does} for name, share, does in texts]
+
+
+def choices_rows(metrics: Metrics, *, intervals: bool = True) -> Rows:
+    """One row per office and option: of each type, under its share, the voters who choose it, with its interval."""
+    fit = metrics["fit"]
+    names = [f"{name}\n{share}" for name, share in zip(type_headings(metrics), share_texts(fit), strict=True)]
+    rows = []
+    for office, mu in fit["mu"].items():
+        options = fit["options"][office]
+        low, high = (fit.get(f"mu_{end}", {}).get(office) if intervals else None for end in ("low", "high"))
+        for o, option in enumerate(options):
+            if all(own[o] is None for own in mu):
+                continue
+            cells = {}
+            for k, name in enumerate(names):
+                ends = (
+                    ""
+                    if low is None or high is None or low[k][o] is None
+                    else f"\n{100 * low[k][o]:.0f}–{100 * high[k][o]:.0f}"
+                )
+                cells[name] = "·" if mu[k][o] is None else f"{100 * mu[k][o]:.0f} %{ends}"
+            rows.append({"Office": office, "Choice": option} | cells)
+    return rows
 
 
 def choice_rows(metrics: Metrics) -> Rows:
@@ -58,7 +78,7 @@ def choice_rows(metrics: Metrics) -> Rows:
             "Parameters": f"{tried['parameters']:,}",
             **{label: f"{tried[name]:,.1f}" for name, label in CRITERIA.items() if name in tried},
             "Entropy": f"{tried['entropy']:.3f}" if int(number) > 1 else "",
-            "Starts at best": f"{tried['starts_at_best']:.0%}",
+            "Starts at best": f"{100 * tried['starts_at_best']:.0f} %",
             **({"BLRT p": "" if tried.get("blrt_p") is None else f"{tried['blrt_p']:.3f}"} if tested else {}),
         }
         for number, tried in metrics["types"].items()
@@ -73,11 +93,19 @@ def membership_rows(metrics: Metrics) -> Rows:
     return [
         {"Term": term}
         | {
-            heading: with_error(values[k], fit["gamma_se"][term][k], 2)
+            heading: with_error(values[k], fit["gamma_se"][term][k] if "gamma_se" in fit else None, 2)
             for k, heading in enumerate(type_headings(metrics))
             if k
         }
         for term, values in fit["gamma"].items()
+    ]
+
+
+def pair_rows(metrics: Metrics) -> Rows:
+    """The pairs of offices that the types explain least."""
+    return [
+        {"Office": first, "Other office": other, "Chi-square per degree of freedom": f"{value:,.1f}"}
+        for first, other, value in metrics.get("least_explained", [])
     ]
 
 
@@ -88,6 +116,11 @@ def truth_rows(metrics: Metrics) -> Rows:
         return []
     columns = zip(truth["types"], truth["fitted_types"], truth["shares"], truth["fitted_shares"], strict=True)
     return [
-        {"True type": name, "Fitted as": f"type {fit}", "Share, true": f"{share:.1%}", "Share, fitted": f"{fitted:.1%}"}
+        {
+            "True type": name,
+            "Fitted as": f"type {fit}",
+            "Share, true": f"{100 * share:.1f} %",
+            "Share, fitted": f"{100 * fitted:.1f} %",
+        }
         for name, fit, share, fitted in columns
     ]

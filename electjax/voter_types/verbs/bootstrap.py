@@ -5,6 +5,7 @@ import numpy as np
 import xarray as xr
 from scipy import sparse
 
+from electjax.data.finished import finished
 from electjax.data.options import with_options
 from electjax.data.progress import Progress
 from electjax.data.schema import conform
@@ -17,6 +18,7 @@ from electjax.voter_types.em.uncertainty import cluster_pairs
 from electjax.voter_types.fitted import Ballots, Given, fitted_arrays, kept_attrs, known_fit, whole_ballots
 from electjax.voter_types.options import BootstrapOptions
 from electjax.voter_types.schema import BOOTSTRAP, REPORTED
+from electjax.voter_types.verdict import about_bootstrap, judge_bootstrap, verdict_on
 
 
 @with_options
@@ -81,7 +83,8 @@ def bootstrap(
         "level": options.level,
         "replicates_converged": int(found["converged"].sum()),
     }
-    return conform(found, BOOTSTRAP)
+    checked = conform(found, BOOTSTRAP)
+    return finished(checked, about=about_bootstrap(checked), verdict=judge_bootstrap(checked, verdict_on(fit)))
 
 
 def _units(encoded: Encoded, ballots: object) -> sparse.csr_matrix | None:

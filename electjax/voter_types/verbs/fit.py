@@ -8,6 +8,7 @@ import xarray as xr
 from electjax.data.errors import data_error
 from electjax.data.options import with_options
 from electjax.data.progress import Progress
+from electjax.data.verdict import verdict_of
 from electjax.numerics.host import double_precision
 from electjax.voter_types.fitted import Ballots, decode_fit, encoded_ballots, fit_arrays, known_fit, whole_ballots
 from electjax.voter_types.options import FitOptions
@@ -31,7 +32,8 @@ def fit(ballots: Ballots, types: int = 3, *, progress: Progress | None = None, o
         A Dataset with `pi(type)`, `mu(type, office, option)` (all options on the menu; NaN on no menu), `mu_met`
         (averaged over the menus met), `psi`, `gamma(term, type)` and `delta(type, feature)`, with standard errors
         `*_se` and intervals of pi and mu; `zeta(profile, type)`; the maxima and starts; the trace of EM; and in the
-        attributes `log_likelihood` (observed, without constants), the criteria, and `warnings` in words.
+        attributes `log_likelihood` (observed, without constants), the criteria, and the verdict: whether the fit can be
+        relied on, and why not, in words, with which its text begins. One that is not usable is also a warning.
 
     Raises:
         ElectionDataError: ballots that do not fit the schema, an argument out of range.
@@ -61,7 +63,11 @@ def fit(ballots: Ballots, types: int = 3, *, progress: Progress | None = None, o
         reference=None if options.reference is None else known_fit(options.reference),
         progress=progress,
     )
-    for note in fitted.notes:
-        warnings.warn(f"voter_types.fit, {types} types: {note}", stacklevel=3)
     with double_precision():
-        return decode_fit(fitted, options)
+        found = decode_fit(fitted, options)
+    if isinstance(ballots, xr.Dataset) and "option_party" in ballots.coords:
+        found = found.assign_coords(option_party=ballots["option_party"])
+    judged = verdict_of(found.attrs)
+    if judged is not None and judged.level == "not usable":
+        warnings.warn(f"voter_types.fit, {types} types: {judged}", stacklevel=3)
+    return found

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 
 import electjax
 from electjax.report.plots import Plot, plotted
+from electjax.runs import Run
 from electjax.voter_types.report.figures import (
     bivariate_residuals,
     local_maxima,
@@ -29,11 +30,12 @@ _PLOTS = {
 }
 
 
-def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None) -> Axes | np.ndarray:
+def plot(fit: xr.Dataset | str | os.PathLike[str] | Run, kind: Kind | None = None) -> Axes | np.ndarray:
     """A figure of the report.
 
     Args:
-        fit: of `voter_types.fit`, `select` or `residuals`, or its file.
+        fit: of `voter_types.fit`, `select` or `residuals`, or its file; or the folder of a run, or what `electjax.load`
+            made of that, which have all three.
         kind: of a fit "propensities" (mu, a panel per type), "shares" (pi with its intervals), "sharpness" (how surely
             voters belong to their likeliest type) or "maxima" (where the starts ended); of a selection "scree"
             (information criteria over the number of types); of residuals "residuals" (chi-square of each pair of
@@ -54,5 +56,14 @@ def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None) -> 
         >>> axes.get_xlabel()
         'share of the voters'
     """
-    data = electjax.voter_types.load(fit) if isinstance(fit, str | os.PathLike) else fit
-    return plotted(_PLOTS, data, kind, where="voter_types.plot")
+    given = electjax.load(fit) if isinstance(fit, str | os.PathLike) else fit
+    return plotted(_PLOTS, _part(given, kind) if isinstance(given, Run) else given, kind, where="voter_types.plot")
+
+
+def _part(run: Run, kind: str | None) -> xr.Dataset:
+    """What a run has a figure of this kind from; its fit where there is none."""
+    needs = _PLOTS[kind].needs if kind in _PLOTS else ()
+    if not needs or all(name in run.fit for name in needs):
+        return run.fit
+    nodes = (run.tree[name].to_dataset() for name in ("selection", "residuals") if name in run.tree.children)
+    return next((node for node in nodes if all(name in node.variables for name in needs)), run.fit)

@@ -8,6 +8,7 @@ import xarray as xr
 from jax import Array
 
 from electjax.data.errors import data_error, suggest
+from electjax.data.finished import finished
 from electjax.data.labels import strings
 from electjax.data.progress import Progress
 from electjax.data.schema import conform
@@ -19,6 +20,7 @@ from electjax.voter_types.em.rows import DENSE, NOTHING, Profiles, Rows, lay_out
 from electjax.voter_types.fitted import Given, known_fit, types_of
 from electjax.voter_types.schema import PREDICTION, check_dataset, checked
 from electjax.voter_types.verbs.read import read
+from electjax.voter_types.verdict import about_prediction, judge_prediction, verdict_on
 
 VOTERS = 1 << 20  # voters whose votes are collapsed at a time
 
@@ -49,9 +51,9 @@ def predict(fit: Given, ballots: Given, *, progress: Progress | None = None) -> 
         >>> found["zeta"].values.tolist(), found["modal_type"].values.tolist()
         ([[1.0], [1.0], [1.0]], [1, 1, 1])
     """
-    fit = known_fit(fit)
-    ballots = align_ballots(fit, given_ballots(ballots).drop_vars("weight", errors="ignore"))
-    fit = fit.sel(office=ballots["office"].values)
+    whole = known_fit(fit)
+    ballots = align_ballots(whole, given_ballots(ballots).drop_vars("weight", errors="ignore"))
+    fit = whole.sel(office=ballots["office"].values)
     number = ballots.sizes["voter"]
     zeta, height = np.empty((number, fit.sizes["type"])), np.empty(number)
     for start in range(0, number, VOTERS):
@@ -74,7 +76,8 @@ def predict(fit: Given, ballots: Given, *, progress: Progress | None = None) -> 
         },
         attrs={"title": ballots.attrs.get("title", "")},
     )
-    return conform(found, PREDICTION)
+    checked = conform(found, PREDICTION)
+    return finished(checked, about=about_prediction(checked), verdict=judge_prediction(checked, verdict_on(whole)))
 
 
 def given_ballots(ballots: Given) -> xr.Dataset:

@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import xarray as xr
 
+from electjax.data.finished import finished
 from electjax.data.options import with_options
 from electjax.data.schema import conform
 from electjax.numerics.host import double_precision
@@ -22,6 +23,7 @@ from electjax.voter_types.em.rows import lay_out
 from electjax.voter_types.fitted import Ballots, Given, fitted_arrays, kept_attrs, known_fit
 from electjax.voter_types.options import ResidualOptions
 from electjax.voter_types.schema import RESIDUALS
+from electjax.voter_types.verdict import about_residuals, judge_residuals, verdict_on
 
 _PAIR = ("office", "office_")
 
@@ -76,7 +78,8 @@ def residuals(fit: Given, ballots: Ballots, *, options: ResidualOptions) -> xr.D
         "seed": options.seed,
         "replicates": options.replicates,
     }
-    return conform(found, RESIDUALS)
+    checked = conform(found, RESIDUALS)
+    return finished(checked, about=about_residuals(checked), verdict=judge_residuals(checked, verdict_on(fit)))
 
 
 def _decode(encoded: Encoded, table: TableFit, pairs: PairFit) -> xr.Dataset:

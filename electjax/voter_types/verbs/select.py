@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from electjax.data.errors import data_error
+from electjax.data.finished import finished
 from electjax.data.options import with_options
 from electjax.data.progress import Progress, silent
 from electjax.data.schema import conform
@@ -20,6 +21,7 @@ from electjax.voter_types.em.residuals import pair_fit, table_fit
 from electjax.voter_types.fitted import Ballots, Fitted, encoded_ballots, fit_arrays, kept_attrs, whole_ballots
 from electjax.voter_types.options import SelectOptions
 from electjax.voter_types.schema import SELECTION
+from electjax.voter_types.verdict import about_selection, judge_selection
 
 _disorder = jax.jit(disorder)
 
@@ -47,7 +49,7 @@ def select(
         A Dataset over `types` with log_likelihood, parameters, aic, bic, sabic, caic, icl, awe, entropy; g2, x2, df
         and their p-values (see `voter_types.residuals`); the largest bivariate residual; and with the test
         blrt_ratio, blrt_p, blrt_p_se, blrt_short and blrt_ratios(types, replicate). The attribute `best` names the
-        number of types that each criterion prefers, `warnings` what was remarkable about each fit.
+        number of types that each criterion prefers, `findings` what is remarkable about each fit.
 
     Raises:
         ElectionDataError: ballots that do not fit the schema, an argument out of range.
@@ -89,14 +91,17 @@ def select(
     best = {name: int(found["types"].values[found[name].values.argmin()]) for name in Criteria._fields[:-1]}
     found.attrs = kept_attrs(encoded.attrs) | {
         "best": json.dumps(best),
-        "warnings": json.dumps({number: fits[number].notes for number in numbers}),
+        "findings": json.dumps(
+            {number: [found.sentence for found in fits[number].findings] for number in numbers}, ensure_ascii=False
+        ),
         "voters": float(encoded.profiles.weight.sum()),
         "rows": len(encoded.profiles.code),
         "seed": options.seed,
         "restarts": options.restarts,
         "blrt": options.blrt,
     }
-    return conform(found, SELECTION)
+    checked = conform(found, SELECTION)
+    return finished(checked, about=about_selection(checked), verdict=judge_selection(checked))
 
 
 def _column(fitted: Fitted, number: int) -> dict[str, float]:
