@@ -65,8 +65,8 @@ class Description:
         lines += [f"  cannot be read: {self.error}"] if self.error else []
         lines += ["  analyse it:", *(f"    {way}" for way in self.ways)] if self.ways else []
         for other in self.others:
-            said = f", though not as it is: {other.error}" if other.error else ":"
-            lines += [f"  may also be {other.kind} (kind={other.kind!r}){said}", *(f"    {way}" for way in other.ways)]
+            how = f", though not as it is: {other.error}" if other.error else ":"
+            lines += [f"  may also be {other.kind} (kind={other.kind!r}){how}", *(f"    {way}" for way in other.ways)]
         return "\n".join(lines)
 
     @property

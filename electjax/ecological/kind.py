@@ -39,7 +39,7 @@ def _likely(path: Path | None, names: Sequence[str], numeric: Sequence[bool]) ->
     if has(*OPTION, *OPTIONS):
         stacked = sum(number and is_side(name) for name, number in zip(names, numeric, strict=True)) == 2
         if has(*VOTES, *AMOUNTS) and (has(*SIDE, *SIDES) or stacked):  # also returns of several elections are such
-            return (0.95 if unit else 0.7) if has(*SIDE, *set(SIDES) - set(TIMES)) else 0.85 if unit else 0.65
+            return (1.0 if unit else 0.8) if has(*SIDE, *set(SIDES) - set(TIMES)) else 0.65
         if stacked:
             return 0.8 if unit else 0.6
     groups = any(word in name for name in folded for word in ("vap", "white", "black", "hisp", "pct", "share"))

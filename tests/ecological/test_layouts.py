@@ -52,6 +52,7 @@ def test_sides_are_told_by_a_column_of_two_values(tmp_path, first, second, side,
     assert {f"column {side!r} is the side", "column 'Stimmbezirk' is the unit"} <= set(notes_of(units))
     said = electjax.describe(path)
     assert (said.kind, said.error) == ("units", "")
+    assert bool(said.others) == (side not in ("Stimmart", "Stimme"))  # of two elections, one may be meant
 
 
 def test_contests_and_names_of_an_election_beside_its_year():
@@ -128,3 +129,18 @@ def test_returns_stay_returns():
     said = electjax.describe(frame)
     assert said.kind == "returns"
     assert "several elections: Senate, House" in said.error
+
+
+def test_two_elections_may_be_units_or_returns():
+    """Both are said, with what to do: estimate between the two, or choose one."""
+    frame = table("2021", "2025", side="year", option="party").rename(columns={"Stimmbezirk": "Wahlkreis"})
+    said = electjax.describe(frame)
+    assert said.kind == "units"
+    (other,) = said.others
+    assert other.kind == "returns"
+    assert "where={'year': '2021'}" in other.error
+    page = str(said)
+    assert "electjax.ecological.estimate(electjax.ecological.read(table))" in page
+    assert "may also be returns (kind='returns'), though not as it is: DataFrame, column 'year': the file holds" in page
+    alone = electjax.describe(frame, kind="returns", where={"year": 2021})
+    assert (alone.kind, alone.error) == ("returns", "")
