@@ -6,6 +6,7 @@ import json
 import lzma
 import zipfile
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,16 +17,14 @@ import xarray as xr
 import electjax
 from electjax import ElectionDataError
 from electjax.districts.checkpoint import Checkpoint
-from tests.calm import india
-from tests.districts import test_formats as returns
-from tests.districts import test_readers as tcpd
-from tests.voter_types import test_ballots as ballots
-from tests.voter_types import test_cases as cases
-from tests.voter_types import test_contracts as contracts
-from tests.voter_types import test_database as database
-from tests.voter_types import test_records as records
 
 Make, Read = Callable[[Path], Path], Callable[[Path], Any]
+
+
+def _of(fixture: str) -> Any:
+    """A fixture of the tests, as in "districts.test_formats:KERG"; one module of them is imported, not all."""
+    module, name = fixture.split(":")
+    return getattr(import_module(f"tests.{module}"), name)
 
 
 class Format(NamedTuple):
@@ -57,6 +56,23 @@ def _text(content: str, name: str = "table.csv") -> Make:
     return make
 
 
+def _fixture(fixture: str) -> Make:
+    def make(folder: Path) -> Path:
+        return _text(_of(fixture))(folder)
+
+    return make
+
+
+def _nist(suffix: str) -> Make:
+    def make(folder: Path) -> Path:
+        report = _of("voter_types.test_records:REPORT")
+        as_xml = _of("voter_types.test_records:as_xml")
+        text = json.dumps(report) if suffix == ".json" else as_xml("CastVoteRecordReport", report)
+        return _text(text, f"report{suffix}")(folder)
+
+    return make
+
+
 def _frame(make: Make, suffix: str) -> Make:
     """The CSV of a maker as a workbook or Parquet."""
 
@@ -79,36 +95,55 @@ def _packed(name: str, pack: Callable[[bytes], bytes]) -> Make:
     return make
 
 
-def _zipped(files: dict[str, str]) -> Make:
+def _zipped(folder: Path, files: dict[str, str]) -> Path:
+    with zipfile.ZipFile(folder / "packed.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return folder / "packed.zip"
+
+
+def _returns_zip(folder: Path) -> Path:
+    return _zipped(folder, {"returns.csv": _csv(folder).read_text("utf-8"), "readme.pdf": "x"})
+
+
+def _tcpd(kind: str) -> Make:
+    """The two files of TCPD: columns and rows of the tests, which fill in two constituencies."""
+
     def make(folder: Path) -> Path:
-        with zipfile.ZipFile(folder / "packed.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, text in files.items():
-                archive.writestr(name, text)
-        return folder / "packed.zip"
+        tests = import_module("tests.districts.test_readers")
+        if kind == "LOKDHABA":
+            named = ((1, "Nerela", "AAP", 90, 1), (1, "Nerela", "BJP", 80, 2), (2, "Burari", "AAP", 60, 2))
+            rows = tests.lokdhaba_rows(*named, (2, "Burari", "BJP", 70, 1))
+        else:
+            named = (("NERELA", "GEN", "AAP", 90, 1), ("NERELA", "GEN", "BJP", 80, 2), ("BAWANA", "SC", "AAP", 60, 2))
+            rows = tests.tcpd_rows(*named, ("BAWANA", "SC", "BJP", 70, 1))
+        path: Path = tests.write(folder / "table.csv", getattr(tests, kind), rows)
+        return path
 
     return make
 
 
-def _rows(header: list[str], rows: list[dict[str, Any]]) -> Make:
-    return lambda folder: tcpd.write(folder / "table.csv", header, rows)
-
-
 def _dominion_json(folder: Path) -> Path:
     (folder / "export").mkdir()
-    ballots.export(folder / "export")
+    _of("voter_types.test_ballots:export")(folder / "export")
     return folder / "export"
 
 
 def _hive(folder: Path) -> Path:
-    for rows, state, county in ((database.APACHE, "AZ", "APACHE"), (database.PIMA, "AZ", "PIMA")):
-        database.put(folder / "release", rows, state, county)
-    database.put(folder / "release", database.YORK, "PA", "NEW%20YORK")
+    tests = import_module("tests.voter_types.test_database")
+    for rows, state, county in ((tests.APACHE, "AZ", "APACHE"), (tests.PIMA, "AZ", "PIMA")):
+        tests.put(folder / "release", rows, state, county)
+    tests.put(folder / "release", tests.YORK, "PA", "NEW%20YORK")
     return folder / "release"
 
 
-def _ess(folder: Path) -> Path:
-    (folder / "ess").mkdir()
-    return contracts.written("ES&S", folder / "ess")
+def _india(kind: str) -> Make:
+    def make(folder: Path) -> Path:
+        tests = import_module("tests.calm.india")
+        path: Path = getattr(tests, f"as_{kind}")(tests.tables(), folder / f"up.{kind}")
+        return path
+
+    return make
 
 
 def _matrices(folder: Path) -> Path:
@@ -163,7 +198,7 @@ def _pair(path: Path) -> Any:
     return electjax.ecological.read((path / "groups.csv", path / "votes.csv"))
 
 
-def _india(path: Path) -> Any:
+def _database(path: Path) -> Any:
     return electjax.calm.read(path, year=2012)
 
 
@@ -215,14 +250,14 @@ A,2,group,young,40
 A,2,party,blue,20
 A,2,party,red,30
 """
-_LOKDHABA = tcpd.lokdhaba_rows(
-    (1, "Nerela", "AAP", 90, 1), (1, "Nerela", "BJP", 80, 2), (2, "Burari", "AAP", 60, 2), (2, "Burari", "BJP", 70, 1)
-)
-_TCPD = tcpd.tcpd_rows(
-    *(("NERELA", "GEN", "AAP", 90, 1), ("NERELA", "GEN", "BJP", 80, 2)),
-    *(("BAWANA", "SC", "AAP", 60, 2), ("BAWANA", "SC", "BJP", 70, 1)),
-)
+_ESS = """Cast Vote Record,Precinct,Ballot Style,Governor,Council,Council ,Judge
+101,N,1,Ann (DEM),Gus,Hal,write-in:
+102,N,1,overvote,Hal,undervote,
+103,S,2,undervote,,,Write-In: Zoe
+104,S,2,Bob (REP),Gus,undervote,Ida
+"""
 _SHARES = "precinct,total,old,young,blue,red\na,50,.6,.4,.5,.5\nb,50,.2,.8,.4,.6\nc,80,.25,.75,.55,.45\n"
+_COUNTIES = {"nota": "drop", "district": "county_name"}
 _HOUSE = {"where": {"office": "State House"}, "suppressed": 3, "totals": "drop"}
 _WIDE = "district,electors,votes_A,votes_B,votes_C\nD1,900,100,200,\nD2,800,250,150,30\nD3,700,90,80,70\n"
 _POLCA = "A,B,C,count\n1,2,1,40\n2,NA,1,3\n1,1,2,7\n10,1,1,1\n"
@@ -234,37 +269,39 @@ FORMATS: dict[str, Format] = {
     "returns": Format(_csv, _districts),
     "returns_wide": Format(_text(_WIDE), _districts),
     "returns_german": Format(_text(_GERMAN), _districts),
-    "returns_kerg2": Format(_text(returns.KERG), _with(_districts, ballot="1")),
-    "returns_tcpd_47": Format(_rows(tcpd.LOKDHABA, _LOKDHABA), _districts),
-    "returns_tcpd_24": Format(_rows(tcpd.TCPD, _TCPD), _districts),
-    "returns_mit": Format(_text(returns.SENATE), _districts),
-    "returns_mit_precincts": Format(_text(returns.PRECINCTS), _with(_districts, nota="drop", district="county_name")),
-    "returns_openelections": Format(_text(returns.OPEN), _with(_districts, **_HOUSE)),
-    "returns_commons_wide": Format(_text(returns.WIDE), _districts),
+    "returns_kerg2": Format(_fixture("districts.test_formats:KERG"), _with(_districts, ballot="1")),
+    "returns_tcpd_47": Format(_tcpd("LOKDHABA"), _districts),
+    "returns_tcpd_24": Format(_tcpd("TCPD"), _districts),
+    "returns_mit": Format(_fixture("districts.test_formats:SENATE"), _districts),
+    "returns_mit_precincts": Format(
+        _fixture("districts.test_formats:PRECINCTS"), _with(_districts, nota="drop", district="county_name")
+    ),
+    "returns_openelections": Format(_fixture("districts.test_formats:OPEN"), _with(_districts, **_HOUSE)),
+    "returns_commons_wide": Format(_fixture("districts.test_formats:WIDE"), _districts),
     "returns_commons_long": Format(_text(_COMMONS_LONG), _districts),
-    "returns_canada": Format(_text(returns.CANADA), _districts),
+    "returns_canada": Format(_fixture("districts.test_formats:CANADA"), _districts),
     "returns_gz": Format(_packed("r.csv.gz", gzip.compress), _districts),
     "returns_xz": Format(_packed("r.csv.xz", lzma.compress), _districts),
     "returns_bz2": Format(_packed("r.csv.bz2", bz2.compress), _districts),
-    "returns_zip": Format(_zipped({"returns.csv": returns.SENATE, "readme.pdf": "x"}), _districts),
+    "returns_zip": Format(_returns_zip, _districts),
     "returns_xlsx": Format(_frame(_csv, ".xlsx"), _districts),
     "returns_parquet": Format(_frame(_csv, ".parquet"), _districts),
     "ballots": Format(_template("ballots", "ballots.csv"), _voters),
-    "ballots_coded": Format(_text(ballots.CODED), _voters),
+    "ballots_coded": Format(_fixture("voter_types.test_ballots:CODED"), _voters),
     "ballots_long": Format(_text(_LONG_BALLOTS), _voters),
     "ballots_polca": Format(_text(_POLCA), _voters),
-    "ballots_dominion": Format(_text(ballots.CVR), _voters),
+    "ballots_dominion": Format(_fixture("voter_types.test_ballots:CVR"), _voters),
     "ballots_dominion_json": Format(_dominion_json, _voters),
-    "ballots_clear_ballot": Format(_text(cases.CLEAR), _voters),
-    "ballots_ess": Format(_ess, _voters),
-    "ballots_ess_xlsx": Format(_frame(_ess, ".xlsx"), _voters),
-    "ballots_hart": Format(_zipped(records.BALLOTS), _voters),
-    "ballots_nist_json": Format(_text(json.dumps(records.REPORT), "report.json"), _voters),
-    "ballots_nist_xml": Format(_text(records.as_xml("CastVoteRecordReport", records.REPORT), "report.xml"), _voters),
+    "ballots_clear_ballot": Format(_fixture("voter_types.test_cases:CLEAR"), _voters),
+    "ballots_ess": Format(_text(_ESS), _voters),
+    "ballots_ess_xlsx": Format(_frame(_text(_ESS), ".xlsx"), _voters),
+    "ballots_hart": Format(lambda folder: _zipped(folder, _of("voter_types.test_records:BALLOTS")), _voters),
+    "ballots_nist_json": Format(_nist(".json"), _voters),
+    "ballots_nist_xml": Format(_nist(".xml"), _voters),
     "ballots_database": Format(_hive, _voters),
     "booths": Format(_template("booths", ""), electjax.calm.read),
-    "booths_india_sqlite": Format(lambda folder: india.as_sqlite(india.tables(), folder / "up.sqlite"), _india),
-    "booths_india_csv": Format(lambda folder: india.as_csv(india.tables(), folder / "up"), _india),
+    "booths_india_sqlite": Format(_india("sqlite"), _database),
+    "booths_india_csv": Format(_india("csv"), _database),
     "units": Format(_template("units", "units.csv"), _units),
     "units_shares": Format(_text(_SHARES), _shares),
     "units_long": Format(_text(_LONG_UNITS), electjax.ecological.read),
