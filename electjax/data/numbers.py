@@ -90,13 +90,13 @@ def parse_numbers(
         elif suppressed != "missing":
             values[k] = float(suppressed)
     ways = _ways([text for _, text in spelt], whole, thousands)
-    marked = [text.endswith("%") for _, text in spelt]
+    marked = [text.endswith("%") for _, text in spelt if text.strip("0.,% ")]  # 0 is the same with and without
     odd = sum(marked) * 2 <= len(marked) if any(marked) and not all(marked) else None
     for k, text in spelt:
         if whole and text.endswith("%"):
             faults[k] = Fault(f"{text!r} is a percentage, not a whole number", "give counts")
             continue
-        if text.endswith("%") is odd and text.strip("0.,% "):  # 0 is the same with and without
+        if text.endswith("%") is odd and text.strip("0.,% "):
             said = f"{text!r} has {'a percent sign' if odd else 'no percent sign'}, unlike the other numbers"
             faults[k] = Fault(said, "write all with it, or none")
             continue

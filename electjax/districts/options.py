@@ -41,7 +41,9 @@ class ReadOptions(TableOptions):
     )
     total: str | None = option(None, "column of all votes, where votes are shares of it")
     uncontested: Literal["refuse", "drop"] = option(
-        "refuse", "districts without votes: refused, or left out (none can be kept: models need votes in each)"
+        "refuse",
+        "districts without votes, where one candidate won unopposed or the poll was put off: refused, or left out"
+        " (none can be kept: models need votes in each)",
     )
     parties: Sequence[str] | None = option(
         None, "columns of a wide table that are parties; None: those called votes_, else all counts of no other name"

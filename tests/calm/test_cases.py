@@ -106,6 +106,25 @@ def test_booths_are_chosen_for_all_tables(tmp_path, booths):
     assert one["booth"].values.tolist() == ["2"]
 
 
+def test_booths_that_constituencies_call_alike_are_chosen_as_pairs(tmp_path):
+    tables = {
+        "booths": pd.DataFrame(
+            [["1", "A", 10, 9, "n"], ["2", "A", 10, 9, "s"], ["1", "B", 10, 9, "s"], ["2", "B", 10, 9, "n"]],
+            columns=["booth", "constituency", "electors", "polled", "side"],
+        ),
+        "cells": pd.DataFrame(
+            [[b, a, "x", 10] for a in "AB" for b in "12"], columns=["booth", "constituency", "age", "n"]
+        ),
+        "votes": pd.DataFrame(
+            [[b, a, "P", 9] for a in "AB" for b in "12"], columns=["booth", "constituency", "party", "votes"]
+        ),
+        "candidates": pd.DataFrame([["A", "P", "x"], ["B", "P", "x"]], columns=["constituency", "party", "age"]),
+    }
+    found = read(tables, where={"side": "s"}, axes={"age": {"categories": ["x"]}})
+    assert found["booth"].values.tolist() == ["2", "1"]
+    assert "votes: 2 rows of booths not chosen left out" in found.attrs["notes"]
+
+
 def test_columns_and_axes_on_the_command_line(tmp_path, monkeypatch):
     path = folder(tmp_path / "a", {"votes": ("party", "Liste")})
     (tmp_path / "axes.yaml").write_text("age: {categories: [a]}")

@@ -167,6 +167,17 @@ def test_parts_of_a_table_have_its_columns(found, tmp_path):
         electjax.calm.read(folder, year=2012)
 
 
+def test_a_fault_in_a_part_names_the_part(found, tmp_path):
+    folder = india.as_csv(found, tmp_path / "csv")
+    part = folder / "upvidhansabha2012-b.csv"
+    rows = part.read_text().splitlines()
+    at = rows[0].split(",").index("votes_sp_12")
+    cells = rows[2].split(",")
+    part.write_text("\n".join([*rows[:2], ",".join([*cells[:at], "12a", *cells[at + 1 :]]), *rows[3:]]))
+    with pytest.raises(ElectionDataError, match=r"^upvidhansabha2012-b.csv, row 3, column 'votes_sp_12': '12a'"):
+        electjax.calm.read(folder, year=2012)
+
+
 def test_damage_anywhere_ends_in_one_line(found, tmp_path):
     """Bytes of the file overwritten at many places: booths, or one line."""
     whole = india.as_sqlite({k: v for k, v in found.items() if "2012" in k}, tmp_path / "up.sqlite").read_bytes()

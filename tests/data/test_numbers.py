@@ -95,3 +95,17 @@ def test_percentages_are_fractions():
     assert looks_numeric("12%")
     assert not looks_numeric("Not a number")
     assert not looks_numeric("1_000")
+
+
+def test_percentages_among_numbers_are_refused():
+    mixed = parse_numbers(["12.5%", "30%", "3", "0", ""])
+    assert [fault is not None for fault in mixed.faults] == [False, False, True, False, False]
+    assert mixed.faults[2] is not None
+    assert mixed.faults[2].problem == "'3' has no percent sign, unlike the other numbers"
+    assert mixed.values[[0, 1, 3]] == pytest.approx([0.125, 0.3, 0])
+    few = parse_numbers(["12.5", "30", "3%"]).faults
+    assert few[2] is not None
+    assert "'3%' has a percent sign" in few[2].problem
+    count = parse_numbers(["100%", "30"], whole=True).faults[0]
+    assert count is not None
+    assert count.problem == "'100%' is a percentage, not a whole number"

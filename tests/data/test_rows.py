@@ -1,5 +1,7 @@
 """What rows mean: totals, repeats, several elections in one file."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from electjax.data.errors import ElectionDataError, ElectionDataWarning
 from electjax.data.rows import is_total, one_election, sums_above, without_repeats, without_totals
 from electjax.data.sources import read_table
+from electjax.data.table import joined
 from electjax.data.vocabulary import find_columns, ignored
 
 
@@ -68,3 +71,21 @@ def test_columns_are_found_by_their_usual_names():
     assert ignored(known, [1, 2]) == ("columns not used: Nom de circonscription/Riding, Notes",)
     with pytest.raises(ElectionDataError, match="no column for the winner"):
         find_columns(known, ["winner"])
+
+
+def test_rows_of_several_files_are_named_by_their_own(tmp_path):
+    for name, rows in (("a.csv", "D1,5\nD2,6\n"), ("b.csv", "D3,7\nD1,y\n")):
+        (tmp_path / name).write_text(f"district,votes\n{rows}")
+    both = joined([read_table(tmp_path / "a.csv"), read_table(tmp_path / "b.csv")])
+    with pytest.raises(ElectionDataError, match=r"^b.csv, row 3, column 'votes': 'y' is not a number"):
+        both.counts(1)
+    with pytest.raises(ElectionDataError, match=r"^b.csv, row 3, column 'district': D1 again, as in row 2 of a.csv; "):
+        both.no_repeats(both.columns[0].codes, 0, both.columns[0].at, "remove one")
+    assert both.take(np.array([False, True, True, False])).file_of(1) == "b.csv"
+
+
+def test_a_part_of_a_table_knows_the_elections_of_the_whole():
+    several = table([["Senate", 1], ["House", 2]], ["office", "votes"])
+    part = replace(several.take(np.array([0])), of=2)
+    with pytest.raises(ElectionDataError, match="several elections: Senate, House"):
+        one_election(part)

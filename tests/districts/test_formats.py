@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 
 import electjax
+from electjax.data.notes import notes_of
 from electjax.districts.readers import READERS
 
 
@@ -198,6 +199,37 @@ def test_elections_canada(tmp_path, encoding):
         assert said in election.attrs["notes"]
 
 
+IN_CELLS = """Province,Electoral District Name/Nom de circonscription,\
+Electoral District Number/Numéro de circonscription,\
+Candidate/Candidat,Votes Obtained/Votes obtenus,Percentage of Votes Obtained /Pourcentage des votes obtenus
+NL,Avalon,10001,Ann Hill ** Liberal/Libéral,120,60.0
+NL,Avalon,10001,Bob van Hay NDP-New Democratic Party/NPD-Nouveau Parti démocratique,80,40.0
+QC,Montréal,24001,Léa Roy Liberal/Libéral,90,30.0
+QC,Montréal,24001,Max Cole NDP-New Democratic Party/NPD-Nouveau Parti démocratique,150,50.0
+QC,Montréal,24001,Al Oh Rhinoceros/Rhinocéros,30,10.0
+QC,Montréal,24001,Di Dy Independent/Indépendant,30,10.0
+QC,Québec,24002,Ed Ek Liberal/Libéral,70,70.0
+QC,Québec,24002,Flo Fay NDP-New Democratic Party/NPD-Nouveau Parti démocratique,30,30.0
+"""
+
+
+def test_elections_canada_with_parties_in_the_cells_of_candidates(tmp_path):
+    election = read(tmp_path, IN_CELLS, independents="party")
+    ndp = "NDP-New Democratic Party"
+    assert votes(election) == {
+        "Avalon": {"Liberal": 120, ndp: 80},
+        "Montréal": {"Liberal": 90, ndp: 150, "Rhinocéros": 30, "IND": 30},
+        "Québec": {"Liberal": 70, ndp: 30},
+    }
+    assert election["winner"].values.tolist() == ["Liberal", ndp, "Liberal"]
+    assert f"parties are told from the cells of candidates: Liberal, {ndp}, Rhinocéros, Independent" in notes_of(
+        election
+    )
+    refused(
+        tmp_path, IN_CELLS.replace("Al Oh Rhinoceros/Rhinocéros", "Al Oh Rhinoceros"), "row 6", "no party in 'Al Oh"
+    )
+
+
 # ---------------------------------------------------------------- Germany
 
 KERG = """Wahlart;Wahltag;Gebietsart;Gebietsnummer;Gebietsname;Gruppenart;Gruppenname;Stimme;Anzahl;Prozent
@@ -347,3 +379,29 @@ def test_a_million_rows_and_many_parties_are_read_in_seconds(tmp_path):
 
 def test_each_reader_has_a_name_and_a_layout():
     assert len({reader.name for reader in READERS}) == len(READERS) >= 6
+
+
+# ---------------------------------------------------------------- districts without a poll
+
+
+@pytest.mark.parametrize("cell", ["", "0", "unopposed", "Uncontested", "Elected unopposed", "walk-over", "-"])
+@pytest.mark.parametrize("candidates", [False, True])
+@pytest.mark.filterwarnings("ignore::electjax.ElectionDataWarning")
+def test_a_seat_that_one_candidate_won_without_a_poll(tmp_path, cell, candidates):
+    rows = [("X", "A", "Ann", "60"), ("X", "B", "Bob", "40"), ("Y", "A", "Cy", cell), ("Z", "B", "Di", "9")]
+    names = ["district", "party", "candidate", "votes"]
+    kept = [k for k in range(4) if candidates or k != 2]
+    text = "\n".join(",".join(row[k] for k in kept) for row in (names, *rows))
+    refused(tmp_path, text, "row 4", "district 'Y' has no votes (only 'A' stood)", "uncontested='drop'")
+    election = read(tmp_path, text, uncontested="drop")
+    assert election["district"].values.tolist() == ["X", "Z"]
+    assert "1 districts without votes left out: Y (only 'A' stood)" in notes_of(election)
+    said = any("1 cells say that there was no poll" in note for note in notes_of(election))
+    assert said == (cell[-1:].isalpha())
+
+
+@pytest.mark.filterwarnings("ignore::electjax.ElectionDataWarning")
+def test_a_district_without_a_poll_in_a_wide_table(tmp_path):
+    text = "district,votes_A,votes_B\nX,6,4\nY,unopposed,\nZ,1,2\n"
+    refused(tmp_path, text, "row 3", "district 'Y' has no votes (only 'A' stood)")
+    assert read(tmp_path, text, uncontested="drop").sizes["district"] == 2

@@ -71,6 +71,8 @@ def test_hart(tmp_path):
         ("", "b1.xml: cannot be read"),
         ("<html/>", "b1.xml: the root element is 'html'; expected Cvr"),
         ('<!DOCTYPE Cvr [<!ENTITY a "aaaa">]><Cvr>&a;</Cvr>', "b1.xml: it declares a document type"),
+        (f"<!--{'x' * 70_000}--><!DOCTYPE Cvr><Cvr/>", "b1.xml: it declares a document type"),
+        (f"<!--{'x' * 70_000}--><!DOCTYPE Cvr [<!ENTITY a 'b'>]><Cvr/>", "b1.xml: it declares a document type"),
         ('<?xml version="1.0" encoding="klingon"?><Cvr/>', "b1.xml: "),
         (BALLOTS["b1.xml"].replace("<Value>1<", "<Value>one<"), "b1.xml: Value is 'one'"),
         (BALLOTS["b1.xml"].replace("<Undervotes>0<", "<Undervotes>-1<"), "b1.xml: Undervotes is '-1'"),

@@ -7,6 +7,7 @@ summed by party, lines of one candidate are one person's.
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +28,11 @@ NO_CHOICE = frozenset(
 NOBODY = frozenset(
     "other others scattering scattered writein writeins writeinvotes writeintotals blankvotescattering"  # noqa: SIM905
     " notdesignated".split()
+)
+# What stands in place of votes where a seat had one candidate.
+WALKOVERS = frozenset(
+    "uncontested unopposed unc unopp electedunopposed returnedunopposed walkover acclaimed acclamation"  # noqa: SIM905
+    " byacclamation electedbyacclamation nocontest nopoll".split()
 )
 PARTS = ("county", "precinct", "mode", "unit")  # columns that divide a district
 FEW = 0.001  # share of the votes by which sums and totals of offices differ
@@ -141,7 +147,11 @@ def candidate_codes(table: Table, *positions: int) -> tuple[np.ndarray, np.ndarr
 
 
 def counted(table: Table, positions: Sequence[int], options: ReadOptions) -> tuple[np.ndarray, Table]:
-    """Votes of some columns, [n, m]; -1 where a cell is missing. Shares are multiplied where `total=` is given."""
+    """Votes of some columns, [n, m]; -1 where a cell is missing. Shares are multiplied where `total=` is given.
+
+    Words such as "unopposed" are missing votes, too: who has them won without a poll.
+    """
+    table = _without_walkovers(table, positions)
     if options.total is None:
         try:
             return np.stack([table.counts(p, missing=-1) for p in positions], axis=1), table
@@ -166,6 +176,24 @@ def counted(table: Table, positions: Sequence[int], options: ReadOptions) -> tup
     votes = np.rint(shares * scale * totals[:, None])
     said = f"shares multiplied by {table.names[at]!r}"
     return np.where(np.isnan(votes), -1, votes).astype(np.int64), table.noted(said)
+
+
+def _without_walkovers(table: Table, positions: Sequence[int]) -> Table:
+    """The table in which cells of votes that say that there was no poll are blank."""
+    columns, count = list(table.columns), 0
+    for position in positions:
+        column = columns[position]
+        said = np.array([fold(text) in WALKOVERS for text in column.texts], bool)
+        if said[column.codes].any():
+            count += int(said[column.codes].sum())
+            texts = dict.fromkeys("" if gone else text for text, gone in zip(column.texts, said, strict=True))
+            order = {text: k for k, text in enumerate(texts)}
+            new = ["" if gone else text for text, gone in zip(column.texts, said, strict=True)]
+            codes = np.array([order[text] for text in new], np.int32)[column.codes]
+            columns[position] = Column(column.name, codes, tuple(order))
+    if not count:
+        return table
+    return replace(table, columns=tuple(columns)).noted(f"{count} cells say that there was no poll, and are no votes")
 
 
 def reject_repeats(lines: Lines, parts: Sequence[int], position: int, options: ReadOptions) -> None:

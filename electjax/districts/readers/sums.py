@@ -192,16 +192,24 @@ def _uncontested(lines: Lines, empty: np.ndarray, first: np.ndarray, options: Re
     at = int(empty.argmax())
     if options.uncontested == "refuse" or empty.all():
         raise lines.table.fault(
-            f"district {lines.districts[at]!r} has no votes",
+            f"district {lines.districts[at]!r} has no votes{_alone(lines, at)}",
             int(first[at]),
             lines.column,
             expected="at least one vote in every district",
-            mend="pass uncontested='drop' to leave out districts without a poll (uncontested or postponed)",
+            mend="pass uncontested='drop' to leave out districts without a poll (uncontested or postponed), or give the"
+            " votes that you suppose",
         )
-    names = [lines.districts[int(d)] for d in np.flatnonzero(empty)]
-    note = f"{len(names)} districts without votes left out: {', '.join(names[:10])}{', ...' if len(names) > 10 else ''}"
+    names = [f"{lines.districts[int(d)]}{_alone(lines, int(d))}" for d in np.flatnonzero(empty)[:10]]
+    more = ", ..." if empty.sum() > 10 else ""
+    note = f"{int(empty.sum())} districts without votes left out: {', '.join(names)}{more}"
     data_warning(note, where=lines.table.file, row=int(lines.table.lines[first[at]]))
     return [note]
+
+
+def _alone(lines: Lines, district: int) -> str:
+    """Who stood alone in a district without votes."""
+    here = np.unique(lines.party[lines.district == district])
+    return f" (only {lines.parties[here[0]]!r} stood)" if len(here) == 1 else ""
 
 
 def _fewer_votes_than(

@@ -64,8 +64,10 @@ def _read(table: Table, options: ReadOptions) -> xr.Dataset:
     if people:
         lines = base.no_blank_votes(lines)
     elif (lines.votes < 0).any():
-        note = f"{int((lines.votes < 0).sum())} rows without votes: the party did not stand"
-        lines = base.no_blank_votes(lines) if (lines.votes < 0).all() else lines.take(lines.votes >= 0).noted(note)
+        polled = np.bincount(lines.district, lines.votes >= 0, len(districts)) > 0
+        gone = (lines.votes < 0) & polled[lines.district]
+        note = f"{int(gone.sum())} rows without votes: the party did not stand"
+        lines = base.no_blank_votes(lines.take(~gone).noted(note) if gone.any() else lines)
     lines = parts.no_sums(lines, found["party"], options)
     electors, lines = base.electors_of(lines, found.get("electors"))
     winners, lines = _winners(lines, found.get("winner"))
