@@ -37,6 +37,7 @@ nb_execution_show_tb = True
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist", "substitution"]
 myst_heading_anchors = 3
 
+default_role = "code"  # as docstrings mean single backticks
 autodoc_typehints = "none"  # docstrings give shapes and meaning
 autodoc_member_order = "bysource"
 napoleon_google_docstring = True

@@ -6,6 +6,7 @@ Nothing on them is typed by hand, so nothing on them can be out of date.
 import importlib
 import inspect
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -18,8 +19,20 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 def setup(app: Any) -> dict[str, Any]:
     """Sphinx calls this."""
+    app.setup_extension("sphinx.ext.autodoc")
     app.connect("builder-inited", lambda app: write_pages(Path(app.srcdir) / "reference"))
+    app.connect("autodoc-process-docstring", _as_written, priority=100)  # before napoleon marks up the sections
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _as_written(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
+    """Docstrings are plain text with backticks: a star, a bar or an underscore at a word's end is what it is."""
+    lines[:] = [line if line.lstrip().startswith((">>>", "...")) else _escaped(line) for line in lines]
+
+
+def _escaped(line: str) -> str:
+    parts = re.split(r"(`[^`]*`)", line)
+    return "".join(part if part.startswith("`") else re.sub(r"([*|]|(?<=\w)_(?!\w))", r"\\\1", part) for part in parts)
 
 
 def write_pages(folder: Path) -> None:
@@ -136,7 +149,12 @@ def _text(value: Any) -> Any:
 
 def datasets_page() -> str:
     """Every kind of Dataset with its variables."""
-    lines = ["# Datasets", "", "What data and results hold, as `electjax.save` writes and `electjax.load` checks it.", ""]
+    lines = [
+        "# Datasets",
+        "",
+        "What data and results hold, as `electjax.save` writes and `electjax.load` checks it.",
+        "",
+    ]
     for wing in WINGS:
         store = importlib.import_module(f"electjax.{wing}.store")
         lines += [f"## {wing}", ""]
@@ -173,7 +191,10 @@ def errors_page() -> str:
 def benchmarks_page() -> str:
     """Every committed result of a benchmark, with what it ran on."""
     lines = ["# Benchmarks", ""]
-    lines += ["Figures from `benchmarks/results/*.json`, as the scripts wrote them. The machines are noisy: trust ratios.", ""]
+    lines += [
+        "Figures from `benchmarks/results/*.json`, as the scripts wrote them. The machines are noisy: trust ratios.",
+        "",
+    ]
     for path in sorted(RESULTS.glob("*.json")):
         found = json.loads(path.read_text("utf-8"))
         lines += [f"## {path.stem}", ""]
@@ -201,4 +222,6 @@ def _flat(value: Any, key: str = "") -> Iterable[tuple[str, str]]:
 
 def _table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
-    return lines + ["| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows]
+    return lines + [
+        "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows
+    ]
