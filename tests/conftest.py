@@ -27,6 +27,6 @@ ARRAYS = (
 install_import_hook(ARRAYS, "beartype.beartype")
 
 os.environ.setdefault("ELECTJAX_CACHE", str(Path(__file__).parents[1] / ".pytest_cache" / "d" / "programs"))
-from electjax.run.main import use_compilation_cache  # noqa: E402
+from electjax.data.programs import start_cache  # noqa: E402
 
-use_compilation_cache()
+start_cache()

@@ -24,6 +24,7 @@ from typing import Any, Literal, NamedTuple, NoReturn, TypeVar, Union, cast, dat
 import numpy as np
 
 from electjax.data.errors import data_error, suggest
+from electjax.data.programs import start_cache_of_jax
 
 Group = TypeVar("Group")
 Result = TypeVar("Result")
@@ -221,6 +222,7 @@ def with_options(verb: Callable[..., Result]) -> Callable[..., Result]:
             if name not in given:
                 names = {item.name for item in fields(group)}
                 given[name] = made(group, {key: value for key, value in values.items() if key in names}, where=where)
+        start_cache_of_jax()  # before the verb compiles something
         return verb(**given)
 
     kinds = inspect.Parameter

@@ -85,6 +85,7 @@ class Task(NamedTuple):
     tables(result): tidy tables by name, which become tables/<name>.csv.
     predict: how `task=predict` applies a fit of this task to other data.
     sweep sums up a sweep. resumes(options): whether it can go on from the folder `options.checkpoints`.
+    placed(options, folder): the options with paths that start at the folder.
     show(data, folder): of a task that leaves no folder, what it prints, which may have an `error`; data are the options
     of the data group.
     """
@@ -107,6 +108,7 @@ class Task(NamedTuple):
     fits: Callable[[Result], Mapping[str, xr.Dataset]] = lambda result: {}
     tables: "Callable[[Result], Mapping[str, pd.DataFrame]]" = lambda result: {}
     predict: Predict | None = None
+    placed: Callable[[Any, Path], Any] = lambda options, folder: options
 
 
 def given(options: Any, *without: str) -> dict[str, Any]:

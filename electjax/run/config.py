@@ -15,11 +15,9 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from electjax.run.errors import ConfigError
+
 # nothing here imports a wing: that waits until a configuration is composed
-
-
-class ConfigError(ValueError):
-    """A setting that is well typed and still makes no sense; the message begins with its key."""
 
 
 class Job(NamedTuple):
@@ -84,7 +82,7 @@ def job_of(cfg: DictConfig) -> Job:
     Raises ConfigError: a number out of its range, an unknown key, data of another kind than the task's.
     """
     from electjax.run.schemas import Main, schemas
-    from electjax.run.tasks import sources, tasks
+    from electjax.run.tasks import tasks
 
     known = [item.name for item in fields(schemas().config)]
     for key in cfg:
@@ -97,7 +95,7 @@ def job_of(cfg: DictConfig) -> Job:
     else:
         names = [item.name for item in fields(task.options) if item.name in cfg]
         options = _checked(task.options, {name: _plain(cfg, name, name) for name in names}, "")
-    return Job(task, sources()[source], _section(cfg, "data"), options)
+    return Job(task, task.sources[source], _section(cfg, "data"), options)
 
 
 def _check(key: str, good: bool, expected: str, got: object) -> None:

@@ -16,14 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hydra
-import platformdirs
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from electjax import __version__
-from electjax.run.config import ConfigError, conf_dir, job_of, resolved, restore
+from electjax.data.programs import start_cache
+from electjax.run.config import conf_dir, job_of, resolved, restore
+from electjax.run.errors import ConfigError
 from electjax.run.folder import (
     atomic_path,
     drop_empty,
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
 
     from electjax.report.report import Report
     from electjax.report.result import Result
-
-_OFF = {"0", "off", "no", "none", "false"}
 
 
 def main() -> None:
@@ -179,10 +178,11 @@ def run(
     launched = launched or hydra.utils.get_original_cwd()
     if task.show is not None:
         return None, task.show(chosen, Path(launched))
+    options = task.placed(options, Path(launched))
     config = resolved(cfg)
-    use_compilation_cache()
+    start_cache()
+    from electjax.data.notes import notes_of
     from electjax.data.verdict import metrics_of
-    from electjax.describing import notes_of
     from electjax.kinds import save
     from electjax.report.csv import write_tables
     from electjax.report.report import write_report
@@ -247,23 +247,6 @@ def with_verdict(report: "Report") -> "RenderableType":
 def command_of(overrides: Iterable[str]) -> str:
     """What was typed."""
     return " ".join(["python -m electjax.run", *overrides])
-
-
-def use_compilation_cache() -> None:
-    """Let JAX keep compiled code between runs, in the user's cache folder or in $ELECTJAX_CACHE."""
-    import jax
-
-    wanted = os.environ.get("ELECTJAX_CACHE", "")
-    if wanted.lower() in _OFF or (not wanted and os.environ.get("JAX_COMPILATION_CACHE_DIR")):
-        return
-    folder = Path(wanted).expanduser() if wanted else platformdirs.user_cache_path("electjax") / "jax"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return  # a cache is a convenience
-    jax.config.update("jax_compilation_cache_dir", str(folder.absolute()))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 def show_table(table: "RenderableType") -> None:

@@ -64,7 +64,7 @@ def sweep_table(jobs: Sequence[Job]) -> pd.DataFrame:
 
 
 def write_summary(folder: Path, jobs: Sequence[Job]) -> None:
-    """Write sweep.csv, sweep.md and, where some job succeeded, sweep.png."""
+    """Write sweep.csv, sweep.md and, where some job succeeded and its task draws them, sweep.png."""
     table, keys = sweep_table(jobs), swept_keys(jobs)
     done = [job for job in jobs if job.metrics]
     sweep = tasks()[done[0].task].sweep if done else None
@@ -73,7 +73,8 @@ def write_summary(folder: Path, jobs: Sequence[Job]) -> None:
     with atomic_path(folder / "sweep.md") as partial:
         partial.write_text(sweep_markdown(table, jobs, sweep), "utf-8")
     if sweep is not None:
-        figures = sweep.figures(table, keys, [job.metrics for job in done])
+        if not (figures := sweep.figures(table, keys, [job.metrics for job in done])):
+            return
         with atomic_path(folder / "sweep.png") as partial:
             imsave(partial, np.vstack([imread(BytesIO(png_bytes(figure))) for figure in figures]))
 

@@ -42,13 +42,13 @@ def test_what_is_not_there_is_said_in_a_line(folder, tmp_path):
         _ = opened.data
     with pytest.raises(ElectionDataError, match="no fit: task=voter_types"):
         _ = opened.fit
-    with pytest.raises(ElectionDataError, match="no result.nc"):
+    with pytest.raises(ElectionDataError, match=r"no result\.nc"):
         _ = opened.tree
     (half / "result.nc").write_bytes((folder / "result.nc").read_bytes()[:3000])
     with pytest.raises(ElectionDataError) as error:
         _ = opened.tree
     assert "\n" not in str(error.value)
     (half / "metrics.json").write_text("{")
-    with pytest.raises(ElectionDataError, match="metrics.json: cannot be read"):
+    with pytest.raises(ElectionDataError, match=r"metrics\.json: cannot be read"):
         electjax.load(half)
     assert json.loads((folder / "metrics.json").read_text("utf-8"))
