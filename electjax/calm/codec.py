@@ -168,7 +168,7 @@ def _summed(values: np.ndarray, area: np.ndarray, number: int) -> np.ndarray:
 
 
 def check_fittable(booths: xr.Dataset, design: Design) -> list[str]:
-    """Sentences about votes and previous shares that are there for some of the booths, valid ones, only.
+    """Sentences about previous shares that are there for some of the booths, valid ones, only.
 
     Raises:
         ElectionDataError: no booth has polled, or the mobilisation is weighted by previous shares that no booth has.
@@ -181,12 +181,7 @@ def check_fittable(booths: xr.Dataset, design: Design) -> list[str]:
             expected="booths that have polled",
             mend="fit booths that have polled, and use predict for these",
         )
-    notes, silent = [], int((polled == 0).sum())
-    if silent:
-        notes.append(
-            f"{silent} of {len(polled)} booths polled no votes and count as a turnout of 0; "
-            "leave them out if their votes are not known"
-        )
+    notes: list[str] = []
     if design.mobilisation != "previous":
         return notes
     known, whole = known_previous(booths)

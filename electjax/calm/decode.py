@@ -23,8 +23,11 @@ from electjax.calm.model.uncertainty import booth_errors, reported, reported_err
 from electjax.calm.model.unseen import constituencies
 from electjax.calm.options import FitOptions
 from electjax.calm.schema import FIT
+from electjax.calm.verdict import BY_CHOICE, about, judge
 from electjax.data.axes import axes_json
 from electjax.data.errors import data_error
+from electjax.data.finished import finished
+from electjax.data.notes import notes_text
 from electjax.data.schema import conform, place_of
 from electjax.numerics.covariance import Covariance
 from electjax.numerics.host import double_precision
@@ -38,7 +41,7 @@ class Fitted:
 
     Attributes:
         held_out: whether a booth was kept out of the fit, [booth].
-        notes: what the user is to be warned of; `remarks` need no warning.
+        notes: what is to be known of how the booths were taken.
     """
 
     encoded: Encoded
@@ -50,7 +53,6 @@ class Fitted:
     held_out: np.ndarray
     validation: dict[str, float]
     notes: list[str]
-    remarks: list[str]
 
 
 def decode_fit(fit: Fitted, booths: xr.Dataset) -> xr.Dataset:
@@ -97,6 +99,8 @@ def decode_fit(fit: Fitted, booths: xr.Dataset) -> xr.Dataset:
         values["mobilisation_weight"] = found.weights
     if standard.projection is not None:
         values["g_projection"] = standard.projection
+    if fit.rank is not None:
+        values["identified"] = fit.rank.identified
     names = theta_labels(found.shared, labels)
     coords = _coords(booths, labels) | {"theta": names}
     if fit.covariance is not None:
@@ -104,9 +108,11 @@ def decode_fit(fit: Fitted, booths: xr.Dataset) -> xr.Dataset:
     if "tower" in values:
         coords |= {"cell_feature": np.array(labels.features, np.str_), "trait": np.array(labels.traits, np.str_)}
     ds = xr.Dataset({name: _variable(name, np.asarray(value)) for name, value in values.items()}, coords)
-    for note in fit.notes:
+    ds = conform(ds.assign_attrs(_attributes(fit, booths, likelihood)), FIT)
+    found_verdict = judge(ds)
+    for note in [*fit.notes, *(reason for reason in found_verdict.reasons if reason not in BY_CHOICE)]:
         warnings.warn(f"calm.fit: {note}", UserWarning, stacklevel=4)
-    return conform(ds.assign_attrs(_attributes(fit, booths, likelihood)), FIT)
+    return finished(ds, about=about(ds), verdict=found_verdict)
 
 
 def _variable(name: str, values: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
@@ -194,7 +200,7 @@ def _attributes(fit: Fitted, booths: xr.Dataset, likelihood: float) -> dict[str,
         "context": options.exponent,
         "seed": options.seed,
         "validation": json.dumps(fit.validation),
-        "warnings": json.dumps([*fit.notes, *fit.remarks]),
+        "notes": notes_text(fit.notes),
     }
     if fit.rank is not None:
         attrs |= {"rank": fit.rank.with_g, "rank_without_affinity": fit.rank.without}

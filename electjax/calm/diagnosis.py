@@ -1,6 +1,6 @@
 """What CALM's diagnostics share: booths as arrays, fits of some of them, and penalties chosen on held-out booths."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -19,13 +19,17 @@ from electjax.calm.model.unseen import folds_of, held_out
 from electjax.calm.options import FitOptions
 from electjax.calm.verbs.read import read_booths
 from electjax.data.errors import data_error, data_warning, suggest
+from electjax.data.finished import finished
 from electjax.data.progress import Progress
+from electjax.data.schema import Schema, conform
+from electjax.data.verdict import ATTRS, Doubt, verdict
 from electjax.numerics.arrow import Point
 from electjax.numerics.host import double_precision
 
 Options = TypeVar("Options", bound=FitOptions)
 GAIN = "nats per vote (KL) or per elector (BCE)"
 LOG_ODDS = "log-odds per standard deviation of g"
+FOUND = {"finding": "what was found, in a sentence", **ATTRS}  # attributes of every diagnostic
 SURE = 2.0  # standard errors from which a difference is spoken of
 
 
@@ -83,10 +87,27 @@ class Setting:
             fold = folds_of(self.area, folds, key)
             yield from (fold == n for n in range(folds))
 
-    def attrs(self, verdict: str, fits: list[Fit], **more: Any) -> dict[str, Any]:
+    def examined(
+        self,
+        found: xr.Dataset,
+        schema: Schema,
+        finding: str,
+        fits: list[Fit],
+        doubts: Iterable[Doubt] = (),
+        **more: Any,
+    ) -> xr.Dataset:
+        """What a diagnostic returns: what it found in a sentence, the verdict of that, and what was examined."""
+        stopped = sum(not fit.converged for fit in fits)
+        ended = [
+            Doubt("not usable", f"{schema.build}: {stopped} of {len(fits)} fits did not converge; raise max_steps.")
+        ]
+        ds = conform(found.assign_attrs(self.attrs(finding, fits, **more)), schema)
+        return finished(ds, about=finding, verdict=verdict([*(ended if stopped else []), *doubts]))
+
+    def attrs(self, finding: str, fits: list[Fit], **more: Any) -> dict[str, Any]:
         """What every diagnostic says of itself."""
         known = {
-            "verdict": verdict,
+            "finding": finding,
             "data": str(self.data.attrs.get("name", "booths")),
             "options": self.options.json(),
             "fits": len(fits),

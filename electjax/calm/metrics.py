@@ -11,6 +11,8 @@ from scipy.stats import norm
 
 from electjax.calm.options import read_options
 from electjax.data.axes import axes_of
+from electjax.data.notes import notes_of
+from electjax.data.verdict import verdict_of
 from electjax.report.tables import Metrics, plain, single_numbers
 
 PLANTED = ("eta", "xi", "beta_T", "beta_P")  # parameters whose true values generated booths have
@@ -34,6 +36,7 @@ def calm_metrics(fit: xr.Dataset, booths: xr.Dataset) -> Metrics:
         "converged": bool(fit.attrs["converged"]),
         "scatter": scatter(fit),
     }
+    found |= {"notes": notes_of(fit)}
     validation = json.loads(fit.attrs["validation"])
     found |= {"validation_loss": validation} if validation else {}
     truth = recovery(fit, booths)
@@ -41,8 +44,10 @@ def calm_metrics(fit: xr.Dataset, booths: xr.Dataset) -> Metrics:
 
 
 def diagnostic_metrics(found: xr.Dataset) -> Metrics:
-    """The verdict of a diagnostic, its single numbers, and what booths that were held out gain, by measure."""
-    metrics: Metrics = {"verdict": str(found.attrs["verdict"])} | single_numbers(found)
+    """What a diagnostic says, its single numbers, and what booths that were held out gain, by measure."""
+    told = verdict_of(found.attrs)
+    metrics: Metrics = {"finding": str(found.attrs["finding"])} | ({} if told is None else {"verdict": told.level})
+    metrics |= single_numbers(found)
     for measure in found["measure"].values if "gain" in found else []:
         own = found.sel(measure=measure)
         loss = {str(model): plain(own["loss"].sel(model=model)) for model in found["model"].values}
@@ -156,6 +161,9 @@ def coefficients(fit: xr.Dataset) -> Metrics:
             if name in fit:
                 known = {dim: at for dim, at in where.items() if dim in fit[name].dims}
                 row[name] = plain(fit[name].sel(known))
+        if "identified" in fit:
+            at = {dim: label for dim, label in where.items() if dim in fit["identified"].dims}
+            row["identified"] = bool(fit["identified"].sel(at))
         error = row.get("eta_se")
         for end, sign in (("low", -1), ("high", 1)):
             row[end] = None if error is None or row["eta"] is None else row["eta"] + sign * reach * error

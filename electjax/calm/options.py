@@ -17,10 +17,6 @@ from electjax.data.options import as_json, made, option, options
 from electjax.data.reading import TableOptions
 from electjax.numerics.registry import names_in
 
-JOINT = (
-    "booth effects are fitted, not integrated out: that biases eta, and with many booths to a constituency its "
-    "intervals miss the truth too often (experiments/calm); integrate=True takes the bias off to first order"
-)
 CONTEXT = 0.3  # where rows are demographic cells and nothing better is known
 DRAWS = 200  # of the parameters, for the intervals of another world
 Model = Literal["literal", "recommended"]
@@ -164,20 +160,10 @@ class FitOptions:
         return wanted and (self.design.booth_effects or self.design.overdispersed)
 
     def notes(self) -> list[str]:
-        """What is to be known of a model with these options before its numbers are read."""
-        design, found = self.design, []
-        if design.affinity == "party" and self.lambda_eta != FitOptions.lambda_eta:
-            found.append("lambda_eta has no effect with affinity='party': lambda_party holds the eta of the parties")
-        if design.affinity != "none" and design.tower:
-            found.append(
-                "eta stands beside a two-tower term that can do what eta does: how the pull of candidates is split "
-                "between them is chosen by lambda_eta, lambda_party and lambda_tower, not by the data"
-            )
-        return found
-
-    def remarks(self) -> list[str]:
-        """The same of what the document's model is by design."""
-        return [JOINT] if self.design.booth_effects and not self.integrates and self.errors != "none" else []
+        """What options without an effect are to be said of."""
+        if self.design.affinity == "party" and self.lambda_eta != FitOptions.lambda_eta:
+            return ["lambda_eta has no effect with affinity='party': lambda_party holds the eta of the parties"]
+        return []
 
     def hyper(self, axes: Sequence[Axis]) -> Hyper:
         """Hyperparameters as arrays, for these axes."""

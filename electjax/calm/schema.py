@@ -14,6 +14,7 @@ from electjax.calm.options import diagnostic_names, read_options
 from electjax.data.axes import axes_of
 from electjax.data.errors import data_error
 from electjax.data.schema import Schema, Variable, conform, schema_of
+from electjax.data.verdict import ATTRS
 
 LOGIT = "log-odds"
 Variables = dict[str, Variable]
@@ -70,6 +71,7 @@ _FIT: Variables = {
     "theta_value": _number(("theta",), "free shared parameters", required=True, finite=True),
     "theta_covariance": _number(("theta", "theta_"), "covariance of theta_value", finite=True),
     **with_errors(PARAMETERS | EFFECTS),
+    "identified": Variable(_ETA, "flag", "whether data, not the penalty alone, choose eta"),
     "turnout": _number(_CELL, "turnout of the cell, pi"),
     "choice": _number((*_CELL, "party"), "choice of the cell, theta"),
     "electors": _number(_CELL, "electors of the cell in the training booths", "electors"),
@@ -127,7 +129,8 @@ FIT = Schema(
         "integrated": "whether a step integrated booth effects and dispersion out",
         "context": "exponent of the context",
         "validation": "losses of the booths kept out, as JSON",
-        "warnings": "what is to be known before the numbers are read, as JSON",
+        "notes": "what is to be known of how the booths were taken, as JSON",
+        **ATTRS,
     },
     needs=("options", "axes"),
     check=_check_fit,
@@ -146,7 +149,7 @@ BOOTSTRAP = Schema(
     | {name: v for name, v in _SPREAD.items() if name not in PARAMETERS}
     | {name: _drawn(name, variable) for name, variable in PARAMETERS.items()},
     build="calm.bootstrap",
-    attrs={"replicates_converged": "how many"},
+    attrs={"replicates_converged": "how many", **ATTRS},
     needs=("replicates_converged",),
 )
 
@@ -155,6 +158,8 @@ _EXPECTED: Variables = {
     "share": _number(_SHARE, "expected share among the votes of the booth"),
     "votes": _number(_SHARE, "expected votes", "votes"),
     "constituency_votes": _number(("constituency", "party"), "expected votes", "votes"),
+    "party_votes": _number(("party",), "expected votes of all booths", "votes"),
+    "party_share": _number(("party",), "expected share of the votes of all booths"),
 }
 PREDICTION = Schema(
     "calm prediction",
@@ -164,6 +169,7 @@ PREDICTION = Schema(
         "booth_constituency": Variable(("booth",), "label", "constituency of the booth", coord=True),
     },
     build="calm.predict",
+    attrs=ATTRS,
 )
 
 _WORLD: Variables = {
@@ -190,6 +196,7 @@ COUNTERFACTUAL = Schema(
         "changed": Variable(("constituency", "party"), "flag", "whether another candidate is given", required=True),
     },
     build="calm.counterfactual",
+    attrs=ATTRS,
 )
 
 POSTERIOR = Schema(
@@ -199,7 +206,7 @@ POSTERIOR = Schema(
         for name, v in (PARAMETERS | EFFECTS).items()
     },
     build="calm.nuts",
-    attrs={"reliable": "whether R-hat, effective draws and transitions are good"},
+    attrs={"reliable": "whether R-hat, effective draws and transitions are good", **ATTRS},
     needs=("reliable", "options", "axes"),
 )
 

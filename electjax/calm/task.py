@@ -15,13 +15,14 @@ from matplotlib.figure import Figure
 
 import electjax
 from electjax.calm.metrics import affinity_metrics, calm_metrics, diagnostic_metrics, fitted_margins, swap_metrics
-from electjax.calm.options import JOINT, FitOptions, ReadOptions, SimulateOptions, TaskOptions
+from electjax.calm.options import DRAWS, FitOptions, ReadOptions, SimulateOptions, TaskOptions
+from electjax.calm.schema import FIT
 from electjax.calm.verbs.counterfactual import changes_of, swap_candidates
 from electjax.calm.verbs.madipur import madipur_table
 from electjax.data.axes import axes_of
 from electjax.data.options import option, options
 from electjax.data.progress import Stages
-from electjax.report.result import Result, Source, Sweep, Task, given, path_from, taken_by
+from electjax.report.result import Predict, Result, Source, Sweep, Task, given, path_from, taken_by, write_tree
 from electjax.report.sweep import loss_surface, sweep_figure
 from electjax.report.tables import Metrics, markdown_table
 
@@ -123,12 +124,36 @@ def calm(booths: xr.Dataset, settings: Settings, stage: Stages) -> Result:
     if candidates:
         metrics["counterfactual"] = swap_metrics(nodes["/counterfactual"], settings.candidates)
     metrics["diagnostics"] = {name: diagnostic_metrics(nodes[f"/{name}"]) for name in settings.diagnostics}
-    notes = json.loads(fit.attrs["warnings"])
-    for note in notes:
-        if note != JOINT:  # that is in the report
-            warnings.warn(note, stacklevel=1)
-    metrics |= {"warnings": notes, "seconds": time.perf_counter() - started}
+    metrics["seconds"] = time.perf_counter() - started
     return Result(xr.DataTree.from_dict(nodes), metrics)
+
+
+def write(folder: Path, result: Result) -> None:
+    """Write result.nc without the fit, which is fit.nc."""
+    write_tree(folder / "result.nc", result.tree.filter(lambda node: node.name != "fit"))
+
+
+def tables(result: Result) -> dict[str, pd.DataFrame]:
+    """The fit, other candidates and the diagnostics as tidy tables."""
+    from electjax.calm.report import frames
+
+    nodes = {name: node.to_dataset() for name, node in result.tree.children.items()}
+    examined = {name: nodes[name] for name in result.metrics["diagnostics"]}
+    found = frames.fit_frames(nodes["fit"]) | {"diagnostics": frames.diagnostic_frame(examined)}
+    return found | (frames.swap_frames(nodes["counterfactual"]) if "counterfactual" in nodes else {})
+
+
+def predicted(fit: xr.Dataset, booths: xr.Dataset, seed: int, stage: Stages) -> Result:
+    """What an earlier fit expects of other booths, with intervals where it has standard errors: `/prediction`."""
+    from electjax.calm.report.prediction import prediction_metrics
+
+    started, said = time.perf_counter(), stage("prediction")
+    draws = DRAWS if "theta_covariance" in fit else 0
+    found = electjax.calm.predict(fit, booths, draws=draws, seed=seed, level=fit.attrs["level"], progress=said)
+    said(1, 1, "")
+    metrics = prediction_metrics(found, booths) | {"source": str(booths.attrs.get("source", ""))}
+    metrics["seconds"] = time.perf_counter() - started
+    return Result(xr.DataTree.from_dict({"/prediction": found}), metrics)
 
 
 def diagnostic_options(verb: Any, name: str, settings: Settings, fit: xr.Dataset, **more: Any) -> dict[str, Any]:
@@ -282,6 +307,20 @@ def report(result: Result) -> Any:
     return page.report(result)
 
 
+def prediction_report(result: Result) -> Any:
+    """The page of a prediction, and its table."""
+    from electjax.calm.report import prediction
+
+    return prediction.report(result)
+
+
+def prediction_tables(result: Result) -> dict[str, pd.DataFrame]:
+    """A prediction as tidy tables."""
+    from electjax.calm.report import frames
+
+    return frames.prediction_frames(result.tree["prediction"].to_dataset())
+
+
 TASKS = (
     Task(
         "calm",
@@ -298,6 +337,10 @@ TASKS = (
         options=Settings,
         run=calm,
         report=report,
+        write=write,
+        fits=lambda result: {"": result.tree["fit"].to_dataset()},
+        tables=tables,
+        predict=Predict((FIT.conventions,), predicted, prediction_report, prediction_tables),
         sweep=Sweep(sweep_rows, sweep_figures, sweep_said),
         section="calm",
     ),

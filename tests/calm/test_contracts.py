@@ -16,6 +16,7 @@ from electjax.data import axes as ax
 from electjax.data import kernels
 from electjax.data.errors import ElectionDataError
 from electjax.data.options import rows_of
+from electjax.data.verdict import verdict_of
 
 HOW = {"model": "recommended", "context": 0}
 QUICK = {"placebo": {"permutations": 19}, "rho_curve": {"values": (0.3, 0.6)}, "stability": {"refit": False}}
@@ -93,7 +94,9 @@ def test_a_diagnostic_declares_itself(name):
 @pytest.mark.parametrize("name", options.diagnostic_names())
 def test_a_diagnostic_says_what_it_found(name, booths, tmp_path):
     found = getattr(electjax.calm, name)(booths, **HOW | QUICK.get(name, {}))
-    assert found.attrs["verdict"].endswith(".")
+    assert found.attrs["finding"].endswith(".")
+    assert verdict_of(found.attrs) is not None
+    assert found.attrs["finding"] in repr(found)
     assert json.loads(found.attrs["options"])["model"] == "recommended"
     xr.testing.assert_identical(electjax.calm.validate(found), found)
     path = electjax.calm.save(found.drop_attrs(deep=False).assign_attrs(_kept(found)), tmp_path / "found.nc")

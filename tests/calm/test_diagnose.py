@@ -179,8 +179,8 @@ def test_planted_effect_is_far_from_that_of_shuffled_candidates(planted, null):
     again = electjax.calm.placebo(planted, **OPTIONS, permutations=19, seed=1, refit=True)
     assert again["p_value"] == pytest.approx(1 / 20)
     assert again["eta"] == pytest.approx(float(found["eta_fit"]), abs=1e-6)
-    assert "more than chance" in found.attrs["verdict"]
-    assert "more than chance" in again.attrs["verdict"]
+    assert "more than chance" in found.attrs["finding"]
+    assert "more than chance" in again.attrs["finding"]
     assert electjax.calm.placebo(null, **OPTIONS, permutations=99, seed=1)["p_value"] > 0.05
 
 
@@ -243,7 +243,7 @@ def test_held_out_booths_gain_by_planted_affinity_only(planted, null):
     assert found["gain_z"].sel(measure="KL") > 3
     assert found["held_out"].all()
     assert found.attrs["fits"] == 9
-    assert "better" in found.attrs["verdict"]
+    assert "better" in found.attrs["finding"]
     np.testing.assert_allclose(
         found["loss"].sel(model="without") - found["loss"].sel(model="with"), found["gain"], atol=1e-12
     )
@@ -263,7 +263,7 @@ def test_held_out_booths_gain_by_planted_affinity_only(planted, null):
 def test_held_out_booths_gain_by_planted_mobilisation_only(null):
     found = electjax.calm.mobilisation(simulated(xi=2.5), **OPTIONS, folds=4)
     assert found["gain_z"].sel(measure="BCE") > 2
-    assert "better" in found.attrs["verdict"]
+    assert "better" in found.attrs["finding"]
     assert found["xi"] == pytest.approx(2.5, abs=3 * float(found["xi_se"]))
     nothing = electjax.calm.mobilisation(null, **OPTIONS, folds=4)
     assert nothing["gain_z"].sel(measure="BCE") < 2
@@ -294,7 +294,7 @@ def test_planted_rho_is_recovered():
         assert np.median([float(one["best_objective"]) for one in found]) == pytest.approx(rho)
         assert np.mean([float(one["best"]) for one in found]) == pytest.approx(rho, abs=0.2)
         assert found[0]["excess"].sel(proximity=found[0]["best"]) == 0
-        assert f"{float(found[0]['best']):g} for age" in found[0].attrs["verdict"]
+        assert f"{float(found[0]['best']):g} for age" in found[0].attrs["finding"]
 
 
 def test_rho_is_of_ordinal_axes(planted):
@@ -354,7 +354,7 @@ def test_groups_that_differ_are_found():
     found = electjax.calm.stability(booths, **OPTIONS, refit=False)
     assert found["Q_p_value"].min() < 1e-3
     assert found["I2"].max() > 0.5
-    assert "differs between groups by more" in found.attrs["verdict"]
+    assert "differs between groups by more" in found.attrs["finding"]
     with pytest.raises(ElectionDataError, match="no grouping 'electon'"):
         electjax.calm.stability(booths, **OPTIONS, by="electon")
     with pytest.raises(ElectionDataError, match="found 1 group"):
@@ -370,13 +370,13 @@ def test_collinearity_is_told_in_words(planted):
     assert found["rank_with"] - found["rank_without"] == 4
     assert found["identified"].all()
     assert (found["variance_inflation_booths"] >= 1).all()
-    assert "tell every component" in found.attrs["verdict"]
+    assert "tell every component" in found.attrs["finding"]
     one = planted.isel(booth=planted["booth_constituency"].values == planted["constituency"].values[0])
     alone = electjax.calm.collinearity(one.sel(constituency=planted["constituency"].values[:1]))
     assert alone["rank_with"] == alone["rank_without"]
     assert not alone["identified"].any()
     assert np.isinf(alone["variance_inflation"]).all()
-    assert "chosen by the penalty alone" in alone.attrs["verdict"]
+    assert "the penalty chooses alone" in alone.attrs["finding"]
     assert electjax.calm.collinearity(planted, affinity="party")["identified"].dims == ("party", "axis")
 
 

@@ -15,7 +15,7 @@ from electjax.calm.diagnostics import mobilisation
 from electjax.calm.model import estimate as es
 from electjax.calm.model import problem as pb
 from electjax.calm.model import sums as sm
-from electjax.calm.options import JOINT, FitOptions, read_options
+from electjax.calm.options import FitOptions, read_options
 from electjax.data.axes import axes_of
 from electjax.data.errors import ElectionDataError
 from electjax.numerics.host import double_precision
@@ -77,7 +77,8 @@ def test_the_truth_is_recovered(booths, fit):
     assert np.corrcoef(fit["turnout"].values.ravel(), booths["true_turnout"].values.ravel())[0, 1] > 0.9
     assert np.corrcoef(fit["choice"].values.ravel(), booths["true_choice"].values.ravel())[0, 1] > 0.95
     assert fit.attrs["converged"]
-    assert json.loads(fit.attrs["warnings"]) == []
+    assert fit.attrs["verdict"] == "good"
+    assert fit.attrs["notes"] == ""
 
 
 def test_everything_has_its_name_and_its_unit(booths, fit):
@@ -246,11 +247,12 @@ def test_booths_kept_out_get_the_mean_of_their_constituency(booths, literal):
 def test_one_constituency_says_that_eta_is_chosen_by_the_penalty(booths):
     one = booths.isel(constituency=[0]).drop_vars([name for name in booths.variables if str(name).startswith("true_")])
     one = one.sel(booth=one["booth_constituency"].isin(one["constituency"])).drop_dims("feature", errors="ignore")
-    with pytest.warns(UserWarning, match="penalty") as said:
+    with pytest.warns(UserWarning, match="Not identified: eta") as said:
         alone = electjax.calm.fit(one, errors="none", booth_effects=False, affinity="hierarchical", **HOW)
     assert alone.attrs["rank"] == alone.attrs["rank_without_affinity"]
-    notes = json.loads(alone.attrs["warnings"])
-    assert any(note in str(warning.message) for note in notes for warning in said)
+    assert not alone["identified"].any()
+    reasons = json.loads(alone.attrs["verdict_reasons"])
+    assert any(reason in str(warning.message) for reason in reasons for warning in said)
 
 
 @pytest.mark.slow
@@ -339,16 +341,10 @@ def test_options_say_what_they_do_not_do():
     assert options_of({"affinity": "party"}).notes() == []
     (note,) = options_of({"affinity": "party", "lambda_eta": 3.0}).notes()
     assert "lambda_party" in note
-    (note,) = options_of({"tower": 1}).notes()
-    assert "two-tower" in note
-    assert options_of({"tower": 1, "affinity": "none"}).notes() == []
+    assert options_of({"affinity": "shared", "lambda_eta": 3.0}).notes() == []
 
 
-def test_a_joint_minimum_with_errors_says_so():
-    assert options_of({}).remarks() == [JOINT]
-    assert options_of({"model": "recommended", "booth_effects": True, "integrate": False}).remarks() == [JOINT]
-    for quiet in ({"errors": "none"}, {"integrate": True}, {"booth_effects": False}, {"model": "recommended"}):
-        assert options_of(quiet).remarks() == []
+def test_what_is_integrated_out_is_there():
     assert options_of({"model": "recommended", "booth_effects": True}).integrates
     assert options_of({"model": "recommended"}).integrates
     assert not options_of({"model": "recommended", "overdispersed": False}).integrates
@@ -362,8 +358,7 @@ def test_booths_that_have_not_polled_are_not_fitted(booths):
             verb(silent)
     some = booths["booth"].isin(booths["booth"][:3])
     few = booths.assign(votes=booths["votes"].where(~some, 0), polled=booths["polled"].where(~some, 0))
-    (note,) = check_fittable(few, FitOptions().design)
-    assert note.startswith("3 of 240 booths polled no votes")
+    assert check_fittable(few, FitOptions().design) == []  # the verdict on a fit says it
     assert check_fittable(booths, FitOptions().design) == []
 
 

@@ -1,5 +1,6 @@
 """Prediction, other candidates, bootstrap and chains from a CALM fit, on generated booths."""
 
+import json
 import warnings
 from dataclasses import replace
 
@@ -120,7 +121,8 @@ def test_unseen_constituencies_have_no_effects(fit, booths):
     first = (renamed["booth_constituency"] == "elsewhere").values
     np.testing.assert_allclose(found["share"][first], zero["share"][first])
     assert np.abs(found["share"] - zero["share"])[~first].max() > 1e-3
-    assert found.attrs["unseen_constituencies"] == "elsewhere"
+    assert json.loads(found.attrs["unseen_constituencies"]) == ["elsewhere"]
+    assert "has not seen elsewhere" in found.attrs["verdict_reasons"]
 
 
 def test_prediction_by_hand(fit, booths):

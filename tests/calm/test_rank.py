@@ -102,7 +102,7 @@ def test_one_constituency_leaves_eta_to_the_penalty_and_two_do_not():
     assert [(rank.without, rank.with_g) for rank in ranks] == [(22, 22), (22, 22), (22, 26), (22, 26)]
     assert [rank.identified.all() for rank in ranks] == [False, False, True, True]
     said = rank_sentence(ranks[0], list(SMALL))
-    assert said.startswith("eta[age], eta[religion], eta[caste], eta[income] are chosen by the penalty alone")
+    assert said.startswith("Not identified: eta[age], eta[religion], eta[caste], eta[income]. Beside")
     assert rank_sentence(ranks[2], list(SMALL)) is None
 
 
@@ -114,8 +114,8 @@ def test_party_specific_eta_is_not_told_by_one_constituency():
         assert found.identified.sum() == told
     one, two = (frame_of(CANDIDATES[:areas]) for areas in (1, 2))
     said = [rank_sentence(affinity_rank(f, raw(f, RHO), by_party=True), list(SMALL), "XYZ") for f in (one, two)]
-    assert said[0].startswith("eta of every party and axis is chosen")
-    assert said[1].startswith("eta[X, income], eta[Y, religion] are chosen")
+    assert said[0].startswith("Not identified: eta of every party and axis.")
+    assert said[1].startswith("Not identified: eta[X, income], eta[Y, religion].")
 
 
 @pytest.mark.parametrize("areas", [1, 2])

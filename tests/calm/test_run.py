@@ -16,15 +16,18 @@ import xarray as xr
 import electjax
 from electjax.calm import task
 from electjax.calm.metrics import calm_metrics, coefficients, fitted_margins, recovery, swap_metrics
-from electjax.calm.options import JOINT, FitOptions
+from electjax.calm.options import FitOptions
 from electjax.calm.report import tables
 from electjax.calm.report.figures import booth_scatter, category_heatmap, coefficient_forest
+from electjax.calm.schema import FIT as FIT_SCHEMA
 from electjax.calm.task import everywhere
+from electjax.calm.verdict import about, judge
+from electjax.data.finished import finished
+from electjax.data.notes import notes_text
 from electjax.data.options import default_of
+from electjax.data.schema import conform
 from electjax.report.report import Report, ResultTable, render_page
 from tests.command_line import run
-
-pytestmark = pytest.mark.filterwarnings("ignore:eta is chosen by the penalty alone")
 
 PARTIES, AXES, PLACES = ["A", "B", "others"], ["age", "caste"], ["north", "south"]
 CELLS = [("young", "X"), ("young", ""), ("old", "X"), ("old", "")]
@@ -83,10 +86,19 @@ def pretend_fit(
     off = (proximity or {}).get("age", 0.5) - 0.5
     validation = 0.5 + 0.1 * off**2 + 1e-4 * np.log10(lambda_eta / 0.01) ** 2 + 0.01 * seed
     kept = {"turnout": validation - 0.3, "party": 0.3, "total": validation + 1e-6 * rng.normal()}
-    return xr.Dataset(
+    sizes, of = booths["cell_size"].values, booths["booth_constituency"].values
+    found = xr.Dataset(
         {
+            "theta_value": ("theta", [0.1]),
             "alpha": 0.1,
             "gamma": ("party", [0.2, 0.1, -0.3]),
+            "proximity": ("axis", [0.5, 0.0]),
+            "axis_weight": ("axis", [0.5, 0.5]),
+            "identified": ("axis", [True, True]),
+            "held_out": ("booth", np.zeros(len(of), bool)),
+            "booth_electors": ("booth", sizes.sum(1)),
+            "b_T": ("booth", np.zeros(len(of))),
+            "b_P": (("booth", "party"), np.zeros((len(of), 3))),
             "eta": ("axis", [0.25, 0.25]),
             "eta_raw": ("axis", [0.5, 0.6]),
             "eta_pp": ("axis", [5.0, 6.0]),
@@ -99,11 +111,12 @@ def pretend_fit(
             "observed_share": share,
             "turnout": (("constituency", "cell"), np.repeat([[0.5], [0.6]], 4, axis=1)),
             "choice": (("constituency", "cell", "party"), np.tile([0.5, 0.3, 0.2], (2, 4, 1))),
-            "electors": (("constituency", "cell"), booths["cell_size"].values.reshape(2, 3, 4).sum(1)),
+            "electors": (("constituency", "cell"), sizes.reshape(2, 3, 4).sum(1)),
             **error,
         },
-        coords={name: booths[name].values for name in ("constituency", "cell", "axis", "party")}
-        | {"cell_category": (("cell", "axis"), booths["cell_category"].values)},
+        coords={name: booths[name].values for name in ("constituency", "cell", "axis", "party", "booth")}
+        | {"cell_category": (("cell", "axis"), booths["cell_category"].values)}
+        | {"booth_constituency": ("booth", of), "theta": ["alpha"]},
         attrs={
             "objective": 12.5,
             "gradient": 1e-9,
@@ -112,11 +125,16 @@ def pretend_fit(
             "converged": 1,
             "level": level,
             "errors": errors,
-            "warnings": json.dumps(["eta is chosen by the penalty alone."]),
-            "options": json.dumps({"lambda_eta": 7.0, "holdout": holdout}),
+            "rank": 2,
+            "rank_without_affinity": 0,
+            "notes": notes_text(["A booth was odd."]),
+            "axes": booths.attrs["axes"],
+            "options": json.dumps({"lambda_eta": 7.0, "holdout": holdout, "errors": errors}),
             "validation": json.dumps(kept if holdout else {}),
         },
     )
+    found = conform(found, FIT_SCHEMA)
+    return finished(found, about=about(found), verdict=judge(found))
 
 
 def told(options) -> str:
@@ -135,7 +153,7 @@ def pretend_holdout(booths, **options) -> xr.Dataset:
             "constituency_gain": (("constituency", "measure"), [[0.002, 0.0], [0.008, 0.0]]),
         },
         coords={"model": ["without", "with"], "measure": ["KL", "BCE"]},
-        attrs={"verdict": "All is well with booths kept out.", "called": told(options)},
+        attrs={"finding": "All is well with booths kept out.", "called": told(options)},
     )
 
 
@@ -144,7 +162,7 @@ def pretend_placebo(booths, **options) -> xr.Dataset:
     z = np.random.default_rng(0).normal(size=20)
     return xr.Dataset(
         {"p_value": 1 / 21, "z": 4.0, "permuted_z": ("permutation", z)},
-        attrs={"verdict": "All is well with the placebo.", "axis": "caste", "called": told(options)},
+        attrs={"finding": "All is well with the placebo.", "axis": "caste", "called": told(options)},
     )
 
 
@@ -161,7 +179,7 @@ def pretend_curve(booths, **options) -> xr.Dataset:
             "refined": 0.5,
         },
         coords={"proximity": near},
-        attrs={"verdict": "All is well with the proximity.", "curve_axis": "age"},
+        attrs={"finding": "All is well with the proximity.", "curve_axis": "age"},
     )
 
 
@@ -175,14 +193,14 @@ def pretend_stability(booths, **options) -> xr.Dataset:
             "group_eta_se": (("group", "axis"), [[0.1, 0.1], [np.nan, 0.1]]),
         },
         coords={"axis": AXES},
-        attrs={"verdict": "All is well with the groups.", "by": "constituency"},
+        attrs={"finding": "All is well with the groups.", "by": "constituency"},
     )
 
 
 def pretend_collinearity(booths, **options) -> xr.Dataset:
     """Nothing but a verdict."""
     assert "progress" not in options
-    return xr.Dataset({"rank_with": 5}, attrs={"verdict": "All is well with the rank."})
+    return xr.Dataset({"rank_with": 5}, attrs={"finding": "All is well with the rank."})
 
 
 pretend_collinearity.__signature__ = inspect.signature(electjax.calm.collinearity)
@@ -233,9 +251,9 @@ def here(tmp_path, monkeypatch) -> Path:
 
 def test_the_experiment_leaves_one_complete_folder(here, monkeypatch, capsys):
     candidates = ("~calm.candidates.everywhere.BJP", "calm.candidates.everywhere.B.caste=X")
-    with pytest.warns(UserWarning, match="eta is chosen by the penalty alone"):
-        assert run(monkeypatch, "+experiment=calm_delhi", *candidates) == 0
+    assert run(monkeypatch, "+experiment=calm_delhi", *candidates) == 0
     printed = capsys.readouterr()
+    assert "WITH CARE: Booth effects are fitted, not integrated out" in printed.out
     folder = here / printed.out.rstrip().splitlines()[-1]
     assert folder.parent == here / "outputs" / "calm_delhi"
     assert "+0.250 ± 0.050" in printed.out
@@ -243,9 +261,12 @@ def test_the_experiment_leaves_one_complete_folder(here, monkeypatch, capsys):
     assert "+10 (+9 to +11)" in printed.out  # one constituency: in the other, B does not stand
     assert "All is well with the placebo." in printed.out
     found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    drawn = {"coefficients", "categories", "booths", "placebo", "rho_curve", "stability", "holdout"}
+    drawn = {"coefficients", "categories", "booths", "counterfactual", "placebo", "rho_curve", "stability", "holdout"}
+    kept = {"coefficients", "parameters", "cells", "categories", "booths", "diagnostics"}
+    kept |= {"counterfactual", "counterfactual_constituencies"}
     assert found == {
-        *("config.yaml", "metrics.json", "result.nc", "report.html"),
+        *("config.yaml", "metrics.json", "data.nc", "fit.nc", "result.nc", "report.html"),
+        *(f"tables/{name}.csv" for name in kept),
         *(f"figures/{name}.png" for name in drawn),
     }
     metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
@@ -266,7 +287,8 @@ def test_the_experiment_leaves_one_complete_folder(here, monkeypatch, capsys):
     assert metrics["counterfactual"]["parties"]["B"]["seats"]["change"] == {"value": 1.0, "low": 0.0, "high": 2.0}
     assert metrics["seconds"] > 0
     with xr.open_datatree(folder / "result.nc", engine="h5netcdf") as tree:
-        assert {"/fit", "/margins", "/placebo", "/counterfactual"} <= set(tree.groups)
+        assert {"/margins", "/placebo", "/counterfactual"} <= set(tree.groups)
+        assert "/fit" not in tree.groups
         called = json.loads(tree["placebo"].attrs["called"])
     assert called["model"] == "recommended"
     assert called["seed"] == 0
@@ -277,6 +299,11 @@ def test_the_experiment_leaves_one_complete_folder(here, monkeypatch, capsys):
     html = (folder / "report.html").read_text("utf-8")
     assert "6 booths in 2 constituencies" in html
     assert "All is well with booths kept out." in html
+    assert "A booth was odd." in html
+    assert metrics["verdict"]["level"] == "with care"
+    again = electjax.load(folder)
+    assert repr(again.fit).startswith("<electjax calm>\nWITH CARE: Booth effects")
+    assert electjax.calm.plot(folder, "placebo").get_xlabel() == electjax.calm.plot(again, "placebo").get_xlabel()
     assert html.count("data:image/png;base64") == len(drawn)
 
 
@@ -466,13 +493,11 @@ def test_the_truth_is_compared_where_it_is_the_same_quantity():
         assert recovery(coded.assign_attrs(options=json.dumps(options)), booths)["compared"] == number
 
 
-def test_what_the_document_has_by_design_is_told_without_a_warning(here, monkeypatch, recwarn):
-    made = pretend_fit(pretend_booths()).assign_attrs(warnings=json.dumps([JOINT]))
-    monkeypatch.setattr(electjax.calm, "fit", lambda booths, **options: made)
+def test_the_verdict_is_told_without_a_warning(here, monkeypatch, recwarn):
     monkeypatch.setattr(electjax.calm, "read", lambda path, **given: pretend_booths())
     assert run(monkeypatch, "task=calm", "data=booths", "data.path=mine", "hydra.run.dir=one") == 0
     assert "integrate=True takes the bias off" in (here / "one" / "report.html").read_text("utf-8")
-    assert not [warning for warning in recwarn if JOINT in str(warning.message)]
+    assert not [warning for warning in recwarn if "integrate" in str(warning.message)]
 
 
 def test_a_coefficient_per_party_has_a_row_of_its_own():
@@ -569,7 +594,7 @@ def test_the_forest_shows_coefficients_intervals_and_truth():
 def test_the_heatmap_has_every_category_and_party():
     booths = pretend_booths()
     figure = category_heatmap(fitted_margins(pretend_fit(booths)))
-    left, right = figure.axes
+    left, right, _ = figure.axes  # the last is the scale
     assert len(left.texts) == 3
     assert [text.get_text() for text in right.texts] == ["50.0", "30.0", "20.0"] * 3
     assert left.get_yticklabels()[0].get_text().startswith("age: young")
@@ -578,7 +603,7 @@ def test_the_heatmap_has_every_category_and_party():
 def test_booths_are_dots_or_hexagons():
     fit = pretend_fit(pretend_booths())
     figure = booth_scatter(fit)
-    assert [ax.get_title() for ax in figure.axes] == ["turnout", *PARTIES]
+    assert [ax.get_title() for ax in figure.axes if ax.axison] == ["turnout", *PARTIES]
     assert len(figure.axes[0].lines[1].get_xdata()) == 6
     many = xr.concat([fit[["fitted_turnout", "observed_turnout", "fitted_share", "observed_share"]]] * 300, "booth")
     assert booth_scatter(many).axes[0].collections
@@ -599,9 +624,9 @@ def test_labels_of_users_are_escaped():
 def test_the_documents_example_has_its_vectors_and_says_what_it_cannot_tell(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     quick = ("calm.errors=none", "calm.max_steps=3", "calm.diagnostics=[]", "calm.draws=0", "report=false")
-    with pytest.warns(UserWarning, match=r"eta\[income\] are chosen by the penalty alone, not by the data"):
-        assert run(monkeypatch, "+experiment=madipur", "calm.proximity.age=0.25", *quick, "hydra.run.dir=one") == 0
+    assert run(monkeypatch, "+experiment=madipur", "calm.proximity.age=0.25", *quick, "hydra.run.dir=one") == 0
     printed = capsys.readouterr().out
+    assert "Not identified: eta[age], eta[religion], eta[caste], eta[income]." in printed
     assert "affinity g with BJP: 46-60 Hindu OBC Middle" in printed
     found = json.loads((tmp_path / "one" / "metrics.json").read_text("utf-8"))
     raw = {row["cell"]: list(row["raw"].values()) for row in found["affinity"]["cells"]}
@@ -629,7 +654,7 @@ def test_the_generated_booths_are_fitted_examined_and_reported(tmp_path, monkeyp
     assert metrics["diagnostics"]["holdout"]["KL"]["gain_z"] > 2
     change = metrics["counterfactual"]["parties"]
     assert sum(row["votes"]["change"]["value"] for row in change.values()) == pytest.approx(0, abs=1e-6)
-    assert len(list((tmp_path / "one" / "figures").iterdir())) == 7
+    assert len(list((tmp_path / "one" / "figures").iterdir())) == 8
 
 
 @pytest.mark.slow

@@ -169,8 +169,6 @@ def test_sandwich_wants_clusters(world):
     _, _, known, area, _ = world
     with pytest.raises(ValueError, match="1 constituency with votes; expected at least 2"):
         un.sandwich_covariance(known, np.zeros(len(area), int))
-    assert "4 constituencies" in un.cluster_warning(area)
-    assert un.cluster_warning(np.arange(un.FEW_CLUSTERS)) is None
 
 
 def delta_method(function, vector, covariance):

@@ -7,11 +7,12 @@ import jax
 import numpy as np
 import xarray as xr
 
-from electjax.calm.diagnosis import need_affinity, setting_of
+from electjax.calm.diagnosis import FOUND, need_affinity, setting_of
 from electjax.calm.model.rank import affinity_rank, rank_sentence, variance_inflation
 from electjax.calm.options import FitOptions
 from electjax.data.options import with_options
-from electjax.data.schema import Schema, Variable, conform
+from electjax.data.schema import Schema, Variable
+from electjax.data.verdict import Doubt
 from electjax.numerics.host import double_precision
 
 HIGH = 10.0  # variance inflation from which the data tell little
@@ -26,6 +27,7 @@ SCHEMA = Schema(
         "variance_inflation_booths": Variable(_ETA, "number", "variance inflation over booths"),
     },
     build="calm.collinearity",
+    attrs=FOUND,
 )
 
 
@@ -41,7 +43,7 @@ def collinearity(booths: xr.Dataset | str | os.PathLike[str], options: FitOption
         `rank_without`, `rank_with`; `identified(axis)`, whether data rather than penalty choose a component of eta;
         `variance_inflation(axis)`, 1 / (1 - R^2) given the features times party and the other components, as if cells
         were observed; `variance_inflation_booths(axis)`, the same of booth means, which is what booth totals can tell;
-        inf where all is explained. attrs: verdict; sentences, one line each.
+        inf where all is explained. attrs: finding; sentences, one line each; verdict.
 
     Raises:
         ElectionDataError: invalid booths or options.
@@ -67,15 +69,15 @@ def collinearity(booths: xr.Dataset | str | os.PathLike[str], options: FitOption
     totals = variance_inflation(frame, g, booths=flat, **given)
     axes, parties = list(setting.labels.axes), list(setting.labels.parties)
     said = rank_sentence(rank, axes, parties)
-    sentences = [] if said is None else [said[0].upper() + said[1:] + "." if not said.startswith("eta") else f"{said}."]
+    sentences = [] if said is None else [said]
     for place in np.argwhere(rank.identified & (totals > HIGH)):
         name = axes[place[-1]] if not by_party else f"{parties[place[0]]}, {axes[place[-1]]}"
         sentences.append(
-            f"eta[{name}] is told by little: cell features, parties and the other components explain "
+            f"Collinear: the data tell little of eta[{name}]. Cell features, parties and the other components explain "
             f"{100 * (1 - 1 / totals[tuple(place)]):.1f} % of its component of g in the booths "
-            f"(variance inflation {totals[tuple(place)]:.3g})."
+            f"(variance inflation {totals[tuple(place)]:.3g}); more constituencies with different candidates tell more."
         )
-    verdict = " ".join(sentences) or (
+    finding = " ".join(sentences) or (
         f"The data tell every component of eta: g adds {rank.with_g - rank.without} to a rank of {rank.without}, "
         f"and the largest variance inflation is {totals.max():.2g}."
     )
@@ -89,6 +91,6 @@ def collinearity(booths: xr.Dataset | str | os.PathLike[str], options: FitOption
             "variance_inflation_booths": (dims, totals),
         },
         coords={"axis": axes} | ({"party": parties} if by_party else {}),
-        attrs=setting.attrs(verdict, [], sentences=sentences),
     )
-    return conform(found, SCHEMA)
+    doubts = [Doubt("with care", sentence) for sentence in sentences]
+    return setting.examined(found, SCHEMA, finding, [], doubts, sentences=sentences)

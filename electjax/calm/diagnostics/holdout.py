@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from electjax.calm.diagnosis import GAIN, SURE, Setting, compared, need_affinity, need_pairs, setting_of
+from electjax.calm.diagnosis import FOUND, GAIN, SURE, Setting, compared, need_affinity, need_pairs, setting_of
 from electjax.calm.model.diagnose import Fit, Paired, paired, without_affinity
 from electjax.calm.model.problem import Problem
 from electjax.calm.model.unseen import unseen_losses
 from electjax.calm.options import FitOptions
 from electjax.data.options import option, options, with_options
 from electjax.data.progress import Progress
-from electjax.data.schema import Schema, Variable, conform
+from electjax.data.schema import Schema, Variable
+from electjax.data.verdict import Doubt
 from electjax.numerics.host import double_precision
 
 MEASURES = ("KL", "BCE")
@@ -27,7 +28,7 @@ VARIABLES = {
     "constituency_gain": Variable(("constituency", "measure"), "number", "gain of its held-out booths", GAIN),
     "held_out": Variable(("booth",), "flag", "whether the booth was held out", required=True),
 }
-SCHEMA = Schema("calm holdout", VARIABLES, build="calm.holdout")
+SCHEMA = Schema("calm holdout", VARIABLES, build="calm.holdout", attrs=FOUND)
 
 
 @options
@@ -55,7 +56,7 @@ def holdout(
     Returns:
         `loss(model, measure)`, `gain(measure)` = without less with, `gain_se`, `gain_z`; `booth_gain(booth, measure)`,
         NaN where a booth was not held out; `constituency_gain(constituency, measure)`; `held_out(booth)`. attrs:
-        verdict.
+        finding, in a sentence, and verdict.
 
     Raises:
         ElectionDataError: invalid booths or options.
@@ -71,8 +72,10 @@ def holdout(
     need_pairs("calm.holdout", setting)
     with double_precision():
         found, out, fits = compare(setting, without_affinity, options, progress)
-    attrs = setting.attrs(told("candidate affinity", "KL per vote", found["KL"][1]), fits, **split_attrs(options))
-    return conform(decoded(setting, found, out, attrs), SCHEMA)
+    one = found["KL"][1]
+    finding = told("candidate affinity", "KL per vote", one)
+    doubts = unclear("Held-out booths", "the candidates", "KL of the party shares", one)
+    return setting.examined(decoded(setting, found, out), SCHEMA, finding, fits, doubts, **split_attrs(options))
 
 
 def compare(
@@ -104,9 +107,7 @@ def compare(
     return found, out, fits
 
 
-def decoded(
-    setting: Setting, found: dict[str, tuple[np.ndarray, Paired]], out: np.ndarray, attrs: dict[str, Any]
-) -> xr.Dataset:
+def decoded(setting: Setting, found: dict[str, tuple[np.ndarray, Paired]], out: np.ndarray) -> xr.Dataset:
     """The result, but for what the diagnostic adds."""
     labels, sizes = setting.labels, (setting.votes, setting.electors)
     gain, of_area = np.full((len(out), 2), np.nan), np.full((len(labels.constituencies), 2), np.nan)
@@ -133,7 +134,6 @@ def decoded(
             "booth": list(labels.booths),
             "constituency": list(labels.constituencies),
         },
-        attrs=attrs,
     )
 
 
@@ -145,8 +145,22 @@ def split_attrs(options: HoldoutOptions) -> dict[str, Any]:
 
 
 def told(what: str, measure: str, one: Paired) -> str:
-    """The verdict on what was left out."""
+    """What leaving something out changes, in a sentence."""
     change = f"{measure} {'falls' if one.gain >= 0 else 'rises'} by {compared(one)}"
     if abs(one.z) > SURE:
         return f"With {what} held-out booths are predicted {'better' if one.gain > 0 else 'worse'}: {change}."
     return f"{what.capitalize()} makes no clear difference to held-out booths: {change}."
+
+
+def unclear(where: str, what: str, measure: str, one: Paired) -> list[Doubt]:
+    """What speaks against a term that does not help to predict held-out booths."""
+    if one.z > SURE:
+        return []
+    if one.z < -SURE:
+        said = f"make the {measure} worse (z = {one.z:.1f}): leave them out, or raise their penalty."
+    else:
+        said = (
+            f"make no clear difference to the {measure} (z = {one.z:.1f}), so that their effect may be chance; folds="
+            " keeps every booth out once."
+        )
+    return [Doubt("with care", f"{where}: {what} {said}")]

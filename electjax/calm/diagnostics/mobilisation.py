@@ -7,8 +7,8 @@ import numpy as np
 import xarray as xr
 
 from electjax.calm.codec import known_previous
-from electjax.calm.diagnosis import Setting, need_pairs, setting_of
-from electjax.calm.diagnostics.holdout import VARIABLES, HoldoutOptions, compare, decoded, split_attrs, told
+from electjax.calm.diagnosis import FOUND, Setting, need_pairs, setting_of
+from electjax.calm.diagnostics.holdout import VARIABLES, HoldoutOptions, compare, decoded, split_attrs, told, unclear
 from electjax.calm.model.diagnose import Fit, inverse_of, without_mobilisation
 from electjax.calm.model.estimate import information, names
 from electjax.calm.model.problem import unpack
@@ -16,14 +16,14 @@ from electjax.calm.verbs.read import read_booths
 from electjax.data.errors import data_error
 from electjax.data.options import with_options
 from electjax.data.progress import Progress
-from electjax.data.schema import Schema, Variable, conform
+from electjax.data.schema import Schema, Variable
 from electjax.numerics.host import double_precision
 
 _XI = {
     "xi": Variable((), "number", "mobilisation", "log-odds", required=True),
     "xi_se": Variable((), "number", "standard error of xi", "log-odds"),
 }
-SCHEMA = Schema("calm mobilisation", VARIABLES | _XI, build="calm.mobilisation")
+SCHEMA = Schema("calm mobilisation", VARIABLES | _XI, build="calm.mobilisation", attrs=FOUND)
 
 
 @with_options
@@ -59,17 +59,22 @@ def mobilisation(
             expected="a model with them",
             mend="leave use_candidate_affinity out",
         )
-    if options.mobilisation == "none":
+    asked = options.mobilisation != "none"
+    if not asked:
         options = replace(options, mobilisation="previous" if known_previous(data)[0].any() else "model")
     setting = setting_of(data, options, progress)
     need_pairs("calm.mobilisation", setting)
     with double_precision():
         found, out, fits = compare(setting, without_mobilisation, options, progress)
         xi, error = _xi(fits[0], setting)
-    verdict = told("mobilisation", "BCE per elector", found["BCE"][1])
-    verdict = f"{verdict[:-1]}; xi = {xi:.3g} (standard error {error:.2g})."
-    attrs = setting.attrs(verdict, fits, **split_attrs(options), mobilisation=setting.design.mobilisation)
-    return conform(decoded(setting, found, out, attrs).assign(xi=xi, xi_se=error), SCHEMA)
+    one = found["BCE"][1]
+    finding = f"{told('mobilisation', 'BCE per elector', one)[:-1]}; xi = {xi:.3g} (standard error {error:.2g})."
+    # where the model of the user has no such term, nothing rests on it
+    doubts = unclear("Held-out booths", "candidates as mobilisation", "BCE of the turnout", one) if asked else []
+    how = split_attrs(options) | {"mobilisation": setting.design.mobilisation}
+    return setting.examined(
+        decoded(setting, found, out).assign(xi=xi, xi_se=error), SCHEMA, finding, fits, doubts, **how
+    )
 
 
 def _xi(fit: Fit, setting: Setting) -> tuple[float, float]:

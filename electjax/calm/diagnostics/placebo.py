@@ -9,14 +9,24 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from electjax.calm.diagnosis import LOG_ODDS, Setting, axis_index, eta_of, need_affinity, setting_of, with_shared_eta
+from electjax.calm.diagnosis import (
+    FOUND,
+    LOG_ODDS,
+    Setting,
+    axis_index,
+    eta_of,
+    need_affinity,
+    setting_of,
+    with_shared_eta,
+)
 from electjax.calm.model import placebo as arrays
 from electjax.calm.model.diagnose import Fit
 from electjax.calm.options import FitOptions
 from electjax.data.errors import data_error, suggest
 from electjax.data.options import option, options, with_options
 from electjax.data.progress import Progress
-from electjax.data.schema import Schema, Variable, conform
+from electjax.data.schema import Schema, Variable
+from electjax.data.verdict import Doubt
 from electjax.numerics.host import double_precision, host_generator
 
 REFITS = 2048  # booths in the fits that are done at a time
@@ -35,6 +45,7 @@ SCHEMA = Schema(
         "eta_fit_se": Variable((), "number", "standard error of eta_fit", LOG_ODDS),
     },
     build="calm.placebo",
+    attrs=FOUND,
 )
 
 
@@ -73,7 +84,7 @@ def placebo(
     Returns:
         `p_value`, two-sided, (1 + b) / (1 + B); `eta` and `z` of the real candidates and `permuted_eta(permutation)`,
         `permuted_z(permutation)` of shuffled ones, all in the same way; `permuted_mean`, `permuted_sd`; `eta_fit` and
-        `eta_fit_se` of the whole model with the real candidates. attrs: verdict.
+        `eta_fit_se` of the whole model with the real candidates. attrs: finding, in a sentence, and verdict.
 
     Raises:
         ElectionDataError: invalid booths or options, or nothing that could be shuffled.
@@ -97,9 +108,14 @@ def placebo(
     eta, z = np.asarray(statistics.eta), np.asarray(statistics.z)
     p = arrays.p_value(z[0], z[1:])
     mean, sd = float(eta[1:].mean()), float(eta[1:].std(ddof=1)) if permutations > 1 else np.nan
-    verdict = (
+    finding = (
         f"eta[{axis}] = {eta[0]:.3g} with the real candidates, {mean:.3g} on average (sd {sd:.2g}) when shuffled: "
         f"p = {p:.3g}, {'more than chance' if p <= SMALL else 'which chance can do'}."
+    )
+    chance = Doubt(
+        "with care",
+        f"Placebo: shuffled candidates do as much as the real ones (p = {p:.3g}), so that eta[{axis}] is no evidence of"
+        " an effect; more permutations= or more constituencies may tell.",
     )
     found = xr.Dataset(
         {
@@ -114,17 +130,19 @@ def placebo(
             "eta_fit_se": se_fit,
         },
         coords={"permutation": np.arange(1, permutations + 1)},
-        attrs=setting.attrs(
-            verdict,
-            [null, whole],
-            axis=axis,
-            within=", ".join(_names(within)),
-            candidates=int(moved),
-            refit=int(options.refit),
-            seed=options.seed,
-        ),
     )
-    return conform(found, SCHEMA)
+    return setting.examined(
+        found,
+        SCHEMA,
+        finding,
+        [null, whole],
+        [chance] if p > SMALL else [],
+        axis=axis,
+        within=", ".join(_names(within)),
+        candidates=int(moved),
+        refit=int(options.refit),
+        seed=options.seed,
+    )
 
 
 def _statistics(

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from electjax.calm.diagnosis import LOG_ODDS, axis_index, need_affinity, need_pairs, setting_of
+from electjax.calm.diagnosis import FOUND, LOG_ODDS, axis_index, need_affinity, need_pairs, setting_of
 from electjax.calm.diagnostics.holdout import HoldoutOptions
 from electjax.calm.model.diagnose import Fit, paired
 from electjax.calm.model.problem import unpack
@@ -17,7 +17,8 @@ from electjax.data.axes import axes_of, kernel_of
 from electjax.data.errors import data_error
 from electjax.data.options import option, options, with_options
 from electjax.data.progress import Progress
-from electjax.data.schema import Schema, Variable, conform
+from electjax.data.schema import Schema, Variable
+from electjax.data.verdict import Doubt
 from electjax.numerics.host import double_precision
 
 VALUES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
@@ -38,7 +39,7 @@ SCHEMA = Schema(
     },
     build="calm.rho_curve",
     needs=("curve_axis",),
-    attrs={"curve_axis": "whose proximity it is"},
+    attrs={"curve_axis": "whose proximity it is", **FOUND},
 )
 
 
@@ -73,7 +74,7 @@ def rho_curve(
         elector above that of a perfect fit, and `validation_loss`, both per elector; `excess(proximity)`, how much
         higher that is than at the best value, with `excess_se`, paired and clustered by constituency; `eta(proximity,
         axis)`; `best` by validation loss and `best_objective`; `refined`, where a parabola through the best objective
-        and its neighbours is lowest. attrs: verdict.
+        and its neighbours is lowest. attrs: finding, in a sentence, and verdict.
 
     Raises:
         ElectionDataError: an axis that is not ordinal, or invalid booths or options.
@@ -122,7 +123,7 @@ def rho_curve(
     apart = [paired(row, total[best], setting.electors[out], setting.area[out]) for row in total]
     se = np.array([one.se for one in apart])
     near = grid[np.array([one.gain for one in apart]) <= se]
-    verdict = (
+    finding = (
         f"Held-out booths are predicted best at a proximity of {grid[best]:g} for {options.axis}"
         f" ({near.min():g} to {near.max():g} are within one standard error);"
         f" the training objective is lowest at {grid[lowest]:g}."
@@ -141,16 +142,23 @@ def rho_curve(
             "refined": _vertex(grid, objective),
         },
         coords={"proximity": grid, "axis": list(setting.labels.axes)},
-        attrs=setting.attrs(
-            verdict,
-            fits,
-            curve_axis=options.axis,
-            seed=options.seed,
-            share=None if options.folds else options.share,
-            folds=options.folds,
-        ),
     )
-    return conform(found, SCHEMA)
+    blind = Doubt(
+        "with care",
+        f"Proximity: held-out booths do not tell that of {options.axis}: every value tried is within one standard error"
+        " of the best. It stays assumed.",
+    )
+    return setting.examined(
+        found,
+        SCHEMA,
+        finding,
+        fits,
+        [blind] if near.size == grid.size > 1 else [],
+        curve_axis=options.axis,
+        seed=options.seed,
+        share=None if options.folds else options.share,
+        folds=options.folds,
+    )
 
 
 def _mean_eta(fit: Fit, design: Any, axes: int) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from electjax.calm.diagnosis import LOG_ODDS, Setting, eta_of, need_affinity, setting_of, with_shared_eta
+from electjax.calm.diagnosis import FOUND, LOG_ODDS, SURE, Setting, eta_of, need_affinity, setting_of, with_shared_eta
 from electjax.calm.model.diagnose import Fit, Parts, eta_place, group_etas, left_out
 from electjax.calm.model.problem import in_rows
 from electjax.calm.model.rank import affinity_rank
@@ -14,7 +14,8 @@ from electjax.calm.options import FitOptions
 from electjax.data.errors import data_error, suggest
 from electjax.data.options import option, options, with_options
 from electjax.data.progress import Progress
-from electjax.data.schema import Schema, Variable, conform
+from electjax.data.schema import Schema, Variable
+from electjax.data.verdict import Doubt
 from electjax.numerics.host import double_precision
 
 REFITS = 12  # groups up to which leaving each out is fitted anew
@@ -38,6 +39,7 @@ SCHEMA = Schema(
         "alone_se": Variable(_EACH, "number", "standard error of alone", LOG_ODDS),
     },
     build="calm.stability",
+    attrs=FOUND,
 )
 
 
@@ -77,7 +79,7 @@ def stability(
         `without(group, axis)`; with `refit`, `alone(group, axis)` and `alone_se`, NaN where the penalty alone would
         choose; `spread(axis)`, sd of the groups' eta, and `typical_se(axis)`, the root mean square of their errors;
         `Q(axis)`, `Q_degrees`, `Q_p_value`, and `I2(axis)`, the part of the spread that the errors do not explain.
-        attrs: verdict.
+        attrs: finding, in a sentence, and verdict.
 
     Raises:
         ElectionDataError: invalid booths or options, an unknown grouping, or fewer than two groups.
@@ -159,7 +161,7 @@ def _dataset(
     name = by if isinstance(by, str) else "group"
     more = f"eta[{', '.join(odd)}] differs between groups by more" if odd else "eta differs between groups by no more"
     moved = f"leaving any one out moves eta by at most {far:.2g} standard errors"
-    verdict = f"Over {len(labels)} groups by {name}, {more} than the standard errors explain; {moved}."
+    finding = f"Over {len(labels)} groups by {name}, {more} than the standard errors explain; {moved}."
     plain = {
         "eta": eta,
         "eta_se": error,
@@ -175,9 +177,20 @@ def _dataset(
     ds = xr.Dataset(
         {key: (SCHEMA.variables[key].dims, values) for key, values in (plain | found).items()},
         coords={"axis": axes, "group": labels},
-        attrs=setting.attrs(verdict, fits, by=name, refit=int(len(fits) > 1)),
     )
-    return conform(ds, SCHEMA)
+    doubts = []
+    if odd:
+        reason = (
+            f"Stability: eta of {', '.join(odd)} is not the same in every {name}: one number is an average over them;"
+            " affinity='hierarchical' lets constituencies differ."
+        )
+        doubts.append(Doubt("with care", reason))
+    if far > SURE:
+        reason = (
+            f"Stability: one {name} alone moves eta by {far:.2g} standard errors; see `without`, and check its booths."
+        )
+        doubts.append(Doubt("with care", reason))
+    return setting.examined(ds, SCHEMA, finding, fits, doubts, by=name, refit=int(len(fits) > 1))
 
 
 def _groups(setting: Setting, by: Any) -> tuple[list[str], np.ndarray]:

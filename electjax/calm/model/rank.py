@@ -89,7 +89,7 @@ def variance_inflation(
 
 
 def rank_sentence(rank: Rank, axes: Sequence[str], parties: Sequence[str] | None = None) -> str | None:
-    """What to warn of in plain words; None where the data tell all of eta."""
+    """What is not identified, in plain words; None where the data tell all of eta."""
     if rank.identified.all():
         return None
     if rank.identified.ndim == 1:
@@ -99,12 +99,10 @@ def rank_sentence(rank: Rank, axes: Sequence[str], parties: Sequence[str] | None
     else:
         who = parties or [str(k + 1) for k in range(len(rank.identified))]
         names = [f"eta[{who[k]}, {axes[d]}]" for k, d in np.argwhere(~rank.identified)]
-    are = "is" if len(names) == 1 else "are"
     return (
-        f"{', '.join(names)} {are} chosen by the penalty alone, not by the data: beside the cell features times party "
-        f"the candidates' affinity adds {rank.with_g - rank.without} to a rank of {rank.without} "
-        f"where {rank.identified.size} would be needed; it takes more constituencies with different candidates, "
-        "or fewer features"
+        f"Not identified: {', '.join(names)}. Beside the cell features times party the candidates' affinity adds"
+        f" {rank.with_g - rank.without} to a rank of {rank.without} where {rank.identified.size} would be needed, so"
+        " that the penalty chooses alone; it takes more constituencies with different candidates, or fewer features."
     )
 
 

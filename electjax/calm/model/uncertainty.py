@@ -127,17 +127,6 @@ def sandwich_covariance(information: Information, clusters: Int[np.ndarray, " i"
     return bread._replace(matrix=root @ root.T, root=square)
 
 
-def cluster_warning(clusters: Int[np.ndarray, " n"]) -> str | None:
-    """What to say of too few clusters; None where there are enough."""
-    number = len(np.unique(clusters))
-    if number >= FEW_CLUSTERS:
-        return None
-    return (
-        f"sandwich errors from {number} constituencies are too small by chance more often than not:"
-        f" they want {FEW_CLUSTERS} or more"
-    )
-
-
 def booth_covariance(information: Information, covariance: Covariance) -> Float[Array, "i q q"]:
     """Covariance of each booth's effects: given the shared parameters, plus what these do not know."""
     ties, spread = given_shared(information.border, information.groups)

@@ -35,7 +35,7 @@ def coefficient_forest(
             value = _column(coefficients, key)
             low, high = _ends(coefficients, key)
             ax.axvline(0, color=draw.GREY, lw=1.0, zorder=1)
-            ax.hlines(at, low, high, color=draw.BLUE, lw=2.2, alpha=0.7)
+            draw.forest_bars(ax, at, value, low, high)
             ax.plot(value, at, "o", color=draw.INK, ms=4.5, ls="none")
             draw.named_rows(ax, at, names)
             ax.set_xlabel(draw.plain(label))
@@ -70,7 +70,7 @@ def booth_scatter(fit: xr.Dataset) -> Figure:
         at = {"party": party}
         pairs.append((party, fit["observed_share"].sel(at).values, fit["fitted_share"].sel(at).values))
     with draw.look():
-        figure, axes = draw.panels(len(pairs), 2.5, 2.6, across=len(pairs) if len(pairs) < 6 else 4)
+        figure, axes = draw.panels(len(pairs), 2.4, 2.7, across=4)
         for ax, (name, observed, fitted) in zip(axes, pairs, strict=True):
             known = np.isfinite(observed) & np.isfinite(fitted)
             x, y = observed[known], fitted[known]
@@ -80,7 +80,7 @@ def booth_scatter(fit: xr.Dataset) -> Figure:
                 ax.hexbin(x, y, gridsize=34, bins="log", cmap="Blues", mincnt=1, lw=0)
             else:
                 ax.plot(x, y, "o", color=draw.BLUE, ms=3.0, alpha=0.5, mew=0)
-            ax.set_title(draw.plain(name))
+            draw.title(ax, name, 1.9)
             draw.scatter_axes(ax, "observed", "fitted")
     return figure
 
@@ -93,9 +93,10 @@ def category_heatmap(margins: xr.Dataset) -> Figure:
     weight = margins["weight"].values
     labels = [f"{axis}: {label}  ({share:.0%})" for axis, label, share in zip(axes, categories, weight, strict=True)]
     with draw.look():
-        figure = draw.new_figure(3.4 + 0.75 * (1 + len(parties)), 0.27 * len(labels) + 1.8)
+        cell = min(0.75, (draw.WIDTH - 3.4) / (1 + len(parties)))
+        height = 0.27 * len(labels) + draw.names_height(["turnout", *parties], cell) + 1.2
+        figure = draw.new_figure(3.4 + cell * (1 + len(parties)), height)
         pair = figure.subplots(1, 2, sharey=True, width_ratios=[1, len(parties)])
-        cell = (figure.get_figwidth() - 3.2) / (1 + len(parties))
         turnout, choice = margins["turnout"].values[:, None], margins["choice"].transpose("group", "party").values
         _shaded(pair[0], turnout, ["turnout"], labels, cell)
         image = _shaded(pair[1], choice, parties, None, cell)
@@ -111,8 +112,54 @@ def _shaded(ax: Axes, table: np.ndarray, names: Sequence[str], rows: Sequence[st
     image = draw.heatmap(ax, table, names, cell=cell, rows=rows)
     ax.xaxis.tick_top()
     for i, j in np.ndindex(*table.shape):
-        draw.cell_text(ax, i, j, f"{100 * table[i, j]:.1f}", dark=table[i, j] > 0.6)
+        draw.cell_text(ax, i, j, f"{100 * table[i, j]:.1f}", dark=bool(table[i, j] > 0.6))
     return image
+
+
+def prediction_dots(found: xr.Dataset, observed: Mapping[str, float]) -> Figure:
+    """Expected share of each party in all booths, with its interval, and what was observed."""
+    parties = [str(party) for party in found["party"].values]
+    at = -np.arange(len(parties), dtype=float)
+    with draw.look():
+        figure = draw.new_figure(7.6, 0.36 * len(parties) + 1.3)
+        ax = figure.subplots()
+        handles = [draw.dot(draw.INK, "expected")]
+        if "party_share_low" in found:
+            ax.hlines(at, found["party_share_low"], found["party_share_high"], color=draw.BLUE, lw=2.2, alpha=0.7)
+            level = level_text(float(found.attrs["level"]))
+            handles.append(draw.stroke(f"{level} % interval", colour=draw.BLUE, width=2.2, style="-"))
+        ax.plot(found["party_share"], at, "o", color=draw.INK, ms=4.5)
+        if observed:
+            draw.truths(ax, [observed.get(party, np.nan) for party in parties], at)
+            handles.append(draw.dot(draw.VERMILION, "observed", marker="X", size=6.5))
+        draw.named_rows(ax, at, parties)
+        ax.set_xlabel("share of the votes")
+        draw.percent(ax, axis="x")
+        draw.legend(figure, handles)
+    return figure
+
+
+def change_forest(worlds: xr.Dataset) -> Figure:
+    """What other candidates change of each party's votes and seats, with intervals where there are draws."""
+    parties = [str(party) for party in worlds["party"].values]
+    at = -np.arange(len(parties), dtype=float)
+    with draw.look():
+        figure = draw.new_figure(8.6, 0.36 * len(parties) + 1.3)
+        pair = figure.subplots(1, 2, sharey=True)
+        for ax, name in zip(pair, ("votes", "seats"), strict=True):
+            ax.axvline(0, color=draw.GREY, lw=1.0, zorder=1)
+            if f"{name}_change_low" in worlds:
+                ends = (worlds[f"{name}_change_{end}"].values for end in ("low", "high"))
+                ax.hlines(at, *ends, color=draw.BLUE, lw=2.2, alpha=0.7)
+            ax.plot(worlds[f"{name}_change"], at, "o", color=draw.INK, ms=4.5)
+            draw.named_rows(ax, at, parties)
+            ax.set_xlabel(f"change of expected {name}")
+        handles = [draw.dot(draw.INK, "at the estimate")]
+        if "votes_change_low" in worlds:
+            level = f"{level_text(float(worlds.attrs['level']))} % " if "level" in worlds.attrs else ""
+            handles.append(draw.stroke(f"{level}interval", colour=draw.BLUE, width=2.2, style="-"))
+        draw.legend(figure, handles)
+    return figure
 
 
 def permutation_histogram(placebo: xr.Dataset) -> Figure:

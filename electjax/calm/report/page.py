@@ -7,7 +7,15 @@ from typing import Any
 import xarray as xr
 
 from electjax.calm.report import tables
-from electjax.calm.report.figures import booth_scatter, category_heatmap, coefficient_forest, diagnostic_figures
+from electjax.calm.report.figures import (
+    booth_scatter,
+    category_heatmap,
+    change_forest,
+    coefficient_forest,
+    diagnostic_figures,
+)
+from electjax.calm.report.headline import sentences
+from electjax.data.verdict import Doubt, Verdict, verdict, verdict_of
 from electjax.report.report import Report, ReportFigure, ResultTable, RowsSection, source_text
 from electjax.report.tables import Metrics
 
@@ -57,7 +65,7 @@ def figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
             "categories.png",
             "Who votes, and for whom",
             "Fitted turnout and choice of the electors of each category, in per cent; in brackets the category's share"
-            " of the electors. Each column is shaded from its smallest to its largest value.",
+            " of the electors.",
             partial(category_heatmap, tree["margins"].to_dataset()),
         )
     yield ReportFigure(
@@ -66,16 +74,23 @@ def figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
         "Turnout and party shares of every booth. " + (_EFFECTS if "b_T" in fit else _NO_EFFECTS),
         partial(booth_scatter, fit),
     )
+    if "counterfactual" in tree.children:
+        yield ReportFigure(
+            "counterfactual.png",
+            "Other candidates",
+            "What other candidates change of the expected votes and seats of each party.",
+            partial(change_forest, tree["counterfactual"].to_dataset()),
+        )
     yield from diagnostic_figures(tree)
 
 
 def report(result: Any) -> Report:
     """What is said of a run: `result.tree` with the fit and its diagnostics, `result.metrics` with its numbers."""
-    metrics, attrs = result.metrics, result.tree["fit"].attrs
+    metrics, tree, attrs = result.metrics, result.tree, result.tree["fit"].attrs
     rows = tables.coefficient_rows(metrics) or tables.parameter_rows(metrics)
     return Report(
         title=attrs.get("title") or metrics["data"],
-        headline=headline(metrics),
+        headline=list(sentences(metrics, tree["margins"].to_dataset(), tables.swaps_of(metrics))),
         source=source_text("Booths", attrs),
         summary=tables.summary(metrics),
         table=ResultTable(rows, _CAPTION, _NOTE),
@@ -87,7 +102,7 @@ def report(result: Any) -> Report:
                 tables.candidate_of(metrics),
                 _AFFINITY,
             ),
-            RowsSection("diagnostics", "Is it so?", tables.diagnostic_rows(metrics)),
+            RowsSection("diagnostics", "Diagnostics", tables.diagnostic_rows(metrics)),
             RowsSection("holdout", "Booths kept out", tables.holdout_rows(metrics), note=_HOLDOUT),
             RowsSection("truth", "Against the truth", tables.truth_rows(metrics), _TRUTH, truth_text(metrics)),
             RowsSection(
@@ -95,29 +110,21 @@ def report(result: Any) -> Report:
             ),
             RowsSection("places", "Where they stand", tables.place_rows(metrics)),
         ],
-        figures=figures(result.tree, metrics),
+        figures=figures(tree, metrics),
         after=[RowsSection("parameters", "Other parameters", tables.parameter_rows(metrics), note=_PARAMETERS)],
-        notes=metrics["warnings"],
+        notes=metrics["notes"],
+        verdict=verdict_of_all(tree),
     )
 
 
-def headline(metrics: Metrics) -> list[str]:
-    """What was fitted and how it ended, in a few sentences made from the metrics."""
-    where = metrics["constituencies"]
-    sentences = [
-        f"{metrics['booths']:,} booths in {where:,} constituenc{'y' if where == 1 else 'ies'} with"
-        f" {metrics['electors']:,} electors in {metrics['cells']:,} kinds of cells and {metrics['votes']:,} votes for"
-        f" {len(metrics['parties'])} parties, fitted and examined in {metrics['seconds']:.0f} s.",
-        f"The fit {'converged' if metrics['converged'] else 'did not converge'} in {metrics['steps']} steps: objective"
-        f" {metrics['objective']:,.3f}, gradient {metrics['gradient']:.1e}.",
-    ]
-    kept = metrics.get("validation_loss")
-    if kept:
-        sentences.append(
-            f"On booths kept out it loses {kept['turnout']:.5f} per elector in turnout and {kept['party']:.5f} per vote"
-            " in the party shares."
-        )
-    return sentences
+def verdict_of_all(tree: xr.DataTree) -> Verdict:
+    """The verdict on a run: of its fit and other candidates; a diagnostic alone makes it no worse than "with care"."""
+    known = {name: found for name, node in tree.children.items() if (found := verdict_of(node.attrs))}
+    return verdict(
+        Doubt(found.level if name in ("fit", "counterfactual") else "with care", reason)
+        for name, found in known.items()
+        for reason in found.reasons
+    )
 
 
 def truth_text(metrics: Metrics) -> str:

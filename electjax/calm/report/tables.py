@@ -1,6 +1,6 @@
 """Tables of CALM as rows of text; they read the content of metrics.json."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -39,7 +39,7 @@ def summary(metrics: Metrics) -> Group:
     ):
         if rows:
             parts.append(terminal_table(title, rows))
-    parts += [Text(f"{name}: {verdict}") for name, verdict in verdicts(metrics)]
+    parts += [Text(f"{row['diagnostic']}: {row['finding']}") for row in diagnostic_rows(metrics)]
     return Group(*parts)
 
 
@@ -47,7 +47,8 @@ def coefficient_rows(metrics: Metrics) -> Rows:
     """One row per component of eta: per SD, in percentage points, raw, and of a full match."""
     known = [key for key in _HEADINGS if any(row.get(key) is not None for row in metrics["coefficients"].values())]
     return [
-        {"axis": name} | {_HEADINGS[key]: _cell(key, row) for key in known}
+        {"axis": name if row.get("identified", True) else f"{name}\nnot identified"}
+        | {_HEADINGS[key]: _cell(key, row) for key in known}
         for name, row in metrics["coefficients"].items()
     ]
 
@@ -136,8 +137,11 @@ def _change(row: Mapping[str, Any]) -> str:
 
 
 def diagnostic_rows(metrics: Metrics) -> Rows:
-    """One row per diagnostic: its verdict."""
-    return [{"diagnostic": name, "verdict": verdict} for name, verdict in verdicts(metrics)]
+    """One row per diagnostic: its verdict, and what it found."""
+    return [
+        {"diagnostic": DIAGNOSTICS.get(name, name), "verdict": row.get("verdict", ""), "finding": row["finding"]}
+        for name, row in metrics["diagnostics"].items()
+    ]
 
 
 def holdout_rows(metrics: Metrics) -> Rows:
@@ -155,9 +159,3 @@ def holdout_rows(metrics: Metrics) -> Rows:
         for measure, row in metrics["diagnostics"].get(name, {}).items()
         if measure in ("KL", "BCE")
     ]
-
-
-def verdicts(metrics: Metrics) -> Iterator[tuple[str, str]]:
-    """What each diagnostic says."""
-    for name, row in metrics["diagnostics"].items():
-        yield DIAGNOSTICS.get(name, name), row["verdict"]

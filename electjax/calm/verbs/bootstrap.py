@@ -12,7 +12,9 @@ from electjax.calm.model import bootstrap as arrays
 from electjax.calm.model.predict import carried
 from electjax.calm.options import BootstrapOptions
 from electjax.calm.schema import BOOTSTRAP
+from electjax.calm.verdict import of_replicates, on_a_fit
 from electjax.data.errors import data_error
+from electjax.data.finished import finished
 from electjax.data.options import with_options
 from electjax.data.progress import Progress
 from electjax.data.schema import conform, place_of
@@ -91,7 +93,9 @@ def bootstrap(
         "level": options.level,
         "seed": options.seed,
     }
-    return conform(xr.Dataset(found, {name: basis.fit[name] for name in names}, attrs), BOOTSTRAP)
+    ds = conform(xr.Dataset(found, {name: basis.fit[name] for name in names}, attrs), BOOTSTRAP)
+    about = f"{options.replicates:,} fits to booths drawn anew, {int(done.sum()):,} of them converged"
+    return finished(ds, about=about, verdict=on_a_fit(basis.fit, of_replicates(done)))
 
 
 def _same_booths(basis: Basis) -> None:

@@ -17,8 +17,10 @@ from electjax.calm.model.predict import by_constituency, expected, simulate
 from electjax.calm.model.problem import Problem
 from electjax.calm.options import CounterfactualOptions, Effects
 from electjax.calm.schema import COUNTERFACTUAL
+from electjax.calm.verdict import of_changes, on_a_fit
 from electjax.data.axes import Axis, axis_names, candidate_codes, candidate_values, gate_of
 from electjax.data.errors import ElectionDataError, data_error, suggest
+from electjax.data.finished import finished
 from electjax.data.options import with_options
 from electjax.data.progress import Progress
 from electjax.data.schema import conform
@@ -59,7 +61,8 @@ def counterfactual(
         party's label, at the estimate; the differences after - before <name>_change; with draws, the ends of all their
         intervals, <name>_low and <name>_high, <name>_change_low and <name>_change_high; seats_mean(scenario, party),
         the mean over draws; and p_win(scenario, constituency, party). Intervals are of what is expected, without the
-        chance of single votes. changed(constituency, party): whether the candidate is another.
+        chance of single votes. changed(constituency, party): whether the candidate is another. attrs: verdict, that of
+        the fit, and not usable where the change rests on an eta that is not identified.
 
     Raises:
         ElectionDataError: booths that do not fit, an unknown constituency, party, axis or category, nobody left to vote
@@ -107,7 +110,12 @@ def counterfactual(
         "level": options.level,
         "seed": options.seed,
     }
-    return conform(found, COUNTERFACTUAL)
+    number = sum(len(parties) for parties in named.values())
+    about = (
+        f"votes and seats with {number:,} other candidate{'' if number == 1 else 's'}, before and after; {draws} draws"
+    )
+    good = on_a_fit(basis.fit, of_changes(basis.fit, named))
+    return finished(conform(found, COUNTERFACTUAL), about=about, verdict=good)
 
 
 def changes_of(candidates: Any, axes: tuple[Axis, ...]) -> dict[str, dict[str, dict[str, Any] | None]]:

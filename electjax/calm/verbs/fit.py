@@ -13,8 +13,8 @@ from electjax.calm.model.design import Design
 from electjax.calm.model.estimate import Estimate, estimate, information, moved
 from electjax.calm.model.integrate import integrated
 from electjax.calm.model.problem import in_rows
-from electjax.calm.model.rank import affinity_rank, rank_sentence
-from electjax.calm.model.uncertainty import cluster_warning, laplace_covariance, sandwich_covariance
+from electjax.calm.model.rank import affinity_rank
+from electjax.calm.model.uncertainty import laplace_covariance, sandwich_covariance
 from electjax.calm.model.unseen import held_out, unseen_losses, with_mean_effects
 from electjax.calm.options import FitOptions
 from electjax.calm.verbs.read import read_booths
@@ -46,8 +46,9 @@ def fit(
         eta per unit of g, and in percentage points per SD of it. What standardises g: g_mean(axis), g_sd(axis). Cells
         at the mean of their constituency: turnout(constituency, cell), choice(constituency, cell, party). Booths:
         fitted_turnout, fitted_share, and what was observed. theta_value(theta) with theta_covariance(theta, theta_):
-        the free parameters. trace(step). attrs: objective, log_likelihood, gradient, steps, converged, rank,
-        validation, warnings; options and axes as JSON.
+        the free parameters; identified(axis) or (party, axis), whether data rather than a penalty choose eta.
+        trace(step). attrs: objective, log_likelihood, gradient, steps, converged, rank, validation, notes; options and
+        axes as JSON; verdict and verdict_reasons, how far the fit can be relied on (good, with care, not usable).
 
     Raises:
         ElectionDataError: invalid booths or options, or a start with other terms.
@@ -96,11 +97,6 @@ def fit_arrays(
             seed=options.seed,
             progress=None if progress is None else lambda done, most: progress(done, most, "fit"),
         )
-        if not found.converged:
-            notes.append(
-                f"the optimiser stopped after {found.steps} steps before it converged; "
-                "raise max_steps, or the penalties"
-            )
         if options.integrates:
             at = information(found.point, found.problem, design)
             found = moved(found, integrated(found.point, found.problem, design, at), design)
@@ -111,14 +107,8 @@ def fit_arrays(
             known = information(found.point, found.problem, design)
             if options.errors == "laplace":
                 covariance = laplace_covariance(known)
-                if options.lambda_T != 1 or options.lambda_P != 1:
-                    notes.append(
-                        "lambda_T or lambda_P is not 1: the objective is no log-likelihood, nor are its standard errors"
-                    )
             else:
                 covariance = sandwich_covariance(known, data.booths.constituency)
-                few = cluster_warning(data.booths.constituency[~out])
-                notes += [] if few is None else [few]
         if design.affinity != "none":  # in a hierarchy, of what the constituencies' eta lie around
             by_party = design.affinity == "party"
             rank = affinity_rank(
@@ -127,10 +117,8 @@ def fit_arrays(
                 effects=design.constituency_effects and options.lambda_constituency == 0,
                 by_party=by_party,
             )
-            said = rank_sentence(rank, data.labels.axes, data.labels.parties)
-            notes += [] if said is None else [said]
         validation = _validation(found, design, out) if out.any() else {}
-    return Fitted(data, options, found, known, covariance, rank, out, validation, notes, options.remarks())
+    return Fitted(data, options, found, known, covariance, rank, out, validation, notes)
 
 
 def _validation(found: Estimate, design: Design, out: np.ndarray) -> dict[str, float]:

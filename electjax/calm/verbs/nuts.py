@@ -19,14 +19,13 @@ from electjax.calm.options import NutsOptions
 from electjax.calm.schema import POSTERIOR
 from electjax.calm.verbs.fit import fit_arrays
 from electjax.calm.verbs.read import read_booths
+from electjax.calm.verdict import FEW_DRAWS, MIXED, of_chains
 from electjax.data.errors import data_error
 from electjax.data.options import with_options
 from electjax.data.progress import Progress
 from electjax.data.schema import conform, place_of
+from electjax.data.verdict import attrs_of
 from electjax.numerics.host import double_precision
-
-LARGEST_R_HAT = 1.01
-FEWEST = 400  # effective draws below which tails are rough
 
 
 @with_options
@@ -47,7 +46,8 @@ def nuts(
         DataTree with the groups of ArviZ: posterior(chain, draw, ...) with the parameters by the names of `calm.fit`;
         sample_stats: lp, diverging, acceptance_rate; observed_data: polled, votes; constant_data: electors; and
         `diagnostics` with <name>_r_hat and <name>_ess of every parameter. Attributes of the posterior group: r_hat
-        (the largest), ess (the smallest), diverging (how many transitions) and reliable, whether these are good.
+        (the largest), ess (the smallest), diverging (how many transitions), reliable, whether these are good, and
+        verdict, which says what is not.
 
     Raises:
         ElectionDataError: invalid booths or options, terms that nothing tells apart (the two-tower term), or no
@@ -126,11 +126,13 @@ def _tree(
         "r_hat": worst,
         "ess": least,
         "diverging": diverging,
-        "reliable": int(worst < LARGEST_R_HAT and least > FEWEST and not diverging),
+        "reliable": int(worst < MIXED and least > FEW_DRAWS and not diverging),
         "source": place_of(booths, BOOTHS),
         "options": fit.attrs["options"],
         "axes": fit.attrs["axes"],
         "seed": seed,
+        "about": f"{samples.log_density.size:,} draws of the posterior in {len(samples.log_density)} chains",
+        **attrs_of(of_chains(fit, r_hat=worst, ess=least, diverging=diverging)),
     }
     made = {
         "created_at": datetime.datetime.now(datetime.UTC).isoformat(),

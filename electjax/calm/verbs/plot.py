@@ -1,7 +1,7 @@
-"""`electjax.calm.plot`: the report's figures of a fit or of a diagnostic."""
+"""`electjax.calm.plot`: the report's figures of a fit, a prediction, other candidates or a diagnostic."""
 
 import os
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -13,18 +13,30 @@ from electjax.calm.metrics import coefficients, fitted_margins
 from electjax.calm.report import figures
 from electjax.report.plots import Plot, plotted
 
-Kind = Literal["coefficients", "categories", "booths", "placebo", "rho_curve", "stability", "holdout"]
+Kind = Literal[
+    "coefficients",
+    "categories",
+    "booths",
+    "counterfactual",
+    "prediction",
+    "placebo",
+    "rho_curve",
+    "stability",
+    "holdout",
+]
+_OF_THE_FIT = ("coefficients", "categories", "booths")
 
 
 def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None) -> Axes | np.ndarray:
     """A figure of the report.
 
     Args:
-        fit: of `calm.fit` or of a diagnostic, or its file.
+        fit: of `calm.fit`, `calm.predict`, `calm.counterfactual` or a diagnostic; its file; or a run of the command
+            line, or its folder.
         kind: of a fit "coefficients" (eta with its intervals, calm.md section 8), "categories" (turnout and choice by
-            category) or "booths" (fitted against observed shares); of a diagnostic its name: "placebo", "rho_curve",
-            "stability" or "holdout" (of `calm.mobilisation` too). By default the first one that the result has the
-            variables for.
+            category) or "booths" (fitted against observed shares); "prediction" (expected shares); "counterfactual"
+            (what other candidates change); of a diagnostic its name: "placebo", "rho_curve", "stability" or "holdout"
+            (of `calm.mobilisation` too). By default the first one that the result has the variables for.
 
     Returns:
         The axes of matplotlib, an array of them where the figure has several: `axes.figure.savefig("it.png")` writes
@@ -40,8 +52,19 @@ def plot(fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None) -> 
         >>> axes[0].get_title()
         'turnout'
     """
-    data = electjax.calm.load(fit) if isinstance(fit, str | os.PathLike) else fit
-    return plotted(_PLOTS, data, kind, where="calm.plot")
+    return plotted(_PLOTS, _opened(fit, kind), kind, where="calm.plot")
+
+
+def _opened(fit: Any, kind: str | None) -> Any:
+    """The Dataset that has the variables of this kind: of a run, its fit or a node of its tree."""
+    if isinstance(fit, str | os.PathLike):
+        fit = electjax.load(fit)
+    if not isinstance(fit, electjax.Run):
+        return fit
+    node = kind if kind is not None or fit.fits else "prediction"
+    if node in _PLOTS and node not in _OF_THE_FIT and node in fit.tree.children:
+        return fit.tree[node].to_dataset()
+    return fit.fit
 
 
 def _coefficients(fit: xr.Dataset) -> Figure:
@@ -54,6 +77,8 @@ _PLOTS = {
         ("turnout", "choice", "cell_category"), lambda fit: figures.category_heatmap(fitted_margins(fit))
     ),
     "booths": Plot(("fitted_turnout", "fitted_share"), figures.booth_scatter),
+    "counterfactual": Plot(("votes_change", "seats_change"), figures.change_forest),
+    "prediction": Plot(("party_share", "known"), lambda found: figures.prediction_dots(found, {})),
     "placebo": Plot(("permuted_z",), figures.permutation_histogram),
     "rho_curve": Plot(("excess", "objective"), figures.proximity_curve),
     "stability": Plot(("group_eta",), figures.stability_strip),

@@ -1,5 +1,6 @@
 """What a CALM fit expects of booths: those it was fitted to, others, or the same with another electorate."""
 
+import json
 import os
 from typing import Any
 
@@ -12,6 +13,8 @@ from electjax.calm.model.heads import Totals
 from electjax.calm.model.predict import expected, simulate
 from electjax.calm.options import Effects, PredictOptions
 from electjax.calm.schema import PREDICTION
+from electjax.calm.verdict import of_places, on_a_fit
+from electjax.data.finished import finished
 from electjax.data.options import with_options
 from electjax.data.progress import Progress
 from electjax.data.schema import conform
@@ -46,7 +49,8 @@ def predict(
     Returns:
         turnout(booth), share(booth, party), votes(booth, party) and constituency_votes(constituency, party) at the
         estimate; with draws, the ends of their intervals <name>_low, <name>_high: of what is expected, without the
-        chance of single votes. known(booth): whether the booth's own effects were used.
+        chance of single votes. party_votes and party_share(party): of all booths together. known(booth): whether the
+        booth's own effects were used. attrs: verdict, that of the fit and of constituencies it has not seen.
 
     Raises:
         ElectionDataError: booths that do not fit the schema or the fit, or an option out of range.
@@ -82,13 +86,19 @@ def predict(
         "title": str(basis.booths.attrs.get("name", "")),
         "effects": _RULES[options.booth_effects] if basis.design.booth_effects else "the model has no booth effects",
         "unseen_booths": int((~known).sum()) if options.booth_effects == "known" else found.sizes["booth"],
-        "unseen_constituencies": ", ".join(unseen),
+        "unseen_constituencies": json.dumps(unseen, ensure_ascii=False),
         "draws": options.draws,
         "jointly_drawn_booths": joint,
         "level": options.level,
         "seed": options.seed,
     }
-    return conform(found, PREDICTION)
+    size, unknown = found.sizes, f" ({len(unseen):,} not in the fit)" if unseen else ""
+    about = (
+        f"expected turnout and votes of {size['booth']:,} booths in {size['constituency']:,} constituencies{unknown}"
+    )
+    drawn_by = f"{options.draws:,} draws" if options.draws else "no intervals"
+    found = conform(found, PREDICTION)
+    return finished(found, about=f"{about}; {drawn_by}", verdict=on_a_fit(basis.fit, of_places(unseen)))
 
 
 def _named(found: Totals, basis: Basis) -> dict[str, np.ndarray]:
@@ -102,6 +112,8 @@ def _named(found: Totals, basis: Basis) -> dict[str, np.ndarray]:
         "share": np.asarray(found.shares),
         "votes": votes,
         "constituency_votes": np.einsum("ai,...ik->...ak", member, votes, optimize=True),
+        "party_votes": votes.sum(axis=-2),
+        "party_share": votes.sum(axis=-2) / np.maximum(votes.sum(axis=(-2, -1)), 1e-30)[..., None],
     }
 
 
