@@ -2,6 +2,7 @@
 
 import json
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 import electjax
-from electjax.data.errors import suggest
+from electjax.data.errors import ElectionDataWarning, suggest
 from electjax.data.options import option, options
 from electjax.data.progress import Stages
 from electjax.districts.abc.methods import METHODS
@@ -155,22 +156,24 @@ def calibrate(election: xr.Dataset, settings: TaskOptions, stage: Stages) -> Res
         default, default_numbers = simulate_model(election, name, settings, stage)
         params, readings = split_values(name, given(model, "priors"))
         kept = {"checkpoint": Path(settings.checkpoints) / name} if settings.checkpoints else {}
-        fit = electjax.districts.calibrate(
-            election,
-            model=name,
-            priors={
-                key: tuple(map(float, prior)) if isinstance(prior, list) else prior
-                for key, prior in model.priors.items()
-            },
-            params=params,
-            options=readings,
-            seed=settings.seed,
-            budget=settings.budget,
-            engine=settings.engine,
-            progress=stage(f"{name}: calibration"),
-            **given(settings.inference),
-            **kept,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ElectionDataWarning)  # the verdict is told with the result
+            fit = electjax.districts.calibrate(
+                election,
+                model=name,
+                priors={
+                    key: tuple(map(float, prior)) if isinstance(prior, list) else prior
+                    for key, prior in model.priors.items()
+                },
+                params=params,
+                options=readings,
+                seed=settings.seed,
+                budget=settings.budget,
+                engine=settings.engine,
+                progress=stage(f"{name}: calibration"),
+                **given(settings.inference),
+                **kept,
+            )
         best = {key: fit[f"optimal_{key}"].values for key in parameter_names(fit)}
         optimal, optimal_numbers = simulate_model(election, name, settings, stage, optimal=best)
         nodes |= nodes_of(f"/{name}/default", default)

@@ -167,7 +167,7 @@ def test_simulations_whose_statistics_are_not_finite_are_rejected():
 def test_names_with_dollars_are_drawn(tmp_path, file):
     elections = electjax.districts.simulate(read(f"30_report_names/{file}.csv"), "dm", runs=5)
     for kind in ("seats", "geography"):
-        electjax.districts.plot(elections, kind).savefig(tmp_path / f"{kind}.png")
+        np.ravel(electjax.districts.plot(elections, kind))[0].figure.savefig(tmp_path / f"{kind}.png")
 
 
 @pytest.mark.ci

@@ -38,32 +38,33 @@ def _finding(metrics: Metrics, verdicts: Mapping[str, Verdict]) -> list[str]:
     if metrics.get("counterfactual"):
         model = min(metrics["counterfactual"], key=lambda name: level[name])
         return _scenarios(model, metrics["counterfactual"][model])
-    for stage, words in (("prediction", "as calibrated to"), ("optimal", "calibrated to"), ("default", "")):
+    for stage in ("prediction", "optimal", "default"):
         found = {model: stages[stage] for model, stages in metrics["models"].items() if stage in stages}
         if found:
             model = min(found, key=lambda name: (level[name], found[name].get("distance") or 0.0))
             if stage == "optimal" and level[model] == LEVELS.index("not usable"):
                 return [_nothing(found, model, metrics)]
-            return [_result(model, found[model], metrics, words, several=len(found) > 1)]
+            return [_result(model, stage, found[model], metrics, several=len(found) > 1)]
     return []
 
 
-def _result(model: str, found: Metrics, metrics: Metrics, words: str, *, several: bool) -> str:
+def _result(model: str, stage: str, found: Metrics, metrics: Metrics, *, several: bool) -> str:
     """Who wins how many seats in the elections of a model, and who won them in fact."""
     observed = metrics["observed"]["seats"]
     leader = max(found["seats_mean"], key=lambda party: found["seats_mean"][party])
-    first = max(observed, key=lambda party: observed[party])
-    named = list(dict.fromkeys([first, leader]))
+    named = list(dict.fromkeys([max(observed, key=lambda party: observed[party]), leader]))
     low, high = ("seats_low", "seats_high") if "seats_low" in found else ("seats_min", "seats_max")
     wins = enumeration([_seats(p, found["seats_mean"][p], found[low][p], found[high][p]) for p in named])
-    to = metrics.get("calibrated_to", metrics["election"])
-    how = f"{words} {to}" if words else "at its default parameters"
-    closest = f", the closest of {len(metrics['models'])} models," if several else ""
     fact = enumeration([f"{party} {observed[party]}" for party in named])
-    return (
-        f"{model.upper()}{closest} {how} gives {wins} of the {sum(observed.values())} seats of {metrics['election']};"
-        f" in fact it was {fact}."
-    )
+    name, election = model.upper(), metrics["election"]
+    start = {
+        "prediction": f"As calibrated to {metrics.get('calibrated_to') or 'an election'}, {name}",
+        "optimal": f"Calibrated to {election}, {name}",
+        "default": f"At its default parameters, {name}",
+    }[stage]
+    closest = f", the closest of {len(metrics['models'])} models," if several else ""
+    of = f"{sum(observed.values())} seats of {election}"
+    return f"{start}{closest} gives {wins} of the {of}; in fact it was {fact}."
 
 
 def _nothing(found: Mapping[str, Metrics], model: str, metrics: Metrics) -> str:

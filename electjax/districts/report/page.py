@@ -6,7 +6,7 @@ from typing import Any
 
 import xarray as xr
 
-from electjax.data.verdict import together, verdict_of
+from electjax.data.verdict import Verdict, together, verdict_of
 from electjax.districts.report import tables
 from electjax.districts.report.figures import (
     geography,
@@ -77,7 +77,7 @@ def report(result: Any) -> Report:
     return Report(
         title=observed.get("title") or observed.get("name") or metrics["election"],
         headline=headline(metrics, verdicts),
-        verdict=together({name.upper(): found for name, found in verdicts.items()}) if verdicts else None,
+        verdict=_of_all(verdicts),
         source=source_text("Returns", observed),
         summary=tables.summary(metrics),
         table=ResultTable(
@@ -96,6 +96,13 @@ def report(result: Any) -> Report:
             ),
         ],
     )
+
+
+def _of_all(verdicts: Mapping[str, Verdict]) -> Verdict | None:
+    """The verdict on a run; where it has several models, every reason tells how its own model fares."""
+    several = len(verdicts) > 1
+    named = {f"{m.upper()} ({found.level})" if several else m.upper(): found for m, found in verdicts.items()}
+    return together(named) if verdicts else None
 
 
 def figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
