@@ -18,8 +18,9 @@ from electjax.data.files import atomic_path, in_a_folder
 from electjax.data.kind import Kind
 from electjax.data.notes import notes_of
 from electjax.data.options import made
+from electjax.data.parts import table_parts
 from electjax.data.reading import TableOptions
-from electjax.data.sources import read_table
+from electjax.data.sources import is_parquet, is_workbook, read_table
 from electjax.data.store import is_netcdf, is_zarr
 from electjax.data.table import Table
 from electjax.kinds import WINGS, checked, load_file
@@ -115,7 +116,7 @@ def describe(source: Any, kind: str | None = None, **options: Any) -> Descriptio
         )
     if isinstance(source, xr.Dataset) or (path is not None and (is_netcdf(path) or is_zarr(path))):
         return _saved(source, path)
-    table, trouble = _table(source, options)
+    table, trouble = _beginning(source, options)
     names = [] if table is None else table.names
     numeric = [] if table is None else [table.is_numeric(position) for position in range(len(names))]
     able = [k for k in kinds().values() if set(options) <= set(inspect.signature(k.read).parameters)]
@@ -123,7 +124,7 @@ def describe(source: Any, kind: str | None = None, **options: Any) -> Descriptio
     if kind is None and options and len(able) == 1:
         kind = able[0].name
     if kind is not None:
-        return _with_table(_described(source, kinds()[kind], options), table)
+        return _with_table(_described(source, kinds()[kind], options), source, options)
     if ranked[0][0] < _LEAST:
         shown = f"; its columns are {', '.join(names[:12])}" if names else ""
         reason = trouble or f"its kind cannot be told{shown}; pass kind= one of {', '.join(kinds())}"
@@ -132,7 +133,7 @@ def describe(source: Any, kind: str | None = None, **options: Any) -> Descriptio
     tried = [(score, _described(source, k, options)) for score, k in near]
     likely, best = next(((score, said) for score, said in tried if not said.error), tried[0])
     others = [said for score, said in tried if said is not best and (not said.error or score > likely - _EVEN)]
-    return _with_table(replace(best, others=tuple(others)), table)
+    return _with_table(replace(best, others=tuple(others)), source, options)
 
 
 def template(kind: str, folder: str | os.PathLike[str]) -> Path:
@@ -199,23 +200,36 @@ def _saved(source: Any, path: Path | None) -> Description:
     return Description(_name(source), kind.name, kind.facts(data), tuple(notes_of(data)), call=call, command=command)
 
 
-def _table(source: Any, options: Mapping[str, Any]) -> tuple[Table | None, str]:
-    """The source as a table, or why it is none."""
-    if isinstance(source, str | os.PathLike) and Path(source).is_dir():
+def _asked(options: Mapping[str, Any]) -> TableOptions:
+    known = {item.name for item in fields(TableOptions)}
+    asked = {name: value for name, value in options.items() if name in known}
+    if not isinstance(asked.get("columns", {}), Mapping):
+        del asked["columns"]  # columns of a cross-table
+    return made(TableOptions, asked, where="describe")
+
+
+def _beginning(source: Any, options: Mapping[str, Any]) -> tuple[Table | None, str]:
+    """The source as a table, of a large text its first part alone, as all of it is read once its kind is told; or why
+    it is none."""
+    path = Path(source) if isinstance(source, str | os.PathLike) else None
+    if path is not None and path.is_dir():
         return None, ""
     try:
-        known = {item.name for item in fields(TableOptions)}
-        asked = {name: value for name, value in options.items() if name in known}
-        if not isinstance(asked.get("columns", {}), Mapping):
-            del asked["columns"]  # columns of a cross-table
-        return read_table(source, made(TableOptions, asked, where="describe")), ""
+        asked = _asked(options)
+        if path is None or is_workbook(path) or is_parquet(path):
+            return read_table(source, asked), ""
+        return next(part for part in table_parts(path, asked, warn=False) if len(part)), ""
     except ElectionDataError as error:
         return None, str(error)
 
 
-def _with_table(said: Description, table: Table | None) -> Description:
+def _with_table(said: Description, source: Any, options: Mapping[str, Any]) -> Description:
     """What the table holds, where no kind could be read from it."""
-    if table is None or not said.error:
+    if not said.error or (isinstance(source, str | os.PathLike) and Path(source).is_dir()):
+        return said
+    try:
+        table = read_table(source, _asked(options))
+    except ElectionDataError:
         return said
     shown = [f"{name}{' (numbers)' if table.is_numeric(p) else ''}" for p, name in enumerate(table.names[:_SHOWN])]
     more = f" and {len(table.names) - _SHOWN} more" if len(table.names) > _SHOWN else ""

@@ -86,3 +86,22 @@ def test_kinds_do_not_share_a_file():
     assert electjax.describe(election).kind == "returns"
     with pytest.raises(ElectionDataError, match="booths"):
         store(election, "x.nc", [electjax.calm.schema.BOOTHS])
+
+
+def test_a_large_text_is_read_once_after_its_beginning(tmp_path, monkeypatch):
+    from electjax.data import text
+
+    monkeypatch.setattr(text, "BLOCK", 300)
+    path = tmp_path / "returns.csv"
+    path.write_text("district,party,votes\n" + "".join(f"D{k},{p},{k + 5}\n" for k in range(200) for p in "AB"))
+    given = []
+    plain = text._regular
+
+    def counted(path, layout):
+        for columns in plain(path, layout):
+            given.append(len(columns[0]))
+            yield columns
+
+    monkeypatch.setattr(text, "_regular", counted)
+    assert electjax.describe(path).facts["votes"] == 2 * sum(range(5, 205))
+    assert sum(given) - 400 == given[0]

@@ -12,7 +12,7 @@ from electjax.data.table import Table
 class _Met(NamedTuple):
     """Rows of a kind that were met: how many, the line and the text of the first."""
 
-    count: int = 0
+    number: int = 0
     line: int = 0
     text: str = ""
 
@@ -65,7 +65,7 @@ class Around:
         ):  # the first cell alone may be the voter, or the only vote: notes are words, as no row else has
             words = np.array([" " in text for text in first.texts], bool)[first.codes]
             self.words |= bool(words[~alone].any())
-            if self.words and self.met["lone"].count:
+            if self.words and self.met["lone"].number:
                 self._refuse_words(table)
             alone &= not self.words
         below = end & (alone | comment | (filled == 0))
@@ -91,8 +91,8 @@ class Around:
     def _count(self, kind: str, table: Table, rows: np.ndarray) -> None:
         if rows.any():
             at, met = int(rows.argmax()), self.met[kind]
-            start = met if met.count else _Met(0, int(table.lines[at]), table.columns[0].at(at))
-            self.met[kind] = start._replace(count=met.count + int(rows.sum()))
+            start = met if met.number else _Met(0, int(table.lines[at]), table.columns[0].at(at))
+            self.met[kind] = start._replace(number=met.number + int(rows.sum()))
 
     def _refuse_words(self, table: Table) -> None:
         met = self.met["lone"]
@@ -108,10 +108,10 @@ class Around:
         """Notes on all that was left out."""
         comment, blank = self.met["comment"], self.met["blank"]
         notes = list(self.notes)
-        if comment.count:
-            notes.append(f"{comment.count} comments left out, the first in row {comment.line}")
-        if blank.count:
-            notes.append(f"{blank.count} blank rows left out, the first is row {blank.line}")
+        if comment.number:
+            notes.append(f"{comment.number} comments left out, the first in row {comment.line}")
+        if blank.number:
+            notes.append(f"{blank.number} blank rows left out, the first is row {blank.line}")
         return tuple(notes)
 
     def warn(self, file: str) -> None:

@@ -98,13 +98,12 @@ def table_parts(
         rows += len(part)
         return part
 
-    end = make_table(
-        path.name, [], names, [(np.zeros(0, np.int32), ())] * len(names), header=layout.header, style=style
-    )
+    def made_of(lines: np.ndarray, coded: Sequence[tuple[np.ndarray, Sequence[str]]]) -> Table:
+        return make_table(path.name, lines, names, coded, header=layout.header, style=style)
+
+    end = made_of(np.zeros(0, np.int64), [(np.zeros(0, np.int32), ())] * len(names))
     for lines, columns in pieces(path, layout):
-        table = make_table(
-            path.name, lines, names, list(map(codes_and_texts, columns)), header=layout.header, style=style
-        )
+        table = made_of(lines, [codes_and_texts(column) for column in columns])
         table, rest = around.without(joined([end, table]) if len(end) else table, last=False)
         end = end.take(np.zeros(0, np.int64)) if rest is None else rest
         yield chosen(table)

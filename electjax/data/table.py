@@ -360,7 +360,7 @@ def joined(tables: Sequence[Table]) -> Table:
     notes = tuple(dict.fromkeys(note for table in tables for note in table.notes))
     files = tuple(dict.fromkeys(table.file for table in tables))
     own = [np.full(len(table), files.index(table.file)) for table in tables]
-    several = {"files": files, "of_file": np.concatenate(own)} if len(files) > 1 else {}
+    of_file = np.concatenate(own) if len(files) > 1 else None
     columns = []
     for parts in zip(*(table.columns for table in tables), strict=True):
         if all(part.texts is parts[0].texts for part in parts):
@@ -373,4 +373,4 @@ def joined(tables: Sequence[Table]) -> Table:
         ]
         columns.append(Column(parts[0].name, np.concatenate(codes), tuple(order)))
     lines = np.concatenate([table.lines for table in tables])
-    return replace(first, lines=lines, columns=tuple(columns), notes=notes, **several)
+    return replace(first, lines=lines, columns=tuple(columns), notes=notes, files=files, of_file=of_file)

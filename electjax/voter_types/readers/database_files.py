@@ -118,11 +118,18 @@ def each_county(
         for part in parts:
             key = key * len(part.texts) + part.codes
         order = np.argsort(key, kind="stable")
-        ends = np.flatnonzero(np.diff(key[order])) + 1
-        for rows in np.split(order, ends) if len(order) else ():
-            told = {name: part.texts[part.codes[rows[0]]] for name, part in zip(apart, parts, strict=True)}
+        starts = np.flatnonzero(np.diff(key[order], prepend=-1))
+        table = table.take(pa.array(order)).combine_chunks()
+        for start, end in zip(starts, [*starts[1:], len(order)], strict=True):
+            told = {name: part.texts[part.codes[order[start]]] for name, part in zip(apart, parts, strict=True)}
             own = County(told.get(STATE, county.state), told.get(COUNTY, county.name), county.files)
-            yield own, table.take(pa.array(rows))
+            yield own, _plain(table.slice(start, end - start))
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """The table without dictionaries, which know the texts of all counties."""
+    columns = [c.cast(c.type.value_type) if pa.types.is_dictionary(c.type) else c for c in table.columns]
+    return pa.table(columns, names=table.column_names)
 
 
 def _read(county: County, names: Sequence[str], renamed: Mapping[str, str]) -> pa.Table:
