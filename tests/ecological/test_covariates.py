@@ -14,7 +14,8 @@ KNOWN = WIDE.assign(
     precinct=["a", "b", "c"], county=["X", "Y", "X"], income=[1.5, -2.0, 3.0], college=["12%", "30 %", "8.5%"]
 )
 ASKED = {**SIDES, "covariates": ["income", "college"], "area": "county"}
-SAID = "covariates of units (income, college) and 2 areas (county) are kept; ecological.estimate does not use them yet"
+KEPT = "covariates of units (income, college) and areas (county, 2 of them) are kept"
+SAID = f"{KEPT}; ecological.estimate does not use them yet"
 
 
 def read(frame, **options):
@@ -107,7 +108,7 @@ def test_arrays_with_covariates():
     units = electjax.ecological.dataset(*margins, **given)
     np.testing.assert_array_equal(units["unit_covariate"].values, [[1], [2], [np.nan]])
     assert notes_of(units) == [
-        "covariates of units (income) and 2 areas are kept; ecological.estimate does not use them yet",
+        "covariates of units (income) and areas (2 of them) are kept; ecological.estimate does not use them yet",
         "income is unknown in 1 of 3 units",
     ]
     frame = pd.DataFrame({"income": [1.0, 2.0, 3.0], "age": [40, 50, 60]})

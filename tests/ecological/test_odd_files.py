@@ -5,6 +5,7 @@ import pytest
 
 import electjax
 from electjax.data.errors import ElectionDataError
+from electjax.ecological.schema import notes_of
 from tests.ecological.units_by_hand import written
 
 SIDES = {"rows": ["white", "black"], "columns": ["dem", "rep"], "kind": "groups"}
@@ -63,3 +64,25 @@ def test_more_voters_than_there_are(number):
 def test_names_of_units_are_text(tmp_path):
     path = written(tmp_path / "u.csv", COUNTS.to_csv(index=False))
     assert read(path)["unit_name"].values.tolist() == ["001", "01", "1", "2"]
+
+
+def test_what_both_matrices_say_of_a_unit_is_no_option(tmp_path):
+    groups = COUNTS[["precinct", "white", "black"]].assign(fips=[1001, 1003, 1005, 1007])
+    votes = COUNTS[["precinct", "dem", "rep"]].assign(fips=[1001, 1003, 1005, 1007])
+    files = [tmp_path / "g.csv", tmp_path / "v.csv"]
+    for frame, path in zip((groups, votes), files, strict=True):
+        frame.drop(columns="precinct").to_csv(path)  # with the numbers of rows, as R does, too
+    units = electjax.ecological.read(files[0], column_table=files[1])
+    assert units["row"].values.tolist() == ["white", "black"]
+    assert units["column"].values.tolist() == ["dem", "rep"]
+    notes = [note for note in notes_of(units) if "are no options" in note]
+    assert notes == ["columns of both tables or of row numbers are no options: column 1, fips"]
+    # where units are in another order, too
+    named = electjax.ecological.read((groups, votes.iloc[::-1]))
+    assert named["row"].values.tolist() == ["white", "black"]
+    # two elections whose parties have the same names are options of both
+    before = votes.drop(columns="fips")
+    again = electjax.ecological.read((before, before.assign(dem=[4, 11, 3, 5], rep=[6, 9, 7, 4])))
+    assert again["row"].values.tolist() == again["column"].values.tolist() == ["dem", "rep"]
+    assert again.attrs["rows"] == "votes"
+    assert again["column_party"].values[0].tolist() == ["dem", "rep"]

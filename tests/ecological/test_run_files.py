@@ -34,7 +34,7 @@ def here(tmp_path, monkeypatch):
 def test_two_matrices_are_two_paths(here, monkeypatch, capsys):
     assert run(monkeypatch, "task=ecological", *BOTH, *ABOUT, *QUICK) == 0
     capsys.readouterr()
-    units = electjax.load(here / "out" / "units.nc")
+    units = electjax.load(here / "out" / "data.nc")
     assert units["column_margin"].values.tolist() == [[262, 238], [301, 199], [188, 312], [110, 190]]
     assert units["unit_name"].values.tolist() == ["01", "02", "03", "04"]
     assert units["unit_area"].values.tolist() == ["East", "East", "West", "West"]

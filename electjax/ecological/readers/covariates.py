@@ -108,7 +108,7 @@ def notes_on(known: Covariates, area: str) -> list[str]:
     """Sentences on what is known of units: that nothing is computed with it, and where it is unknown."""
     kept = [f"covariates of units ({', '.join(known.names)})"] if known.names else []
     if known.area is not None:
-        kept.append(f"{len(set(known.area.tolist()))} areas{f' ({area})' if area else ''}")
+        kept.append(f"areas ({f'{area}, ' if area else ''}{len(set(known.area.tolist()))} of them)")
     notes = [f"{' and '.join(kept)} are kept; ecological.estimate does not use them yet"] if kept else []
     lost = np.isnan(known.values).sum(axis=0).tolist() if known.names else []
     size = len(known.values)

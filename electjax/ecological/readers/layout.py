@@ -4,7 +4,7 @@ Sides are told by a column (`side`, or one of a few usual names that has two val
 each row fills one, or by two columns of votes that are called like sides.
 """
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 from itertools import combinations
 from typing import NamedTuple
@@ -104,31 +104,31 @@ def _filled(table: Table, used: Set[int]) -> tuple[Table, int | None, int | None
     if len(pairs) != 1:
         return table, None, None
     first, second = (table.columns[p] for p in pairs[0])
-    sides = np.where(first.blank, 1, 0)
-    texts = (*first.texts, *second.texts)
+    side = make_column("side", np.where(first.blank, 1, 0), (first.name, second.name))
     codes = np.where(first.blank, second.codes + len(first.texts), first.codes)
-    table = _with(table, make_column("side", sides, (first.name, second.name)), make_column("option", codes, texts))
-    table = table.noted(f"each row fills {first.name!r} or {second.name!r}: they are the sides")
-    return table, len(table.columns) - 2, len(table.columns) - 1
+    option = make_column("option", codes, (*first.texts, *second.texts))
+    note = f"each row fills {first.name!r} or {second.name!r}: they are the sides"
+    return _instead(table, pairs[0], (side, option)).noted(note), pairs[0][0], pairs[0][1]
 
 
 def _stacked(table: Table, used: Set[int]) -> tuple[Table, int | None, int | None]:
     """The table twice, with the votes of each of two columns that are called like sides."""
-    numbers = [
-        p for p in range(len(table.columns)) if p not in used and table.is_numeric(p) and is_side(table.names[p])
-    ]
+    numbers = [p for p, name in enumerate(table.names) if p not in used and is_side(name) and table.is_numeric(p)]
     if len(numbers) != 2 or not _places(table, (*OPTION, *OPTIONS)):
         return table, None, None
     first, second = (table.columns[p] for p in numbers)
     size = len(table)
-    every = np.tile(np.arange(size), 2)
-    sides = make_column("side", np.repeat([0, 1], size), (first.name, second.name))
+    side = make_column("side", np.repeat([0, 1], size), (first.name, second.name))
     codes = np.concatenate([first.codes, second.codes + len(first.texts)])
     votes = make_column("votes", codes, (*first.texts, *second.texts))
-    table = _with(table.take(every), sides, votes)
-    table = table.noted(f"columns {first.name!r} and {second.name!r} are the votes of two sides")
-    return table, len(table.columns) - 2, len(table.columns) - 1
+    twice = table.take(np.tile(np.arange(size), 2))
+    note = f"columns {first.name!r} and {second.name!r} are the votes of two sides"
+    return _instead(twice, numbers, (side, votes)).noted(note), numbers[0], numbers[1]
 
 
-def _with(table: Table, *columns: Column) -> Table:
-    return replace(table, columns=(*table.columns, *columns))
+def _instead(table: Table, places: Sequence[int], new: Sequence[Column]) -> Table:
+    """The table with other columns in these places."""
+    columns = list(table.columns)
+    for position, column in zip(places, new, strict=True):
+        columns[position] = column
+    return replace(table, columns=tuple(columns))

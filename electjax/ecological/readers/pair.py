@@ -1,5 +1,6 @@
 """Two matrices, units x rows and units x columns, as one wide table: two tables, or two arrays."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ from electjax.ecological.options import ReadOptions
 from electjax.ecological.readers.columns import UNIT, UNIT_NAME, contest_columns, open_table, theirs
 
 _WHICH = ("rows", "columns")
+_NUMBERED = re.compile(r"column \d+|unnamed: \d+|rownames?|index", re.IGNORECASE)  # rows that were numbered on saving
 
 
 def paired(sources: Sequence[Any], given: ReadOptions) -> tuple[Table, ReadOptions]:
@@ -44,16 +46,28 @@ def paired(sources: Sequence[Any], given: ReadOptions) -> tuple[Table, ReadOptio
         tables = [replace(table, file=f"{table.file} of {which}") for table, which in zip(tables, _WHICH, strict=True)]
     first, second = tables
     second, note = _in_order(first, second, given)
-    own = [_margins(table, given, lists.get(which)) for table, which in zip((first, second), _WHICH, strict=True)]
+    shared = _shared(first, second)
+    own = [
+        _margins(table, given, lists.get(which), shared) for table, which in zip((first, second), _WHICH, strict=True)
+    ]
+    aside = [
+        name
+        for table, places in zip((first, second), own, strict=True)
+        for p, name in enumerate(table.names)
+        if p not in places and table.is_numeric(p) and (name in shared or _numbers_rows(table, p))
+    ]
     others = [p for p, name in enumerate(second.names) if p not in own[1] and not first.has(name)]
     kept = [*own[1], *others]
+    told = (
+        [f"columns of both tables or of row numbers are no options: {', '.join(dict.fromkeys(aside))}"] if aside else []
+    )
     columns = [*first.columns, *(second.columns[p] for p in kept)]
     table = make_table(
         f"{first.file} and {second.file}",
         first.lines,
         [column.name for column in columns],
         [(column.codes, column.texts) for column in columns],
-        notes=(*first.notes, *(said for said in second.notes if said not in first.notes), note),
+        notes=(*first.notes, *(said for said in second.notes if said not in first.notes), note, *told),
         header=first.header,
         style=first.style,
     )
@@ -90,7 +104,22 @@ def _as_table(source: Any, which: str, names: Sequence[str] | None) -> Any:
     return source
 
 
-def _margins(table: Table, given: ReadOptions, names: Sequence[str] | None) -> list[int]:
+def _shared(first: Table, second: Table) -> set[str]:
+    """Columns that both tables have with the same cells: they say something of the unit and are no options."""
+    both = [(a, b) for b in second.columns for a in first.columns if a.name == b.name]
+    return {a.name for a, b in both if np.array_equal(a.cells(), b.cells()) and {*a.present()} - {"0"}}
+
+
+def _numbers_rows(table: Table, position: int) -> bool:
+    """Whether a column without a name of its own has the numbers of rows, from 0 or 1 on, in whatever order."""
+    column = table.columns[position]
+    if not _NUMBERED.fullmatch(column.name):
+        return False
+    texts = column.present()
+    return len(texts) == len(table) > 2 and {*texts} in [{str(n + k) for n in range(len(table))} for k in (0, 1)]
+
+
+def _margins(table: Table, given: ReadOptions, names: Sequence[str] | None, shared: set[str]) -> list[int]:
     """Positions of the columns of a side."""
     if names is not None:
         return [table.asked(name, "rows or columns") for name in names]
@@ -98,7 +127,11 @@ def _margins(table: Table, given: ReadOptions, names: Sequence[str] | None) -> l
     words = [*UNIT, *UNIT_NAME, *ELECTIONS, *(name for name in asked if isinstance(name, str))]
     aside = {p for name in words if (p := table.find(name)) is not None}
     aside |= set(contest_columns(table, theirs(table, given.contest)))
-    found = [p for p in range(len(table.columns)) if p not in aside and table.is_numeric(p)]
+    found = [
+        p
+        for p, name in enumerate(table.names)
+        if p not in aside and name not in shared and table.is_numeric(p) and not _numbers_rows(table, p)
+    ]
     if not found:
         raise data_error(
             "no column of numbers", where=table.file, expected="a column for each option", mend="name them in a list"

@@ -14,12 +14,12 @@ from electjax.ecological.schema import DID_NOT_VOTE, OTHER
 _PARTIES = {
     *("party", "parties", "partyvote", "list", "lists", "listvote", "pr", "proportional", "proportionalvote"),
     *("zweitstimme", "zweitstimmen", "secondvote", "landesliste", "partei", "parteien", "liste", "listenstimme"),
-    *("parti", "listes", "partido", "partidos", "lista", "listas", "partito", "partiti", "partij", "lijst"),
+    *("zweit", "parti", "listes", "partido", "partidos", "lista", "listas", "partito", "partiti", "partij", "lijst"),
 }
 _CANDIDATES = {
     *("candidate", "candidates", "candidatevote", "smd", "singlemember", "erststimme", "erststimmen", "firstvote"),
     *("direktstimme", "kandidat", "kandidaten", "candidat", "candidats", "candidato", "candidatos", "candidati"),
-    *("uninominal", "uninominale", "kandidaat"),
+    *("uninominal", "uninominale", "kandidaat", "erst"),
 }
 _PLACES = {"constituency", "constituencyvote", "electoratevote", "districtvote", "wahlkreis", "circonscription"}
 _VOTES_BEFORE = {"regional", "region", "regionalvote", "regionallist", "previous", "previousvote", "earlier"}

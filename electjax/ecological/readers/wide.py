@@ -65,6 +65,7 @@ def read_wide(table: Table, given: ReadOptions) -> Draft:
         tell_twice(table, unit, area, used)
     order = np.argsort(area, kind="stable")
     names = {which: [table.names[position] for position in own] for which, own in sides.items()}
+    names["columns"] = _as_in_header(names["columns"], names["rows"])
     votes = {which: amounts(table, own)[order] for which, own in sides.items()}
     found = {
         name: None if position is None else amounts(table, [position], name)[order, 0]
@@ -121,6 +122,12 @@ def _sides(table: Table, given: ReadOptions) -> dict[str, list[int]]:
         mend = "leave one of them out" if twice else "name some of the columns"
         raise data_error(problem, where=f"{table.file}, rows and columns", expected="different columns", mend=mend)
     return sides
+
+
+def _as_in_header(columns: list[str], rows: list[str]) -> list[str]:
+    """Names of columns; those that rows have, too, without the number that tells two columns of one name apart."""
+    plain = [name.removesuffix(" (2)") for name in columns]
+    return [own if own in rows and own not in columns else name for own, name in zip(plain, columns, strict=True)]
 
 
 def _number(table: Table, name: str | float | None, keyword: str) -> int | None:
