@@ -133,7 +133,9 @@ def without_totals(
     named = next(filter(is_total, texts), next(filter(None, texts), ""))
     if handling == "refuse" or (handling is None and silent.any()):
         raise table.fault(
-            f"{what} {named!r} adds up the rows above it" if silent.any() else f"{what} {named!r} is a total",
+            f"{what} {named!r} adds up the rows {'above' if row else 'below'} it"
+            if silent.any()
+            else f"{what} {named!r} is a total",
             row,
             labels[0] if labels else None,
             expected="single rows, without totals",
@@ -160,14 +162,16 @@ def _amounts(table: Table, position: int) -> np.ndarray:
 
 
 def sums_above(amounts: np.ndarray) -> np.ndarray:
-    """Which rows of [n, m] are the sums of all rows above them in every column.
+    """Which rows of [n, m] are the sums of all rows above them in every column, or the first of all below it.
 
-    Two rows above and two columns that are not 0 are the least that tells: with fewer it happens by chance.
+    Two rows and two columns that are not 0 are the least that tells: with fewer it happens by chance.
     """
     above = np.cumsum(amounts, axis=0) - amounts
     close = np.isclose(above, amounts, rtol=1e-9, atol=0).all(axis=1)
-    close &= (amounts > 0).sum(axis=1) >= 2
-    return close & (np.arange(len(amounts)) >= 2)
+    close &= np.arange(len(amounts)) >= 2
+    if len(amounts) > 2:
+        close[0] = np.isclose(amounts[1:].sum(axis=0), amounts[0], rtol=1e-9, atol=0).all()
+    return close & ((amounts > 0).sum(axis=1) >= 2)
 
 
 def without_repeats(table: Table, handling: Handling) -> Table:

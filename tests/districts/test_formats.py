@@ -405,3 +405,15 @@ def test_a_district_without_a_poll_in_a_wide_table(tmp_path):
     text = "district,votes_A,votes_B\nX,6,4\nY,unopposed,\nZ,1,2\n"
     refused(tmp_path, text, "row 3", "district 'Y' has no votes (only 'A' stood)")
     assert read(tmp_path, text, uncontested="drop").sizes["district"] == 2
+
+
+def test_labels_that_differ_by_case_alone_are_told(tmp_path):
+    text = "district,party,votes\nLeeds,Lab,10\nLeeds,Con,5\nYork,LAB,3\nYork,Con,4\n"
+    with pytest.warns(electjax.ElectionDataWarning, match="party 'LAB' differs from 'Lab' by case alone"):
+        election = read(tmp_path, text)
+    assert any("'LAB' differs from 'Lab'" in note for note in notes_of(election))
+
+
+def test_a_total_at_the_top_is_refused(tmp_path):
+    text = "district,votes_A,votes_B\nUK,8,6\nX,5,4\nY,3,2\n"
+    refused(tmp_path, text, "row 2", "district 'UK' adds up the districts below it", "totals='drop'")

@@ -1,6 +1,6 @@
 """From lines of votes to an election: sums by party, seats by candidate, who stood, districts without a poll."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,6 +73,8 @@ def build_election(
     if options.totals != "keep":
         total[~empty] = sums_above(votes[~empty])
     notes = [*_totals(lines, total, first, options), *_uncontested(lines, empty, first, options)]
+    for what, labels in (("district", lines.districts), ("party", lines.parties)):
+        notes += _alike(what, labels, table)
     left = np.flatnonzero(~(empty | total))
     districts = [lines.districts[int(d)] for d in left]
     declared = winners or _top_candidates(lines, np.isin(np.arange(size), left), options)
@@ -171,7 +173,7 @@ def _totals(lines: Lines, total: np.ndarray, first: np.ndarray, options: ReadOpt
     if not total.any():
         return []
     at = int(total.argmax())
-    said = f"district {lines.districts[at]!r} adds up the districts above it"
+    said = f"district {lines.districts[at]!r} adds up the districts {'above' if at else 'below'} it"
     if options.totals != "drop":
         raise lines.table.fault(
             said,
@@ -183,6 +185,19 @@ def _totals(lines: Lines, total: np.ndarray, first: np.ndarray, options: ReadOpt
     note = f"{said} and is left out"
     data_warning(note, where=lines.table.file, row=int(lines.table.lines[first[at]]))
     return [note]
+
+
+def _alike(what: str, labels: Sequence[str], table: Table) -> Iterator[str]:
+    """What is said of labels that differ in nothing but case, which are not made one."""
+    seen: dict[str, str] = {}
+    for label in labels:
+        other = seen.setdefault(label.casefold(), label)
+        if other != label:
+            note = (
+                f"{what} {label!r} differs from {other!r} by case alone, and is another; spell them alike if it is not"
+            )
+            data_warning(note, where=table.file)
+            yield note
 
 
 def _uncontested(lines: Lines, empty: np.ndarray, first: np.ndarray, options: ReadOptions) -> list[str]:
