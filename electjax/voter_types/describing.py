@@ -11,6 +11,7 @@ from electjax.voter_types.options import ABSTAIN
 MOSTLY = 0.5  # share of the offices from which a choice is what a type mostly does
 APART = 0.1  # difference from all voters that is worth a word
 _EXAMPLES = 3  # offices that a sentence names
+_LONGEST = 60  # letters of a name in a sentence; tables have it whole
 _PARTY = re.compile(r"\(([^()]{1,16})\)\s*$")
 _DO = {"straight": "vote a straight ticket", "split": "split their ticket"}
 
@@ -45,7 +46,7 @@ def describe(fit: xr.Dataset) -> list[Described]:
     """
     mu = np.nan_to_num(fit["mu"].transpose("type", "office", "option").values.astype(float))
     share = fit["pi"].values.astype(float)
-    labels, offices = option_table(fit), fit["office"].values.astype(str)
+    labels, offices = option_table(fit), np.array([_short(name) for name in fit["office"].values.astype(str)])
     kinds = _kinds(fit, labels)
     everyone = np.einsum("k,kjo->jo", share / max(share.sum(), 1e-300), mu)
     return [
@@ -118,4 +119,8 @@ def _do(label: str) -> str:
     """What voters do who choose this."""
     if label.casefold() in ABSTAIN:
         return "abstain" if label == "abstain" else f"abstain ({label})"
-    return _DO.get(label, f"choose {label}")
+    return _DO.get(label, f"choose {_short(label)}")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1].rstrip()}…"

@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from electjax.data.kind import Kind, one_file
 from electjax.data.table import fold
+from electjax.voter_types.describing import option_table
+from electjax.voter_types.options import ABSTAIN
 from electjax.voter_types.schema import BALLOTS
 from electjax.voter_types.verbs.read import read
 
@@ -55,12 +58,16 @@ def _likely(path: Path | None, names: Sequence[str], numeric: Sequence[bool]) ->
 def _facts(ballots: xr.Dataset) -> Mapping[str, Any]:
     offices = [str(name) for name in ballots["office"].values]
     more = f" and {len(offices) - 6} more" if len(offices) > 6 else ""
-    missing = int((ballots["choice"] < 0).sum())
+    choice, labels = ballots["choice"].values, option_table(ballots)
+    missing = int((choice < 0).sum())
+    blank = np.vectorize(lambda label: label.casefold() in ABSTAIN, otypes=[bool])(labels)
+    none = int((blank[np.arange(len(labels)), choice] & (choice >= 0)).sum())
     return {
         "voters": ballots.sizes["voter"],
         "offices": f"{len(offices)} ({', '.join(offices[:6])}{more})",
         "options": ballots.sizes["option"],
-        "votes": int(ballots["choice"].size) - missing,
+        "votes": int(choice.size) - missing - none,
+        "abstentions": none,
         "missing or not on the ballot": missing,
         "scheme": ballots.attrs.get("scheme", ""),
     }

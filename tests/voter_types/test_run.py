@@ -12,6 +12,7 @@ import pytest
 import xarray as xr
 
 import electjax
+from electjax.data.verdict import Verdict, attrs_of
 from electjax.report.draw import png_bytes
 from electjax.report.report import Report, ResultTable, render_page
 from electjax.voter_types.codec import voter_covariates
@@ -49,6 +50,7 @@ def pretend_fit(ballots, types=3, *, restarts=100, seed=0, level=0.95, progress=
             "at_boundary": (("type", "office", "option"), rng.random(size) < 0.04),
             "zeta": (("profile", "type"), zeta),
             "profile_weight": ("profile", rng.integers(1, 9, 40).astype(float)),
+            "on_menu": (("office", "option"), np.isfinite(mu[0])),
             "maxima_log_likelihood": ("maximum", top - np.array([0.0, 3.5, 20.25])),
             "maxima_starts": ("maximum", [7, 2, 1]),
         },
@@ -67,7 +69,9 @@ def pretend_fit(ballots, types=3, *, restarts=100, seed=0, level=0.95, progress=
             "restarts": 10,
             "parameters": 30 * types,
             "level": level,
-            "warnings": json.dumps(["Office X was on the ballot of nobody."]),
+            "remarks": json.dumps(["Office X was on the ballot of nobody."]),
+            "conventions": "electjax voter types",
+            **attrs_of(Verdict("with care", ("It is made up; fit it.",))),
             "title": "A generated county",
             "source": "a file",
         },
@@ -123,7 +127,8 @@ def test_the_experiment_leaves_one_complete_folder(here, monkeypatch, capsys):
     found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     drawn = {"propensities", "shares", "sharpness", "scree", "maxima", "residuals"}
     assert found == {
-        *("config.yaml", "metrics.json", "result.nc", "report.html"),
+        *("config.yaml", "metrics.json", "data.nc", "fit.nc", "result.nc", "report.html"),
+        *(f"tables/{name}.csv" for name in ("types", "shares", "membership", "selection", "residuals")),
         *(f"figures/{name}.png" for name in drawn),
     }
     metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
@@ -145,6 +150,11 @@ def test_the_experiment_leaves_one_complete_folder(here, monkeypatch, capsys):
     assert "models" not in config
     html = (folder / "report.html").read_text("utf-8")
     assert "Of 1 to 5 types, 3 were chosen by BIC." in html
+    assert "The 300 voters fall into 3 types." in html
+    assert "Type 1 (50 % of the voters): mostly vote a straight ticket in " in html
+    assert html.index("It is made up; fit it.") < html.index("fall into 3 types")
+    assert printed.index("WITH CARE: It is made up; fit it.") < printed.index("what they do")
+    assert metrics["verdict"] == {"level": "with care", "reasons": ["It is made up; fit it."]}
     assert "Office X was on the ballot of nobody." in html
     assert html.count("data:image/png;base64") == len(drawn)
 
@@ -289,39 +299,43 @@ def test_the_heatmap_has_every_probability_and_marks_what_is_none(county):
     fit = pretend_fit(county, 4)
     figure = propensities(fit)
     mu, edge = fit["mu"].values, fit["at_boundary"].values & fit["mu"].notnull().values
-    assert len(figure.axes) == 4
-    for k, ax in enumerate(figure.axes):
+    assert len(figure.axes) == 5  # and the scale
+    for k, ax in enumerate(figure.axes[:4]):
         numbers = [int(text.get_text()) for text in ax.texts]
         assert numbers == [round(100 * value) for value in mu[k].ravel() if np.isfinite(value)]
         assert len(ax.patches) == np.isnan(mu[k]).sum() + edge[k].sum()
-    assert figure.axes[0].get_title() == "type 1\n40%"
+    assert figure.axes[0].get_title() == "type 1\n40 %"
 
 
-def test_a_heatmap_of_many_offices_has_no_numbers(county):
+def test_a_heatmap_of_many_offices_has_the_options_that_differ(county):
     fit = pretend_fit(county, 2)
     many = xr.concat([fit[["mu", "pi"]]] * 8, "office", data_vars="minimal")
     figure = propensities(many.assign_coords(office=[f"office {j}" for j in range(many.sizes["office"])]))
-    assert not texts(figure)
+    assert len(figure.axes[0].get_yticklabels()) == 60
     assert png_bytes(figure).startswith(b"\x89PNG")
 
 
-def test_options_that_differ_by_office_go_by_number(county):
+def test_options_that_differ_by_office_have_rows_with_their_names(county):
     fit = pretend_fit(county, 2)
-    assert figures.option_names(fit) == ["abstain", "split", "straight"]
+    assert figures.same_options(fit) == ["abstain", "split", "straight"]
     labels = np.tile(fit["option_label"].values, (16, 1))
     same = fit.assign_coords(option_label=(("office", "option"), labels))
-    assert figures.option_names(same) == ["abstain", "split", "straight"]
+    assert figures.same_options(same) == ["abstain", "split", "straight"]
     labels[3, 2] = "Smith"
     differ = fit.assign_coords(option_label=(("office", "option"), labels))
-    assert figures.option_names(differ) == ["0", "1", "2"]
+    assert figures.same_options(differ) == []
+    rows = [text.get_text() for text in propensities(differ).axes[0].get_yticklabels()]
+    assert "State Senate,…: Smith" in rows
+    assert len(rows) == 16 * 3 - 1  # one option was on no menu
 
 
 def test_labels_of_users_are_escaped(county):
     metrics = {"types": {}, "fit": {"types": 1, "shares": [1.0], "shares_low": [None], "shares_high": [None]}}
-    metrics["fit"] |= {"options": ["<i>"], "mu": {"<b>Sheriff</b>": [[None, 0.5]]}}
-    html = render_page(Report("", [], "", ResultTable(tables.office_rows(metrics))), [])
+    metrics["fit"] |= {"options": {"<b>Sheriff</b>": ["no", "<i>yes"]}, "mu": {"<b>Sheriff</b>": [[None, 0.5]]}}
+    html = render_page(Report("", [], "", ResultTable(tables.choices_rows(metrics))), [])
     assert "<b>" not in html
-    assert "·/50" in html
+    assert "&lt;i&gt;yes" in html
+    assert "50 %" in html
 
 
 # ------------------------------------------------------------------------------------ from a fit back to voters

@@ -25,11 +25,9 @@ from electjax.report.draw import (
     letters_in,
     look,
     named_rows,
-    names_height,
     new_figure,
     panels,
     percent,
-    plain,
     shade_bar,
     short,
     stroke,
@@ -146,7 +144,7 @@ def _cells(ax: Axes, mu: np.ndarray, edge: np.ndarray, *, numbers: bool = True) 
 
 def _scale(figure: Figure, image: AxesImage, axes: Any, mu: np.ndarray, edge: np.ndarray) -> None:
     """The scale of the shades, and what hatches and frames mean."""
-    shade_bar(figure, image, axes, "share of those who may choose all options")
+    shade_bar(figure, image, axes, "share of the voters of a type")
     handles = [Patch(label="on no menu", **_OFF)] if np.isnan(mu).any() else []
     if edge.any():
         handles.append(Patch(facecolor="none", edgecolor=VERMILION, label="at the boundary"))

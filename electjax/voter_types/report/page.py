@@ -119,7 +119,7 @@ def report(result: Any) -> Report:
                 rows[:MOST_LINES],
                 note=_OPTIONS.format(level=level_text(fit["level"]), more=more),
             ),
-            RowsSection("choice", "How many types", choice_rows(metrics) if many else [], note=_CHOICE),
+            RowsSection("choice", "Numbers of types compared", choice_rows(metrics) if many else [], note=_CHOICE),
             RowsSection("membership", "Who is of which type", membership_rows(metrics), note=_MEMBERSHIP),
             RowsSection("truth", "Against the truth", truth_rows(metrics), _TRUTH, truth_text(metrics)),
         ],

@@ -1,5 +1,6 @@
 """The report of a prediction: which type other voters are of."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from electjax.report.report import Report, ResultTable, source_text
@@ -27,6 +28,10 @@ def rows(metrics: Metrics) -> Rows:
     ]
 
 
+def _without(row: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: text for name, text in row.items() if name != "What they do"}
+
+
 def report(result: Any) -> Report:
     """What is said of a prediction: how many voters are of each type, and how surely."""
     metrics, found = result.metrics, result.tree["prediction"]
@@ -42,7 +47,7 @@ def report(result: Any) -> Report:
         title=found.attrs.get("title") or metrics["ballots"],
         headline=headline,
         source=source_text("Ballots", found.attrs),
-        summary=terminal_table(f"{metrics['ballots']}: types of the voters", table),
+        summary=terminal_table(f"{metrics['ballots']}: types of the voters", [_without(row) for row in table]),
         table=ResultTable(table, _CAPTION, "The types of every voter are in tables/voters.csv."),
         verdict=verdict_on_run(result.tree),
     )

@@ -1,6 +1,7 @@
 """Tables of voter types as rows of text; they read the content of metrics.json."""
 
-from rich.console import Group
+from rich.console import Group, RenderableType
+from rich.text import Text
 
 from electjax.report.tables import Metrics, Rows, terminal_table, with_error
 
@@ -11,11 +12,13 @@ _MOST_PRINTED = 60
 
 def summary(metrics: Metrics) -> Group:
     """The numbers of types that were tried, and what the chosen types are like, for a terminal."""
-    fit, parts = metrics["fit"], []
+    fit = metrics["fit"]
+    parts: list[RenderableType] = []
     if len(metrics["types"]) > 1:
         chosen = [i for i, number in enumerate(metrics["types"]) if int(number) == fit["types"]]
         parts.append(terminal_table(f"{metrics['ballots']}: how many types", choice_rows(metrics), bold=chosen))
-    parts.append(terminal_table(f"{metrics['ballots']}: types of voters", type_rows(metrics)))
+    told = [f"Type {k + 1}, {share}: {does}" for k, (share, does) in enumerate(_described(fit))]
+    parts.append(Text("\n".join([f"\n{metrics['ballots']}: types of voters by their share, and what they do", *told])))
     rows = choices_rows(metrics, intervals=False)
     ends = [i for i, row in enumerate(rows[1:]) if row["Office"] != rows[i]["Office"]]
     rows = [{**row, **({"Office": ""} if i and i - 1 not in ends else {})} for i, row in enumerate(rows)]
@@ -41,8 +44,14 @@ def share_texts(shares: Metrics) -> list[str]:
 
 def type_rows(metrics: Metrics) -> Rows:
     """One row per type: its share of the voters, and what they do."""
-    texts = zip(type_headings(metrics), share_texts(metrics["fit"]), metrics["fit"]["does"], strict=True)
-    return [{"Type": name, "Share of the voters": share, "What they do": does} for name, share, does in texts]
+    return [
+        {"Type": f"type {k + 1}", "Share of the voters": share, "What they do": does}
+        for k, (share, does) in enumerate(_described(metrics["fit"]))
+    ]
+
+
+def _described(fit: Metrics) -> list[tuple[str, str]]:
+    return list(zip(share_texts(fit), fit["does"], strict=True))
 
 
 def choices_rows(metrics: Metrics, *, intervals: bool = True) -> Rows:

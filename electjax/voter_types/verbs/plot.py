@@ -26,7 +26,7 @@ _PLOTS = {
     "sharpness": Plot(("zeta", "profile_weight"), sharpness),
     "maxima": Plot(("maxima_log_likelihood", "maxima_starts"), local_maxima),
     "scree": Plot(("types", "bic"), scree),
-    "residuals": Plot(("bivariate",), bivariate_residuals),
+    "residuals": Plot(("bivariate", "office_"), bivariate_residuals),
 }
 
 
@@ -63,7 +63,7 @@ def plot(fit: xr.Dataset | str | os.PathLike[str] | Run, kind: Kind | None = Non
 def _part(run: Run, kind: str | None) -> xr.Dataset:
     """What a run has a figure of this kind from; its fit where there is none."""
     needs = _PLOTS[kind].needs if kind in _PLOTS else ()
-    if not needs or all(name in run.fit for name in needs):
+    if not needs or all(name in run.fit.variables for name in needs):
         return run.fit
     nodes = (run.tree[name].to_dataset() for name in ("selection", "residuals") if name in run.tree.children)
     return next((node for node in nodes if all(name in node.variables for name in needs)), run.fit)
