@@ -9,13 +9,14 @@ import xarray as xr
 from electjax.data.axes import axes_of, codes_of, gate_of, kernel_arrays, proximity_of
 from electjax.data.finished import finished
 from electjax.data.labels import strings
+from electjax.data.notes import notes_of
 from electjax.data.options import as_json
 from electjax.data.schema import conform, place_of
 from electjax.ecological.keys import Keys, pooling_keys
 from electjax.ecological.model.data import KINDS, Blocks, Contests, block_places, in_blocks
 from electjax.ecological.model.estimate import Tables
 from electjax.ecological.options import LEVELS, EstimateOptions
-from electjax.ecological.schema import ESTIMATE, TABLE, UNITS, contest_index, notes_of, validate
+from electjax.ecological.schema import ESTIMATE, TABLE, UNITS, contest_index, validate
 from electjax.ecological.verbs.coverage import coverage
 from electjax.ecological.verdict import about, judge
 

@@ -8,7 +8,6 @@ after a contest's last option are padding, with a blank name and margins of 0. W
 is its party. The units of a contest stand together. Estimates are NaN in padding.
 """
 
-import json
 import os
 from collections import Counter
 from typing import Any, get_args
@@ -85,11 +84,6 @@ def contest_index(units: xr.Dataset) -> np.ndarray:
     """Number of each unit's contest, [N]."""
     index = {label: d for d, label in enumerate(units["contest"].values.tolist())}
     return np.array([index.get(label, -1) for label in units["unit_contest"].values.tolist()])
-
-
-def notes_of(units: xr.Dataset) -> list[str]:
-    """What the reader did, in sentences."""
-    return [str(note) for note in json.loads(units.attrs.get("notes", "[]"))]
 
 
 def _check_units(ds: xr.Dataset, where: str) -> xr.Dataset:

@@ -5,7 +5,8 @@ import pytest
 import electjax
 from electjax.bridges import units_of_booths
 from electjax.data.errors import ElectionDataError
-from electjax.ecological.schema import contest_index, notes_of
+from electjax.data.notes import notes_of
+from electjax.ecological.schema import contest_index
 
 
 def test_booths_as_units():

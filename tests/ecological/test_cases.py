@@ -7,7 +7,7 @@ import pytest
 
 import electjax
 from electjax.data.errors import ElectionDataError, ElectionDataWarning
-from electjax.ecological.schema import notes_of
+from electjax.data.notes import notes_of
 
 CASES = Path(__file__).parents[1] / "cases"
 SIDES = {"rows": ["white", "black"], "columns": ["X", "Y"], "kind": "groups"}

@@ -7,7 +7,7 @@ import xarray as xr
 
 import electjax
 from electjax.data.errors import ElectionDataError
-from electjax.ecological.schema import notes_of
+from electjax.data.notes import notes_of
 from tests.ecological.units_by_hand import SIDES, WIDE, long_frame, written
 
 KNOWN = WIDE.assign(

@@ -14,8 +14,8 @@ from pyarrow import parquet
 
 import electjax
 from electjax.data.errors import ElectionDataError, ElectionDataWarning
+from electjax.data.notes import notes_of
 from electjax.ecological.readers.totals import apportioned
-from electjax.ecological.schema import notes_of
 from tests.ecological.units_by_hand import long_frame, written
 
 COUNTS = pd.DataFrame(

@@ -6,7 +6,7 @@ import pytest
 
 import electjax
 from electjax.data.errors import ElectionDataError
-from electjax.ecological.schema import notes_of
+from electjax.data.notes import notes_of
 from tests.ecological.units_by_hand import written
 
 FIRST = {"CDU": [120, 80, 60], "SPD": [90, 95, 70], "FDP": [10, 5, 20]}

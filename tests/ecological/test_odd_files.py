@@ -5,7 +5,7 @@ import pytest
 
 import electjax
 from electjax.data.errors import ElectionDataError
-from electjax.ecological.schema import notes_of
+from electjax.data.notes import notes_of
 from tests.ecological.units_by_hand import written
 
 SIDES = {"rows": ["white", "black"], "columns": ["dem", "rep"], "kind": "groups"}

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 import electjax
 from electjax.data.errors import ElectionDataError, ElectionDataWarning
+from electjax.data.notes import notes_of
 from electjax.ecological.readers.sides import parties_of
-from electjax.ecological.schema import notes_of
 from tests.ecological.units_by_hand import CELLS, SIDES, SOUTH_COLUMNS, TRUTH, WIDE, long_frame, written
 
 

@@ -9,7 +9,8 @@ import pytest
 
 import electjax
 from electjax.data.errors import ElectionDataError
-from electjax.ecological.schema import contest_index, notes_of
+from electjax.data.notes import notes_of
+from electjax.ecological.schema import contest_index
 from tests.data_paths import shared
 from tests.ecological.units_by_hand import CELLS, SIDES, TRUTH, WIDE, long_frame, written
 
