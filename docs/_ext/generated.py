@@ -89,11 +89,11 @@ def _is_verb(value: Any, module: str) -> bool:
 
 def _verbs(module: str, about: str, members: Mapping[str, Any]) -> str:
     lines = [f"# `{module}`", "", about.strip(), ""]
-    rows = [(f"[`{name}`](#{module}.{name})", _first(value.__doc__)) for name, value in members.items()]
+    rows = [(f"{{py:obj}}`{name} <{module}.{name}>`", _first(value.__doc__)) for name, value in members.items()]
     lines += [*_table(("", "what it does"), rows), ""]
     for name, value in members.items():
         kind = "autoclass" if inspect.isclass(value) else "autofunction"
-        lines += [f"({module}.{name})=", f"## {name}", "", "```{eval-rst}", f".. {kind}:: {module}.{name}", "```", ""]
+        lines += [f"## {name}", "", "```{eval-rst}", f".. {kind}:: {module}.{name}", "```", ""]
     return "\n".join(lines)
 
 

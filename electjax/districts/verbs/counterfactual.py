@@ -41,12 +41,13 @@ def counterfactual(
         fit: what `districts.calibrate` returned, or the path where it was saved.
         election: the election of the calibration, or another with the same parties; a Dataset, a name or a path.
         scenarios: name -> one or more changes:
-            popularity  {party: share of the votes}; the other parties keep their proportions
-            swing       {party: change of its share}; the other parties make up for it in proportion
-            parameters  {parameter: value}: a number, {"add": x} or {"times": x} for every draw, an array, or a mapping
-                        from labels to these, such as {"eta": {"BJP": 0.9}}
-            districts   number of districts, of the same electors; sizes follow the quantiles of the old ones and
-                        parameters stay what they are in a district
+
+            - popularity, {party: share of the votes}: the other parties keep their proportions;
+            - swing, {party: change of its share}: the other parties make up for it in proportion;
+            - parameters, {parameter: value}: a number, {"add": x} or {"times": x} for every draw, an array, or a mapping
+              from labels to these, such as {"eta": {"BJP": 0.9}};
+            - districts, their number, of the same electors: sizes follow the quantiles of the old ones and parameters
+              stay what they are in a district.
         progress: called as progress(done, scenarios, name).
 
     Returns:
