@@ -42,6 +42,7 @@ autodoc_typehints = "none"  # docstrings give shapes and meaning
 autodoc_member_order = "bysource"
 napoleon_google_docstring = True
 napoleon_use_rtype = False
+napoleon_custom_sections = [("Options", "params_style")]
 
 html_theme = "pydata_sphinx_theme"
 html_title = "electjax"
