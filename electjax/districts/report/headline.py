@@ -84,12 +84,16 @@ def _scenarios(model: str, worlds: Mapping[str, Metrics]) -> list[str]:
     for name, world in rest[:_MOST_SCENARIOS]:
         change = world["seat_share_change"]
         party = max(change, key=lambda label: abs(change[label]))
-        before = _seats(party, base["seats_mean"][party], base["seats_low"][party], base["seats_high"][party])
-        after = f"{world['seats_mean'][party]:.0f} ({world['seats_low'][party]}–{world['seats_high'][party]})"
-        of = f" of {world['districts']}" if world["districts"] != base["districts"] else ""
-        told.append(f"{name}: {after}{of} instead of {before} seats")
+        before = _range(base, party) + (f" of {base['districts']}" if world["districts"] != base["districts"] else "")
+        told.append(
+            f"under “{name}” {party} would win {_range(world, party)} of {world['districts']} seats instead of {before}"
+        )
     more = f"; and {len(rest) - _MOST_SCENARIOS} scenarios more" if len(rest) > _MOST_SCENARIOS else ""
-    return [f"Of {base['districts']} seats, by {model.upper()}, {'; '.join(told)}{more}."]
+    return [f"By {model.upper()}, {'; '.join(told)}{more}."]
+
+
+def _range(world: Metrics, party: str) -> str:
+    return f"{world['seats_mean'][party]:.0f} ({world['seats_low'][party]}–{world['seats_high'][party]})"
 
 
 def _seats(party: str, mean: float, low: float, high: float) -> str:

@@ -44,8 +44,8 @@ def counterfactual(
 
             - popularity, {party: share of the votes}: the other parties keep their proportions;
             - swing, {party: change of its share}: the other parties make up for it in proportion;
-            - parameters, {parameter: value}: a number, {"add": x} or {"times": x} for every draw, an array, or a mapping
-              from labels to these, such as {"eta": {"BJP": 0.9}};
+            - parameters, {parameter: value}: a number, {"add": x} or {"times": x} for every draw, an array, or a
+              mapping from labels to these, such as {"eta": {"BJP": 0.9}};
             - districts, their number, of the same electors: sizes follow the quantiles of the old ones and parameters
               stay what they are in a district.
         progress: called as progress(done, scenarios, name).
