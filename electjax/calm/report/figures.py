@@ -154,6 +154,10 @@ def change_forest(worlds: xr.Dataset) -> Figure:
             ax.plot(worlds[f"{name}_change"], at, "o", color=draw.INK, ms=4.5)
             draw.named_rows(ax, at, parties)
             ax.set_xlabel(f"change of expected {name}")
+            if name == "seats":
+                low, high = ax.get_xlim()
+                ax.set_xlim(min(low, -1.0), max(high, 1.0))
+                draw.whole_numbers(ax)
         handles = [draw.dot(draw.INK, "at the estimate")]
         if "votes_change_low" in worlds:
             level = f"{level_text(float(worlds.attrs['level']))} % " if "level" in worlds.attrs else ""

@@ -60,7 +60,7 @@ def _affinity(metrics: Metrics) -> Iterator[str]:
         yield f"One standard deviation closer to its candidate, a party changes by {enumeration(effects)}."
     blind = [name for name in rows if name not in told]
     if blind:
-        yield f"Not identified: {_some(blind)}."
+        yield f"What candidates change is not identified on {_some(blind)}."
 
 
 def _is_clear(row: Mapping[str, Any]) -> bool:
@@ -96,10 +96,11 @@ def _categories(margins: xr.Dataset) -> Iterator[str]:
         f"{label} ({axis})" for axis, label in zip(margins["axis"].values, margins["category"].values, strict=True)
     ]
     top, low = (int(spoken[at]) for at in (turnout[spoken].argmax(), turnout[spoken].argmin()))
-    yield (
-        f"By the fitted model turnout is highest among electors of {names[top]}, {turnout[top]:.0%}, and lowest among"
-        f" those of {names[low]}, {turnout[low]:.0%}."
-    )
+    if f"{turnout[top]:.0%}" != f"{turnout[low]:.0%}":
+        yield (
+            f"By the fitted model turnout is highest among electors of {names[top]}, {turnout[top]:.0%}, and lowest"
+            f" among those of {names[low]}, {turnout[low]:.0%}."
+        )
     first = margins["axis"].values == margins["axis"].values[0]
     choice = margins["choice"].transpose("group", "party").values
     votes = (margins["electors"] * margins["turnout"]).values[first] @ choice[first]
@@ -115,10 +116,11 @@ def _categories(margins: xr.Dataset) -> Iterator[str]:
 def _other_candidates(metrics: Metrics, changes: str) -> Iterator[str]:
     """What other candidates would change."""
     parties = metrics.get("counterfactual", {}).get("parties", {})
-    moved = sorted(parties, key=lambda party: -abs(parties[party]["votes"]["change"]["value"] or 0.0))
-    said = [_moved(party, parties[party]) for party in moved[:_MOST]]
-    if said and changes:
-        yield f"With other candidates ({changes}) the model expects {'; '.join(said)}."
+    size = {party: abs(row["votes"]["change"]["value"] or 0.0) for party, row in parties.items()}
+    moved = sorted((party for party in parties if size[party] >= 0.5), key=lambda party: -size[party])
+    said = "; ".join(_moved(party, parties[party]) for party in moved[:_MOST]) or "no change of votes"
+    if parties and changes:
+        yield f"With other candidates ({changes}) the model expects {said}."
 
 
 def _moved(party: str, row: Mapping[str, Any]) -> str:

@@ -108,7 +108,7 @@ def report(result: Any) -> Report:
             RowsSection(
                 "candidates", "Other candidates", tables.counterfactual_rows(metrics), swap_text(metrics), _SWAP
             ),
-            RowsSection("places", "Where they stand", tables.place_rows(metrics)),
+            RowsSection("places", "Other candidates by constituency", tables.place_rows(metrics)),
         ],
         figures=figures(tree, metrics),
         after=[RowsSection("parameters", "Other parameters", tables.parameter_rows(metrics), note=_PARAMETERS)],
