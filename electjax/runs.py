@@ -5,12 +5,13 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from electjax.data.errors import data_error
+from electjax.data.errors import data_error, data_warning
 from electjax.data.verdict import Verdict, verdict_of
 from electjax.kinds import load_file
 
@@ -22,11 +23,12 @@ def load(path: str | os.PathLike[str]) -> Any:
     """What `electjax.save`, or the `save` of a wing, wrote, checked against its schema; or the folder of a run.
 
     Args:
-        path: a netCDF file or Zarr folder; or the folder that a run of the command line left.
+        path: a netCDF file or Zarr folder; or the folder that a run of the command line left, or a sweep of them.
 
     Returns:
         The Dataset as it was. Of a run's folder a `Run`: its `data`, its `fits` by name (`fit` where there is one),
-        `tables`, the whole `tree`, `metrics` and `settings`.
+        `tables`, the whole `tree`, `metrics` and `settings`. Of a sweep's folder its runs by the number of their job;
+        jobs that failed are named in a warning.
 
     Raises:
         ElectionDataError: no such file, one that is damaged, or content that breaks its schema.
@@ -40,7 +42,9 @@ def load(path: str | os.PathLike[str]) -> Any:
         50
     """
     folder = Path(path)
-    return _open_run(folder) if _is_run(folder) else load_file(path)
+    if _is_run(folder):
+        return _open_run(folder)
+    return _open_sweep(folder) if (folder / "multirun.yaml").is_file() else load_file(path)
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,17 @@ class Run:
         return {path.stem: pd.read_csv(path, keep_default_na=False, na_values=[""]) for path in paths}
 
     @property
+    def figures(self) -> dict[str, Path]:
+        """The pictures of figures/*.png, by name."""
+        return {path.stem: path for path in sorted((self.folder / "figures").glob("*.png"))}
+
+    @property
+    def report(self) -> Path | None:
+        """The page report.html, where there is one."""
+        page = self.folder / "report.html"
+        return page if page.is_file() else None
+
+    @property
     def verdict(self) -> Verdict | None:
         """Whether the result can be relied on."""
         told = self.metrics.get("verdict")
@@ -118,7 +133,14 @@ class Run:
     def __repr__(self) -> str:
         told = [f"<electjax run {self.folder}>", f"task={self.task}"]
         told += [] if self.verdict is None else [str(self.verdict)]
-        return "\n".join([*told, "data, fits, fit, tables, tree, metrics, settings"])
+        return "\n".join([*told, "data, fits, fit, tables, tree, metrics, settings, figures, report"])
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the same, and a link to the report."""
+        lines = [f"<b>electjax run</b> {escape(str(self.folder))}", f"task={escape(self.task)}"]
+        lines += [] if self.verdict is None else [escape(str(self.verdict))]
+        link = [] if self.report is None else [f'<a href="{escape(self.report.absolute().as_uri())}">report.html</a>']
+        return "<br>".join([*lines, *link])
 
     def _load(self, name: str) -> xr.Dataset:
         return load_file(self.folder / name)
@@ -127,6 +149,25 @@ class Run:
 def _is_run(folder: Path) -> bool:
     """Whether the folder is that of a run."""
     return (folder / "config.yaml").is_file() and (folder / "metrics.json").is_file()
+
+
+def _open_sweep(folder: Path) -> dict[int, Run]:
+    """The runs of a sweep by the number of their job.
+
+    Raises:
+        ElectionDataError: no job of the sweep has a result, or a file of one cannot be read.
+    """
+    jobs = sorted(
+        (path for path in folder.iterdir() if path.is_dir() and path.name.isdecimal()), key=lambda p: int(p.name)
+    )
+    found = {int(path.name): _open_run(path) for path in jobs if _is_run(path)}
+    failed = [path.name for path in jobs if int(path.name) not in found]
+    if not found:
+        mend = "sweep.md there says why"
+        raise data_error("a sweep without a result", where=str(folder), expected="runs", mend=mend)
+    if failed:
+        data_warning(f"job {', '.join(failed)} of the sweep failed and is left out", where=str(folder))
+    return found
 
 
 def _open_run(folder: Path) -> Run:

@@ -69,6 +69,7 @@ def test_a_namespace_has_its_verbs_and_no_more(wing):
 def test_the_package_has_four_namespaces_and_what_they_share():
     shared = {
         "bridges",
+        "cache",
         "Description",
         "describe",
         "template",

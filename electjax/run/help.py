@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Any, cast
 
@@ -20,6 +20,17 @@ electjax: a research toolkit for elections. What to do is chosen by a task, sett
 
 """
 
+
+TASK = """\
+{task}
+{choices}
+
+KEYS
+{keys}
+
+EXIT CODES: 0 done, 1 the data or a file is wrong, 2 a key is wrong, 130 interrupted, 143 ended by SIGTERM.
+All tasks, examples and groups: python -m electjax.run --help
+"""
 
 LONG = """\
 electjax simulates district elections, calibrates the simulators to observed returns, finds types of
@@ -70,6 +81,12 @@ OUTPUTS
   never written to again. A sweep writes one such folder per job under
   multirun/<name>/<date>_<time>/, with sweep.csv, sweep.md and sweep.png.
 
+EXIT CODES
+  0 done; 1 the data or a file is wrong; 2 a key is wrong; 130 interrupted; 143 ended by SIGTERM
+
+SHELL COMPLETION
+  eval "$(electjax -sc install=bash)"     completes groups, their options and keys (also zsh and fish)
+
 ENVIRONMENT
   ELECTJAX_CACHE      folder of compiled code (default: in the user's cache folder); off: keep none
   ELECTJAX_TRACEBACK  1: show where an error was raised
@@ -84,10 +101,32 @@ def short_help() -> str:
 def long_help(cfg: DictConfig) -> str:
     """What `--help` says of a configuration."""
     parts = {"{tasks}": describe_tasks(), "{groups}": describe_groups(), "{keys}": describe_keys(cfg)}
-    said = LONG
-    for mark, text in parts.items():
-        said = said.replace(mark, text)
-    return said
+    return _filled(LONG, parts)
+
+
+def task_help(cfg: DictConfig, overrides: Collection[str]) -> str:
+    """What `--help` says of the task that is chosen, or of the one that takes the data that are."""
+    from electjax.run.schemas import schemas
+    from electjax.run.tasks import kinds, tasks
+
+    task = tasks()[cfg.task.name]
+    made = OmegaConf.get_type(cfg.data)
+    source = next((name for name, schema in schemas().groups["data"].items() if schema is made), "")
+    if source not in task.sources and not any(word.startswith("task=") for word in overrides):
+        task = next((one for one in kinds() if source in one.sources), task)
+        cfg = cast(DictConfig, OmegaConf.merge(cfg, {"task": task.name}))
+    groups = ("data", *task.groups, "experiment", "sweep")
+    wing = task.run.__module__.split(".")[1]
+    about = textwrap.fill(f"task={task.name}: {task.about}.", WIDTH)
+    parts = {"{task}": f"{about}\n\n  python -m electjax.run task={task.name} {task.example}"}
+    parts |= {"{choices}": f"\nGROUPS AND THEIR OPTIONS\n{describe_groups(groups, wing)}" if task.groups else ""}
+    return _filled(TASK, parts | {"{keys}": describe_keys(cfg)})
+
+
+def _filled(text: str, parts: Mapping[str, str]) -> str:
+    for mark, part in parts.items():
+        text = text.replace(mark, part)
+    return text
 
 
 def describe_tasks() -> str:
@@ -97,11 +136,16 @@ def describe_tasks() -> str:
     return "\n".join(_entry(f"task={task.name}", task.about) for task in tasks().values())
 
 
-def describe_groups() -> str:
-    """An entry for each file of each group: `data=delhi2020` and what its file's first comment says."""
+def describe_groups(groups: Collection[str] = (), wing: str = "") -> str:
+    """An entry for each file of each group: `data=delhi2020` and what its file's first comment says.
+
+    groups, wing: only those that a task has use for, where they are given.
+    """
     from electjax.run.config import conf_folders
 
     found = [file for folder in conf_folders() for file in folder.glob("*/*.yaml")]
+    if wing:
+        found = [file for file in found if file.parent.name in groups and wing in (file.parent.name, file.parts[-3])]
     lines: list[str] = []
     before = ""
     for group, name, file in sorted((file.parent.name, file.stem, file) for file in found):

@@ -2,11 +2,13 @@
 
 `python -m electjax.run --help` explains the keys. A mistake of the user ends in one line on stderr, with exit
 code 2 where the configuration is wrong and 1 where the data or a file is; an interrupt ends in one line and
-code 130. Where a checkpoint is left, the line after it says how to go on.
+code 130, SIGTERM in one and 143. Where a checkpoint is left, the line after it says how to go on.
 """
 
 import os
+import signal
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Iterable, Iterator
@@ -34,7 +36,7 @@ from electjax.run.folder import (
     shown,
     unfinished_folder,
 )
-from electjax.run.help import long_help, short_help
+from electjax.run.help import long_help, short_help, task_help
 from electjax.run.hooks import end_sweep
 from electjax.run.mistakes import explain
 from electjax.run.progress import show_progress
@@ -54,7 +56,7 @@ def main() -> None:
     if "--version" in sys.argv[1:]:
         print(f"electjax {__version__}")
         return
-    with _own_messages():
+    with _own_messages(), _terminated():
         try:
             if {"--help", "-h"} & set(sys.argv[1:]):
                 show_help([argument for argument in sys.argv[1:] if not argument.startswith("-")])
@@ -63,19 +65,42 @@ def main() -> None:
         except KeyboardInterrupt as interrupt:
             end_sweep()
             left = how_to_go_on(interrupt)
-            print(f"electjax: interrupted{'' if left else '; the unfinished run left nothing behind'}", file=sys.stderr)
+            code, word = (143, "ended") if isinstance(interrupt, Terminated) else (130, "interrupted")
+            print(f"electjax: {word}{'' if left else '; the unfinished run left nothing behind'}", file=sys.stderr)
             print(left, end="", file=sys.stderr)
-            sys.exit(130)
+            sys.exit(code)
         except Exception as error:
             end_sweep()
             sys.exit(complain(error))
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end (SIGTERM), as by a job scheduler whose time is over."""
+
+
+@contextmanager
+def _terminated() -> Iterator[None]:
+    """Let SIGTERM end a run as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(*_: object) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def show_help(overrides: list[str]) -> None:
     """Print what these overrides choose, with every key; Hydra would take its time to list its groups as well."""
     GlobalHydra.instance().clear()
     with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        print(long_help(hydra.compose("config", overrides)))
+        cfg = hydra.compose("config", overrides)
+    print(task_help(cfg, overrides) if overrides else long_help(cfg))
 
 
 @contextmanager
@@ -207,7 +232,7 @@ def run(
         if note is not None:
             write_json(partial / "job.json", note)
 
-    with show_progress(live=live, lines=note is None or resumed) as stage:
+    with show_progress(live=False if cfg.quiet else live, lines=not cfg.quiet and (note is None or resumed)) as stage:
         with ExitStack() as stack:
             fill = fill_folder
             if task.resumes(options):

@@ -37,6 +37,7 @@ class Main:
         expected="a whole number of at least 0 and less than 2^32",
     )
     report: bool = option(True, "draw figures/*.png and write report.html")
+    quiet: bool = option(False, "show no progress: only the result, warnings and errors")
     resume: str | None = option(None, "the folder of an interrupted run: it goes on as it was set, to the same result")
 
 

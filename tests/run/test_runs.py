@@ -1,11 +1,12 @@
 """The folder of a run, opened again from Python."""
 
 import json
+import shutil
 
 import pytest
 
 import electjax
-from electjax import ElectionDataError
+from electjax import ElectionDataError, ElectionDataWarning
 from electjax.runs import Run
 from tests.command_line import run
 
@@ -52,3 +53,33 @@ def test_what_is_not_there_is_said_in_a_line(folder, tmp_path):
     with pytest.raises(ElectionDataError, match=r"metrics\.json: cannot be read"):
         electjax.load(half)
     assert json.loads((folder / "metrics.json").read_text("utf-8"))
+
+
+def test_a_run_shows_its_report_and_a_sweep_is_its_runs(folder, tmp_path):
+    sweep = tmp_path / "sweep"
+    for job in ("0", "10"):
+        shutil.copytree(folder, sweep / job)
+    (sweep / "multirun.yaml").write_text("{}")
+    (sweep / "sweep.csv").write_text("")
+    assert list(electjax.load(sweep)) == [0, 10]
+    (sweep / "2").mkdir()
+    with pytest.warns(ElectionDataWarning, match="job 2 of the sweep failed"):
+        assert electjax.load(sweep)[10].metrics["voters"] == 80
+    for job in ("0", "10"):
+        shutil.rmtree(sweep / job)
+    with pytest.raises(ElectionDataError, match="a sweep without a result"):
+        electjax.load(sweep)
+    opened = electjax.load(folder)
+    assert opened.report is None
+    assert opened.figures == {}
+    assert "report.html" not in opened._repr_html_()
+    shown = tmp_path / "<shown>"
+    shutil.copytree(folder, shown)
+    (shown / "figures").mkdir()
+    (shown / "figures" / "shares.png").write_bytes(b"")
+    (shown / "report.html").write_text("")
+    opened = electjax.load(shown)
+    assert opened.figures == {"shares": shown / "figures" / "shares.png"}
+    assert opened.report == shown / "report.html"
+    assert "&lt;shown&gt;" in opened._repr_html_()
+    assert "report.html</a>" in opened._repr_html_()
