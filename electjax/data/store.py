@@ -82,9 +82,19 @@ def checked_kind(dataset: xr.Dataset, where: str, schemas: Sequence[Schema]) -> 
 
 
 def _of_run(path: Path) -> Path:
-    """The fit in the folder of a run that has one; else the path as it is."""
-    fits = sorted(path.glob("fit*.nc")) if (path / "metrics.json").is_file() else []
-    return fits[0] if len(fits) == 1 else path
+    """The fit in the folder of a run that has one; else the path as it is.
+
+    Raises:
+        ElectionDataError: the folder of a run that has several fits, or none.
+    """
+    if not (path / "metrics.json").is_file():
+        return path
+    fits = sorted(path.glob("fit*.nc"))
+    if len(fits) != 1:
+        found = ", ".join(fit.name for fit in fits) or "no fit"
+        mend = f"give the file, as in {fits[0]}" if fits else "give the run of a task that fits something"
+        raise data_error(f"a run with {found}", where=str(path), expected="a run with one fit", mend=mend)
+    return fits[0]
 
 
 def is_netcdf(path: Path) -> bool:

@@ -166,3 +166,17 @@ def test_what_is_neither_is_said_in_a_line(tmp_path):
     (tmp_path / "metrics.json").write_text("{}")
     with pytest.raises(ElectionDataError, match="a run of task=calm; expected a run of task=calibrate"):
         electjax.districts.plot(tmp_path)
+
+
+def test_a_run_of_several_fits_names_their_files(folder, tmp_path):
+    for name in ("config.yaml", "metrics.json"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    with pytest.raises(ElectionDataError, match="a run with no fit; expected a run with one fit"):
+        electjax.districts.predict(tmp_path, "delhi2020")
+    for name in ("dm", "dpm"):
+        (tmp_path / f"fit_{name}.nc").write_bytes((folder / "fit_dm.nc").read_bytes())
+    with pytest.raises(
+        ElectionDataError, match=r"a run with fit_dm.nc, fit_dpm.nc; .* give the file, as in .*fit_dm.nc"
+    ):
+        electjax.districts.predict(tmp_path, "delhi2020")
+    assert electjax.districts.summary(tmp_path, show=False).index.unique("model").tolist() == ["dm", "dpm"]
