@@ -61,13 +61,15 @@ def _counts(table: Table) -> Iterator[int]:
 
 def _parties(table: Table, options: ReadOptions) -> tuple[list[int], list[str]]:
     """The columns of votes and the parties they are of."""
-    prefixed = [p for p, name in enumerate(table.names) if name.casefold().startswith(_PREFIX)]
+    called = table.names
+    prefixed = [p for p, name in enumerate(called) if name.casefold().startswith(_PREFIX)]
     if options.parties is not None:
         places = [table.asked(name, "parties") for name in options.parties]
     else:
         own = None if options.district is None else table.asked(options.district, "district")
         places = prefixed or [p for p in _counts(table) if p != own]
-    names = {p: table.names[p][len(_PREFIX) if p in set(prefixed) else 0 :] for p in places}
+    bare = set(prefixed)
+    names = {p: called[p][len(_PREFIX) if p in bare else 0 :] for p in places}
     if options.ballot is not None:
         names = {p: name for p, name in names.items() if options.ballot.casefold() in name.casefold()}
         names = {p: re.sub(re.escape(options.ballot), "", name, flags=re.IGNORECASE) for p, name in names.items()}
