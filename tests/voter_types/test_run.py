@@ -325,7 +325,7 @@ def test_options_that_differ_by_office_have_rows_with_their_names(county):
     differ = fit.assign_coords(option_label=(("office", "option"), labels))
     assert figures.same_options(differ) == []
     rows = [text.get_text() for text in propensities(differ).axes[0].get_yticklabels()]
-    assert "State Senate,…: Smith" in rows
+    assert "State Senate, north: Smith" in rows
     assert len(rows) == 16 * 3 - 1  # one option was on no menu
 
 

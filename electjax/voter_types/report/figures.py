@@ -42,6 +42,7 @@ from electjax.voter_types.report.tables import CRITERIA
 _MOST_ROWS = 60  # of a heatmap
 _MOST_COLUMNS = 22
 _BESIDE, _LEAST, _MOST = 2.8, 0.28, 0.6  # inches: room for names of offices, and widths of a cell
+_SCALE = 3.2  # inches that the scale of shades needs
 _MOST_OFFICES = 36  # of a table of pairs, those with the largest residuals
 _MOST_MAXIMA = 15
 _OFF: dict[str, Any] = {"facecolor": "#EFEFEF", "edgecolor": "#BDBDBD", "hatch": "/////", "lw": 0}
@@ -83,7 +84,9 @@ def propensities(fit: xr.Dataset) -> Figure:
 def _panels(fit: xr.Dataset, options: list[str]) -> Figure:
     mu, edge = fit["mu"].transpose("type", "office", "option").values, _edge(fit)
     types, offices, _ = mu.shape
-    size = float(np.clip((WIDTH - _BESIDE) / (types * len(options)) - 0.05, _LEAST, _MOST))
+    size = float(
+        np.clip((WIDTH - _BESIDE) / (types * len(options)) - 0.05, _LEAST, max(_MOST, _SCALE / (types * len(options))))
+    )
     across = max(1, min(types, int((WIDTH - _BESIDE + 0.01) / (size * len(options)))))
     names = fit["office"].values.astype(str).tolist()
     share, _, _ = shares(fit)
@@ -106,17 +109,19 @@ def _rows(fit: xr.Dataset) -> Figure:
         apart = np.array([np.nanmax(mu[:, j, o]) - np.nanmin(mu[:, j, o]) for j, o in known])
         known = known[np.sort(np.argsort(-apart, kind="stable")[:_MOST_ROWS])]
     office, option = known.T
-    table, offices = option_table(fit), fit["office"].values.astype(str)
-    rows = [f"{short(offices[j], 18)}: {short(table[j, o], 22)}" for j, o in known]
+    table, offices = option_table(fit), labels(fit["office"].values.astype(str).tolist(), 24)
+    rows = [f"{offices[j]}: {short(table[j, o], 19)}" for j, o in known]
     share, _, _ = shares(fit)
     columns = [f"{label} ({100 * each:.0f} %)" for label, each in zip(type_names(fit), share, strict=True)]
-    size = float(np.clip((WIDTH - _BESIDE - 1.0) / len(columns), _LEAST / 2, 1.2))
+    size = float(np.clip((WIDTH - _BESIDE - 1.0) / len(columns), _LEAST / 2, max(1.2, _SCALE / len(columns))))
     mu, edge = mu[:, office, option].T, edge[:, office, option].T
     with look():
         figure = new_figure(size * len(columns) + _BESIDE + 1.0, 0.22 * len(rows) + 2.0)
         ax = figure.subplots()
         image = heatmap(ax, mu, columns, cell=size)
-        ax.set_yticks(np.arange(len(rows)), labels(rows, 44))
+        ax.set_yticks(np.arange(len(rows)), labels(rows, 46))
+        if size >= 2 * _LEAST:
+            ax.set_xticks(np.arange(len(columns)), [name.replace(" (", "\n(") for name in columns], rotation=0)
         for row in np.flatnonzero(np.diff(office)):
             ax.axhline(row + 0.5, color=INK, lw=0.6)
         _cells(ax, mu, edge, numbers=size >= _LEAST)
