@@ -61,8 +61,8 @@ def seat_distribution(simulations: Mapping[str, Mapping[str, xr.Dataset]], obser
             draw.title(grid[first, column], party, width - 0.5, *known)
             ax.set_xlabel("seats")
         kinds = dict.fromkeys(kind for runs in simulations.values() for kind in runs)
-        known = [draw.line("observed seats")] if np.isfinite(list(observed.values())).any() else []
-        draw.legend(figure, [draw.patch(KINDS.get(kind, kind), filled=kind != "default") for kind in kinds] + known)
+        marks = [draw.line("observed seats")] if np.isfinite(list(observed.values())).any() else []
+        draw.legend(figure, [draw.patch(KINDS.get(kind, kind), filled=kind != "default") for kind in kinds] + marks)
     return figure
 
 
@@ -207,7 +207,7 @@ def scenario_seats(worlds: xr.Dataset) -> Figure:
             ax.axvline(mean[0, k], color=colour, lw=0.9, ls=(0, (1, 2)), zorder=1)
             ax.hlines(y, low[:, k], high[:, k], color=colour, lw=1.4)
             ax.hlines(y, lower[:, k], upper[:, k], color=colour, lw=4.5, alpha=0.55)
-            ax.plot(mean[:, k], y, draw.MARKERS[k % len(draw.MARKERS)], color=colour, ms=5.5, mec="white", mew=0.6)
+            ax.plot(mean[:, k], y, draw.marker(k), color=colour, ms=5.5, mec="white", mew=0.6)
         ax.axvline(districts[0] / 2 if whole else 50, color=draw.INK, lw=1.1, ls=(0, (5, 2)), zorder=1)
         ax.hlines(centre[1:] + block / 2, 0, 1, transform=ax.get_yaxis_transform(), color="#E6E6E6", lw=0.7)
         ax.grid(False)
@@ -221,7 +221,7 @@ def scenario_seats(worlds: xr.Dataset) -> Figure:
         ax.set_xlabel("seats" if whole else "share of the seats, per cent")
         ax.annotate("chance of a majority", (1.0, 1.01), xycoords="axes fraction", ha="left", color="#444444")
         draw.whole_numbers(ax)
-        marks = [draw.MARKERS[k % len(draw.MARKERS)] for k in range(len(parties))]
+        marks = list(map(draw.marker, range(len(parties))))
         handles = [
             draw.stroke(party, colour=colours[party], width=4.5, style="-", marker=mark, mec="white", ms=6)
             for party, mark in zip(parties, marks, strict=True)
