@@ -20,7 +20,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parents[1]
 CASES = {
     "calm.fit": 'electjax.calm.fit(electjax.calm.simulate("tiny"), model="recommended")',
-    "voter_types.fit": "electjax.voter_types.fit(electjax.voter_types.yuma_like(voters=300), types=2)",
+    "voter_types.fit": "electjax.voter_types.fit(electjax.voter_types.yuma_like(voters=300), types=2, restarts=5)",
     "ecological.estimate": "electjax.ecological.estimate(electjax.ecological.simulate(contests=2, units=20))",
     "districts.simulate": 'electjax.districts.simulate(electjax.districts.load("delhi2020"), model="dpm", runs=20)',
     "districts.calibrate": 'electjax.districts.calibrate(electjax.districts.load("us2016"), model="dpm", budget=500)',

@@ -15,7 +15,7 @@ from electjax.data.files import atomic_path
 
 _OFF = {"0", "off", "no", "none", "false"}
 _SECONDS = "jax_persistent_cache_min_compile_time_secs"
-_DEFAULT_SECONDS, _QUICKEST = 1.0, 0.02  # JAX's own, and ours: a program that compiles faster is not worth a file
+_DEFAULT_SECONDS = 1.0  # JAX's own; ours is 0: even the smallest program is read in a third of the time that it compiles
 _SEAL = 16  # bytes at the end of an entry
 
 
@@ -83,7 +83,7 @@ def cache(folder: str | os.PathLike[str] | None) -> None:
         return  # a cache is a convenience
     jax.config.update("jax_compilation_cache_dir", str(place))
     if getattr(jax.config, _SECONDS) == _DEFAULT_SECONDS:
-        jax.config.update(_SECONDS, _QUICKEST)
+        jax.config.update(_SECONDS, 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     # there is no public way to say how entries are read; a version of JAX without this one uses its own files
     with contextlib.suppress(ImportError, AttributeError):
