@@ -15,7 +15,7 @@ from electjax.data.files import atomic_path
 
 _OFF = {"0", "off", "no", "none", "false"}
 _SECONDS = "jax_persistent_cache_min_compile_time_secs"
-_DEFAULT_SECONDS = 1.0  # JAX's own; ours is 0: even the smallest program is read in a third of the time that it compiles
+_DEFAULT_SECONDS = 1.0  # JAX's own; ours is 0: reading even the smallest program takes a third of compiling it
 _SEAL = 16  # bytes at the end of an entry
 
 
