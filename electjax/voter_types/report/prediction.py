@@ -35,10 +35,12 @@ def _without(row: Mapping[str, str]) -> Mapping[str, str]:
 def report(result: Any) -> Report:
     """What is said of a prediction: how many voters are of each type, and how surely."""
     metrics, found = result.metrics, result.tree["prediction"]
-    shares = ", ".join(f"{100 * share:.0f} % of type {k + 1}" for k, share in enumerate(metrics["shares"]))
-    first, said = max(enumerate(metrics["shares"]), key=lambda pair: pair[1]), metrics["does"]
+    of = [f"{100 * share:.0f} %{'' if k else ' are'} of type {k + 1}" for k, share in enumerate(metrics["shares"])]
+    shares = ", ".join(of)
+    largest = max(range(len(metrics["shares"])), key=lambda k: metrics["shares"][k])
     headline = [
-        f"Of {metrics['voters']:,} voters {shares}; most are of type {first[0] + 1}: {said[first[0]]}.",
+        f"Of {metrics['voters']:,} voters {shares}.",
+        f"Type {largest + 1}, the most frequent: {metrics['does'][largest]}.",
         f"The likeliest type of a voter has a probability of {100 * metrics['sure']:.0f} % on average.",
         f"Types of {metrics['fitted_to']}, applied to {metrics['ballots']} with {len(metrics['offices'])} offices.",
     ]
