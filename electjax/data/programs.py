@@ -14,6 +14,7 @@ from pathlib import Path
 from electjax.data.files import atomic_path
 
 _OFF = {"0", "off", "no", "none", "false"}
+_FOLDER, _ENABLED = "jax_compilation_cache_dir", "jax_enable_compilation_cache"
 _SECONDS = "jax_persistent_cache_min_compile_time_secs"
 _DEFAULT_SECONDS = 1.0  # JAX's own; ours is 0: reading even the smallest program takes a third of compiling it
 _SEAL = 16  # bytes at the end of an entry
@@ -43,7 +44,7 @@ class CheckedFiles:
 def _folder() -> Path:
     import jax
 
-    told = jax.config.jax_compilation_cache_dir
+    told = getattr(jax.config, _FOLDER)
     if not told:
         raise FileNotFoundError("no folder of compiled programs")
     return Path(told)
@@ -72,16 +73,16 @@ def cache(folder: str | os.PathLike[str] | None) -> None:
     from jax.experimental.compilation_cache import compilation_cache
 
     compilation_cache.reset_cache()  # JAX looks at its settings once, when it first compiles
-    jax.config.update("jax_enable_compilation_cache", folder is not None)
+    jax.config.update(_ENABLED, folder is not None)
     if folder is None:
-        jax.config.update("jax_compilation_cache_dir", None)
+        jax.config.update(_FOLDER, None)
         return
     place = Path(folder).expanduser().absolute()
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError:
         return  # a cache is a convenience
-    jax.config.update("jax_compilation_cache_dir", str(place))
+    jax.config.update(_FOLDER, str(place))
     if getattr(jax.config, _SECONDS) == _DEFAULT_SECONDS:
         jax.config.update(_SECONDS, 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
@@ -97,7 +98,7 @@ def start_cache() -> None:
     """Begin to keep compiled programs, unless the user has chosen; only the first call does something."""
     import jax
 
-    if jax.config.jax_compilation_cache_dir or not jax.config.jax_enable_compilation_cache:
+    if getattr(jax.config, _FOLDER) or not getattr(jax.config, _ENABLED):
         return
     wanted = os.environ.get("ELECTJAX_CACHE", "")
     if wanted.lower() not in _OFF:
