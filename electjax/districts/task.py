@@ -264,7 +264,8 @@ def write(folder: Path, result: Result) -> None:
     election = result.tree["observed"].to_dataset()
     for model, fit in fits(result).items():
         if fit.sizes["draw"] and is_posterior(fit):
-            inference = electjax.districts.to_inference_data(fit, election=election)
+            made = models_with(result.tree, "prediction").get(model)
+            inference = electjax.districts.to_inference_data(fit, prediction=made, election=election)
             write_tree(folder / f"posterior_{model}.nc", inference)
 
 
