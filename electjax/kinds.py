@@ -1,4 +1,4 @@
-"""Data and results of every kind, in files: `electjax.save`, and what `electjax.load` does with a file, whichever wing it belongs to."""
+"""Data and results of every kind in files, whichever wing they belong to: `electjax.save`, and loading one file."""
 
 import os
 from importlib import import_module

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from electjax.data.errors import data_error, data_warning
-from electjax.data.verdict import Verdict, verdict_of
+from electjax.data.verdict import Verdict
 from electjax.kinds import load_file
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Run:
     def verdict(self) -> Verdict | None:
         """Whether the result can be relied on."""
         told = self.metrics.get("verdict")
-        return told and verdict_of({"verdict": told["level"], "verdict_reasons": json.dumps(told["reasons"])})
+        return told and Verdict(told["level"], tuple(told["reasons"]), tuple(told["levels"]))
 
     def __repr__(self) -> str:
         told = [f"<electjax run {self.folder}>", f"task={self.task}"]

@@ -70,7 +70,7 @@ def on_a_fit(fit: xr.Dataset, more: Iterable[Doubt] = ()) -> Verdict:
 
 def with_doubts(found: Verdict, more: Iterable[Doubt]) -> Verdict:
     """A verdict and further doubts."""
-    return verdict([*(Doubt(found.level, reason) for reason in found.reasons), *more])
+    return verdict([*found.doubts, *more])
 
 
 def of_places(unseen: Sequence[str]) -> list[Doubt]:

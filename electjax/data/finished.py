@@ -41,7 +41,7 @@ def _finished(result: xr.Dataset) -> Finished:
 
 def _lines(result: xr.Dataset) -> list[str]:
     found = verdict_of(result.attrs)
-    lines = [f"{found.level.upper()}: {reason}" for reason in found.reasons] if found and found.reasons else []
+    lines = found.lines if found else []
     lines.append(str(result.attrs.get("about", "")))
     if found and not found.reasons:
         lines.append(f"verdict: {found.level}")

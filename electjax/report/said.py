@@ -30,7 +30,7 @@ def said(table: pd.DataFrame, attrs: Mapping[Any, Any], *, show: bool, note: str
 def headed(attrs: Mapping[Any, Any]) -> list[str]:
     """The lines above a table: the verdict where it is not good, then what this is, then a good verdict."""
     found = verdict_of(attrs)
-    doubts = [f"{found.level.upper()}: {reason}" for reason in found.reasons] if found else []
+    doubts = found.lines if found else []
     about = [str(attrs["about"])] if attrs.get("about") else []
     return [*doubts, *about, *([f"verdict: {found.level}"] if found and not doubts else [])]
 

@@ -265,7 +265,7 @@ def with_verdict(report: "Report") -> "RenderableType":
     found = report.verdict
     if found is None:
         return report.summary
-    told = [f"{found.level.upper()}: {reason}" for reason in found.reasons] or [f"verdict: {found.level}"]
+    told = found.lines or [f"verdict: {found.level}"]
     return Group(*(Text(line, style="bold" if found.reasons else "") for line in told), report.summary)
 
 

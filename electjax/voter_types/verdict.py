@@ -161,12 +161,12 @@ def verdict_on_run(tree: xr.DataTree) -> Verdict:
     for name in ("fit", "selection", "residuals", "bootstrap", "prediction"):
         judged = verdict_of(tree[name].attrs) if name in tree.children else None
         if judged is not None:
-            found |= {reason: Doubt(judged.level, reason) for reason in judged.reasons if reason not in found}
+            found |= {doubt.reason: doubt for doubt in judged.doubts if doubt.reason not in found}
     return verdict(found.values())
 
 
 def _with(fit: Verdict, doubts: Sequence[Doubt]) -> Verdict:
-    return verdict([*(Doubt(fit.level, reason) for reason in fit.reasons), *doubts])
+    return verdict([*fit.doubts, *doubts])
 
 
 # ------------------------------------------------------------------------------------ what it is

@@ -17,6 +17,8 @@ def test_the_gravest_doubt_decides_and_leads():
     assert verdict([CARE, CARE]) == Verdict("with care", ("Few draws.",))
     found = verdict([CARE, BAD])
     assert found == Verdict("not usable", ("It did not converge.", "Few draws."))
+    assert found.lines == ["NOT USABLE: It did not converge.", "WITH CARE: Few draws."]
+    assert verdict_of(attrs_of(found)).doubts == [BAD, CARE]
     assert str(found) == "not usable: It did not converge. Few draws."
 
 
@@ -24,7 +26,7 @@ def test_a_verdict_passes_through_attributes():
     for found in (verdict([]), verdict([BAD, CARE])):
         assert verdict_of(attrs_of(found)) == found
     assert verdict_of({}) is None
-    assert metrics_of(verdict([CARE])) == {"level": "with care", "reasons": ["Few draws."]}
+    assert metrics_of(verdict([CARE])) == {"level": "with care", "reasons": ["Few draws."], "levels": ["with care"]}
 
 
 def test_several_results_are_named_in_the_reasons_where_they_are_several():

@@ -15,7 +15,7 @@ from electjax.calm.report.figures import (
     diagnostic_figures,
 )
 from electjax.calm.report.headline import sentences
-from electjax.data.verdict import Doubt, Verdict, verdict, verdict_of
+from electjax.data.verdict import Verdict, verdict, verdict_of
 from electjax.report.report import Report, ReportFigure, ResultTable, RowsSection, source_text
 from electjax.report.tables import Metrics
 
@@ -121,9 +121,9 @@ def verdict_of_all(tree: xr.DataTree) -> Verdict:
     """The verdict on a run: of its fit and other candidates; a diagnostic alone makes it no worse than "with care"."""
     known = {name: found for name, node in tree.children.items() if (found := verdict_of(node.attrs))}
     return verdict(
-        Doubt(found.level if name in ("fit", "counterfactual") else "with care", reason)
+        doubt if name in ("fit", "counterfactual") else doubt._replace(level="with care")
         for name, found in known.items()
-        for reason in found.reasons
+        for doubt in found.doubts
     )
 
 

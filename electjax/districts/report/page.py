@@ -99,10 +99,8 @@ def report(result: Any) -> Report:
 
 
 def _of_all(verdicts: Mapping[str, Verdict]) -> Verdict | None:
-    """The verdict on a run; where it has several models, every reason tells how its own model fares."""
-    several = len(verdicts) > 1
-    named = {f"{m.upper()} ({found.level})" if several else m.upper(): found for m, found in verdicts.items()}
-    return together(named) if verdicts else None
+    """The verdict on a run; where it has several models, every reason names its own."""
+    return together({model.upper(): found for model, found in verdicts.items()}) if verdicts else None
 
 
 def figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:

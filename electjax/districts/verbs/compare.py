@@ -132,7 +132,7 @@ def compare(
         ),
     }
     found_of = together({label: verdict_on(posterior) for label, posterior in posteriors.items()})
-    told = [Doubt(found_of.level, reason) for reason in found_of.reasons]
+    told = found_of.doubts
     told += of_evidence(labels, draws[:, place], FEWEST, float(tolerances[place]))
     about = f"{len(labels)} models of {attrs.get('election') or 'an election'} compared: {', '.join(labels)}"
     return finished(conform(dataset, COMPARISON), about=about, verdict=verdict([*told, Doubt("with care", CAUTION)]))
