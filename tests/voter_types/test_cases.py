@@ -139,6 +139,7 @@ def test_tables_of_polca(tmp_path):
     assert ballots["option_label"].values[0].tolist() == ["1", "2", "10"]
     assert ballots["weight"].values.tolist() == [40, 3, 7, 1]
     assert "'count' is the weight" in ballots.attrs["notes"]
+    assert quietly(write(tmp_path, "A,B\n1,1\n1²2,1\n1,2\n")).attrs["reader"] == "wide"  # digits, and no number
 
 
 # -------------------------------------------------------------------------------- meaning
@@ -177,7 +178,7 @@ def test_what_a_blank_means_in_a_long_table(tmp_path):
     again = write(tmp_path, LONG + "4,Clerk,Di\n")
     with pytest.warns(ElectionDataWarning, match="row 9: the row repeats row 8"):
         assert votes(voter_types.read(again, blank="missing", absent="missing")) == known
-    assert "row 9, column 'choice': a second vote" in fault(again, repeated="keep")
+    assert "row 9, column 'choice': a vote for 'Clerk' by this voter again, as in row 8" in fault(again, repeated="keep")
 
 
 def test_blanks_of_codes(tmp_path):

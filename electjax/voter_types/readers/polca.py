@@ -15,7 +15,7 @@ from electjax.voter_types.readers.common import Reader, Source, with_voters
 from electjax.voter_types.readers.wide import build
 
 _NAME = "poLCA"
-_MOST = 50  # options of a variable
+_OPTIONS = frozenset(map(str, range(1, 51)))  # of a variable; "1²" is made of digits, too
 
 
 def is_polca(source: Source) -> bool:
@@ -27,9 +27,7 @@ def is_polca(source: Source) -> bool:
     voters = {fold(word) for word in (*words_of("weight"), *words_of("voter"), *filter(None, named))}
     offices = [p for p, name in enumerate(source.names) if name and name not in voters]
     texts = [{row[p] for row in source.sample if len(row) > p and not is_missing(row[p])} for p in offices]
-    return bool(texts) and all(
-        "1" in own and all(text.isdigit() and 1 <= int(text) <= _MOST for text in own) for own in texts
-    )
+    return bool(texts) and all("1" in own and all(text in _OPTIONS for text in own) for own in texts)
 
 
 def read_polca(source: Source, options: TextOptions) -> xr.Dataset:
