@@ -20,7 +20,7 @@ from electjax.data.notes import notes_of
 from electjax.data.options import made
 from electjax.data.parts import table_parts
 from electjax.data.reading import TableOptions
-from electjax.data.sources import is_parquet, is_workbook, read_table
+from electjax.data.sources import first_rows, is_parquet, is_workbook, read_table
 from electjax.data.store import is_netcdf, is_zarr
 from electjax.data.table import Table
 from electjax.kinds import WINGS, checked, load_file
@@ -212,11 +212,13 @@ def _beginning(source: Any, options: Mapping[str, Any]) -> tuple[Table | None, s
     """The source as a table, of a large text its first part alone, as all of it is read once its kind is told; or why
     it is none."""
     path = Path(source) if isinstance(source, str | os.PathLike) else None
-    if path is not None and path.is_dir():
+    if path is not None and path.is_dir() and not is_parquet(path):
         return None, ""
     try:
         asked = _asked(options)
-        if path is None or is_workbook(path) or is_parquet(path):
+        if path is not None and is_parquet(path):
+            return first_rows(path, asked), ""
+        if path is None or is_workbook(path):
             return read_table(source, asked), ""
         return next(part for part in table_parts(path, asked, warn=False) if len(part)), ""
     except ElectionDataError as error:

@@ -105,3 +105,11 @@ def test_a_large_text_is_read_once_after_its_beginning(tmp_path, monkeypatch):
     monkeypatch.setattr(text, "_regular", counted)
     assert electjax.describe(path).facts["votes"] == 2 * sum(range(5, 205))
     assert sum(given) - 400 == given[0]
+
+
+def test_a_folder_of_parquet_is_told_by_its_columns(tmp_path):
+    (tmp_path / "all" / "state=DE").mkdir(parents=True)
+    table = pd.DataFrame({"Wahlkreis": ["X", "X"], "Partei": ["A", "B"], "Stimmen": [3, 2]})
+    table.to_parquet(tmp_path / "all" / "state=DE" / "a.parquet")
+    said = electjax.describe(tmp_path / "all")
+    assert (said.kind, said.facts["votes"]) == ("returns", 5)

@@ -1,12 +1,14 @@
 """Arrow columns as the numbers of their texts."""
 
 from collections.abc import Sequence
+from datetime import datetime, time
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as arrow
 
+from electjax.data.numbers import AS_ONE
 from electjax.data.text import spaced
 
 
@@ -38,9 +40,15 @@ def encoded(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
 
 
 def cell_text(cell: Any) -> str:
-    """A cell as text; a whole number that is kept as a decimal one has no decimals."""
+    """A cell as text; a whole number that is kept as a decimal one has no decimals, a day no time.
+
+    A number with three decimals gets a fourth, as it is a number already, and no text that may mean 1.346 thousands.
+    """
     if cell is None:
         return ""
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
         return str(int(cell))
-    return spaced(str(cell))
+    if isinstance(cell, datetime) and cell.time() == time():
+        return str(cell.date())
+    text = spaced(str(cell))
+    return f"{text}0" if not isinstance(cell, str) and AS_ONE.fullmatch(text) else text

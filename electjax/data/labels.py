@@ -1,7 +1,7 @@
 """Labels: names of parties, offices and units as text, and the parties that every format calls otherwise."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -36,6 +36,16 @@ def unique_names(names: Sequence[str]) -> list[str]:
         taken.add(label)
         unique.append(label)
     return unique
+
+
+def said_of_case(what: str, labels: Iterable[str]) -> Iterator[str]:
+    """A sentence for each label that differs from one before it in nothing but case; they are not made one."""
+    seen: dict[str, str] = {}
+    for label in labels:
+        other = seen.setdefault(label.casefold(), label)
+        if other != label:
+            said = f"{what} {label!r} differs from {other!r} by case alone, and is another"
+            yield f"{said}; spell them alike if it is not"
 
 
 def party_label(party: str) -> str:

@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "nil", ".", "<na>", "blank", "(blank)"})
-_DASHES = frozenset({"-", "\u2013", "\u2014", "--", ".."})
+MISSING = frozenset(
+    {"", "na", "n/a", "#n/a", "nan", "nat", "null", "none", "nil", ".", "..", "<na>", "blank", "(blank)"}
+    | {"-", "--", "\u2013", "\u2014"}
+)
 _SUPPRESSED = re.compile(r"\(?x\)?|\*+|#+|[<\u2264]\s*\d+|\d+\s*or (fewer|less)|suppressed|withheld", re.IGNORECASE)
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _SPACES = {ord(mark): " " for mark in "\u00a0\u2009\u202f"} | {0x2019: "'", 0x2212: "-"}
@@ -24,7 +26,7 @@ _GROUPED = {
         ("'", "[.,]", ""),
     )
 }
-_AS_ONE = re.compile(r"[+-]?[1-9]\d{0,2}([.,]\d{3})")  # 1.346 is a number and a bit, or one thousand and more
+AS_ONE = re.compile(r"[+-]?[1-9]\d{0,2}([.,]\d{3})")  # 1.346 is a number and a bit, or one thousand and more
 DIGITS = 15  # far above any electorate, and exact as a float
 
 
@@ -40,6 +42,11 @@ class Numbers(NamedTuple):
 
     values: np.ndarray
     faults: list[Fault | None]
+
+
+def is_suppressed(text: str) -> bool:
+    """Whether a cell says that its number is withheld."""
+    return bool(_SUPPRESSED.fullmatch(text))
 
 
 def is_missing(text: str) -> bool:
@@ -79,7 +86,7 @@ def parse_numbers(
     values = np.full(len(texts), np.nan)
     spelt: list[tuple[int, str]] = []
     for k, text in enumerate(texts):
-        if not text or text in _DASHES or is_missing(text):
+        if is_missing(text):
             continue
         if not _SUPPRESSED.fullmatch(text):
             spelt.append((k, text.translate(_SPACES)))
@@ -100,7 +107,7 @@ def parse_numbers(
             said = f"{text!r} has {'a percent sign' if odd else 'no percent sign'}, unlike the other numbers"
             faults[k] = Fault(said, "write all with it, or none")
             continue
-        if len(ways) > 1 and _AS_ONE.fullmatch(text):
+        if len(ways) > 1 and AS_ONE.fullmatch(text):
             said = f"{text!r} may be thousands or a decimal"
             faults[k] = Fault(said, f"pass thousands={ways[0]!r} or thousands='none'")
             continue
@@ -114,6 +121,8 @@ def _fault(text: str, value: float, whole: bool) -> Fault | None:
         mixed = any(way.fullmatch(text) for way in _GROUPED.values()) or _PLAIN.fullmatch(text)
         if mixed:
             return Fault(f"{text!r} is written unlike the other numbers", "write all alike, or pass thousands=")
+        if text.startswith("="):
+            return Fault(f"{text!r} is a formula without its value", "save the workbook from a spreadsheet program")
         return Fault(f"{text!r} is not a number", "correct the cell")
     if np.isinf(value):
         return Fault(f"{text!r} is too large", "correct the cell")

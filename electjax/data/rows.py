@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from electjax.data.errors import data_warning
-from electjax.data.numbers import number, parse_numbers
+from electjax.data.numbers import is_missing, number, parse_numbers
 from electjax.data.reading import Handling
 from electjax.data.table import Column, Table, fold, near
 
-TOTALS = frozenset("statewide nationwide sum sums gesamt insgesamt summe totale totaux overall".split())  # noqa: SIM905
+TOTALS = frozenset(
+    "statewide nationwide sum sums gesamt insgesamt summe totale totaux overall"  # noqa: SIM905
+    " ballotscast ballotscounted votescast validvotes registeredvoters".split()
+)
 # Columns that tell elections apart, where a file has several values of them.
 ELECTIONS = (
     "office",
@@ -42,10 +45,10 @@ def select(table: Table, where: Mapping[str, Any]) -> Table:
         if not kept.any():
             present = column.present()
             raise table.fault(
-                f"no row has the value {', '.join(map(repr, asked))}",
+                f"no row has the value {', '.join(map(repr, asked))}" if any(asked) else "no row has a blank",
                 None,
                 position,
-                expected=f"one of {', '.join(present[:_SHOWN])}",
+                expected=f"one of {', '.join([*present[:_SHOWN], *(['null, a blank'] if column.blank.any() else [])])}",
                 mend=near(asked[0], present),
             )
         left = len(kept) - int(kept.sum())
@@ -65,7 +68,9 @@ def select_some(table: Table, where: Mapping[str, Any], left: Counter[str]) -> T
 
 
 def _listed(value: Any) -> list[str]:
-    return [str(each) for each in (value if isinstance(value, list | tuple | set) else [value])]
+    """The values of a condition as texts; None, NaN and their like are a blank."""
+    each = value if isinstance(value, list | tuple | set) else [value]
+    return ["" if not isinstance(one, str) and is_missing(str(one)) else str(one) for one in each]
 
 
 def _among(column: Column, value: Any) -> np.ndarray:

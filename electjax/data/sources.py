@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from electjax.data.encoded import cell_text, codes_and_texts, encoded, one_dictionary
-from electjax.data.errors import data_error, suggest
+from electjax.data.errors import data_error, data_warning, suggest
 from electjax.data.footnotes import without_footnotes
 from electjax.data.labels import unique_names
 from electjax.data.options import made
@@ -67,7 +67,8 @@ def _read(source: Any, options: TableOptions, said: Collection[str] = (), layout
     path = Path(source)
     if is_parquet(path):
         try:
-            return _of_arrow(_parquet(path, options), path.name, 1, style)
+            found, notes = _parquet(path, options)
+            return _of_arrow(found, path.name, 1, style).noted(*notes)
         except UnicodeDecodeError as error:
             problem, mend = f"text that is not UTF-8 ({error.reason})", "write the file again"
             raise data_error(problem, where=path.name, expected="Parquet as written", mend=mend) from None
@@ -124,7 +125,9 @@ def _workbook(path: Path, options: TableOptions, style: Style) -> Table:
         raise data_error("no such file", where=str(path), expected="a workbook", mend="check the path")
     from electjax.data.guarded import guarded  # a process of its own, which only workbooks need
 
-    sheets = dict(guarded("workbook", path, expected="a workbook", mend="save it again, or as CSV"))
+    found = guarded("workbook", path, expected="a workbook", mend="save it again, or as CSV")
+    sheets = {name: cells for name, cells, _ in found}
+    faults = {name: lacking for name, _, lacking in found}
     if options.sheet is not None:
         if options.sheet not in sheets:
             mend = suggest(options.sheet, list(sheets))
@@ -137,6 +140,10 @@ def _workbook(path: Path, options: TableOptions, style: Style) -> Table:
             f"{len(filled)} sheets with cells ({found})", where=path.name, expected="one table", mend="pass sheet="
         )
     ((name, cells),) = filled.items()
+    if faults[name]:
+        first = ", ".join(faults[name][:3])
+        note = f"{len(faults[name])} cells hold an error or a formula without its value, such as {first}"
+        data_warning(note, where=path.name)
     rows = [(line, [cell_text(cell) for cell in row]) for line, row in enumerate(cells, start=1)]
     rows = [(line, row) for line, row in rows if any(row)]
     header, columns, notes = header_of(rows, options.header, path.name)
@@ -155,24 +162,36 @@ def _workbook(path: Path, options: TableOptions, style: Style) -> Table:
     return make_table(path.name, lines, columns, coded, notes=said, header=header, style=style)
 
 
-def _parquet(path: Path, options: TableOptions) -> pa.Table:
+def _parquet(path: Path, options: TableOptions) -> tuple[pa.Table, list[str]]:
     """Rows of Parquet files; conditions on the folders that they lie in leave folders out, `select` does the rest."""
     import pyarrow.dataset as arrow_dataset
 
     try:
         dataset = _dataset(path)
         keys = [arrow_dataset.get_partition_keys(part.partition_expression) for part in dataset.get_fragments()]
-        pushed = None
-        for name, value in options.where.items():
+        pushed, notes = None, []
+        for asked, value in options.where.items():
+            name = options.columns.get(asked, asked)
             there = {key[name] for key in keys if name in key}
             good = wanted(value)
-            chosen = [each for each in there if good(str(each))]
-            if chosen and name not in options.columns:
+            chosen = [each for each in there if each is not None and good(str(each))]
+            if len(chosen) < len(there) and chosen and not (None in there and good("")):
+                left = len(there) - len(chosen)
+                notes.append(f"folders of {left} other values of {name} left out")
                 condition = arrow_dataset.field(name).isin(chosen)
                 pushed = condition if pushed is None else pushed & condition
-        return dataset.to_table(filter=pushed)
+        return dataset.to_table(filter=pushed), notes
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path, error) from None
+
+
+def first_rows(path: Path, options: TableOptions, rows: int = 1000) -> Table:
+    """The beginning of a Parquet file or folder, to tell what it is."""
+    try:
+        found = _dataset(path).head(rows)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise _unreadable(path, error) from None
+    return _of_arrow(found, path.name, 1, Style(options.thousands, options.suppressed)).renamed(options.columns)
 
 
 def _dataset(path: Path) -> Any:
@@ -190,11 +209,13 @@ def _of_frame(frame: Any, style: Style) -> Table:
     """The rows of a frame, numbered from 0; labels that were made the index of a pandas frame are columns too."""
     import narwhals as nw
 
-    if isinstance(frame, pa.Table):
-        return _of_arrow(frame, "table", 0, style)
+    if isinstance(frame, pa.Table | pa.RecordBatch):
+        whole = pa.Table.from_batches([frame]) if isinstance(frame, pa.RecordBatch) else frame
+        return _of_arrow(whole, "table", 0, style)
     if hasattr(frame, "set_axis"):  # pandas, with an index, and in which two columns may have one name
         frame = frame.reset_index(drop=all(name is None for name in frame.index.names))
-        frame = frame.set_axis(unique_names([str(name) for name in frame.columns]), axis=1)
+        names = [" ".join(map(str, name)).strip() if isinstance(name, tuple) else str(name) for name in frame.columns]
+        frame = frame.set_axis(unique_names(names), axis=1)
     try:
         native = nw.from_native(frame)
         table = _as_arrow(native.collect() if isinstance(native, nw.LazyFrame) else native)

@@ -135,9 +135,12 @@ def header_of(
         at += 1
     upper = [k for k in range(at) if not rows[k][1][0].startswith("#")][-1:]
     upper = [k for k in upper if filled[k] > 1]
-    skipped = [(rows[k][0], next(filter(None, rows[k][1]))) for k in range(at)]
-    notes = tuple(f"row {line} is above the header and left out: {said[:60]!r}" for line, said in skipped)
-    return rows[at][0], _names(rows, [*upper, at]), notes
+    names = _names(rows, [*upper, at])
+    upper = upper if names != _names(rows, [at]) else []
+    skipped = [(rows[k][0], next(filter(None, rows[k][1]))) for k in range(at) if k not in upper]
+    notes = [f"row {line} is above the header and left out: {said[:60]!r}" for line, said in skipped]
+    notes += [f"names of row {rows[k][0]} stand before those of row {rows[at][0]} that need it" for k in upper]
+    return rows[at][0], names, tuple(notes)
 
 
 def _is_upper(rows: Sequence[Record], at: int) -> bool:

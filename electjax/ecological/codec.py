@@ -9,7 +9,7 @@ import xarray as xr
 from electjax.data.axes import axes_of, codes_of, gate_of, kernel_arrays, proximity_of
 from electjax.data.finished import finished
 from electjax.data.labels import strings
-from electjax.data.notes import notes_of
+from electjax.data.notes import notes_of, notes_text
 from electjax.data.options import as_json
 from electjax.data.schema import conform, place_of
 from electjax.ecological.keys import Keys, pooling_keys
@@ -261,7 +261,7 @@ def _begun(
         "method": options.method,
         "options": as_json(options),
         "seed": options.seed,
-        "notes": json.dumps(notes, ensure_ascii=False),
+        "notes": notes_text(notes) or "[]",
     }
     return result
 

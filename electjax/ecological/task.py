@@ -14,6 +14,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 import electjax
+from electjax.data.notes import notes_of
 from electjax.data.options import option, options
 from electjax.data.progress import Stages
 from electjax.ecological.options import EstimateOptions, ReadOptions, SimulateOptions, TaskOptions
@@ -88,7 +89,7 @@ def ecological(units: xr.Dataset, settings: TaskOptions, stage: Stages) -> Resul
     metrics = table_metrics(fit, units)
     others = {name: nodes["/fit" if name == method else f"/{name}"] for name in seconds}
     metrics["methods"] = {name: method_metrics(found) | {"seconds": seconds[name]} for name, found in others.items()}
-    metrics |= {"notes": json.loads(fit.attrs["notes"]), "seconds": time.perf_counter() - started}
+    metrics |= {"notes": notes_of(fit), "seconds": time.perf_counter() - started}
     return Result(xr.DataTree.from_dict(nodes), metrics)
 
 

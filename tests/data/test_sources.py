@@ -7,6 +7,7 @@ import lzma
 import zipfile
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -242,3 +243,70 @@ def test_cells_of_a_workbook_beyond_its_names_are_refused(tmp_path):
 def test_a_district_without_votes_at_the_end_is_no_footnote(tmp_path):
     table = read_table(write(tmp_path, "a.csv", "district,A,B\nNorth,1,2\nWest,,\n"))
     assert table.columns[0].cells().tolist() == ["North", "West"]
+
+
+def workbook(path, rows, merged=()):
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    for cells in merged:
+        book.active.merge_cells(cells)
+    book.save(path)
+    return path
+
+
+@pytest.mark.parametrize(("cell", "said"), [("=SUM(1,2)", "is a formula without its value"), ("#REF!", "is not a number")])
+def test_a_formula_without_its_value_and_an_error_are_no_blanks(tmp_path, cell, said):
+    path = workbook(tmp_path / "a.xlsx", [["district", "votes"], ["D1", cell], ["D2", 5]])
+    with pytest.warns(ElectionDataWarning, match=r"1 cells hold an error or a formula .* such as B2 \("):
+        table = read_table(path)
+    assert cells(table) == [["D1", cell], ["D2", "5"]]
+    with pytest.raises(ElectionDataError, match=f"row 2, column 'votes': '.*' {said}"):
+        table.counts(1, missing=-1)
+
+
+def test_the_text_of_cells_merged_down_a_column_stands_in_each(tmp_path):
+    rows = [["district", "party", "votes"], ["D1", "A", 10], [None, "B", 5], ["D2", "A", 7], [None, "B", None]]
+    table = read_table(workbook(tmp_path / "a.xlsx", rows, ["A2:A3", "A4:A5", "C4:C5"]))
+    assert cells(table) == [["D1", "A", "10"], ["D1", "B", "5"], ["D2", "A", "7"], ["D2", "B", ""]]  # no number twice
+
+
+@pytest.mark.parametrize("form", ["frame", "xlsx", "parquet"])
+def test_a_number_with_three_decimals_is_no_thousands(tmp_path, form):
+    frame = pd.DataFrame({"share": [1.346, 2.051], "day": pd.to_datetime(["2020-01-02", "2020-01-03"])})
+    if form == "xlsx":
+        frame.to_excel(tmp_path / "a.xlsx", index=False)
+    elif form == "parquet":
+        frame.to_parquet(tmp_path / "a.parquet")
+    table = read_table(frame if form == "frame" else tmp_path / f"a.{form}", options(where={"day": "2020-01-02"}))
+    assert table.numbers(0).tolist() == [1.346]
+    with pytest.raises(ElectionDataError, match="not a whole number"):
+        table.counts(0)
+    with pytest.raises(ElectionDataError, match="expected one of 2020-01-02, 2020-01-03"):
+        read_table(frame, options(where={"day": "2021"}))
+
+
+def test_names_of_several_levels_are_joined_and_batches_are_tables():
+    frame = pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("votes", "A"), ("votes", "B")]))
+    assert read_table(frame).names == ["votes A", "votes B"]
+    assert cells(read_table(pa.table({"a": ["x"], "b": ["y"]}).to_batches()[0])) == [["x", "y"]]
+
+
+@pytest.mark.parametrize("blank", [None, "", np.nan, pd.NA, [None, "9"]])
+def test_where_chooses_blanks(tmp_path, blank):
+    path = write(tmp_path, "a.csv", "round,votes\n,1\n2,3\n-,5\n")
+    assert cells(read_table(path, options(where={"round": blank}))) == [["", "1"], ["", "5"]]
+    with pytest.raises(ElectionDataError, match="no row has a blank; expected one of 1, 3, 5"):
+        read_table(path, options(where={"votes": None}))
+    with pytest.raises(ElectionDataError, match="expected one of 2, null, a blank"):
+        read_table(path, options(where={"round": 7}))
+
+
+def test_folders_of_parquet_that_are_left_out_are_named(tmp_path):
+    for state in ("DE", "MD"):
+        (tmp_path / "all" / f"state={state}").mkdir(parents=True)
+        pd.DataFrame({"votes": ["10", "*"]}).to_parquet(tmp_path / "all" / f"state={state}" / "a.parquet")
+    for name in ("state", "land"):
+        given = options(where={name: "DE"}, columns={"land": "state"} if name == "land" else {})
+        table = read_table(tmp_path / "all", given)
+        assert (len(table), "folders of 1 other values of state left out" in table.notes) == (2, True)

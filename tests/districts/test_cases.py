@@ -142,7 +142,7 @@ def test_identical_rows_count_once():
 def test_rows_that_differ_in_their_votes_alone_are_refused(tmp_path):
     path = tmp_path / "again.csv"
     path.write_text("district,party,candidate,votes\nD1,A,x,10\nD1,B,y,15\nD1,A,x,11\n", "utf-8")
-    with pytest.raises(electjax.ElectionDataError, match="twice, in rows 2 and 4"):
+    with pytest.raises(electjax.ElectionDataError, match="party 'A' is in district 'D1' again, as in row 2"):
         electjax.districts.read(path)
 
 

@@ -417,3 +417,32 @@ def test_labels_that_differ_by_case_alone_are_told(tmp_path):
 def test_a_total_at_the_top_is_refused(tmp_path):
     text = "district,votes_A,votes_B\nUK,8,6\nX,5,4\nY,3,2\n"
     refused(tmp_path, text, "row 2", "district 'UK' adds up the districts below it", "totals='drop'")
+
+
+def test_columns_of_several_years_are_several_elections(tmp_path):
+    text = "district,A 2016,B 2016,A 2020,B 2020\nX,10,20,3,4\nY,5,30,5,6\n"
+    refused(tmp_path, text, "columns of several years: 2016, 2020", "ballot='2020'")
+    assert votes(read(tmp_path, text, ballot="2020")) == {"X": {"A": 3, "B": 4}, "Y": {"A": 5, "B": 6}}
+    text = "district,party,votes_2016,votes_2020\nX,A,1,2\nX,B,5,3\n"
+    refused(tmp_path, text, "several years: 2016, 2020", "columns={'votes': 'votes_2020'}")
+    assert votes(read(tmp_path, text, columns={"votes": "votes_2016"})) == {"X": {"A": 1, "B": 5}}
+
+
+def test_votes_for_nobody_are_no_party(tmp_path):
+    wide = "district,Ann,Bob,Write-in,Undervotes,Overvotes,Ballots cast\nX,10,5,1,2,1,19\nY,3,4,1,0,0,8\n"
+    rows = [("Ann", 10, 3), ("Bob", 5, 4), ("Write-in", 1, 1), ("Undervotes", 2, 0), ("Overvotes", 1, 0)]
+    tidy = "district,party,votes\n" + "".join(f"X,{p},{x}\nY,{p},{y}\n" for p, x, y in rows)
+    for text in (wide, tidy):
+        election = read(tmp_path, text)
+        assert votes(election)["X"] == {"Ann": 10, "Bob": 5, "others": 4}
+        assert "3 votes for none of the candidates are counted with others" in str(notes_of(election))
+        assert votes(read(tmp_path, text, nota="drop"))["X"] == {"Ann": 10, "Bob": 5, "others": 1}
+    summed = "district,candidate,party,votes\nX,Ann,A,10\nX,Bob,B,5\nX,Ballots Cast,,15\nY,Ann,A,1\nY,Bob,B,2\n"
+    with pytest.warns(electjax.ElectionDataWarning, match="1 total rows left out, the first is 'Ballots Cast'"):
+        assert votes(read(tmp_path, summed))["X"] == {"A": 10, "B": 5}
+
+
+@pytest.mark.parametrize("text", ["district,party,votes\nX,A,9\nX,B,*\n", "district,votes_A,votes_B\nX,9,*\n"])
+def test_who_has_suppressed_votes_stood(tmp_path, text):
+    refused(tmp_path, text, "'*' is a suppressed number", "pass suppressed= the number", suppressed="missing")
+    assert votes(read(tmp_path, text, suppressed=3)) == {"X": {"A": 9, "B": 3}}

@@ -391,8 +391,8 @@ def test_24_columns_with_a_shared_name_is_an_error_unless_the_type_differs(tmp_p
     assert electjax.districts.read(write(tmp_path / "a.csv", TCPD, rows)).sizes["district"] == 2
     rows = tcpd_rows(("X", "GEN", "A", 10, 1), ("X", "GEN", "B", 9, 1))
     message = error_line(write(tmp_path / "b.csv", TCPD, rows))
-    assert "rows 2 and 3" in message
-    assert "'Constituency_Name'" in message
+    assert "row 3, column 'Constituency_Name': place 1 of" in message
+    assert "again, as in row 2" in message
 
 
 def test_bye_polls_are_left_out_and_counted_or_chosen(tmp_path):
@@ -616,7 +616,7 @@ def test_a_duplicate_pair_in_a_party_level_file_names_both_rows(tmp_path, data):
     copy[2] = "4711"
     rows.insert(to, copy)
     message = error_line(save(tmp_path / "d.csv", header, rows))
-    assert f"rows {at + 2} and {to + 2}" in message
+    assert f"again, as in row {at + 2};" in message
     assert f"row {to + 2}, column 'party'" in message
 
 
@@ -629,7 +629,7 @@ def test_rows_are_lines_of_the_file_even_after_blank_lines_and_breaks_in_quotes(
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("district,votes_A,votes_B\nX,1,2\nX,3,4\n", ["row 3, column 'district'", "already in row 2"]),
+        ("district,votes_A,votes_B\nX,1,2\nX,3,4\n", ["row 3, column 'district'", "'X' again, as in row 2"]),
         ("district,votes_A,votes_a\nX,1,2\n", ["column 'votes_a'", "a second column"]),
         ("district,votes_A,votes_B,winner\nX,1,2,Z\n", ["row 2, column 'winner'", "'Z' has no column"]),
         ("district,votes_A,winner,winner_votes\nX,9,A,8\n", ["row 2, column 'winner_votes'", "8 votes"]),

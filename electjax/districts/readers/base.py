@@ -15,6 +15,7 @@ import xarray as xr
 
 from electjax.data.errors import ElectionDataError, data_warning
 from electjax.data.labels import NOTA, OTHERS, party_label
+from electjax.data.numbers import is_suppressed
 from electjax.data.rows import numbered, row_keys, without_totals
 from electjax.data.table import Column, Table, fold
 from electjax.data.vocabulary import find_word, words_of
@@ -120,7 +121,11 @@ def asked_district(table: Table, options: ReadOptions, *apart: str) -> tuple[np.
 def party_codes(column: Column, no_choice: bool = False) -> tuple[np.ndarray, list[str]]:
     """Party of each row, and the labels; a missing one is "others"; spoilt ballots are NOTA where that is asked."""
     labels = [
-        NOTA if no_choice and fold(text) in NO_CHOICE else party_label(text) if text else OTHERS
+        NOTA
+        if no_choice and fold(text) in NO_CHOICE
+        else OTHERS
+        if not text or fold(text) in NOBODY
+        else party_label(text)
         for text in column.texts
     ]
     order = {label: k for k, label in enumerate(dict.fromkeys(labels))}
@@ -152,6 +157,7 @@ def counted(table: Table, positions: Sequence[int], options: ReadOptions) -> tup
     Words such as "unopposed" are missing votes, too: who has them won without a poll.
     """
     table = _without_walkovers(table, positions)
+    _no_suppressed(table, positions)
     if options.total is None:
         try:
             return np.stack([table.counts(p, missing=-1) for p in positions], axis=1), table
@@ -196,6 +202,17 @@ def _without_walkovers(table: Table, positions: Sequence[int]) -> Table:
     return replace(table, columns=tuple(columns)).noted(f"{count} cells say that there was no poll, and are no votes")
 
 
+def _no_suppressed(table: Table, positions: Sequence[int]) -> None:
+    """Refuse votes that are withheld: who has them stood, so that they are no blank, and cannot be summed."""
+    if table.style.suppressed != "missing":
+        return
+    for position in positions:
+        column = table.columns[position]
+        hidden = np.array([is_suppressed(text) for text in column.texts], bool)[column.codes]
+        mend = "pass suppressed= the number to count: votes of a district cannot be summed without it"
+        table.refuse(hidden, position, lambda row, at=column.at: f"{at(row)!r} is a suppressed number", "votes", mend)  # type: ignore[misc]
+
+
 def reject_repeats(lines: Lines, parts: Sequence[int], position: int, options: ReadOptions) -> None:
     """Refuse rows of one candidate, or of one party where none is named, that differ in nothing but their votes.
 
@@ -210,26 +227,20 @@ def reject_repeats(lines: Lines, parts: Sequence[int], position: int, options: R
         every = row_keys(table, range(len(table.columns)))
         lines = lines.take(np.unique(every, return_index=True)[1])
     key = row_keys(table, parts)[lines.row]
-    for code in (lines.district, lines.party, *([] if lines.candidate is None else [lines.candidate + 1])):
+    # without candidates parties are as they are written: undervotes and overvotes are both for nobody
+    party = table.columns[position].codes[lines.row].astype(np.int64) if lines.candidate is None else lines.party
+    for code in (lines.district, party, *([] if lines.candidate is None else [lines.candidate + 1])):
         key = numbered(key)[0] * (int(code.max(initial=0)) + 1) + code
     alone = table.columns[position].blank[lines.row] if lines.candidate is None else lines.candidate < 0
     key = np.where(alone, -1 - np.arange(len(key)), key)
-    order = np.argsort(key, kind="stable")
-    again = order[1:][key[order][1:] == key[order][:-1]]
-    if not len(again):
-        return
-    line = int(again[lines.row[again].argmin()])
-    row, before = int(lines.row[line]), int(lines.row[key == key[line]].min())
-    name, party = lines.districts[lines.district[line]], lines.parties[lines.party[line]]
     told = "" if lines.candidate is None else "one candidate of "
-    raise table.fault(
-        f"{told}party {party!r} is in district {name!r} twice, in rows {int(table.lines[before])} and"
-        f" {int(table.lines[row])}",
-        row,
-        position,
-        expected="one row per district and party" if lines.candidate is None else "rows that differ in more than votes",
-        mend="merge the rows, add a column candidate, or add a column district_no that differs",
-    )
+
+    def said(line: int) -> str:
+        district, label = lines.districts[lines.district[line]], lines.parties[lines.party[line]]
+        return f"{told}party {label!r} is in district {district!r}"
+
+    mend = "merge the rows, add a column candidate, or add a column district_no that differs"
+    table.take(lines.row).no_repeats(key, position, said, mend)
 
 
 def no_blank_votes(lines: Lines) -> Lines:
@@ -241,8 +252,6 @@ def no_blank_votes(lines: Lines) -> Lines:
     bad = np.zeros(len(lines.table), bool)
     bad[lines.row[blank & some[lines.district]]] = True
     mend = "write 0 if nobody voted so, or remove the row"
-    if lines.table.style.suppressed == "missing":
-        mend = "pass suppressed= the number to count: votes of a district cannot be summed without it"
     lines.table.refuse(bad, lines.column, "the cell is blank", "a whole number, 0 or more", mend)
     return lines._replace(votes=np.where(blank, 0, lines.votes))
 

@@ -1,6 +1,6 @@
 """From lines of votes to an election: sums by party, seats by candidate, who stood, districts without a poll."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from electjax.data.errors import data_warning
-from electjax.data.labels import INDEPENDENT, NOTA, OTHERS
+from electjax.data.labels import INDEPENDENT, NOTA, OTHERS, said_of_case
 from electjax.data.notes import notes_text
 from electjax.data.rows import sums_above
 from electjax.data.table import Table
@@ -74,7 +74,9 @@ def build_election(
         total[~empty] = sums_above(votes[~empty])
     notes = [*_totals(lines, total, first, options), *_uncontested(lines, empty, first, options)]
     for what, labels in (("district", lines.districts), ("party", lines.parties)):
-        notes += _alike(what, labels, table)
+        for note in said_of_case(what, labels):
+            data_warning(note, where=table.file)
+            notes.append(note)
     left = np.flatnonzero(~(empty | total))
     districts = [lines.districts[int(d)] for d in left]
     declared = winners or _top_candidates(lines, np.isin(np.arange(size), left), options)
@@ -185,19 +187,6 @@ def _totals(lines: Lines, total: np.ndarray, first: np.ndarray, options: ReadOpt
     note = f"{said} and is left out"
     data_warning(note, where=lines.table.file, row=int(lines.table.lines[first[at]]))
     return [note]
-
-
-def _alike(what: str, labels: Sequence[str], table: Table) -> Iterator[str]:
-    """What is said of labels that differ in nothing but case, which are not made one."""
-    seen: dict[str, str] = {}
-    for label in labels:
-        other = seen.setdefault(label.casefold(), label)
-        if other != label:
-            note = (
-                f"{what} {label!r} differs from {other!r} by case alone, and is another; spell them alike if it is not"
-            )
-            data_warning(note, where=table.file)
-            yield note
 
 
 def _uncontested(lines: Lines, empty: np.ndarray, first: np.ndarray, options: ReadOptions) -> list[str]:

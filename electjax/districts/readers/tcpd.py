@@ -149,19 +149,12 @@ def _reject_shared_names(lines: base.Lines, position: int) -> None:
     placed = np.flatnonzero(rank < _LAST)
     key = np.full(len(rank), -1) - np.arange(len(rank))
     key[placed] = lines.district[placed] * (_LAST + 1) + rank[placed]
-    order = np.argsort(key, kind="stable")
-    again = order[1:][key[order][1:] == key[order][:-1]]
-    if len(again):
-        row = int(again.min())
-        before = int((key == key[row]).argmax())
-        raise table.fault(
-            f"two candidates at place {rank[row]} of {lines.districts[lines.district[row]]!r},"
-            f" in rows {int(table.lines[before])} and {int(table.lines[row])}",
-            row,
-            position,
-            expected="one constituency for each name and type",
-            mend="add a number to the name of one of the two constituencies",
-        )
+    table.no_repeats(
+        key,
+        position,
+        lambda row: f"place {rank[row]} of {lines.districts[lines.district[row]]!r}",
+        "add a number to the name of one of two constituencies of one name and type",
+    )
 
 
 BY_NAME = base.Reader(

@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from electjax.data.errors import data_warning
-from electjax.data.labels import OTHERS, party_label
+from electjax.data.labels import NOTA, OTHERS, party_label
 from electjax.data.numbers import looks_numeric
 from electjax.data.rows import ELECTIONS, one_election, row_keys
 from electjax.data.table import Table, fold
@@ -33,7 +33,8 @@ _NO_PARTY = frozenset(
     " longitude magnitude voters ballots polled cast wahlberechtigte wahler wahlende waehler waehlende gultige"
     " ungultige gueltige ungueltige gesamt insgesamt summe inscrits votants abstentions blancs nuls exprimes".split()
 )
-_REST = {"allothercandidates", "othercandidates", "otherparties", "allothers"}
+_REST = base.NOBODY | {"allothercandidates", "othercandidates", "otherparties", "allothers"}
+_YEAR = re.compile(r"(?<!\d)(?:18|19|20)\d\d(?!\d)")
 _SAMPLE = 100  # texts of a column that say whether it holds numbers
 _KNOWN = ("district", "district_no", "electors", "winner", "state", *base.PARTS)
 
@@ -83,8 +84,9 @@ def _parties(table: Table, options: ReadOptions) -> tuple[list[int], list[str]]:
     _one_ballot(table, names)
     seen: set[str] = set()
     for position, name in names.items():
-        label = OTHERS if fold(name) in _REST else party_label(name)
-        plain = re.sub(r" \(\d+\)$", "", label).casefold()  # a repeated name has a number
+        bare_name = re.sub(r" \(\d+\)$", "", name)  # a repeated name has a number
+        label = NOTA if fold(name) in base.NO_CHOICE else OTHERS if fold(name) in _REST else party_label(name)
+        plain = (bare_name if fold(name) in base.NO_CHOICE | _REST else party_label(bare_name)).casefold()
         if not plain or plain in seen:
             raise table.fault(
                 f"no party after {_PREFIX}" if not plain else f"a second column for {label!r}",
@@ -99,7 +101,12 @@ def _parties(table: Table, options: ReadOptions) -> tuple[list[int], list[str]]:
 
 
 def _one_ballot(table: Table, names: dict[int, str]) -> None:
-    """Refuse columns of two votes that a voter has."""
+    """Refuse columns of two votes that a voter has, or of several years."""
+    years = sorted({year for name in names.values() for year in _YEAR.findall(name)})
+    if len(years) > 1 and len({_YEAR.sub("", name) for name in names.values()}) < len(names):
+        tidy = all(map(_YEAR.fullmatch, names.values()))
+        mend = f"columns={{'votes': {table.names[max(names)]!r}}}" if tidy else f"ballot={years[-1]!r}"
+        raise table.fault(f"columns of several years: {', '.join(years)}", expected="one", mend=f"choose with {mend}")
     for first, second in (
         ("erststimme", "zweitstimme"),
         ("first vote", "second vote"),
@@ -130,11 +137,8 @@ def _read(table: Table, options: ReadOptions) -> xr.Dataset:
     codes, districts = chosen
     parts = [p for name in base.PARTS if (p := find_word(table, name, taken=[*places, position])) is not None]
     key = codes * (1 + row_keys(table, parts).max(initial=0)) + row_keys(table, parts) if parts else codes
-    said = lambda row: f"district {districts[codes[row]]!r} is already in row {_before(table, key, row)}"  # noqa: E731
-    again = np.ones(len(table), bool)
-    again[np.unique(key, return_index=True)[1]] = False
     mend = "remove one row, or tell the districts apart in a column district_no"
-    table.refuse(again, position, said, "one row per district", mend)
+    table.no_repeats(key, position, lambda row: f"district {districts[codes[row]]!r}", mend)
     votes, table = base.counted(table, places, options)
     _no_sums(table, votes, places, options)
     blank = votes < 0
@@ -150,7 +154,9 @@ def _read(table: Table, options: ReadOptions) -> xr.Dataset:
     named = "" if all(name.casefold().startswith(_PREFIX) for name in called) else f"parties: {', '.join(called[:12])}"
     if named:
         table = table.noted(named + (f" and {len(called) - 12} more" if len(called) > 12 else ""))
-    lines = base.Lines(table, row, codes[row], districts, column, parties, values, places[0])
+    labels = list(dict.fromkeys(parties))  # undervotes and overvotes are both for nobody
+    party = np.array([labels.index(label) for label in parties])[column]
+    lines = base.Lines(table, row, codes[row], districts, party, labels, values, places[0])
     electors, lines = base.electors_of(lines, _electors(table, places))
     winners, used = _winners(lines, find_word(table, "winner", taken=places), options)
     known = [*places, position, *parts, *(p for p in (number, state, _electors(table, places), *used) if p is not None)]
@@ -158,10 +164,6 @@ def _read(table: Table, options: ReadOptions) -> xr.Dataset:
     return build_election(
         lines, options, winners=winners, electors=electors, tells_who_stood=bool(blank.any()), attrs={"reader": "wide"}
     )
-
-
-def _before(table: Table, key: np.ndarray, row: int) -> int:
-    return int(table.lines[int((key == key[row]).argmax())])
 
 
 def _electors(table: Table, places: Sequence[int]) -> int | None:

@@ -1,6 +1,5 @@
 """Units on their way from a file to a Dataset: options of each side, by contest, with votes; small ones merged."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -12,6 +11,7 @@ import xarray as xr
 from electjax.data.axes import Axis, axes_json, axis_names
 from electjax.data.errors import data_error
 from electjax.data.labels import strings, unique_names
+from electjax.data.notes import notes_text
 from electjax.ecological.options import RowKind
 from electjax.ecological.readers.covariates import UNKNOWN, Covariates, with_covariates
 from electjax.ecological.schema import DID_NOT_VOTE, OTHER, validate, whole
@@ -188,7 +188,7 @@ def units_dataset(draft: Draft, *, name: str, source: str, merge_below: float) -
             "source": source,
             "rows": draft.kind,
             "merge_below": float(merge_below),
-            "notes": json.dumps(draft.notes, ensure_ascii=False),
+            "notes": notes_text(draft.notes) or "[]",
         },
     )
     if draft.axes:

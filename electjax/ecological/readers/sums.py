@@ -11,17 +11,18 @@ ENOUGH = 3  # units in which an option has as many votes as the others together:
 
 
 def without_sums(draft: Draft, handling: Handling | None) -> Draft:
-    """Units without one that adds up those above it in its contest, or all others; it may be a total without a name."""
+    """Units without one that adds up those above it in its contest, all below it, or all others, whatever its name."""
     if handling == "keep":
         return draft
     _refuse_whole_options(draft)
     margins = np.column_stack([draft.rows.votes, draft.columns.votes]).astype(float)
-    total = np.zeros(len(margins), bool)
+    whole = np.zeros(len(margins), bool)  # those that add up the units of all contests
     if len(draft.contests) > 1 and all(
         side.names.count(side.names[0]) == len(side.names) for side in (draft.rows, draft.columns)
     ):
-        total = np.isclose(2 * margins, margins.sum(axis=0), rtol=1e-9, atol=0).all(axis=1)
-        total &= (margins > 0).sum(axis=1) >= 2
+        whole = np.isclose(2 * margins, margins.sum(axis=0), rtol=1e-9, atol=0).all(axis=1)
+        whole &= (margins > 0).sum(axis=1) >= 2
+    total = whole.copy()
     starts = np.flatnonzero(np.diff(draft.of, prepend=-1))
     for start, end in zip(starts, [*starts[1:], len(margins)], strict=True):
         if end - start > 2:
@@ -29,12 +30,14 @@ def without_sums(draft: Draft, handling: Handling | None) -> Draft:
             total[some] |= sums_above(margins[some])
             if draft.total is not None:  # shares are rounded: by less than a voter for each unit above
                 above = np.cumsum(margins[some], axis=0) - 2 * margins[some]
-                near = (np.abs(above) <= np.arange(end - start)[:, None]).all(axis=1)
+                above[0] = margins[some][1:].sum(axis=0) - margins[start]
+                most = np.r_[end - start - 1, np.arange(1, end - start)]
+                near = (np.abs(above) <= most[:, None]).all(axis=1)
                 total[some] |= near & sums_above(np.stack([draft.total[some]] * 2, axis=1))
     if handling != "drop":
         draft.refuse(
             total,
-            lambda i: "it adds up the units above it",
+            lambda i: f"it adds up the units {'other than' if whole[i] else 'below' if i in starts else 'above'} it",
             "single units, without totals",
             "remove it, or pass totals='drop' to leave it out or totals='keep' if it is none",
         )

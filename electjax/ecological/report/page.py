@@ -1,6 +1,5 @@
 """The report of ecological estimates: its sentences, its figures and its tables."""
 
-import json
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from electjax.data.notes import notes_of
 from electjax.data.verdict import verdict_of
 from electjax.ecological.report.figures import context_lines, row_forest, transition_heatmap, unit_figure
 from electjax.ecological.report.tables import (
@@ -152,7 +152,7 @@ def report(result: Any) -> Report:
         ],
         figures=figures(result.tree),
         after=[RowsSection("contests", "Contest by contest", check, note=_EI + left_out)],
-        notes=json.loads(attrs.get("notes", "[]")),
+        notes=notes_of(estimate),
     )
 
 

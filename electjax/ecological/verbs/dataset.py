@@ -1,6 +1,5 @@
 """`electjax.ecological.dataset`: units from plain arrays; and `select_contests`, some of them."""
 
-import json
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +9,7 @@ import xarray as xr
 
 from electjax.data.errors import data_error, suggest
 from electjax.data.labels import strings, strings_like, unique_names
+from electjax.data.notes import notes_text
 from electjax.data.options import with_options
 from electjax.data.schema import place_of
 from electjax.ecological.options import DatasetOptions
@@ -70,7 +70,7 @@ def dataset(row_margin: Any, column_margin: Any, *, options: DatasetOptions) -> 
     if truth is not None:
         data["truth"] = (TABLE, _shaped(np.asarray(truth, float), "truth", (len(contests), *sizes)))
     known = _known(options, size)
-    notes = json.dumps(notes_on(known, ""), ensure_ascii=False)
+    notes = notes_text(notes_on(known, "")) or "[]"
     units = xr.Dataset(data, coords, {"name": options.name, "rows": options.kind, "notes": notes})
     return validate(with_covariates(units, known))
 

@@ -1,12 +1,13 @@
 """Tables whose cells hold the choice as a label: which columns are offices, and what blanks and words mean."""
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from electjax.data.labels import strings
+from electjax.data.labels import said_of_case, strings
 from electjax.data.numbers import number
 from electjax.data.table import Table, fold
 from electjax.voter_types.ballots import MISSING, menu_kinds
@@ -21,6 +22,7 @@ from electjax.voter_types.readers.common import (
     option_labels,
     scheme_labels,
 )
+from electjax.voter_types.readers.several import further_ranks, several_votes
 from electjax.voter_types.readers.voters import sorted_labels
 from electjax.voter_types.readers.words import Kind, kind_of, kinds_of
 
@@ -74,20 +76,25 @@ def office_columns(source: Source, table: Table, taken: set[int], options: TextO
                 mend = "leave it out of offices; other columns stay with the voters"
                 raise table.fault(why, position=position, expected="the options of an office", mend=mend)
         return asked
-    found = []
+    found, without = [], []
     others = _VOTERS | set(map(fold, options.where))
+    further = further_ranks(table.names)
     for position in range(len(table.columns)):
         name = table.names[position]
         if position in taken or fold(name) in others:
             continue
-        if why := _no_office(table, position, options.scheme):
+        why = f"it is a further rank of {further[position]!r}" if position in further else ""
+        if why := why or _no_office(table, position, options.scheme):
+            without.append(f"{name!r}: {why}")
             source.warn_once(
                 f"{why}, so it is no office and stays with the voters; name the offices by offices=[...]", column=name
             )
             continue
         found.append(position)
     if not found:
-        raise table.fault("no column is an office", expected="one column per office", mend="name them by offices=[...]")
+        told = f" ({'; '.join(without[:3])}{'; ...' if len(without) > 3 else ''})" if without else ""
+        mend = "name them by offices=[...]"
+        raise table.fault(f"no column is an office{told}", expected="one column per office", mend=mend)
     return found
 
 
@@ -97,6 +104,8 @@ def _no_office(table: Table, position: int, scheme: Any, *, asked: bool = False)
     rows = table.of or len(table)
     if already_coded([texts], scheme):
         return ""
+    if several := several_votes(table.names[position], texts):
+        return several
     if len(texts) < _MOST_WORDS:  # write-ins may be very many
         kinds = kinds_of(texts)
         options = sum(kind is Kind.OPTION for kind in kinds)
@@ -180,6 +189,9 @@ def label_ballots(
         absent: what it means that there is no cell.
     """
     kinds = [kinds_of(labels) for labels in votes.labels]
+    for office, own in zip(votes.offices, votes.labels, strict=True):
+        for said in islice(said_of_case("option", own), 3):
+            source.warn_once(said, column=str(office))
     meaning = options.blank or blank
     _warn_of_blanks(votes, source, kinds, meaning, absent)
     scheme = already_coded(votes.labels, options.scheme)

@@ -100,12 +100,14 @@ def _is_repeated(rows: _Rows) -> bool:
 
 
 def _no_second_vote(table: Table, rows: _Rows) -> None:
-    cast = np.flatnonzero(rows.office >= 0)
+    cast, rank = np.flatnonzero(rows.office >= 0), table.find("rank", "ranking", "preference", "position")
     table.take(cast).no_repeats(
         _key(rows)[cast],
         rows.choice,
-        lambda row: f"a second vote for {rows.offices[rows.office[cast[row]]]!r} by a voter,",
-        "remove one of the two rows",
+        lambda row: f"a vote for {rows.offices[rows.office[cast[row]]]!r} by this voter",
+        "remove one of the two rows, or leave out the office with offices=[...]"
+        if rank is None
+        else f"choose first ranks with where={{{table.names[rank]!r}: 1}}",
     )
 
 

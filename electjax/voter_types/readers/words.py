@@ -24,7 +24,7 @@ class Kind(Enum):
 
 _UNDER = {"undervote", "undervotes", "undervoted"}
 _OVER = {"overvote", "overvotes", "overvoted"}
-_MORE = {"novotes", "blankvote", "blankvotes", "notvoted", "didnotvote", "noselection", "nochoice", "abstained"}
+_MORE = frozenset("novotes blankvote blankvotes notvoted didnotvote skipped noselection nochoice abstained".split())  # noqa: SIM905
 _NONE = {fold(word) for word in ABSTAIN} | _MORE
 _WRITTEN = re.compile(
     r"((un)?(qualified|certified|resolved|assigned|registered)[ -]+)?write[- _]?ins?\b", re.IGNORECASE
