@@ -11,6 +11,7 @@ from electjax.data.errors import data_warning
 from electjax.data.numbers import is_missing, number, parse_numbers
 from electjax.data.reading import Handling
 from electjax.data.table import Column, Table, fold, near
+from electjax.data.text import spaced
 
 TOTALS = frozenset(
     "statewide nationwide sum sums gesamt insgesamt summe totale totaux overall"  # noqa: SIM905
@@ -29,6 +30,7 @@ ELECTIONS = (
     "stage",
     "round",
 )
+_MARKS = frozenset({"stage", "round", "runoff", "special", "election_type"})  # of some rows, blank in the others
 _TOTAL = re.compile(r"^(grand|sub)?[ -]?totals?\b|\btotals?$", re.IGNORECASE)
 _SHOWN = 15
 
@@ -70,7 +72,7 @@ def select_some(table: Table, where: Mapping[str, Any], left: Counter[str]) -> T
 def _listed(value: Any) -> list[str]:
     """The values of a condition as texts; None, NaN and their like are a blank."""
     each = value if isinstance(value, list | tuple | set) else [value]
-    return ["" if not isinstance(one, str) and is_missing(str(one)) else str(one) for one in each]
+    return ["" if not isinstance(one, str) and is_missing(str(one)) else spaced(str(one)) for one in each]
 
 
 def _among(column: Column, value: Any) -> np.ndarray:
@@ -96,9 +98,15 @@ def one_election(table: Table, choices: Sequence[str] = ELECTIONS, *, keyword: M
     """
     for name in choices:
         position = table.find(name)
-        if position is None or len(found := table.every_text(position)) < 2:
+        if position is None:
             continue
-        spelt = table.names[position]
+        spelt, found = table.names[position], table.every_text(position)
+        if len(found) == 1 and name in _MARKS and table.columns[position].blank.any():
+            problem = f"the file holds several elections: {found[0]}, and rows with a blank"
+            mend = f"choose with where={{{spelt!r}: {found[0]!r}}}, or None for a blank"
+            raise table.fault(problem, None, position, expected="one", mend=mend)
+        if len(found) < 2:
+            continue
         shown = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
         how = (keyword or {}).get(name, f"where={{{spelt!r}: {found[0]!r}}}")
         problem = f"the file holds several elections: {shown}"

@@ -7,6 +7,7 @@ of every record: it reads what is merely untidy and names what is wrong.
 
 import csv
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -28,6 +29,7 @@ MOST_COLUMNS = 100_000
 BLOCK = 1 << 22  # characters that Arrow splits at once
 CHUNK = 20_000  # records that the csv module splits at once
 _SEPARATOR = re.compile(r'"?sep=([!-~\t])"?', re.IGNORECASE)
+_UNSEEN = dict.fromkeys((0x00AD, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF))  # joiners of Indian scripts stay
 _LIKELY = 0.5  # of the fullest row: cells that a row of names has at least
 _SAID = {
     "cp1252": "Windows-1252",
@@ -64,7 +66,12 @@ class Layout(NamedTuple):
 
 
 def spaced(text: str) -> str:
-    """A cell without surrounding and repeated white space; some exports write ="1" so that a sheet keeps the text."""
+    """A cell without surrounding and repeated white space; some exports write ="1" so that a sheet keeps the text.
+
+    Letters with accents are written in one way, and marks that nobody sees are left out: no two names look the same.
+    """
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text).translate(_UNSEEN)
     if text.startswith('="') and text.endswith('"'):
         text = text[2:-1]
     return " ".join(text.split())

@@ -446,3 +446,25 @@ def test_votes_for_nobody_are_no_party(tmp_path):
 def test_who_has_suppressed_votes_stood(tmp_path, text):
     refused(tmp_path, text, "'*' is a suppressed number", "pass suppressed= the number", suppressed="missing")
     assert votes(read(tmp_path, text, suppressed=3)) == {"X": {"A": 9, "B": 3}}
+
+
+def test_names_that_look_the_same_are_the_same(tmp_path):
+    names = ["Qu\u00e9bec", "Que\u0301bec", "\u200fQu\u00e9bec\u200b", "Qu\u00e9\u00adbec"]
+    text = "district,party,votes\n" + "".join(f"{name},{party},9\n" for name, party in zip(names, "ABCD", strict=True))
+    assert votes(read(tmp_path, text)) == {"Qu\u00e9bec": dict.fromkeys("ABCD", 9)}
+    assert votes(read(tmp_path, text, where={"district": names[1]})) == {"Qu\u00e9bec": dict.fromkeys("ABCD", 9)}
+    word = "\u0915\u094d\u200d\u0937"  # a joiner that is seen
+    assert list(votes(read(tmp_path, f"district,party,votes\n{word},A,1\n"))) == [word]
+
+
+def test_a_stage_of_some_rows_alone_is_another_election(tmp_path):
+    text = "district,stage,party,votes\nX,,A,10\nX,,B,5\nY,runoff,A,3\nY,runoff,B,4\n"
+    refused(tmp_path, text, "column 'stage': the file holds several elections: runoff, and rows with a blank")
+    assert list(votes(read(tmp_path, text, where={"stage": None}))) == ["X"]
+
+
+def test_a_party_that_is_the_sum_of_all_is_refused(tmp_path):
+    text = "district,party,votes\nX,A,10\nX,B,5\nX,Turnout,15\nY,A,3\nY,B,4\nY,Turnout,7\n"
+    refused(tmp_path, text, "row 4, column 'party'", "'Turnout' has in every district as many votes as all others")
+    assert winners(read(tmp_path, text, totals="keep")) == {"X": "Turnout", "Y": "Turnout"}
+    refused(tmp_path, "district,A,A.1\nX,10,5\nY,3,4\n", "column 'A.1'", "a second column")

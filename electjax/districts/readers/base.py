@@ -24,7 +24,8 @@ from electjax.districts.options import ReadOptions
 # Who is no candidate, and what is nobody's name; folded as names of columns are.
 NO_CHOICE = frozenset(
     "blankvote blankvotes blankballots blank void voidvote voidvotes overvote overvotes undervote undervotes"  # noqa: SIM905
-    " noneoftheabove noneofthesecandidates".split()
+    " noneoftheabove noneofthesecandidates rejected rejectedvotes rejectedballots invalid invalidvotes invalidballots"
+    " spoilt spoiltvotes spoiltballots spoiled spoiledvotes spoiledballots ungultige votosnulos blancs nuls".split()
 )
 NOBODY = frozenset(
     "other others scattering scattered writein writeins writeinvotes writeintotals blankvotescattering"  # noqa: SIM905

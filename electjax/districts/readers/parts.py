@@ -65,3 +65,22 @@ def no_sums(lines: Lines, at_party: int, options: ReadOptions) -> Lines:
         data_warning(f"{said}: {int(total.sum())} left out", where=table.file, row=int(table.lines[row]))
         lines = lines.take(~total).noted(f"{said}: {int(total.sum())} left out")
     return lines
+
+
+def no_whole(lines: Lines, at_party: int, options: ReadOptions) -> None:
+    """Refuse a party that has in every district as many votes as all others together: their sum by another name."""
+    size = len(lines.parties)
+    votes = np.bincount(lines.district * size + lines.party, lines.votes, len(lines.districts) * size).reshape(-1, size)
+    votes = votes[votes.sum(axis=1) > 0]
+    if options.totals == "keep" or len(votes) < 2 or ((votes > 0).sum(axis=1) < 3).all():
+        return
+    whole = (2 * votes == votes.sum(axis=1, keepdims=True)).all(axis=0)
+    if whole.any():
+        party = int(whole.argmax())
+        raise lines.table.fault(
+            f"party {lines.parties[party]!r} has in every district as many votes as all others together",
+            int(lines.row[(lines.party == party).argmax()]),
+            at_party,
+            expected="parties, without their total",
+            mend="remove its rows, or pass totals='keep' if it is a party",
+        )

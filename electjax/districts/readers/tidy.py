@@ -69,6 +69,7 @@ def _read(table: Table, options: ReadOptions) -> xr.Dataset:
         note = f"{int(gone.sum())} rows without votes: the party did not stand"
         lines = base.no_blank_votes(lines.take(~gone).noted(note) if gone.any() else lines)
     lines = parts.no_sums(lines, found["party"], options)
+    parts.no_whole(lines, found["party"], options)
     electors, lines = base.electors_of(lines, found.get("electors"))
     winners, lines = _winners(lines, found.get("winner"))
     used = [*known, *divided, *(p for name in _CHOICES if (p := table.find(name)) is not None)]

@@ -31,6 +31,7 @@ _NO_PARTY = frozenset(
     "total totals valid invalid rejected spoilt spoiled tendered turnout majority margin electorate electors registered"  # noqa: SIM905
     " registration percent percentage pct share swing id code number nr serial sl year date area population latitude"
     " longitude magnitude voters ballots polled cast wahlberechtigte wahler wahlende waehler waehlende gultige"
+    " rank lat lon lng density"
     " ungultige gueltige ungueltige gesamt insgesamt summe inscrits votants abstentions blancs nuls exprimes".split()
 )
 _REST = base.NOBODY | {"allothercandidates", "othercandidates", "otherparties", "allothers"}
@@ -83,8 +84,10 @@ def _parties(table: Table, options: ReadOptions) -> tuple[list[int], list[str]]:
             )
     _one_ballot(table, names)
     seen: set[str] = set()
+    given = frozenset(names.values())
     for position, name in names.items():
-        bare_name = re.sub(r" \(\d+\)$", "", name)  # a repeated name has a number
+        bare_name = re.sub(r" \(\d+\)$", "", name)  # a repeated name has a number, of pandas after a point
+        bare_name = first if (first := re.sub(r"\.\d+$", "", bare_name)) in given else bare_name
         label = NOTA if fold(name) in base.NO_CHOICE else OTHERS if fold(name) in _REST else party_label(name)
         plain = (bare_name if fold(name) in base.NO_CHOICE | _REST else party_label(bare_name)).casefold()
         if not plain or plain in seen:
