@@ -33,7 +33,7 @@ import xarray as xr
 from cases import CASES
 
 import electjax
-from electjax.run.main import use_compilation_cache
+from electjax.data.programs import start_cache
 
 # By case, or "*" for all: old name of a variable -> new name, or None for one that is gone on purpose. A name is a
 # variable, "@attribute", or either with its label in front, "label/variable". "label/" renames the label.
@@ -210,7 +210,7 @@ def main() -> int:
     if args.list:
         print("\n".join(CASES))
         return 0
-    use_compilation_cache()
+    start_cache()
     print(f"electjax is {Path(electjax.__file__).parent}", flush=True)
     golden = json.loads(args.check.read_text()) if args.check else {"cases": {}}
     now_there = surroundings()

@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
@@ -31,6 +32,7 @@ MARKERS = "osD^vPX"
 HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "||||", "++++")  # so that colours are told apart in grey, too
 DPI = 150  # of figures in files
 WIDTH = 9.6  # inches: what a page shows at full size, so that text has one size in all figures
+_UPRIGHT = 24  # letters in a line of an upright name
 _LETTERS = 12.5  # of this font to an inch
 PSI = r"$\psi_{OPT}$"  # the formula that labels hold beside names
 _DOLLAR = re.compile(r"(?<!\\)\$")
@@ -73,7 +75,7 @@ def look() -> Iterator[None]:
 
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure (inches, at most as wide as a page) that draws itself with Agg: no window, no pyplot state."""
-    figure = Figure(figsize=(min(width, WIDTH), height), layout="constrained")
+    figure = Figure(figsize=(min(width, WIDTH), height), layout=ConstrainedLayoutEngine(h_pad=0.07))
     FigureCanvasAgg(figure)
     return figure
 
@@ -111,7 +113,10 @@ def plain(text: str) -> str:
 
 def wrapped(name: str, letters: int = 26, *, lines: int = 3) -> str:
     """A name in lines of so many letters, where it needs them; what is left after the last line is cut off."""
-    return plain("\n".join(textwrap.wrap(str(name), max(letters, 4), max_lines=lines, placeholder="…")) or " ")
+    rows = textwrap.wrap(str(name), max(letters, 4)) or [" "]
+    if len(rows) > lines:
+        rows[lines - 1 :] = [f"{rows[lines - 1][: max(letters, 4) - 1].rstrip()}…"]
+    return plain("\n".join(rows))
 
 
 def letters_in(inches: float) -> int:
@@ -133,6 +138,11 @@ def labels(names: Sequence[str], letters: int = 30, *, lines: int = 1) -> list[s
     return [made[name] for name in map(str, names)]
 
 
+def title(ax: Axes, name: str, inches: float, *below: str) -> None:
+    """The title of a panel so wide: a name in as many lines as it needs, and short lines below it."""
+    ax.set_title("\n".join([wrapped(name, letters_in(inches)), *map(plain, below)]))
+
+
 def party_colours(parties: list[str]) -> dict[str, str]:
     """A colour per party in the given order; the pooled rest is grey."""
     named = [party for party in parties if party != "others"]
@@ -145,6 +155,11 @@ def party_hatches(parties: list[str]) -> dict[str, str]:
     named = [party for party in parties if party != "others"]
     count, colours = len(HATCHES), len(PARTY_COLOURS)
     return {party: HATCHES[(i + i // colours) % count] for i, party in enumerate(named)} | {"others": ""}
+
+
+def marker(k: int) -> str:
+    """The mark of the k-th party or type: colour and mark together are of one."""
+    return MARKERS[(k + k // len(PARTY_COLOURS)) % len(MARKERS)]
 
 
 def whole_numbers(ax: Axes, *, axis: str = "x") -> None:
@@ -225,12 +240,14 @@ def fraction_axis(ax: Axes) -> None:
     ax.margins(x=0.08)
 
 
-def patch(label: str, *, filled: bool = True, colour: str | None = None, shade: float | None = None) -> Patch:
+def patch(
+    label: str, *, filled: bool = True, colour: str | None = None, shade: float | None = None, hatch: str = ""
+) -> Patch:
     """The legend's sample of a histogram."""
     edge = colour or (BLUE if filled else GREY)
     if shade is None:
         shade = 0.45 if filled else 0.3 if colour is None else 0.0
-    return Patch(facecolor=(edge, shade), edgecolor=edge, lw=1.2, label=label)
+    return Patch(facecolor=(edge, shade), edgecolor=edge, lw=1.2, label=label, hatch=hatch)
 
 
 def line(label: str) -> Line2D:
@@ -295,12 +312,18 @@ def heatmap(
     image = ax.imshow(np.ma.masked_invalid(shade), cmap=colours, vmin=0, vmax=high, aspect=aspect)  # type: ignore[arg-type]
     ax.grid(False)
     ax.tick_params(length=0)
-    wide = max((len(str(name)) for name in columns), default=0) > letters_in(cell) - 1
-    across = labels(columns, 24, lines=max(1, min(3, int(cell / 0.17)))) if wide else list(map(plain, columns))
-    ax.set_xticks(np.arange(len(columns)), across, rotation=90 if wide else 0)
+    upright = max((len(str(name)) for name in columns), default=0) > letters_in(cell) - 1
+    across = labels(columns, _UPRIGHT, lines=max(1, min(3, int(cell / 0.17)))) if upright else list(map(plain, columns))
+    ax.set_xticks(np.arange(len(columns)), across, rotation=90 if upright else 0)
     if rows is not None:
         ax.set_yticks(np.arange(len(rows)), labels(rows))
     return image
+
+
+def names_height(columns: Sequence[str], cell: float) -> float:
+    """Inches that the names of a heatmap's columns take, each so wide."""
+    longest = max((len(str(name)) for name in columns), default=0)
+    return 0.2 if longest <= letters_in(cell) - 1 else min(longest, _UPRIGHT) / _LETTERS + 0.15
 
 
 def shade_bar(figure: Figure, image: AxesImage, axes: Any, label: str, *, of_shares: bool = True) -> None:
@@ -313,14 +336,18 @@ def shade_bar(figure: Figure, image: AxesImage, axes: Any, label: str, *, of_sha
 
 def cell_text(ax: Axes, row: float, column: float, text: str, *, dark: bool, size: float | None = None) -> None:
     """What a heatmap says in a cell, white where the shade is dark."""
-    ax.text(column, row, plain(text), ha="center", va="center", size=size or 8.0, color="white" if dark else INK)
+    ax.text(
+        column, row, plain(text), ha="center", va="center", size=max(size or 8.0, 8.0), color="white" if dark else INK
+    )
 
 
-def panels(count: int, width: float, height: float, *, across: int, **shared: Any) -> tuple[Figure, list[Axes]]:
-    """So many panels of this size (inches), up to `across` side by side that fit a page."""
-    across = max(1, min(across, count, int(WIDTH / width)))
+def panels(
+    count: int, width: float, height: float, *, across: int, beside: float = 0.0, **shared: Any
+) -> tuple[Figure, list[Axes]]:
+    """So many panels of this size (inches), up to `across` side by side that fit beside that much room."""
+    across = max(1, min(across, count, int((WIDTH - beside + 0.01) / width)))
     down = -(-count // across)
-    figure = new_figure(width * across, height * down)
+    figure = new_figure(width * across + beside, height * down)
     grid = figure.subplots(down, across, squeeze=False, **shared)
     for ax in grid.flat[count:]:
         ax.set_axis_off()
@@ -356,3 +383,17 @@ def log_axis(ax: Axes, *, axis: str = "x") -> None:
     if high / low < 50:
         of.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=6))
     of.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def forest_bars(ax: Axes, at: np.ndarray, value: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+    """Intervals of a forest on an axis by its values and usual intervals: of a far wider one an arrow shows the end."""
+    reach = 2.5 * np.nanmedian(high - low) if np.isfinite(high - low).any() else np.inf
+    if np.isfinite(reach):
+        left = min(max(np.nanmin(low), np.nanmin(value) - reach), 0.0)
+        right = max(min(np.nanmax(high), np.nanmax(value) + reach), 0.0)
+        spare = 0.04 * max(right - left, 1e-9)
+        ax.set_xlim(left - spare, right + spare)
+        for beyond, place, arrow in ((low < left, left, "<"), (high > right, right, ">")):
+            ax.plot(np.full(beyond.sum(), place), at[beyond], arrow, color=BLUE, ms=6, mew=0)
+        low, high = low.clip(left, right), high.clip(left, right)
+    ax.hlines(at, low, high, color=BLUE, lw=2.2, alpha=0.7)

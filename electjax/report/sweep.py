@@ -20,6 +20,7 @@ from electjax.report.draw import (
     plain,
     stroke,
     whole_numbers,
+    wrapped,
 )
 
 
@@ -52,7 +53,9 @@ def sweep_figure(
     joined = numeric and label != "seed"
     colours = party_colours(list(seats_mean))
     with look():
-        figure = new_figure(6.8, 3.9)
+        room = letters_in(5.5 / len(values)) - 1
+        level = numeric or room > 10 or max(len(str(value)) for value in values) <= room
+        figure = new_figure(6.8, 3.9 + (0 if level else 1.6) + 0.2 * len(seats_mean))
         ax = figure.subplots()
         for i, (party, mean) in enumerate(seats_mean.items()):
             colour, y = colours[party], np.asarray(mean, dtype=float)
@@ -66,11 +69,10 @@ def sweep_figure(
             ax.plot(x[order], y[order], ls=joint, marker=marker, ms=4.5, lw=1.6, color=colour, label=party)
             if observed is not None and party in observed:
                 ax.axhline(observed[party], color=colour, ls=(0, (4, 3)), lw=1.1, zorder=1)
-        ax.set(xlabel=plain(label), ylabel=plain(ylabel), title=plain(title))
+        ax.set(xlabel=plain(label), ylabel=plain(ylabel), title=wrapped(title, 60))
         if not numeric:
-            room = letters_in(5.8 / len(values))
-            names = labels(list(map(str, values)), room if room > 7 else 24, lines=3)
-            ax.set_xticks(x, names, rotation=0 if room > 7 else 90)
+            names = labels(list(map(str, values)), room if level else 24, lines=3)
+            ax.set_xticks(x, names, rotation=0 if level else 90)
         elif np.all(x == np.round(x)):
             whole_numbers(ax)
         if whole:

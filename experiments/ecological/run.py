@@ -28,7 +28,7 @@ from studies import OF_GENERATED, OF_SETS, STUDIES, suits
 
 import electjax
 from electjax.data.files import atomic_path
-from electjax.run.main import use_compilation_cache
+from electjax.data.programs import start_cache
 
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("ELECTJAX_SHARED", HERE.parents[2] / "shared")) / "data" / "ecological"
@@ -233,7 +233,7 @@ def main() -> None:
     out = args.out.resolve() if args.out else None if args.small else HERE / "result.json"
     result = json.loads(out.read_text("utf-8")) if out and out.exists() else {}
     if not args.readme:
-        use_compilation_cache()
+        start_cache()
         warnings.simplefilter("ignore")
         result = measure(args.data, studies, args.sets, small=args.small, before=result)
         for study in studies:

@@ -28,10 +28,10 @@ from rich.table import Table
 from scipy.special import logit
 
 import electjax
+from electjax.data.programs import start_cache
 from electjax.numerics.covariance import interval
 from electjax.numerics.host import double_precision
 from electjax.run.folder import atomic_path
-from electjax.run.main import use_compilation_cache
 from electjax.voter_types.em.mixture import Types, match_types
 from electjax.voter_types.em.simulate import simulate_choices
 
@@ -262,7 +262,7 @@ def main():
     parser.add_argument("--small", action="store_true", help="a check that it runs")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    use_compilation_cache()
+    start_cache()
     warnings.simplefilter("ignore")
     before = json.loads(args.out.read_text("utf-8")) if args.out and args.out.exists() else {}
     covers = functools.partial(coverage, voters=args.voters, replicates=args.replicates)

@@ -255,7 +255,9 @@ def workbook(path, rows, merged=()):
     return path
 
 
-@pytest.mark.parametrize(("cell", "said"), [("=SUM(1,2)", "is a formula without its value"), ("#REF!", "is not a number")])
+@pytest.mark.parametrize(
+    ("cell", "said"), [("=SUM(1,2)", "is a formula without its value"), ("#REF!", "is not a number")]
+)
 def test_a_formula_without_its_value_and_an_error_are_no_blanks(tmp_path, cell, said):
     path = workbook(tmp_path / "a.xlsx", [["district", "votes"], ["D1", cell], ["D2", 5]])
     with pytest.warns(ElectionDataWarning, match=r"1 cells hold an error or a formula .* such as B2 \("):

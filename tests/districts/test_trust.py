@@ -198,7 +198,7 @@ def test_what_is_no_recovery_is_said_to_be_none():
 def test_figures_show_what_the_checks_found():
     recovery = conjugate(replicates=100)
     figure = rank_histogram(sbc(recovery))
-    assert [ax.get_title().split(" (")[0] for ax in figure.axes if ax.get_title()] == ["a", "b X"]
+    assert [ax.get_title().split("\n")[0] for ax in figure.axes if ax.get_title()] == ["a", "b X"]
     line = coverage_curve(coverage(recovery)).axes[0].lines[-1]
     np.testing.assert_allclose(line.get_ydata(), coverage(recovery)["coverage"].values[-1])
     assert "KS p" in tarp_curve(tarp(recovery)).axes[0].get_title()

@@ -154,7 +154,7 @@ def test_the_experiment_leaves_one_complete_folder(here, monkeypatch, capsys):
     assert "Type 1 (50 % of the voters): mostly vote a straight ticket in " in html
     assert html.index("It is made up; fit it.") < html.index("fall into 3 types")
     assert printed.index("WITH CARE: It is made up; fit it.") < printed.index("what they do")
-    assert metrics["verdict"] == {"level": "with care", "reasons": ["It is made up; fit it."]}
+    assert metrics["verdict"] == {"level": "with care", "reasons": ["It is made up; fit it."], "levels": ["with care"]}
     assert "Office X was on the ballot of nobody." in html
     assert html.count("data:image/png;base64") == len(drawn)
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
-from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
@@ -28,6 +27,7 @@ from electjax.report.draw import (
     OTHERS_COLOUR,
     PARTY_COLOURS,
     VERMILION,
+    WIDTH,
     areas,
     cell_text,
     dot,
@@ -35,14 +35,16 @@ from electjax.report.draw import (
     legend,
     line,
     look,
+    marker,
     named_rows,
+    names_height,
     new_figure,
     observed_line,
     panels,
     party_colours,
     percent,
-    plain,
     scatter_axes,
+    shade_bar,
     short,
     stroke,
     truth_mark,
@@ -53,6 +55,7 @@ from electjax.report.tables import interval_text, level_text
 _MOST_ROWS = 9  # panels of a figure with one for each row
 _MOST_COLUMNS = 7  # lines of a panel
 _MOST_DRAWS = 300
+_BESIDE, _CELL, _NARROW = 2.7, 0.66, 0.55  # inches of names, of a cell with an interval, and of the narrowest with one
 ORANGE = PARTY_COLOURS[1]
 
 
@@ -143,32 +146,37 @@ def transition_heatmap(table: TransitionTable) -> Figure:
     """Where the voters of each row went, in per cent with the widest interval, and the truth where it is known."""
     share, level = table.share, max(table.low, default=None)
     columns = len(table.columns)
-    panels = 1 if table.truth is None else 2
+    count = 1 if table.truth is None else 2
     labels = [f"{short(row)}  ({part:.0%})" for row, part in zip(table.rows, _parts(table.row_votes), strict=True)]
+    # side by side where cells are then wide enough for their intervals
+    across = count if count * columns * _CELL <= WIDTH - _BESIDE else 1
+    cell = min(0.85, (WIDTH - _BESIDE) / (columns * across))
     with look():
-        figure = new_figure(2.4 + (0.66 if panels == 2 else 0.8) * columns * panels, 0.44 * len(labels) + 1.7)
-        axes = figure.subplots(1, panels, sharey=True, squeeze=False)[0]
-        cell = (figure.get_figwidth() - 2.4) / (columns * panels)
-        _shares(axes[0], share, table.columns, cell)
+        height = 0.44 * len(labels) + names_height(table.columns, cell) + 1.1 / (count / across)
+        figure, axes = panels(count, cell * columns, height, across=across, beside=_BESIDE)
+        image = heatmap(axes[0], share, table.columns, cell=cell, rows=labels)
         for i, j in np.argwhere(np.isfinite(share)):
-            dark, up = share[i, j] > 0.6, 0.0 if level is None else 0.17
+            told = level is not None and cell >= _NARROW
+            dark, up = share[i, j] > 0.6, 0.17 if told else 0.0
             cell_text(axes[0], i - up, j, f"{100 * share[i, j]:.1f}", dark=dark)
-            if level is not None:
+            if level is not None and told:
                 ends = interval_text(table.low[level][i, j], table.high[level][i, j])
-                cell_text(axes[0], i + 0.25, j, ends, dark=dark, size=6.5)
-        axes[0].set_yticks(np.arange(len(labels)), list(map(plain, labels)))
-        if panels == 2:
+                cell_text(axes[0], i + 0.25, j, ends, dark=dark)
+        axes[0].set_title("estimated, per cent of the row")
+        if count == 2:
             truth = table.true_share
-            _shares(axes[1], truth, table.columns, cell)
+            heatmap(axes[1], truth, table.columns, cell=cell, rows=labels if across == 1 else None)
+            if across == 2:
+                axes[1].set_yticks([])
             for i, j in np.argwhere(np.isfinite(truth)):
                 cell_text(axes[1], i, j, f"{100 * truth[i, j]:.1f}", dark=truth[i, j] > 0.6)
                 if level is not None and not inside(truth[i, j], table.low[level][i, j], table.high[level][i, j]):
                     axes[1].add_patch(Rectangle((j - 0.46, i - 0.46), 0.92, 0.92, fill=False, ec=VERMILION, lw=1.4))
-            axes[0].set_title("estimated, per cent of the row")
             axes[1].set_title("counted")
             if level is not None:
                 missed = Patch(facecolor="none", edgecolor=VERMILION, label=f"outside the {100 * level:g} % interval")
                 legend(figure, [missed])
+        shade_bar(figure, image, axes, "share of the row")
     return figure
 
 
@@ -222,7 +230,8 @@ def context_lines(result: xr.Dataset, contest: str | None = None) -> Figure:
         for ax, i in zip(axes, chosen, strict=True):
             for j in drawn:
                 colour = colours[table.columns[j]]
-                ax.plot(context[order], share[order, i, j], "o-", color=colour, ms=3.5, lw=1.5)
+                mark = marker(int(np.flatnonzero(drawn == j)[0]))
+                ax.plot(context[order], share[order, i, j], f"{mark}-", color=colour, ms=4.0, lw=1.5)
                 if np.isfinite(truth[i, j]):
                     ax.axhline(truth[i, j], color=colour, lw=0.9, ls=(0, (1, 2)))
             observed_line(ax, float(result.attrs["context"]))
@@ -232,8 +241,8 @@ def context_lines(result: xr.Dataset, contest: str | None = None) -> Figure:
         shown = np.ix_(chosen, drawn)
         axes[0].set_ylim(0, 1.05 * np.nanmax([*share[:, *shown], truth[shown]]))  # one scale for all panels
         handles = [
-            stroke(short(name), colour=colours[name], width=1.5, style="-", marker="o", ms=3.5)
-            for name in (table.columns[j] for j in drawn)
+            stroke(name, colour=colours[name], width=1.5, style="-", marker=marker(k), ms=4.0)
+            for k, name in enumerate(table.columns[j] for j in drawn)
         ]
         handles.append(line("assumed β"))
         if np.isfinite(truth).any():
@@ -271,11 +280,6 @@ def _possible(rows: np.ndarray, votes: np.ndarray) -> tuple[np.ndarray, np.ndarr
         least = np.maximum(votes[:, None] - rows[:, ::-1], 0) / rows
         most = np.minimum(votes[:, None], rows) / rows
     return np.where(rows > 0, least, 0.0), np.where(rows > 0, most, 1.0)
-
-
-def _shares(ax: Axes, share: np.ndarray, columns: Sequence[str], cell: float) -> None:
-    heatmap(ax, share, columns, cell=cell)
-    ax.xaxis.tick_top()
 
 
 def _parts(votes: np.ndarray) -> np.ndarray:

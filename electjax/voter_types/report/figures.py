@@ -25,6 +25,7 @@ from electjax.report.draw import (
     letters_in,
     look,
     named_rows,
+    names_height,
     new_figure,
     panels,
     percent,
@@ -91,7 +92,8 @@ def _panels(fit: xr.Dataset, options: list[str]) -> Figure:
     names = fit["office"].values.astype(str).tolist()
     share, _, _ = shares(fit)
     with look():
-        figure, axes = panels(types, size * len(options), 0.25 * offices + 1.8, across=across, beside=_BESIDE)
+        height = 0.25 * offices + names_height(options, size) + 1.4
+        figure, axes = panels(types, size * len(options), height, across=across, beside=_BESIDE)
         for k, (ax, label) in enumerate(zip(axes, type_names(fit), strict=True)):
             image = heatmap(ax, mu[k], options, cell=size, rows=names if k % across == 0 else None)
             if k % across:

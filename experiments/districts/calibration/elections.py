@@ -19,8 +19,8 @@ from rich.table import Table
 
 import electjax
 from electjax.data.files import atomic_path
+from electjax.data.programs import start_cache
 from electjax.districts.results import parameter_names
-from electjax.run.main import use_compilation_cache
 
 ELECTIONS = ("delhi2013", "delhi2015", "delhi2020", "odisha2019_assembly", "odisha2019_loksabha", "us2016", "us2020")
 FRESH = 200  # elections simulated at psi_opt
@@ -130,7 +130,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    use_compilation_cache()
+    start_cache()
     result = {"budget": args.budget, "seed": args.seed, "fresh": FRESH, "electjax": electjax.__version__, "models": {}}
     for model in args.models:
         rows = result["models"].setdefault(model, {})

@@ -19,8 +19,8 @@ from rich.table import Table
 
 import electjax
 from electjax.data.files import atomic_path
+from electjax.data.programs import start_cache
 from electjax.districts import dataset
-from electjax.run.main import use_compilation_cache
 
 DPM = {
     "model": "dpm",
@@ -119,7 +119,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    use_compilation_cache()
+    start_cache()
     result = {"electjax": electjax.__version__, "problems": {}}
     for problem, election in elections():
         result["problems"][problem["model"]] = found = study(problem, election)

@@ -16,9 +16,9 @@ from rich.console import Console
 
 import electjax
 from electjax.data.files import atomic_path
+from electjax.data.programs import start_cache
 from electjax.districts.report.posterior import model_probabilities
 from electjax.report.draw import save_figure
-from electjax.run.main import use_compilation_cache
 
 MODELS = {
     "dm": {},
@@ -38,7 +38,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    use_compilation_cache()
+    start_cache()
     delhi = electjax.districts.load("delhi2020")
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")

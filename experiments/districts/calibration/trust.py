@@ -20,9 +20,9 @@ from rich.table import Table
 
 import electjax
 from electjax.data.files import atomic_path
+from electjax.data.programs import start_cache
 from electjax.districts.report.posterior import coverage_curve, rank_histogram
 from electjax.report.draw import save_figure
-from electjax.run.main import use_compilation_cache
 
 COUNTED = {"reading": "count", "bookkeeping": "none"}
 CLOSEST = {"method": "rejection", "accept": 500, "tolerance": 1e9, "budget": 65_536}
@@ -143,7 +143,7 @@ def main():
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    use_compilation_cache()
+    start_cache()
     election = electjax.districts.load("delhi2020")
     result = {"electjax": electjax.__version__, "election": "delhi2020", "studies": {}}
     for label in args.studies:
