@@ -211,6 +211,7 @@ ELECTION = Schema(
         "others_seats": "seats of the pooled rest where it may hold them",
         "districts": "number of districts, where there are no votes",
         "votes_total": "votes polled, where there are no votes by district",
+        "map": "file of the districts' outlines",
     },
     check=_check,
 )

@@ -44,12 +44,16 @@ PRIORS = ("dirichlet", "around", "levels")
 MEASURE = {"seat_tolerance": "seat_tolerance", "share_tolerance": "share_tolerance", "distance": "norm"}
 
 
+_MAP = "file of the districts' outlines (GeoJSON, TopoJSON, shapefile, GeoPackage) for the report's maps"
+
+
 @options
 class CatalogueData:
     """An election of the embedded catalogue."""
 
     name: str = option(meaning="which election")
     others_may_win: bool = option(True, 'whether the pooled party "others" may win a district')
+    map: str | None = option(None, _MAP)
 
 
 @options
@@ -61,6 +65,7 @@ class CsvData(ReadOptions):
     top_parties: int | str | Sequence[str] | None = option(
         None, 'how many parties to keep by votes, or their labels; the rest becomes "others"; null: all'
     )
+    map: str | None = option(None, _MAP)
 
 
 @options
@@ -125,12 +130,24 @@ def _is_numeric(value: object) -> bool:
 
 def load(data: CatalogueData, folder: Path, settings: TaskOptions) -> xr.Dataset:
     """An embedded election."""
-    return electjax.districts.load(data.name, others_may_win=data.others_may_win)
+    return _with_map(electjax.districts.load(data.name, others_may_win=data.others_may_win), data.map, folder)
 
 
 def read(data: CsvData, folder: Path, settings: TaskOptions) -> xr.Dataset:
     """The returns of a user's file."""
-    return electjax.districts.read(path_from(folder, data.path), **given(data, "path"))
+    found = electjax.districts.read(path_from(folder, data.path), **given(data, "path", "map"))
+    return _with_map(found, data.map, folder)
+
+
+def _with_map(election: xr.Dataset, outlines: str | None, folder: Path) -> xr.Dataset:
+    """The election with the file of its districts' outlines, which is held against their names before anything runs."""
+    if outlines is None:
+        return election
+    from electjax.districts.report.places import outlines_of
+
+    path = path_from(folder, outlines).absolute()
+    outlines_of(path, election["district"].values.astype(str).tolist())
+    return election.assign_attrs(map=str(path))
 
 
 def simulate(election: xr.Dataset, settings: TaskOptions, stage: Stages) -> Result:

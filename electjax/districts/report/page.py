@@ -17,6 +17,7 @@ from electjax.districts.report.figures import (
 )
 from electjax.districts.report.frames import STAGES, models_with
 from electjax.districts.report.headline import headline
+from electjax.districts.report.places import places_figure
 from electjax.districts.report.posterior import (
     MOST_PAIRS,
     calibration_trace,
@@ -132,6 +133,7 @@ def figures(tree: xr.DataTree, metrics: Metrics) -> Iterator[ReportFigure]:
                 " All scenarios share their draws and their random numbers. Parties that win nothing are left out.",
                 partial(scenario_seats, worlds),
             )
+    yield from _places(tree, simulations)
     yield from _geography(tree, simulations)
     posteriors = fits_of(tree)
     for name, posterior in posteriors.items():
@@ -176,6 +178,25 @@ def _trace(posteriors: Mapping[str, xr.Dataset]) -> Iterator[ReportFigure]:
             " does has found what the model can reach.",
             partial(calibration_trace, traced),
         )
+
+
+def _places(tree: xr.DataTree, simulations: Mapping[str, Mapping[str, xr.Dataset]]) -> Iterator[ReportFigure]:
+    """Every district: who won it, who is expected to, and how surely; on a map, where the returns have one."""
+    returns = tree["observed"].to_dataset() if "observed" in tree.children else None
+    if returns is None or "votes" not in returns:
+        return
+    outlines = returns.attrs.get("map")
+    how = "Stronger colours are larger shares or probabilities." if outlines else "A bar is a district."
+    for name, stages in simulations.items():
+        stage, elections = list(stages.items())[-1]
+        if elections.sizes["district"] == returns.sizes["district"]:
+            yield ReportFigure(
+                f"map_{name}.png",
+                "District by district",
+                f"{name.upper()}, {stage} parameters: who won, who wins most of the simulated elections and how often,"
+                f" and with what share on average. {how}",
+                partial(places_figure, elections, returns, outlines),
+            )
 
 
 def _geography(tree: xr.DataTree, simulations: Mapping[str, Mapping[str, xr.Dataset]]) -> Iterator[ReportFigure]:

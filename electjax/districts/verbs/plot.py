@@ -14,14 +14,19 @@ from electjax.districts.opening import results_in, run_in
 from electjax.districts.report import posterior
 from electjax.districts.report.figures import geography, posterior_predictive, scenario_seats, seat_distribution
 from electjax.districts.report.page import figures
+from electjax.districts.report.places import places_figure
 from electjax.report.plots import Plot, axes_of, plotted
 
-Of = Literal["parameters", "pairs", "predictive", "trace", "scenarios", "seats", "geography"]
+Of = Literal["parameters", "pairs", "predictive", "trace", "scenarios", "seats", "map", "geography"]
 Kind = Of | Literal["ranks", "coverage", "tarp", "models"]
 
 
 def plot(
-    fit: xr.Dataset | str | os.PathLike[str], kind: Kind | None = None, *, model: str | None = None
+    fit: xr.Dataset | str | os.PathLike[str],
+    kind: Kind | None = None,
+    *,
+    model: str | None = None,
+    map: str | os.PathLike[str] | None = None,
 ) -> Axes | np.ndarray:
     """A figure of the report.
 
@@ -30,10 +35,11 @@ def plot(
             its file; or the folder of a run, whose figures are those of its report, over all its models.
         kind: of a calibration "parameters" (draws against the prior), "pairs" (draws of each pair), "predictive" (the
             accepted simulations' summary statistics) or "trace" (its generations); of elections "seats" (by party, over
-            runs) or "geography" (over how many districts a party has which share of the votes); of a counterfactual
-            "scenarios"; of checks "ranks" (`sbc`), "coverage", "tarp" and "models" (`compare`). By default the first
-            one that the result has the variables for.
+            runs), "map" (who wins each district, and how surely) or "geography" (over how many districts a party has
+            which share of the votes); of a counterfactual "scenarios"; of checks "ranks" (`sbc`), "coverage", "tarp"
+            and "models" (`compare`). By default the first one that the result has the variables for.
         model: of a run of several models, whose figure, where every model has its own.
+        map: of the kind "map" of elections, a file of the districts' outlines; without one the districts are bars.
 
     Returns:
         The axes of matplotlib, an array of them where the figure has several: `axes.figure.savefig("it.png")` writes
@@ -53,7 +59,8 @@ def plot(
     run = run_in(fit, where="districts.plot")
     if run is not None:
         return _of_run(run, kind, model)
-    return plotted(_PLOTS, results_in(fit, where="districts.plot")[""], kind, where="districts.plot")
+    plots = _PLOTS | {"map": Plot(("winner", "seats", "run"), lambda runs: places_figure(runs, None, map))}
+    return plotted(plots, results_in(fit, where="districts.plot")[""], kind, where="districts.plot")
 
 
 def _of_run(run: Any, kind: str | None, model: str | None) -> Axes | np.ndarray:
