@@ -194,7 +194,8 @@ def _places(tree: xr.DataTree, simulations: Mapping[str, Mapping[str, xr.Dataset
                 f"map_{name}.png",
                 "District by district",
                 f"{name.upper()}, {stage} parameters: who won, who wins most of the simulated elections and how often,"
-                f" and with what share on average. {how}",
+                f" and with what share on average. {how} The models know a district by its electors alone, not by its"
+                " past: they cannot tell whose stronghold it is.",
                 partial(places_figure, elections, returns, outlines),
             )
 

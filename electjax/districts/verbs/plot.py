@@ -59,7 +59,7 @@ def plot(
     run = run_in(fit, where="districts.plot")
     if run is not None:
         return _of_run(run, kind, model)
-    plots = _PLOTS | {"map": Plot(("winner", "seats", "run"), lambda runs: places_figure(runs, None, map))}
+    plots = _PLOTS | {"map": Plot(_PLOTS["map"].needs, lambda runs: places_figure(runs, None, map))}
     return plotted(plots, results_in(fit, where="districts.plot")[""], kind, where="districts.plot")
 
 
@@ -109,6 +109,7 @@ _PLOTS = {
     ),
     "scenarios": Plot(("p_majority", "seats_quantile"), scenario_seats),
     "seats": Plot(("winner", "seats", "run"), _seats),
+    "map": Plot(("winner", "seats", "run"), lambda runs: places_figure(runs, None, None)),
     "geography": Plot(("votes",), _geography),
     "ranks": Plot(("count", "ecdf"), posterior.rank_histogram),
     "tarp": Plot(("coverage", "credibility"), posterior.tarp_curve),
