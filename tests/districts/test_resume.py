@@ -331,7 +331,7 @@ def count_saves(monkeypatch) -> list[str]:
 def len_of_trace(folder: Path, model: str) -> int:
     """Checkpoints that a finished calibration has saved: one per generation, and one that says why it stopped."""
     with xr.open_datatree(folder / "result.nc", engine="h5netcdf") as tree:
-        posterior = tree[f"{model}/posterior"]
+        posterior = tree[f"{model}/fit"]
         return posterior.sizes["generation"] + (posterior.attrs["stopped"] != "tolerance reached")
 
 
@@ -389,7 +389,7 @@ def test_the_report_says_that_a_run_was_interrupted(here, monkeypatch):
     page = (here / "out" / "report.html").read_text("utf-8")
     assert "was interrupted and continued" in page
     assert "report=true" in page  # the command that began it
-    assert {"figures/trace.png", "figures/posterior_dpm.png"} <= files(here / "out")
+    assert {"figures/trace.png", "figures/parameters_dpm.png"} <= files(here / "out")
 
 
 @pytest.mark.ci

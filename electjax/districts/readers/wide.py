@@ -103,10 +103,15 @@ def _parties(table: Table, options: ReadOptions) -> tuple[list[int], list[str]]:
     return list(names), list(names.values())
 
 
+_MOST_YEARS = 30
+
+
 def _one_ballot(table: Table, names: dict[int, str]) -> None:
     """Refuse columns of two votes that a voter has, or of several years."""
-    years = sorted({year for name in names.values() for year in _YEAR.findall(name)})
-    if len(years) > 1 and len({_YEAR.sub("", name) for name in names.values()}) < len(names):
+    dated = [_YEAR.findall(name) for name in names.values()]
+    years = sorted({year for found in dated for year in found})
+    numbers = len(years) > _MOST_YEARS or sum(map(bool, dated)) < len(dated) / 2  # of parties, not of elections
+    if len(years) > 1 and not numbers and len({_YEAR.sub("", name) for name in names.values()}) < len(names):
         tidy = all(map(_YEAR.fullmatch, names.values()))
         mend = f"columns={{'votes': {table.names[max(names)]!r}}}" if tidy else f"ballot={years[-1]!r}"
         raise table.fault(f"columns of several years: {', '.join(years)}", expected="one", mend=f"choose with {mend}")
