@@ -31,6 +31,7 @@ suppress_warnings = ["mystnb.unknown_mime_type"]
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(Path(__file__).parent / "_build" / ".jupyter_cache")
 nb_execution_raise_on_error = True
+nb_execution_in_temp = True  # cells write files
 nb_execution_timeout = 300
 nb_merge_streams = True
 nb_execution_show_tb = True
