@@ -23,6 +23,9 @@ _SEEDS = "a whole number from 0 to 2^32 - 1"
 _LEAP = "leap: exact-moment blocks, fast; agent: elector by elector, the slow reference"
 
 
+OUTLINES = "file of the districts' outlines (GeoJSON, TopoJSON, shapefile, GeoPackage) for the report's maps"
+
+
 @options
 class ReadOptions(TableOptions):
     """How returns are read."""

@@ -22,6 +22,7 @@ from electjax.districts.metrics import HIGH, LOW, best_draw, election_metrics, s
 from electjax.districts.models import get_simulator, list_models
 from electjax.districts.models.base import POPULARITY
 from electjax.districts.options import (
+    OUTLINES,
     CalibrateOptions,
     ReadOptions,
     SimulateOptions,
@@ -44,16 +45,13 @@ PRIORS = ("dirichlet", "around", "levels")
 MEASURE = {"seat_tolerance": "seat_tolerance", "share_tolerance": "share_tolerance", "distance": "norm"}
 
 
-_MAP = "file of the districts' outlines (GeoJSON, TopoJSON, shapefile, GeoPackage) for the report's maps"
-
-
 @options
 class CatalogueData:
     """An election of the embedded catalogue."""
 
     name: str = option(meaning="which election")
     others_may_win: bool = option(True, 'whether the pooled party "others" may win a district')
-    map: str | None = option(None, _MAP)
+    map: str | None = option(None, OUTLINES)
 
 
 @options
@@ -65,7 +63,7 @@ class CsvData(ReadOptions):
     top_parties: int | str | Sequence[str] | None = option(
         None, 'how many parties to keep by votes, or their labels; the rest becomes "others"; null: all'
     )
-    map: str | None = option(None, _MAP)
+    map: str | None = option(None, OUTLINES)
 
 
 @options
@@ -140,14 +138,9 @@ def read(data: CsvData, folder: Path, settings: TaskOptions) -> xr.Dataset:
 
 
 def _with_map(election: xr.Dataset, outlines: str | None, folder: Path) -> xr.Dataset:
-    """The election with the file of its districts' outlines, which is held against their names before anything runs."""
-    if outlines is None:
-        return election
-    from electjax.districts.report.places import outlines_of
+    from electjax.districts.report.places import with_map
 
-    path = path_from(folder, outlines).absolute()
-    outlines_of(path, election["district"].values.astype(str).tolist())
-    return election.assign_attrs(map=str(path))
+    return election if outlines is None else with_map(election, path_from(folder, outlines))
 
 
 def simulate(election: xr.Dataset, settings: TaskOptions, stage: Stages) -> Result:

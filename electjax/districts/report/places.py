@@ -91,6 +91,12 @@ def _map(ax: Axes, panel: Places, shapes: Any, names: list[str], colours: Any, h
     ax.set_axis_off()
 
 
+def with_map(election: xr.Dataset, path: Path) -> xr.Dataset:
+    """The election with the file of its districts' outlines, whose names are held against theirs."""
+    outlines_of(path, election["district"].values.astype(str).tolist())
+    return election.assign_attrs(map=str(path.absolute()))
+
+
 def outlines_of(path: str | os.PathLike[str], districts: list[str]) -> Any:
     """The outlines of these districts, in their order, from GeoJSON, TopoJSON, a shapefile or a GeoPackage.
 
